@@ -1,0 +1,57 @@
+# The Python to embed: the one that `Python_EXECUTABLE` names (pip passes its own), else the first found.
+# Target `stest_python` has pybind11, the headers and libpython: the shared one, or the static one with
+# every symbol exported, because extension modules take the C API from the executable.
+
+option(STEST_STATIC_PYTHON "Link libpython statically even where a shared one exists" OFF)
+
+find_package(Python 3.9 REQUIRED COMPONENTS Interpreter)
+set(STEST_PYTHON_EXECUTABLE "${Python_EXECUTABLE}")
+
+execute_process(
+  COMMAND "${Python_EXECUTABLE}" -I "${CMAKE_CURRENT_LIST_DIR}/embedded_python.py"
+  OUTPUT_VARIABLE _python RESULT_VARIABLE _failed)
+if(_failed)
+  message(FATAL_ERROR "${Python_EXECUTABLE} could not describe itself (see above).")
+endif()
+foreach(_key include shared static libraries version dev_package)
+  string(JSON STEST_PYTHON_${_key} GET "${_python}" ${_key})
+endforeach()
+
+set(_how "Debian and Ubuntu: apt-get install ${STEST_PYTHON_dev_package}; \
+pyenv: PYTHON_CONFIGURE_OPTS=--enable-shared pyenv install --force ${Python_VERSION}. \
+For another Python: -DPython_EXECUTABLE=PATH.")
+if(NOT STEST_PYTHON_include)
+  message(FATAL_ERROR "Python ${Python_VERSION} (${Python_EXECUTABLE}) has no Python.h. ${_how}")
+endif()
+
+set(PYBIND11_NOPYTHON ON)  # Its headers; which Python is decided here.
+execute_process(
+  COMMAND "${Python_EXECUTABLE}" -m pybind11 --cmakedir
+  OUTPUT_VARIABLE _pybind11 OUTPUT_STRIP_TRAILING_WHITESPACE ERROR_QUIET)
+find_package(pybind11 3 QUIET CONFIG HINTS "${_pybind11}")
+if(NOT pybind11_FOUND)
+  message(FATAL_ERROR "pybind11 3 was not found. Install it: ${Python_EXECUTABLE} -m pip install 'pybind11>=3'")
+endif()
+stest_found(pybind11 "${pybind11_VERSION}, ${pybind11_DIR}")
+
+add_library(stest_python INTERFACE)
+target_link_libraries(stest_python INTERFACE pybind11::headers Threads::Threads)
+target_include_directories(stest_python SYSTEM INTERFACE "${STEST_PYTHON_include}")
+target_compile_options(stest_python INTERFACE -fvisibility=hidden)  # pybind11's own types are hidden.
+
+if(STEST_PYTHON_shared AND NOT STEST_STATIC_PYTHON)
+  set(STEST_PYTHON_LIBRARY "${STEST_PYTHON_shared}")
+  set(STEST_PYTHON_KIND shared)
+  target_link_libraries(stest_python INTERFACE "${STEST_PYTHON_LIBRARY}")
+elseif(STEST_PYTHON_static)
+  set(STEST_PYTHON_LIBRARY "${STEST_PYTHON_static}")
+  set(STEST_PYTHON_KIND static)
+  separate_arguments(_libraries UNIX_COMMAND "${STEST_PYTHON_libraries}")
+  # The whole archive: an extension module may need a function that the worker itself never calls.
+  target_link_options(stest_python INTERFACE -rdynamic)
+  target_link_libraries(
+    stest_python INTERFACE -Wl,--whole-archive "${STEST_PYTHON_LIBRARY}" -Wl,--no-whole-archive
+                           ${_libraries} ${CMAKE_DL_LIBS})
+else()
+  message(FATAL_ERROR "Python ${Python_VERSION} (${Python_EXECUTABLE}) has no libpython to embed. ${_how}")
+endif()

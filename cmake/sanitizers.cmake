@@ -1,0 +1,10 @@
+# Adds the sanitizers of STEST_SANITIZE (for example "address,undefined") to `stest_options`.
+
+if(STEST_SANITIZE)
+  set(STEST_SANITIZER_FLAGS
+    -fsanitize=${STEST_SANITIZE}
+    -fno-omit-frame-pointer
+    -fno-sanitize-recover=all)
+  target_compile_options(stest_options INTERFACE ${STEST_SANITIZER_FLAGS})
+  target_link_options(stest_options INTERFACE ${STEST_SANITIZER_FLAGS})
+endif()

@@ -1,0 +1,33 @@
+#pragma once
+
+#include <string>
+#include <utility>
+
+#include <tl/expected.hpp>
+
+#include "stest/exit_code.hpp"
+
+namespace stest {
+
+/// A failure that a person can act on. Travels by value inside `Result`; the HTTP layer sends it as
+/// `{"error": name(code), "message": …, "hint": …}`.
+struct Error {
+  ErrorCode code = ErrorCode::internal;
+  std::string message;  ///< What went wrong, one sentence, without a trailing newline.
+  std::string hint;     ///< What to do about it; may be empty.
+};
+
+/// Either a value or the `Error` that prevented it. Inside stest nothing throws across a function
+/// that returns `Result`; exceptions of libraries are turned into errors where they enter.
+template <class T>
+using Result = tl::expected<T, Error>;
+
+/// `Result` without a value.
+using Status = Result<void>;
+
+/// Shorthand for returning a failed `Result`.
+inline tl::unexpected<Error> fail(ErrorCode code, std::string message, std::string hint = {}) {
+  return tl::unexpected<Error>(Error{code, std::move(message), std::move(hint)});
+}
+
+}  // namespace stest

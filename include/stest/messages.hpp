@@ -1,0 +1,114 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include <nlohmann/json.hpp>
+
+#include "stest/config.hpp"
+#include "stest/error.hpp"
+
+/// What client and daemon say to each other over HTTP; `docs/http_api.md` is the written form.
+namespace stest {
+
+/// A byte string as JSON: a plain string where `bytes` is valid UTF-8, else `{"base64": "…"}`.
+/// Arguments, paths, variables and output are bytes on POSIX; this keeps every one of them.
+nlohmann::json bytes_to_json(std::string_view bytes);
+
+/// The inverse of `bytes_to_json`. Errors: `bad_request`.
+Result<std::string> bytes_from_json(const nlohmann::json& value);
+
+/// One request to run pytest, complete: a run depends on nothing else of the client.
+struct RunRequest {
+  std::vector<std::string> args;  ///< pytest's arguments, untouched.
+  std::string cwd;                ///< Absolute.
+  Environment env;                ///< The whole environment; what is missing here is unset.
+  int umask = 022;
+  bool merge_streams = false;  ///< stdout and stderr are the same file: keep their order exactly.
+};
+
+nlohmann::json to_json(const RunRequest& request);
+/// Errors: `bad_request`, naming the field that is missing or has the wrong type.
+Result<RunRequest> run_request_from_json(const nlohmann::json& value);
+
+/// How a run ended; a closed set.
+enum class Outcome { passed, failed, crashed, killed, cancelled, usage_error, internal_error };
+std::string_view name(Outcome outcome);
+std::optional<Outcome> outcome(std::string_view name);
+/// The outcome that pytest's own exit code stands for.
+Outcome outcome_of_pytest(int exit_code);
+
+enum class Stream { out, err };
+
+namespace event {
+
+/// The run waits for others. `position` 1 is next.
+struct Queued {
+  std::uint64_t id = 0;
+  int position = 0;
+};
+/// The worker starts or imports; `module` is what is being imported, empty while it starts.
+struct Warming {
+  std::string module;
+  double elapsed_s = 0;
+};
+/// The tests' process runs.
+struct Started {
+  std::uint64_t id = 0;
+  int pid = 0;
+};
+/// Raw bytes that the run wrote.
+struct Output {
+  Stream stream = Stream::out;
+  std::string data;
+};
+/// One report of pytest. `when` is "start", "setup", "call", "teardown"; `outcome` is empty for
+/// "start", else "passed", "failed" or "skipped".
+struct Test {
+  std::string nodeid;
+  std::string when;
+  std::string outcome;
+  double duration_s = 0;
+};
+/// Nothing was heard from the run for `seconds`; it goes on. `nodeid` is the test that runs, empty
+/// outside tests.
+struct Stuck {
+  double seconds = 0;
+  std::string nodeid;
+};
+/// What was not simply warm: started, restarted, reloaded, and why.
+struct Receipt {
+  std::string text;
+};
+/// The last event of every run.
+struct Done {
+  int exit_code = 0;  ///< What the client returns.
+  Outcome outcome = Outcome::passed;
+  std::string message;  ///< One line for a person where pytest could not speak for itself, else empty.
+  std::string hint;
+  double duration_s = 0;  ///< From the request's arrival.
+};
+
+}  // namespace event
+
+using Event = std::variant<event::Queued, event::Warming, event::Started, event::Output, event::Test,
+                           event::Stuck, event::Receipt, event::Done>;
+
+/// One line of the NDJSON stream, without the newline. Field "event" names the kind.
+nlohmann::json to_json(const Event& event);
+/// Errors: `bad_request` for an unknown kind or a missing field.
+Result<Event> event_from_json(const nlohmann::json& value);
+
+/// Takes events of a run one by one; returns false when nobody listens any more, which ends the run.
+using EventSink = std::function<bool(const Event&)>;
+
+nlohmann::json to_json(const Error& error);
+Error error_from_json(const nlohmann::json& value);
+
+}  // namespace stest

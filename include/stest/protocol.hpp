@@ -1,0 +1,127 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include <nlohmann/json.hpp>
+
+#include "stest/config.hpp"
+#include "stest/error.hpp"
+
+/// What daemon and worker say to each other: JSON Lines on a private socketpair.
+/// `docs/protocol.md` is the written form; `protocol_version` changes with it.
+namespace stest::protocol {
+
+inline constexpr int version = 1;
+
+// ---- daemon → worker ----
+
+/// Import these modules, in this order, then answer with `Ready`.
+struct Preload {
+  std::vector<std::string> modules;
+};
+
+/// Fork a runner. Four descriptors travel with the line (SCM_RIGHTS): stdin, stdout, stderr and the
+/// pipe on which the runner's pytest plugin writes its events.
+struct RunTest {
+  std::uint64_t id = 0;
+  std::vector<std::string> args;
+  std::string cwd;
+  Environment env;
+  int umask = 022;
+  std::vector<std::string> nuke;  ///< Modules to unload before pytest starts.
+};
+
+/// Send `signal` to the process group of run `id`, if it still runs.
+struct Signal {
+  std::uint64_t id = 0;
+  int signal = 0;
+};
+
+/// End: no further message follows. The worker kills what runs and exits with 0.
+struct Shutdown {};
+
+using ToWorker = std::variant<Preload, RunTest, Signal, Shutdown>;
+
+// ---- worker → daemon ----
+
+/// The greeting and the answer to every `Preload`: the worker takes runs.
+struct Ready {
+  int protocol = version;
+  std::string stest_version;
+  std::string python;      ///< "3.11.7"
+  std::string executable;  ///< `sys.executable`
+  struct Module {
+    std::string name;
+    double seconds = 0;
+  };
+  struct LeftOut {
+    std::string name;
+    std::string reason;
+  };
+  /// A file that an imported module came from, as it was when it was read; `mtime_ns` is 0 where it
+  /// changed at that very time. Any other state means that the worker is stale.
+  struct File {
+    std::string module;
+    std::string path;
+    std::uint64_t mtime_ns = 0;
+    std::uint64_t size = 0;
+    std::uint64_t inode = 0;
+  };
+  std::vector<Module> preloaded;  ///< What is warm, in order of import.
+  std::vector<LeftOut> left_out;
+  std::vector<std::string> site_dirs;  ///< Folders in which packages are installed.
+  std::vector<File> files;             ///< Project code left out.
+  /// Variables that were read while preloading: value, or nothing where it was unset.
+  std::map<std::string, std::optional<std::string>> env_reads;
+};
+
+/// Progress outside a run: the module that is being imported.
+struct Importing {
+  std::string module;
+};
+
+/// The runner of run `id` was forked.
+struct Started {
+  std::uint64_t id = 0;
+  int pid = 0;
+};
+
+/// How far the runner got; kept in memory shared with the worker, so that it survives any death.
+enum class Phase {
+  forked = 0,            ///< pytest has not been entered.
+  running = 1,           ///< Inside `pytest.main()`.
+  session_finished = 2,  ///< pytest's session ended and every started test reported.
+  returned = 3,          ///< `pytest.main()` returned.
+};
+
+/// The runner of run `id` ended and was reaped.
+struct Done {
+  std::uint64_t id = 0;
+  Phase phase = Phase::forked;
+  std::optional<int> exit_code;  ///< Of the process; nothing when a signal ended it.
+  std::optional<int> signal;
+  std::string nodeid;  ///< The test that was running, else empty.
+  std::string error;   ///< Why a runner could not be started, else empty.
+};
+
+/// A preloaded module proved unfit (threads, CUDA, a failed canary). The worker ends after this
+/// line; the daemon starts it anew without the module.
+struct Unfit {
+  std::string module;
+  std::string reason;
+};
+
+using FromWorker = std::variant<Ready, Importing, Started, Done, Unfit>;
+
+nlohmann::json to_json(const ToWorker& message);
+nlohmann::json to_json(const FromWorker& message);
+/// Errors: `bad_request`, naming the missing or mistyped field.
+Result<ToWorker> to_worker_from_json(const nlohmann::json& value);
+Result<FromWorker> from_worker_from_json(const nlohmann::json& value);
+
+}  // namespace stest::protocol

@@ -1,0 +1,51 @@
+"""Which third-party modules does a run import itself? The zygote will import them next time."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from typing import Any
+
+from sprintest import _modules, _preload
+
+
+class ImportOrder:
+    """Records the names of modules in the order in which their imports began.
+
+    Not ``sys.modules``' order, which is that of completion: importing a leaf first can fail where
+    packages import each other. Not a finder in ``sys.meta_path`` either: tests look at that list.
+    """
+
+    def __init__(self) -> None:
+        self.names: list[str] = []
+        bootstrap: Any = importlib._bootstrap
+        find_spec = bootstrap._find_spec
+
+        def _find_spec(name: str, path: Any, target: Any = None) -> Any:
+            self.names.append(name)
+            return find_spec(name, path, target)
+
+        bootstrap._find_spec = _find_spec
+
+    def third_party(self, plugins: _preload.Plugins) -> list[str]:
+        """The names that a zygote may import ahead of the next run: those that were installed."""
+        return [name for name in dict.fromkeys(self.names) if _is_third_party(name, plugins)]
+
+
+def _is_third_party(name: str, plugins: _preload.Plugins) -> bool:
+    module = sys.modules.get(name)
+    path = _modules.file_of(module)
+    if path is None or getattr(module, "__name__", None) != name:
+        return False
+    package = name.partition(".")[0]
+    # Some plugins act when pytest imports them (draw a random seed, say): once per run, then.
+    if package == "sprintest" or name in plugins.entry_modules:
+        return False
+    # What a conftest.py registered for rewriting, the zygote would not rewrite.
+    if _is_rewritten(module) and package not in plugins.rewritten:
+        return False
+    return _modules.is_installed(path)
+
+
+def _is_rewritten(module: Any) -> bool:
+    return type(getattr(module, "__loader__", None)).__name__ == "AssertionRewritingHook"

@@ -1,0 +1,252 @@
+"""Import third-party modules ahead of time, in the zygote, without a trace that a run could see.
+
+A run that starts from a warm process must give the answer that a cold one gives. So everything that
+an import does besides filling ``sys.modules`` is watched here:
+
+* modules that pytest would rewrite (plugins) are rewritten here as well;
+* a module that warns, starts a thread or a process, opens a CUDA device, or fails is *unfit*: runs
+  import it themselves, as plain pytest does;
+* warnings filters that it changes are put back, as pytest puts them back after collection;
+* every environment variable that it reads is recorded, so that a change of it restarts the worker.
+"""
+
+from __future__ import annotations
+
+import gc
+import importlib
+import os
+import sys
+import tempfile
+import threading
+import time
+import warnings
+from typing import Any
+
+from sprintest import _modules
+
+
+class EnvironmentReads:
+    """Records which variables Python code reads, with the value it saw (``None``: unset).
+
+    A copy of the whole environment (``dict(os.environ)``, ``os.environ.copy()``) does not count as
+    reading all of it: it is made for a child process, nearly always.
+    """
+
+    def __init__(self) -> None:
+        self.reads: dict[str, str | None] = {}
+        self._originals: dict[str, Any] = {}
+
+    def __enter__(self) -> EnvironmentReads:
+        cls = type(os.environ)
+        original_get = cls.__getitem__
+        original_iter = cls.__iter__
+        self._originals = {"__getitem__": original_get, "__iter__": original_iter}
+        scan: tuple[int, int] | None = None
+
+        def caller() -> tuple[int, int]:
+            frame = sys._getframe(2)
+            return id(frame), frame.f_lasti
+
+        def __iter__(environ: Any) -> Any:
+            nonlocal scan
+            scan = caller()
+            return original_iter(environ)
+
+        def __getitem__(environ: Any, key: Any) -> Any:
+            # A copy made in C iterates and reads from one and the same instruction of its caller.
+            if scan is None or caller() != scan:
+                value = environ._data.get(environ.encodekey(key))
+                self.reads.setdefault(os.fsdecode(key), None if value is None else os.fsdecode(value))
+            return original_get(environ, key)
+
+        cls.__getitem__ = __getitem__  # type: ignore[method-assign]
+        cls.__iter__ = __iter__  # type: ignore[method-assign]
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for name, function in self._originals.items():
+            setattr(type(os.environ), name, function)
+
+
+class Plugins:
+    """What pytest's plugins are, by the entry points of the installed distributions."""
+
+    def __init__(self) -> None:
+        import importlib.metadata
+
+        from _pytest.config import _iter_rewritable_modules
+
+        plugins = [
+            (dist, entries)
+            for dist in importlib.metadata.distributions()
+            if (entries := [entry for entry in dist.entry_points if entry.group == "pytest11"])
+        ]
+        #: Modules that pytest imports when it starts, because an entry point names them.
+        self.entry_modules = {entry.value.partition(":")[0] for _, entries in plugins for entry in entries}
+        #: Top-level modules and packages in which pytest rewrites assertions.
+        self.rewritten = set(
+            _iter_rewritable_modules(str(file) for dist, _ in plugins for file in dist.files or [])
+        )
+
+
+def _install_rewrite_hook(plugins: Plugins) -> Any:
+    """Install pytest's assertion rewriting for plugins, as every pytest run does.
+
+    Without it pytest would warn "Module already imported so cannot be rewritten" of each plugin
+    package that another package had imported here. Returns pytest's configuration object, whose
+    clean-up removes the hook.
+    """
+    from _pytest.assertion import install_importhook
+    from _pytest.config import get_config
+
+    config = get_config()
+    install_importhook(config).mark_rewrite(*plugins.rewritten)
+    return config
+
+
+class _TemporaryFiles:
+    """Notices temporary files: the first run would delete at exit what later runs still use."""
+
+    def __enter__(self) -> None:
+        self.made = False
+        self._originals = tempfile.mkdtemp, tempfile.mkstemp
+
+        def noticing(function: Any) -> Any:
+            def make(*args: Any, **kwargs: Any) -> Any:
+                self.made = True
+                return function(*args, **kwargs)
+
+            return make
+
+        tempfile.mkdtemp, tempfile.mkstemp = map(noticing, self._originals)
+
+    def __exit__(self, *_: object) -> None:
+        tempfile.mkdtemp, tempfile.mkstemp = self._originals
+
+
+def _touches_cuda() -> bool:
+    """Whether this process has opened a CUDA device, by torch or by anybody else."""
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.cuda.is_initialized():
+        return True
+    for fd in os.listdir("/proc/self/fd"):
+        try:
+            if os.readlink(f"/proc/self/fd/{fd}").startswith("/dev/nvidia"):
+                return True
+        except OSError:
+            continue
+    return False
+
+
+def _children() -> set[str]:
+    with open(f"/proc/self/task/{os.getpid()}/children") as file:
+        return set(file.read().split())
+
+
+class Preloader:
+    """One round of imports: ``with Preloader(root) as p: p.load(name) …``, then ``p.report()``."""
+
+    #: What torch would compute with in a process that nobody limited; ``None`` before torch is here.
+    torch_threads: int | None = None
+
+    #: As installed when this process started; the daemon restarts it when that changes.
+    plugins: Plugins | None = None
+
+    def __init__(self, root: str) -> None:
+        self._code = _modules.ProjectCode(root)
+        self._env = EnvironmentReads()
+        self._warnings = warnings.catch_warnings(record=True)
+        # File times come from the kernel's coarse clock, which lags by up to a tick.
+        self._started_ns = time.time_ns() - 20_000_000
+
+    def __enter__(self) -> Preloader:
+        import pytest  # noqa: F401  (always warm)
+
+        Preloader.plugins = Preloader.plugins or Plugins()
+        self._config = _install_rewrite_hook(Preloader.plugins)
+        self._log: Any = self._warnings.__enter__()
+        # pytest's own filters: what it would show is what makes a module unfit.
+        warnings.filterwarnings("always", category=DeprecationWarning)
+        warnings.filterwarnings("always", category=PendingDeprecationWarning)
+        self._env.__enter__()
+        self._children = _children()
+        self._files = _TemporaryFiles()
+        self._files.__enter__()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._files.__exit__()
+        self._env.__exit__()
+        self._warnings.__exit__(None, None, None)
+        self._config._ensure_unconfigure()
+        _modules.forget_project(self._code)
+
+    def load(self, name: str) -> tuple[str, bool]:
+        """Import ``name``.
+
+        Returns why it is left out (empty: it is warm now), and whether the attempt has spoilt this
+        process, which then must not serve runs.
+        """
+        if name in sys.modules:
+            return "", False
+        try:
+            if self._code.owns_package(name):
+                return "project code: every run imports it fresh", False
+        except ImportError as error:
+            return f"cannot be imported: {type(error).__name__}: {error}", False
+        try:
+            importlib.import_module(name)
+        except BaseException as error:  # a module may well raise SystemExit
+            return f"cannot be imported: {type(error).__name__}: {error}", True
+        self._limit_torch()
+        reason = self._spoilt()
+        return reason, bool(reason)
+
+    def _spoilt(self) -> str:
+        extra = [t.name for t in threading.enumerate() if t is not threading.main_thread()]
+        if extra:
+            return f"starts a thread when imported ({extra[0]})"
+        if _children() - self._children:
+            return "starts a process when imported"
+        if self._files.made:
+            return "makes a temporary file or folder when imported"
+        if _touches_cuda():
+            return "initialises CUDA when imported"
+        if self._log:
+            warning = self._log[0]
+            return f"warns when imported ({warning.category.__name__}: {warning.message})"
+        return ""
+
+    def _limit_torch(self) -> None:
+        """Keep torch to one thread in this process.
+
+        A child of a process that ever ran a parallel region of GNU OpenMP hangs at its own first
+        one: its pool's threads were not forked. With one thread there is never a pool here.
+        """
+        torch = sys.modules.get("torch")
+        if torch is None or Preloader.torch_threads is not None:
+            return
+        Preloader.torch_threads = torch.get_num_threads()
+        torch.set_num_threads(1)
+
+    def report(self) -> dict[str, Any]:
+        """What the daemon compares with each request before it trusts this process."""
+        return {
+            "python": ".".join(map(str, sys.version_info[:3])),
+            "executable": sys.executable,
+            "site_dirs": _modules.site_dirs(),
+            "env_reads": self._env.reads,
+            "files": _modules.loaded_files(self._started_ns),
+        }
+
+
+def freeze() -> None:
+    """Move all that lives into the permanent generation: collections of a run then skip it.
+
+    pytest collects several times at exit, and each collection would touch, and so copy, every page
+    that the runner shares with this process.
+    """
+    gc.collect()
+    gc.freeze()
+    sys.stdout.flush()
+    sys.stderr.flush()

@@ -1,0 +1,145 @@
+"""One run: what ``python -m pytest ARGS`` does from its first line to its last."""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import gc
+import importlib.util
+import logging
+import os
+import sys
+import threading
+import time
+import traceback
+import weakref
+from typing import Any
+
+import _stest_runner as runner  # type: ignore[import-not-found]  # built into stest-worker
+
+from sprintest import _learn, _modules, _preload
+
+
+def set_environment(env: dict[bytes, bytes]) -> None:
+    """Make ``env`` the whole environment, for Python and for C code."""
+    for name in [name for name in os.environb if name not in env]:
+        del os.environb[name]
+    for name, value in env.items():
+        if os.environb.get(name) != value:
+            os.environb[name] = value
+    time.tzset()
+
+
+def _become_python_m_pytest(args: list[str]) -> None:
+    """Give this process the identity that ``python -m pytest`` has (see ``runpy``)."""
+    spec = importlib.util.find_spec("pytest.__main__")
+    assert spec is not None
+    assert spec.origin is not None
+    main = sys.modules["__main__"]
+    main.__file__, main.__package__, main.__spec__ = spec.origin, "pytest", spec
+    main.__loader__ = spec.loader
+    main.__cached__ = spec.cached  # type: ignore[attr-defined]
+    sys.argv[:] = [spec.origin, *args]
+    if hasattr(sys, "orig_argv"):
+        sys.orig_argv[:] = [sys.executable, "-m", "pytest", *args]
+    if not getattr(sys.flags, "safe_path", False):
+        sys.path.insert(0, os.getcwd())
+
+
+def _refresh_process_state() -> None:
+    """Renew what Python and its libraries draw from the system when a process starts.
+
+    ``random`` does so itself after a fork. torch's default seed is a constant, as in a fresh process.
+    """
+    sys.stdout.reconfigure(line_buffering=sys.stdout.isatty())  # type: ignore[union-attr]
+    now = time.time_ns() if isinstance(logging._startTime, int) else time.time()  # type: ignore[attr-defined]
+    logging._startTime = now  # type: ignore[attr-defined]
+    # Finalisers of objects that the zygote made: theirs to run is the zygote's exit, not each run's.
+    for finaliser in weakref.finalize._registry:  # type: ignore[attr-defined]
+        finaliser.atexit = False
+    if "multiprocessing.process" in sys.modules:
+        sys.modules["multiprocessing.process"].ORIGINAL_DIR = os.getcwd()  # type: ignore[attr-defined]
+    if "numpy.random" in sys.modules:
+        sys.modules["numpy.random"].seed()
+    if (threads := _preload.Preloader.torch_threads) is not None:
+        sys.modules["torch"].set_num_threads(threads)
+
+
+def main(args: list[str], nuke: list[str]) -> int:
+    """Run pytest with ``args``; return the exit code that ``python -m pytest`` would have.
+
+    ``nuke`` names modules that must not survive from the zygote.
+    """
+    # Nothing here may walk over all modules: each object that is looked at is a page copied.
+    _modules.unload(nuke)
+    _refresh_process_state()
+    _become_python_m_pytest(args)
+    order = _learn.ImportOrder()
+    exit_code = _run_pytest()
+    runner.returned()
+    _empty_cuda_cache()
+    plugins = _preload.Preloader.plugins
+    assert plugins is not None
+    runner.imported(order.third_party(plugins))
+    _finish(order.names)
+    return exit_code
+
+
+def _run_pytest() -> int:
+    """``pytest.console_main()`` with one plugin more."""
+    import pytest
+
+    from sprintest._plugin import Reporter
+
+    try:
+        exit_code = int(pytest.main(plugins=[Reporter()]))
+        sys.stdout.flush()
+        return exit_code
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except SystemExit as error:
+        return _system_exit_code(error)
+    except KeyboardInterrupt:
+        traceback.print_exc()
+        return 130
+    except BaseException:  # the interpreter's own last resort
+        traceback.print_exc()
+        return 1
+
+
+def _system_exit_code(error: SystemExit) -> int:
+    if error.code is None:
+        return 0
+    if isinstance(error.code, int):
+        return error.code & 0xFF
+    print(error.code, file=sys.stderr)
+    return 1
+
+
+def _empty_cuda_cache() -> None:
+    """Give memory back to the device at once, not when the driver notices that we are gone."""
+    torch: Any = sys.modules.get("torch")
+    if torch is not None and torch.cuda.is_initialized():
+        torch.cuda.empty_cache()
+
+
+def _finish(imported: list[str]) -> None:
+    """What ``Py_FinalizeEx`` does that others can see, in its order: threads, atexit, flush, objects.
+
+    The rest of a finalisation only frees memory, for a tenth of a second and more with torch loaded.
+    """
+    threading._shutdown()  # type: ignore[attr-defined]
+    atexit._run_exitfuncs()
+    _flush()
+    # Objects of the run's own modules may have a `__del__` (a temporary file that removes itself).
+    for name in imported:
+        sys.modules.pop(name, None)
+    gc.collect()
+    _flush()
+
+
+def _flush() -> None:
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError, AttributeError):
+            stream.flush()

@@ -1,0 +1,121 @@
+#include "cli/commands.hpp"
+
+#include <array>
+#include <chrono>
+
+#include "cli/logs.hpp"
+#include "cli/project.hpp"
+#include "cli/run.hpp"
+#include "cli/status_text.hpp"
+#include "client/client.hpp"
+#include "client/daemon_launcher.hpp"
+#include "client/daemon_stopper.hpp"
+
+namespace stest {
+namespace {
+
+/// What a command answers with; a failed one is reported in one place, `execute`.
+using Answer = Result<ExitCode>;
+
+double seconds_since_epoch() {
+  return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
+}
+
+void print_line(Console& console, const std::string& line) { console.write(Stream::out, line + "\n"); }
+
+std::string no_daemon(const Project& project) {
+  return "stest: no daemon is running for " + project.paths.root.string();
+}
+
+Answer report_stopped(const Options& options, const Project& project, Console& console) {
+  if (options.json) {
+    const nlohmann::json stopped = {{"state", "stopped"},
+                                    {"root", bytes_to_json(project.paths.root.string())}};
+    print_line(console, stopped.dump(2));
+  } else {
+    print_line(console, no_daemon(project));
+  }
+  return ExitCode::not_running;
+}
+
+Answer status(const Options& options, const Project& project, Console& console) {
+  const auto daemon = read_status(project.paths.status_file);
+  if (!daemon) return report_stopped(options, project, console);
+  const auto status = DaemonClient(daemon->endpoint).status();
+  if (!status && !is_alive(daemon->process)) return report_stopped(options, project, console);
+  if (!status) return tl::unexpected(status.error());
+  console.write(Stream::out,
+                options.json ? status->dump(2) + "\n" : status_text(*status, seconds_since_epoch()));
+  return ExitCode::ok;
+}
+
+Answer stop(const Options&, const Project& project, Console& console) {
+  const auto stopped = stop_daemon(project.paths);
+  if (!stopped) return tl::unexpected(stopped.error());
+  if (!*stopped) {
+    print_line(console, no_daemon(project));
+    return ExitCode::ok;
+  }
+  const auto pid = std::to_string((*stopped)->pid);
+  print_line(console, (*stopped)->by_force
+                          ? "stest: the daemon (pid " + pid + ") did not answer and was killed"
+                          : "stest: the daemon (pid " + pid + ") has stopped");
+  return ExitCode::ok;
+}
+
+Answer start(const Options&, const Project& project, Console& console) {
+  DaemonLauncher launcher(project.paths, own_installation(),
+                          [&](const std::string& line) { console.say(line); });
+  const auto daemon = launcher.ensure();
+  if (!daemon) return tl::unexpected(daemon.error());
+  print_line(console, "stest: the daemon of " + project.paths.root.string() + " runs, pid " +
+                          std::to_string(daemon->process.pid));
+  return ExitCode::ok;
+}
+
+Answer restart(const Options& options, const Project& project, Console& console) {
+  if (auto stopped = stop(options, project, console); !stopped) return stopped;
+  return start(options, project, console);
+}
+
+Answer logs(const Options& options, const Project& project, Console& console) {
+  return static_cast<ExitCode>(print_log(project.paths.log_file, options.lines, options.follow, console));
+}
+
+struct Command {
+  Action action;
+  Answer (*execute)(const Options&, const Project&, Console&);
+};
+
+constexpr std::array<Command, 5> commands{{
+    {Action::status, status},
+    {Action::stop, stop},
+    {Action::start, start},
+    {Action::restart, restart},
+    {Action::logs, logs},
+}};
+
+Answer execute_on_project(const Options& options, Console& console) {
+  const auto project = current_project();
+  if (!project) return tl::unexpected(project.error());
+  for (const auto& command : commands) {
+    if (command.action == options.action) return command.execute(options, *project, console);
+  }
+  return fail(ErrorCode::internal, "a command without a function");
+}
+
+}  // namespace
+
+int execute(const Options& options, Console& console) {
+  if (options.action == Action::run) return run_tests(options.run, console);
+  if (options.action == Action::print) {
+    console.write(Stream::out, options.text);
+    return static_cast<int>(ExitCode::ok);
+  }
+  const auto answer = execute_on_project(options, console);
+  if (answer) return static_cast<int>(*answer);
+  console.say(answer.error());
+  return static_cast<int>(exit_code(answer.error().code));
+}
+
+}  // namespace stest

@@ -1,0 +1,101 @@
+#include "cli/console.hpp"
+
+#include <poll.h>
+#include <unistd.h>
+
+#include <cstdlib>
+
+#include "common/fd.hpp"
+
+namespace stest {
+namespace {
+
+constexpr std::string_view clear_line = "\r\x1b[K";
+constexpr std::string_view plain = "\x1b[0m";
+
+std::string_view colour_of(Console::Tone tone) {
+  switch (tone) {
+    case Console::Tone::note:
+      return "\x1b[36m";
+    case Console::Tone::warning:
+      return "\x1b[33m";
+    case Console::Tone::error:
+      break;
+  }
+  return "\x1b[31m";
+}
+
+bool has_reader(int fd) {
+  pollfd entry{fd, POLLOUT, 0};
+  return ::poll(&entry, 1, 0) < 0 || (entry.revents & (POLLERR | POLLHUP)) == 0;
+}
+
+}  // namespace
+
+Console::Target Console::standard() {
+  const bool terminal = ::isatty(2) == 1;
+  const char* no_color = std::getenv("NO_COLOR");
+  return {1, 2, ::isatty(1) == 1, terminal, terminal && (no_color == nullptr || *no_color == '\0')};
+}
+
+bool Console::write(Stream stream, std::string_view bytes) {
+  if (bytes.empty()) return true;
+  const std::lock_guard lock(mutex_);
+  clear_brief_locked();
+  const bool to_out = stream == Stream::out;
+  if (!to_out || target_.out_is_terminal) at_line_start_ = bytes.back() == '\n';
+  const int fd = to_out ? target_.out : target_.err;
+  const auto written = write_all(fd, bytes);
+  // A full disk deserves a word; a reader that has left (`stest | head`) does not.
+  if (!written && has_reader(fd)) {
+    (void)write_all(target_.err, format(written.error().message + " the tests' output", Tone::error));
+  }
+  return written.has_value();
+}
+
+void Console::say(std::string_view line, Tone tone) {
+  const std::lock_guard lock(mutex_);
+  clear_brief_locked();
+  // "....." of a run stays a line of its own.
+  const bool breaks_line = target_.err_is_terminal && !at_line_start_;
+  at_line_start_ = true;
+  (void)write_all(target_.err, (breaks_line ? "\n" : "") + format(line, tone));
+}
+
+void Console::say(const Error& error) {
+  say(error.message, Tone::error);
+  if (error.hint.empty()) return;
+  const std::lock_guard lock(mutex_);
+  (void)write_all(target_.err, "hint: " + error.hint + "\n");
+}
+
+void Console::show_briefly(std::string_view line) {
+  if (!target_.err_is_terminal) return;
+  const std::lock_guard lock(mutex_);
+  if (!at_line_start_ && !brief_shown_) return;  // It would wipe out a run's half line.
+  std::string text(clear_line);
+  text += format(line, Tone::note);
+  text.pop_back();
+  (void)write_all(target_.err, text);
+  brief_shown_ = true;
+}
+
+void Console::clear_brief() {
+  const std::lock_guard lock(mutex_);
+  clear_brief_locked();
+}
+
+void Console::clear_brief_locked() {
+  if (brief_shown_) (void)write_all(target_.err, clear_line);
+  brief_shown_ = false;
+}
+
+std::string Console::format(std::string_view line, Tone tone) const {
+  std::string text;
+  if (target_.colour) text += colour_of(tone);
+  text += "stest:";
+  if (target_.colour) text += plain;
+  return text.append(" ").append(line).append("\n");
+}
+
+}  // namespace stest

@@ -1,0 +1,100 @@
+#include "cli/help.hpp"
+
+#include <array>
+
+namespace stest {
+namespace {
+
+constexpr std::array<CommandInfo, 6> commands{{
+    {"run", Action::run, "run pytest, with options of stest's own",
+     "Run pytest in the project's daemon. What follows `--` goes to pytest untouched.",
+     "Examples:\n"
+     "  stest run -- tests/test_model.py -x\n"
+     "  stest run --stuck-after 5m -- -k training\n"
+     "  stest run --events -- -q        for tools: one JSON object per line"},
+    {"status", Action::status, "what the daemon does, and what it has preloaded",
+     "Show the state of the project's daemon. Exit code 108: none is running.",
+     "Examples:\n  stest status\n  stest status --json"},
+    {"stop", Action::stop, "end the daemon, and return when it has gone",
+     "End the project's daemon and whatever it runs; return when it has really gone.", ""},
+    {"start", Action::start, "start the daemon ahead of the first run",
+     "Start the project's daemon if it does not run, and print its pid.", ""},
+    {"restart", Action::restart, "stop, then start", "Stop the project's daemon and start a new one.", ""},
+    {"logs", Action::logs, "the end of the daemon's log", "Print the last lines of the daemon's log.",
+     "Examples:\n  stest logs -n 200\n  stest logs -f"},
+}};
+
+constexpr std::string_view before_commands =
+    R"(stest runs pytest in a process in which the heavy imports are already done.
+
+Usage:
+  stest [PYTEST ARGUMENTS...]                   every argument goes to pytest, untouched
+  stest run [OPTIONS] -- [PYTEST ARGUMENTS...]  the same, with options of stest's own
+  stest COMMAND [OPTIONS]
+
+Commands, where one is the first argument:
+)";
+
+constexpr std::string_view after_commands = R"(
+  `stest COMMAND --help` tells more. For a file or a folder with the name of a command
+  write its path: stest ./run
+
+Options, where one is the first argument:
+  -h, --help  this text; for pytest's own: stest run -- --help
+  --version   stest's version; for pytest's own: stest run -- --version
+
+Examples:
+  stest                             all tests
+  stest tests/test_model.py::test_loss -x
+  stest -k tokenizer --lf
+  stest run --stuck-after 5m -- tests -q
+  stest status
+
+Exit codes: 0 to 5 are pytest's own (0 passed, 1 failed, 2 interrupted, 3 internal error,
+4 usage error, 5 no tests). stest's own:
+  100  a bug in stest
+  101  a command line that stest does not understand
+  102  a bad [tool.sprintest] key or SPRINTEST_* variable
+  103  no daemon could be started or reached, or it went away during the run
+  104  the worker could not start, or died before the tests ran
+  105  the process that ran the tests died before pytest finished
+  106  the same, killed from outside: most often out of memory
+  107  the run was ended by `stest stop` before pytest finished
+  108  `stest status`, `stest logs`: there is no daemon
+
+Environment, each over its key in [tool.sprintest] of pyproject.toml where it has one:
+  SPRINTEST_DIR           the folder of the daemon's files (.sprintest in the project's root)
+  SPRINTEST_LOCK_FILE     its lock (daemon.lock in that folder)
+  SPRINTEST_LOG_LEVEL     DEBUG, INFO, WARNING or ERROR
+  SPRINTEST_ISOLATION     fork: a fresh process per run
+  SPRINTEST_RELOAD        clean: the project is imported anew in each run
+  SPRINTEST_TARGET_PKG, SPRINTEST_TARGET_PKG_PATH
+                          name and folder of the package under development
+  SPRINTEST_STUCK_AFTER   silence after which stest says which test is running (30s)
+  SPRINTEST_IDLE_TIMEOUT  idle time after which the daemon ends (2h)
+  SPRINTEST_CONCURRENCY   how many runs go at once (1)
+  SPRINTEST_MEMORY_LIMIT  the most memory that the worker may hold
+  SPRINTEST_FORCE_TCP, SPRINTEST_PORT
+                          serve on 127.0.0.1 instead of a Unix socket; its port (8000)
+  NO_COLOR                no colour in stest's own lines
+)";
+
+}  // namespace
+
+const CommandInfo* find_command(std::string_view name) {
+  for (const auto& command : commands) {
+    if (command.name == name) return &command;
+  }
+  return nullptr;
+}
+
+std::string help_text() {
+  std::string text(before_commands);
+  for (const auto& command : commands) {
+    text.append("  ").append(command.name).append(std::string(10 - command.name.size(), ' '));
+    text.append(command.summary).append("\n");
+  }
+  return text.append(after_commands);
+}
+
+}  // namespace stest

@@ -1,0 +1,25 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "cli/options.hpp"
+
+namespace stest {
+
+/// One row of the table of commands.
+struct CommandInfo {
+  std::string_view name;
+  Action action;
+  std::string_view summary;      ///< For the list in `stest --help`.
+  std::string_view description;  ///< For its own help.
+  std::string_view footer;       ///< Examples, below its options.
+};
+
+/// Nothing where `name` is no command.
+const CommandInfo* find_command(std::string_view name);
+
+/// `stest --help`.
+std::string help_text();
+
+}  // namespace stest

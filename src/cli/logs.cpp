@@ -1,0 +1,34 @@
+#include "cli/logs.hpp"
+
+#include <chrono>
+#include <thread>
+
+#include "client/log_tail.hpp"
+
+namespace stest {
+namespace {
+
+using namespace std::chrono_literals;
+
+// A person reads: no need to learn of each line by inotify.
+constexpr auto look_period = 100ms;
+
+}  // namespace
+
+int print_log(const std::filesystem::path& file, int lines, bool follow, Console& console) {
+  std::error_code ignored;
+  if (!follow && !std::filesystem::exists(file, ignored)) {
+    console.say(Error{ErrorCode::not_running, "there is no log yet: " + file.string(),
+                      "the first `stest` or `stest start` begins it"});
+    return static_cast<int>(ExitCode::not_running);
+  }
+  LogFollower follower(file);
+  bool is_read = console.write(Stream::out, last_lines(file, lines));
+  while (follow && is_read) {
+    std::this_thread::sleep_for(look_period);
+    is_read = console.write(Stream::out, follower.read_new());
+  }
+  return static_cast<int>(ExitCode::ok);
+}
+
+}  // namespace stest

@@ -1,0 +1,28 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "cli/run.hpp"
+
+namespace stest {
+
+enum class Action { run, status, stop, start, restart, logs, print };
+
+/// A command line, understood.
+struct Options {
+  Action action = Action::run;
+  RunOptions run;
+  bool json = false;    ///< `status --json`
+  bool follow = false;  ///< `logs -f`
+  int lines = 50;       ///< `logs -n`
+  std::string text;     ///< What `print` prints: a help text or the version.
+};
+
+/// Understands what follows the program's name. Only the first argument can name a command or be
+/// `--help`, `-h` or `--version`; everything else belongs to pytest, as a whole.
+///
+/// Errors: `usage`.
+Result<Options> parse_options(const std::vector<std::string>& args);
+
+}  // namespace stest

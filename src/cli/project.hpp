@@ -1,0 +1,28 @@
+#pragma once
+
+#include <filesystem>
+#include <string>
+
+#include "common/process.hpp"
+#include "common/runtime_paths.hpp"
+
+namespace stest {
+
+/// Where `stest` was called, and which daemon that means.
+struct Project {
+  std::filesystem::path cwd;  ///< Absolute, without links, as the kernel knows it.
+  Environment env;
+  RuntimePaths paths;
+};
+
+/// Errors: `usage` when the current folder does not exist any more.
+inline Result<Project> current_project() {
+  std::error_code error;
+  auto cwd = std::filesystem::current_path(error);
+  if (error) return fail(ErrorCode::usage, "the current folder is gone: " + error.message());
+  auto env = current_environment();
+  auto paths = runtime_paths(find_project_root(cwd), env);
+  return Project{std::move(cwd), std::move(env), std::move(paths)};
+}
+
+}  // namespace stest

@@ -1,0 +1,25 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "cli/console.hpp"
+
+namespace stest {
+
+/// One `stest [PYTEST ARGS…]` or `stest run …`.
+struct RunOptions {
+  std::vector<std::string> pytest_args;
+  bool events = false;                     ///< Print the events as JSON lines instead of showing them.
+  std::optional<std::string> stuck_after;  ///< Overrides `SPRINTEST_STUCK_AFTER` for this run.
+};
+
+/// Runs the tests in the daemon of the project that the current folder belongs to, starting the
+/// daemon where there is none. Returns what `stest` exits with.
+///
+/// Where stdout's reader leaves (`stest | head`) the run ends and the exit code is 1, as with
+/// `python -m pytest`.
+int run_tests(const RunOptions& options, Console& console);
+
+}  // namespace stest

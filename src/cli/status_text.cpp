@@ -1,0 +1,116 @@
+#include "cli/status_text.hpp"
+
+#include <cmath>
+#include <cstdio>
+#include <string_view>
+
+#include "stest/messages.hpp"
+
+namespace stest {
+namespace {
+
+using nlohmann::json;
+
+const json& field(const json& object, const char* name) {
+  static const json nothing;
+  const auto found = object.is_object() ? object.find(name) : object.end();
+  return found == object.end() ? nothing : *found;
+}
+
+/// A text or a number, printed plainly; empty for anything else.
+std::string text(const json& object, const char* name) {
+  const auto& value = field(object, name);
+  if (value.is_number()) return value.dump();
+  return bytes_from_json(value).value_or("");
+}
+
+std::string seconds(double value) {
+  char buffer[32];
+  std::snprintf(buffer, sizeof buffer, "%.2f s", value);
+  return buffer;
+}
+
+std::string span(double value) {
+  const auto whole = std::lround(std::max(value, 0.0));
+  if (whole < 120) return std::to_string(whole) + " s";
+  if (whole < 7200) return std::to_string(whole / 60) + " min";
+  return std::to_string(whole / 3600) + " h";
+}
+
+std::string since(const json& object, const char* name, double now) {
+  const auto& value = field(object, name);
+  return value.is_number() ? span(now - value.get<double>()) : "?";
+}
+
+std::string line(std::string_view label, const std::string& value) {
+  if (value.empty()) return {};
+  std::string padded(label);
+  padded.resize(11, ' ');
+  return "  " + padded + value + "\n";
+}
+
+std::string headline(const json& status, double now) {
+  return "stest " + text(status, "version") + ": " + text(status, "state") + ", pid " + text(status, "pid") +
+         ", up " + since(status, "started_at", now) + "\n";
+}
+
+std::string worker_line(const json& worker) {
+  if (!worker.is_object()) return line("worker", "not started yet");
+  const auto python = text(worker, "python");
+  return line("worker", text(worker, "state") + ", pid " + text(worker, "pid") +
+                            (python.empty() ? "" : ", Python " + python));
+}
+
+std::string preloaded_line(const json& worker) {
+  std::string list;
+  for (const auto& module : field(worker, "preloaded")) {
+    const auto& cost = field(module, "seconds");
+    list += (list.empty() ? "" : ", ") + text(module, "module");
+    if (cost.is_number()) list += " " + seconds(cost.get<double>());
+  }
+  return line("preloaded", list);
+}
+
+std::string left_out_lines(const json& worker) {
+  std::string lines;
+  for (const auto& module : field(worker, "left_out")) {
+    lines += line(lines.empty() ? "left out" : "", text(module, "module") + ": " + text(module, "reason"));
+  }
+  return lines;
+}
+
+std::string arguments(const json& run) {
+  std::string list;
+  for (const auto& arg : field(run, "args")) list += " " + bytes_from_json(arg).value_or("?");
+  return list;
+}
+
+std::string run_lines(const json& status, double now) {
+  std::string lines;
+  for (const auto& run : field(status, "runs")) {
+    const auto nodeid = text(run, "nodeid");
+    lines += line("run " + text(run, "id"), text(run, "state") + " for " + since(run, "since", now) +
+                                                (nodeid.empty() ? "" : ": " + nodeid) + " (stest" +
+                                                arguments(run) + ")");
+  }
+  return lines;
+}
+
+std::string last_result_line(const json& last, double now) {
+  if (!last.is_object()) return {};
+  const auto& duration = field(last, "duration_s");
+  return line("last run", text(last, "outcome") + ", exit code " + text(last, "exit_code") +
+                              (duration.is_number() ? ", " + seconds(duration.get<double>()) : "") + ", " +
+                              since(last, "finished_at", now) + " ago");
+}
+
+}  // namespace
+
+std::string status_text(const json& status, double now) {
+  const auto& worker = field(status, "worker");
+  return headline(status, now) + line("root", text(status, "root")) + line("python", text(status, "python")) +
+         worker_line(worker) + preloaded_line(worker) + left_out_lines(worker) + run_lines(status, now) +
+         last_result_line(field(status, "last_result"), now);
+}
+
+}  // namespace stest

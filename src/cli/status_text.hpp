@@ -1,0 +1,12 @@
+#pragma once
+
+#include <nlohmann/json.hpp>
+#include <string>
+
+namespace stest {
+
+/// The daemon's status JSON (`docs/http_api.md`) for a person; `now` in seconds since the epoch.
+/// Fields that are missing, as those of another version's daemon may be, are left out.
+std::string status_text(const nlohmann::json& status, double now);
+
+}  // namespace stest

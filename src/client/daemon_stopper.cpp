@@ -1,0 +1,105 @@
+#include "client/daemon_stopper.hpp"
+
+#include <signal.h>
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "client/backoff.hpp"
+#include "client/client.hpp"
+#include "common/file_lock.hpp"
+#include "common/process.hpp"
+
+namespace stest {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+template <class Condition>
+bool wait_until(Clock::time_point deadline, const Condition& condition) {
+  for (Backoff backoff; !condition(); backoff.wait()) {
+    if (Clock::now() >= deadline) return false;
+  }
+  return true;
+}
+
+bool is_lock_free(const RuntimePaths& paths) {
+  const auto lock = FileLock::try_acquire(paths.lock_file);
+  return lock && *lock;
+}
+
+/// The lock of an ended daemon may be another one's by now.
+bool has_gone(const RuntimePaths& paths, const ProcessIdentity& process) {
+  if (is_alive(process)) return false;
+  const auto other = read_status(paths.status_file);
+  return (other && other->process != process) || is_lock_free(paths);
+}
+
+/// An installation that replaces the file leaves "PATH/stestd (deleted)".
+bool is_stestd(const ProcessIdentity& process) {
+  std::error_code error;
+  const auto link = std::filesystem::read_symlink("/proc/" + std::to_string(process.pid) + "/exe", error);
+  if (error || !is_alive(process)) return false;
+  return link.filename() == "stestd" || link.filename() == "stestd (deleted)";
+}
+
+std::vector<ProcessIdentity> identify_all(const std::vector<int>& pids) {
+  std::vector<ProcessIdentity> found;
+  for (const int pid : pids) {
+    if (const auto process = identify(pid)) found.push_back(*process);
+  }
+  return found;
+}
+
+void kill_if_alive(const ProcessIdentity& process) {
+  if (is_alive(process)) ::kill(process.pid, SIGKILL);
+}
+
+/// What a killed daemon cannot remove itself; only with the lock, or it may be a new one's.
+void remove_leftovers(const RuntimePaths& paths) {
+  const auto lock = FileLock::try_acquire(paths.lock_file);
+  if (!lock || !*lock) return;
+  std::error_code ignored;
+  std::filesystem::remove(paths.status_file, ignored);
+  std::filesystem::remove(paths.socket, ignored);
+}
+
+/// The descendants are looked up first: of a dead parent's children nobody knows whose they were.
+bool end_by_force(const RuntimePaths& paths, const ProcessIdentity& process, const StopPatience& patience) {
+  if (!is_stestd(process)) return false;
+  const auto family = identify_all(descendants(process.pid));
+  ::kill(process.pid, SIGTERM);
+  const auto gone = [&] { return has_gone(paths, process); };
+  if (!wait_until(Clock::now() + patience.terminate, gone)) kill_if_alive(process);
+  for (const auto& member : family) kill_if_alive(member);
+  return wait_until(Clock::now() + patience.kill, gone);
+}
+
+tl::unexpected<Error> does_not_end(const RuntimePaths& paths, int pid) {
+  const auto who = pid > 0 ? "the daemon (pid " + std::to_string(pid) + ")" : "the daemon";
+  return fail(ErrorCode::daemon_unavailable, who + " of " + paths.root.string() + " does not end",
+              "see `stest logs`; its lock is " + paths.lock_file.string());
+}
+
+}  // namespace
+
+Result<std::optional<Stopped>> stop_daemon(const RuntimePaths& paths, const StopPatience& patience) {
+  std::error_code ignored;
+  if (!std::filesystem::exists(paths.directory, ignored)) return std::nullopt;
+  // Without a status but with the lock taken, a daemon is on its way up or down.
+  std::optional<DaemonStatus> daemon;
+  const auto settled = [&] { return (daemon = read_status(paths.status_file)) || is_lock_free(paths); };
+  if (!wait_until(Clock::now() + patience.polite, settled)) return does_not_end(paths, 0);
+  if (!daemon) return std::nullopt;
+
+  const auto process = daemon->process;
+  const auto deadline = Clock::now() + patience.polite;
+  (void)DaemonClient(daemon->endpoint).stop(StopWhen::now);  // What counts is whether it ends.
+  if (wait_until(deadline, [&] { return has_gone(paths, process); })) return Stopped{process.pid, false};
+  if (!end_by_force(paths, process, patience)) return does_not_end(paths, process.pid);
+  remove_leftovers(paths);
+  return Stopped{process.pid, true};
+}
+
+}  // namespace stest

@@ -1,0 +1,95 @@
+#pragma once
+
+#include <cstdint>
+#include <initializer_list>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "stest/config.hpp"
+#include "stest/error.hpp"
+
+namespace stest {
+
+/// A list of byte strings, each as by `bytes_to_json`.
+nlohmann::json list_to_json(const std::vector<std::string>& list);
+
+/// An object of byte strings. Where a name is not UTF-8, which a JSON key must be, a list of
+/// [name, value] pairs instead. A value may be null (`OptionalEnvironment` only).
+using OptionalEnvironment = std::map<std::string, std::optional<std::string>>;
+nlohmann::json environment_to_json(const Environment& env);
+nlohmann::json environment_to_json(const OptionalEnvironment& env);
+
+/// Reads the fields of one JSON object and keeps the first thing that is wrong with them, so that a
+/// parser can list its fields and check once. Borrows `value`.
+class FieldReader {
+ public:
+  /// `what` names the object in messages: "run request".
+  FieldReader(const nlohmann::json& value, std::string what);
+  FieldReader(nlohmann::json&& value, std::string what) = delete;
+
+  /// Reads a field that must be there. T: bool, int, uint64, double, a byte string, a list of byte
+  /// strings, an (optional) environment.
+  template <class T>
+  void read(const char* field, T& out) {
+    if (const nlohmann::json* found = find(field, true)) take(field, *found, out);
+  }
+
+  /// Reads a field that may be missing or null; `out` is untouched then.
+  template <class T>
+  void read_optional(const char* field, T& out) {
+    if (const nlohmann::json* found = find(field, false)) take(field, *found, out);
+  }
+  template <class T>
+  void read_optional(const char* field, std::optional<T>& out) {
+    T value{};
+    if (const nlohmann::json* found = find(field, false)) {
+      take(field, *found, value);
+      out = value;
+    }
+  }
+
+  /// A list of objects, each read by `read_item(FieldReader&)`.
+  template <class ReadItem>
+  void read_objects(const char* field, ReadItem read_item) {
+    const nlohmann::json* found = find(field, true);
+    if (found == nullptr) return;
+    if (!found->is_array()) return mistyped(field, "a list of objects");
+    for (const nlohmann::json& item : *found) {
+      FieldReader reader(item, what_ + ": " + field);
+      read_item(reader);
+      if (!error_) error_ = reader.error_;
+    }
+  }
+
+  /// Complains about a field whose name is not among `known`.
+  void refuse_others(std::initializer_list<std::string_view> known);
+
+  /// Complains that `field` is not `expected`.
+  void mistyped(std::string_view field, std::string_view expected);
+
+  /// What was wrong first, as `bad_request`.
+  Status status() const;
+
+ private:
+  const nlohmann::json* find(const char* field, bool required);
+  void complain(const std::string& message);
+
+  void take(const char* field, const nlohmann::json& value, bool& out);
+  void take(const char* field, const nlohmann::json& value, int& out);
+  void take(const char* field, const nlohmann::json& value, std::uint64_t& out);
+  void take(const char* field, const nlohmann::json& value, double& out);
+  void take(const char* field, const nlohmann::json& value, std::string& out);
+  void take(const char* field, const nlohmann::json& value, std::vector<std::string>& out);
+  void take(const char* field, const nlohmann::json& value, Environment& out);
+  void take(const char* field, const nlohmann::json& value, OptionalEnvironment& out);
+
+  const nlohmann::json& value_;
+  std::string what_;
+  std::optional<Error> error_;
+};
+
+}  // namespace stest

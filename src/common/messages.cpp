@@ -1,0 +1,245 @@
+#include "stest/messages.hpp"
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include "common/bytes.hpp"
+#include "common/json_fields.hpp"
+
+namespace stest {
+namespace {
+
+using nlohmann::json;
+
+constexpr std::array<std::pair<Outcome, std::string_view>, 7> kOutcomes{{
+    {Outcome::passed, "passed"},
+    {Outcome::failed, "failed"},
+    {Outcome::crashed, "crashed"},
+    {Outcome::killed, "killed"},
+    {Outcome::cancelled, "cancelled"},
+    {Outcome::usage_error, "usage_error"},
+    {Outcome::internal_error, "internal_error"},
+}};
+
+bool has_nul(std::string_view bytes) { return bytes.find('\0') != bytes.npos; }
+
+bool is_variable(const std::pair<const std::string, std::string>& variable) {
+  const auto& [name, value] = variable;
+  return !name.empty() && name.find('=') == name.npos && !has_nul(name) && !has_nul(value);
+}
+
+/// Refuses what the system calls behind a run would cut short or reject.
+void check_for_system(FieldReader& fields, const RunRequest& request) {
+  if (std::any_of(request.args.begin(), request.args.end(), has_nul)) {
+    fields.mistyped("args", "without NUL bytes");
+  }
+  if (request.cwd.empty() || request.cwd[0] != '/' || has_nul(request.cwd)) {
+    fields.mistyped("cwd", "an absolute path");
+  }
+  if (!std::all_of(request.env.begin(), request.env.end(), is_variable)) {
+    fields.mistyped("env", "made of variables that a process can have");
+  }
+  if (request.umask < 0 || request.umask > 0777) fields.mistyped("umask", "from 0 to 511");
+}
+
+json event_json(const event::Queued& event) {
+  return {{"event", "queued"}, {"id", event.id}, {"position", event.position}};
+}
+json event_json(const event::Warming& event) {
+  return {{"event", "warming"}, {"module", bytes_to_json(event.module)}, {"elapsed_s", event.elapsed_s}};
+}
+json event_json(const event::Started& event) {
+  return {{"event", "started"}, {"id", event.id}, {"pid", event.pid}};
+}
+json event_json(const event::Output& event) {
+  return {{"event", "output"},
+          {"stream", event.stream == Stream::out ? "stdout" : "stderr"},
+          {"data", bytes_to_json(event.data)}};
+}
+json event_json(const event::Test& event) {
+  return {{"event", "test"},
+          {"nodeid", bytes_to_json(event.nodeid)},
+          {"when", bytes_to_json(event.when)},
+          {"outcome", bytes_to_json(event.outcome)},
+          {"duration_s", event.duration_s}};
+}
+json event_json(const event::Stuck& event) {
+  return {{"event", "stuck"}, {"seconds", event.seconds}, {"nodeid", bytes_to_json(event.nodeid)}};
+}
+json event_json(const event::Receipt& event) {
+  return {{"event", "receipt"}, {"text", bytes_to_json(event.text)}};
+}
+json event_json(const event::Done& event) {
+  return {{"event", "done"},
+          {"exit_code", event.exit_code},
+          {"outcome", name(event.outcome)},
+          {"message", bytes_to_json(event.message)},
+          {"hint", bytes_to_json(event.hint)},
+          {"duration_s", event.duration_s}};
+}
+
+void read(FieldReader& fields, event::Queued& out) {
+  fields.read("id", out.id);
+  fields.read("position", out.position);
+}
+void read(FieldReader& fields, event::Warming& out) {
+  fields.read("module", out.module);
+  fields.read("elapsed_s", out.elapsed_s);
+}
+void read(FieldReader& fields, event::Started& out) {
+  fields.read("id", out.id);
+  fields.read("pid", out.pid);
+}
+void read(FieldReader& fields, event::Output& out) {
+  std::string stream;
+  fields.read("stream", stream);
+  fields.read("data", out.data);
+  if (stream != "stdout" && stream != "stderr") fields.mistyped("stream", "\"stdout\" or \"stderr\"");
+  out.stream = stream == "stdout" ? Stream::out : Stream::err;
+}
+void read(FieldReader& fields, event::Test& out) {
+  fields.read("nodeid", out.nodeid);
+  fields.read("when", out.when);
+  fields.read("outcome", out.outcome);
+  fields.read("duration_s", out.duration_s);
+}
+void read(FieldReader& fields, event::Stuck& out) {
+  fields.read("seconds", out.seconds);
+  fields.read("nodeid", out.nodeid);
+}
+void read(FieldReader& fields, event::Receipt& out) { fields.read("text", out.text); }
+void read(FieldReader& fields, event::Done& out) {
+  std::string ended;
+  fields.read("exit_code", out.exit_code);
+  fields.read("outcome", ended);
+  fields.read("message", out.message);
+  fields.read("hint", out.hint);
+  fields.read("duration_s", out.duration_s);
+  const std::optional<Outcome> known = outcome(ended);
+  if (!known) fields.mistyped("outcome", "a known outcome");
+  out.outcome = known.value_or(Outcome::internal_error);
+}
+
+template <class Kind>
+Result<Event> parse_event(FieldReader& fields) {
+  Kind event;
+  read(fields, event);
+  if (Status status = fields.status(); !status) return tl::unexpected(status.error());
+  return event;
+}
+
+struct EventParser {
+  std::string_view kind;
+  Result<Event> (*parse)(FieldReader&);
+};
+
+constexpr std::array<EventParser, 8> kEventParsers{{
+    {"queued", parse_event<event::Queued>},
+    {"warming", parse_event<event::Warming>},
+    {"started", parse_event<event::Started>},
+    {"output", parse_event<event::Output>},
+    {"test", parse_event<event::Test>},
+    {"stuck", parse_event<event::Stuck>},
+    {"receipt", parse_event<event::Receipt>},
+    {"done", parse_event<event::Done>},
+}};
+
+}  // namespace
+
+json bytes_to_json(std::string_view bytes) {
+  if (is_utf8(bytes)) return bytes;
+  return {{"base64", base64_encode(bytes)}};
+}
+
+Result<std::string> bytes_from_json(const json& value) {
+  if (value.is_string()) return value.get<std::string>();
+  if (value.is_object() && value.size() == 1 && value.contains("base64") && value["base64"].is_string()) {
+    return base64_decode(value["base64"].get_ref<const std::string&>());
+  }
+  return fail(ErrorCode::bad_request, "neither a string nor {\"base64\": …}");
+}
+
+json to_json(const RunRequest& request) {
+  return {{"args", list_to_json(request.args)},
+          {"cwd", bytes_to_json(request.cwd)},
+          {"env", environment_to_json(request.env)},
+          {"umask", request.umask},
+          {"merge_streams", request.merge_streams}};
+}
+
+Result<RunRequest> run_request_from_json(const json& value) {
+  RunRequest request;
+  FieldReader fields(value, "run request");
+  fields.refuse_others({"args", "cwd", "env", "umask", "merge_streams"});
+  fields.read("args", request.args);
+  fields.read("cwd", request.cwd);
+  fields.read("env", request.env);
+  fields.read_optional("umask", request.umask);
+  fields.read_optional("merge_streams", request.merge_streams);
+  check_for_system(fields, request);
+  if (Status status = fields.status(); !status) return tl::unexpected(status.error());
+  return request;
+}
+
+std::string_view name(Outcome outcome) {
+  return std::find_if(kOutcomes.begin(), kOutcomes.end(), [&](auto& row) { return row.first == outcome; })
+      ->second;
+}
+
+std::optional<Outcome> outcome(std::string_view name) {
+  for (const auto& [candidate, candidate_name] : kOutcomes) {
+    if (candidate_name == name) return candidate;
+  }
+  return std::nullopt;
+}
+
+Outcome outcome_of_pytest(int exit_code) {
+  switch (static_cast<ExitCode>(exit_code)) {
+    case ExitCode::ok:
+      return Outcome::passed;
+    case ExitCode::pytest_internal_error:
+      return Outcome::internal_error;
+    case ExitCode::pytest_usage_error:
+      return Outcome::usage_error;
+    default:  // pytest says "interrupted" of a collection that failed too.
+      return Outcome::failed;
+  }
+}
+
+json to_json(const Event& event) {
+  return std::visit([](const auto& kind) { return event_json(kind); }, event);
+}
+
+Result<Event> event_from_json(const json& value) {
+  std::string kind;
+  FieldReader fields(value, "event");
+  fields.read("event", kind);
+  if (Status status = fields.status(); !status) return tl::unexpected(status.error());
+  for (const EventParser& parser : kEventParsers) {
+    if (parser.kind == kind) return parser.parse(fields);
+  }
+  return fail(ErrorCode::bad_request, "event: unknown kind '" + kind + "'");
+}
+
+json to_json(const Error& error) {
+  return {{"error", name(error.code)},
+          {"message", bytes_to_json(error.message)},
+          {"hint", bytes_to_json(error.hint)}};
+}
+
+Error error_from_json(const json& value) {
+  std::string code;
+  Error error;
+  FieldReader fields(value, "error");
+  fields.read("error", code);
+  fields.read("message", error.message);
+  fields.read_optional("hint", error.hint);
+  if (Status status = fields.status(); !status) {
+    return {ErrorCode::internal, "an error arrived that cannot be read: " + status.error().message, {}};
+  }
+  error.code = error_code(code).value_or(ErrorCode::internal);
+  return error;
+}
+
+}  // namespace stest

@@ -1,0 +1,216 @@
+#include "stest/protocol.hpp"
+
+#include <algorithm>
+#include <array>
+#include <string_view>
+
+#include "common/json_fields.hpp"
+#include "stest/messages.hpp"
+
+namespace stest::protocol {
+namespace {
+
+using nlohmann::json;
+
+constexpr std::array<std::string_view, 4> kPhases{"forked", "running", "session_finished", "returned"};
+
+template <class T>
+json nullable(const std::optional<T>& value) {
+  return value ? json(*value) : json(nullptr);
+}
+
+json preloaded_json(const std::vector<Ready::Module>& modules) {
+  json list = json::array();
+  for (const Ready::Module& module : modules) {
+    list.push_back({{"name", bytes_to_json(module.name)}, {"seconds", module.seconds}});
+  }
+  return list;
+}
+
+json left_out_json(const std::vector<Ready::LeftOut>& modules) {
+  json list = json::array();
+  for (const Ready::LeftOut& module : modules) {
+    list.push_back({{"name", bytes_to_json(module.name)}, {"reason", bytes_to_json(module.reason)}});
+  }
+  return list;
+}
+
+json files_json(const std::vector<Ready::File>& files) {
+  json list = json::array();
+  for (const Ready::File& file : files) {
+    list.push_back({{"module", bytes_to_json(file.module)},
+                    {"path", bytes_to_json(file.path)},
+                    {"mtime_ns", file.mtime_ns},
+                    {"size", file.size},
+                    {"inode", file.inode}});
+  }
+  return list;
+}
+
+json message_json(const Preload& message) {
+  return {{"type", "preload"}, {"modules", list_to_json(message.modules)}};
+}
+json message_json(const RunTest& message) {
+  return {{"type", "run_test"},
+          {"id", message.id},
+          {"args", list_to_json(message.args)},
+          {"cwd", bytes_to_json(message.cwd)},
+          {"env", environment_to_json(message.env)},
+          {"umask", message.umask},
+          {"nuke", list_to_json(message.nuke)}};
+}
+json message_json(const Signal& message) {
+  return {{"type", "signal"}, {"id", message.id}, {"signal", message.signal}};
+}
+json message_json(const Shutdown&) { return {{"type", "shutdown"}}; }
+json message_json(const Ready& message) {
+  return {{"type", "ready"},
+          {"protocol", message.protocol},
+          {"stest_version", bytes_to_json(message.stest_version)},
+          {"python", bytes_to_json(message.python)},
+          {"executable", bytes_to_json(message.executable)},
+          {"preloaded", preloaded_json(message.preloaded)},
+          {"left_out", left_out_json(message.left_out)},
+          {"site_dirs", list_to_json(message.site_dirs)},
+          {"files", files_json(message.files)},
+          {"env_reads", environment_to_json(message.env_reads)}};
+}
+json message_json(const Importing& message) {
+  return {{"type", "importing"}, {"module", bytes_to_json(message.module)}};
+}
+json message_json(const Started& message) {
+  return {{"type", "started"}, {"id", message.id}, {"pid", message.pid}};
+}
+json message_json(const Done& message) {
+  return {{"type", "done"},
+          {"id", message.id},
+          {"phase", kPhases[static_cast<std::size_t>(message.phase)]},
+          {"exit_code", nullable(message.exit_code)},
+          {"signal", nullable(message.signal)},
+          {"nodeid", bytes_to_json(message.nodeid)},
+          {"error", bytes_to_json(message.error)}};
+}
+json message_json(const Unfit& message) {
+  return {{"type", "unfit"},
+          {"module", bytes_to_json(message.module)},
+          {"reason", bytes_to_json(message.reason)}};
+}
+
+void read(FieldReader& fields, Preload& out) { fields.read("modules", out.modules); }
+void read(FieldReader& fields, RunTest& out) {
+  fields.read("id", out.id);
+  fields.read("args", out.args);
+  fields.read("cwd", out.cwd);
+  fields.read("env", out.env);
+  fields.read("umask", out.umask);
+  fields.read("nuke", out.nuke);
+}
+void read(FieldReader& fields, Signal& out) {
+  fields.read("id", out.id);
+  fields.read("signal", out.signal);
+}
+void read(FieldReader&, Shutdown&) {}
+void read(FieldReader& fields, Ready& out) {
+  fields.read("protocol", out.protocol);
+  fields.read("stest_version", out.stest_version);
+  fields.read("python", out.python);
+  fields.read("executable", out.executable);
+  fields.read_objects("preloaded", [&](FieldReader& item) {
+    Ready::Module& module = out.preloaded.emplace_back();
+    item.read("name", module.name);
+    item.read("seconds", module.seconds);
+  });
+  fields.read_objects("left_out", [&](FieldReader& item) {
+    Ready::LeftOut& module = out.left_out.emplace_back();
+    item.read("name", module.name);
+    item.read("reason", module.reason);
+  });
+  fields.read("site_dirs", out.site_dirs);
+  fields.read_objects("files", [&](FieldReader& item) {
+    Ready::File& file = out.files.emplace_back();
+    item.read("module", file.module);
+    item.read("path", file.path);
+    item.read("mtime_ns", file.mtime_ns);
+    item.read("size", file.size);
+    item.read("inode", file.inode);
+  });
+  fields.read("env_reads", out.env_reads);
+}
+void read(FieldReader& fields, Importing& out) { fields.read("module", out.module); }
+void read(FieldReader& fields, Started& out) {
+  fields.read("id", out.id);
+  fields.read("pid", out.pid);
+}
+void read(FieldReader& fields, Done& out) {
+  std::string phase;
+  fields.read("id", out.id);
+  fields.read("phase", phase);
+  fields.read_optional("exit_code", out.exit_code);
+  fields.read_optional("signal", out.signal);
+  fields.read("nodeid", out.nodeid);
+  fields.read("error", out.error);
+  const auto known = std::find(kPhases.begin(), kPhases.end(), phase);
+  if (known == kPhases.end()) return fields.mistyped("phase", "a known phase");
+  out.phase = static_cast<Phase>(known - kPhases.begin());
+}
+void read(FieldReader& fields, Unfit& out) {
+  fields.read("module", out.module);
+  fields.read("reason", out.reason);
+}
+
+template <class Message, class Kind>
+Result<Message> parse(FieldReader& fields) {
+  Kind message;
+  read(fields, message);
+  if (Status status = fields.status(); !status) return tl::unexpected(status.error());
+  return Message(std::move(message));
+}
+
+template <class Message>
+struct Parser {
+  std::string_view type;
+  Result<Message> (*parse)(FieldReader&);
+};
+
+constexpr std::array<Parser<ToWorker>, 4> kToWorker{{
+    {"preload", parse<ToWorker, Preload>},
+    {"run_test", parse<ToWorker, RunTest>},
+    {"signal", parse<ToWorker, Signal>},
+    {"shutdown", parse<ToWorker, Shutdown>},
+}};
+
+constexpr std::array<Parser<FromWorker>, 5> kFromWorker{{
+    {"ready", parse<FromWorker, Ready>},
+    {"importing", parse<FromWorker, Importing>},
+    {"started", parse<FromWorker, Started>},
+    {"done", parse<FromWorker, Done>},
+    {"unfit", parse<FromWorker, Unfit>},
+}};
+
+template <class Message, std::size_t Count>
+Result<Message> parse_any(const json& value, const std::array<Parser<Message>, Count>& parsers) {
+  std::string type;
+  FieldReader fields(value, "message");
+  fields.read("type", type);
+  if (Status status = fields.status(); !status) return tl::unexpected(status.error());
+  for (const Parser<Message>& parser : parsers) {
+    if (parser.type == type) return parser.parse(fields);
+  }
+  return fail(ErrorCode::bad_request, "message: unknown type '" + type + "'");
+}
+
+}  // namespace
+
+json to_json(const ToWorker& message) {
+  return std::visit([](const auto& kind) { return message_json(kind); }, message);
+}
+
+json to_json(const FromWorker& message) {
+  return std::visit([](const auto& kind) { return message_json(kind); }, message);
+}
+
+Result<ToWorker> to_worker_from_json(const json& value) { return parse_any(value, kToWorker); }
+
+Result<FromWorker> from_worker_from_json(const json& value) { return parse_any(value, kFromWorker); }
+
+}  // namespace stest::protocol

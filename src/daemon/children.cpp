@@ -1,0 +1,78 @@
+#include "daemon/children.hpp"
+
+#include <spdlog/spdlog.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <chrono>
+#include <csignal>
+#include <thread>
+
+namespace stest {
+
+namespace {
+
+constexpr std::chrono::milliseconds kill_poll{5};
+constexpr std::chrono::seconds kill_limit{5};
+
+}  // namespace
+
+Status Children::adopt_orphans() {
+  if (prctl(PR_SET_CHILD_SUBREAPER, 1) != 0) return errno_error("prctl(PR_SET_CHILD_SUBREAPER)");
+  return {};
+}
+
+Result<int> Children::spawn(const SpawnOptions& options) {
+  // Under the lock, so that `reap_orphans` cannot take a child that dies before it is known here.
+  std::lock_guard lock(mutex_);
+  auto pid = stest::spawn(options);
+  if (pid) own_.insert(*pid);
+  return pid;
+}
+
+ExitStatus Children::wait(int pid) {
+  siginfo_t info{};
+  while (waitid(P_PID, static_cast<id_t>(pid), &info, WEXITED | WNOWAIT) != 0 && errno == EINTR) {
+  }
+  ExitStatus status;
+  {
+    std::lock_guard lock(mutex_);
+    status = wait_for(pid).value_or(ExitStatus{});
+    own_.erase(pid);
+  }
+  reap_orphans();
+  return status;
+}
+
+void Children::signal(int pid, int number) {
+  std::lock_guard lock(mutex_);
+  if (own_.contains(pid)) ::kill(pid, number);
+}
+
+void Children::reap_orphans() {
+  std::lock_guard lock(mutex_);
+  for (;;) {
+    siginfo_t info{};
+    if (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) != 0) return;
+    // At one of our own it stops: `wait` collects it and then calls this again.
+    if (info.si_pid == 0 || own_.contains(info.si_pid)) return;
+    waitpid(info.si_pid, nullptr, WNOHANG);
+  }
+}
+
+void Children::kill_all() {
+  const auto deadline = std::chrono::steady_clock::now() + kill_limit;
+  for (auto left = descendants(getpid()); !left.empty(); left = descendants(getpid())) {
+    for (const int pid : left) ::kill(pid, SIGKILL);
+    reap_orphans();
+    if (std::chrono::steady_clock::now() > deadline) {
+      spdlog::error("{} processes cannot be killed; the first is {}", left.size(), left.front());
+      return;
+    }
+    std::this_thread::sleep_for(kill_poll);
+  }
+}
+
+}  // namespace stest

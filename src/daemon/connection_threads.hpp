@@ -1,0 +1,37 @@
+#pragma once
+
+#include <httplib.h>
+
+#include <condition_variable>
+#include <functional>
+#include <list>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+namespace stest {
+
+/// Gives each connection a thread of its own, so that runs that stream for minutes never keep a status
+/// request waiting. At most `max_connections` at once; then accepting pauses.
+class ConnectionThreads : public httplib::TaskQueue {
+ public:
+  static constexpr std::size_t max_connections = 512;
+
+  ~ConnectionThreads() override { shutdown(); }
+
+  void enqueue(std::function<void()> connection) override;
+  /// Joins all threads.
+  void shutdown() override;
+
+ private:
+  using Threads = std::list<std::thread>;
+
+  void join_finished(std::unique_lock<std::mutex>& lock);
+
+  std::mutex mutex_;
+  std::condition_variable finished_one_;
+  Threads threads_;
+  std::vector<Threads::iterator> finished_;  ///< Only left to be joined.
+};
+
+}  // namespace stest

@@ -1,0 +1,173 @@
+#include "daemon/daemon.hpp"
+
+#include <poll.h>
+#include <spdlog/spdlog.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include <array>
+#include <csignal>
+#include <future>
+#include <optional>
+#include <string>
+#include <thread>
+#include <utility>
+
+#include "common/file_lock.hpp"
+#include "common/logging.hpp"
+#include "common/runtime_paths.hpp"
+#include "common/status_file.hpp"
+#include "common/version.hpp"
+#include "daemon/children.hpp"
+#include "daemon/http_server.hpp"
+#include "daemon/service.hpp"
+
+namespace stest {
+
+namespace {
+
+/// What connections get to end after the last run has.
+constexpr std::chrono::seconds connection_grace{2};
+
+/// Tells whoever started the daemon how that went; once.
+class Readiness {
+ public:
+  explicit Readiness(int fd) : fd_(fd) {}
+
+  void report(const Status& status) {
+    if (!fd_) return;
+    const auto text = status ? std::string("ready\n") : "error\n" + to_json(status.error()).dump() + "\n";
+    (void)write_all(fd_.get(), text);  // A launcher that has gone needs no answer.
+    fd_.reset();
+  }
+
+ private:
+  Fd fd_;
+};
+
+/// The signals that the main loop takes, blocked in every thread.
+Result<Fd> take_signals() {
+  std::signal(SIGPIPE, SIG_IGN);
+  std::signal(SIGCHLD, SIG_DFL);  // Ignored, it would hide how children ended.
+  sigset_t signals;
+  sigemptyset(&signals);
+  for (const int signal : {SIGTERM, SIGINT, SIGHUP, SIGCHLD}) sigaddset(&signals, signal);
+  sigprocmask(SIG_BLOCK, &signals, nullptr);
+  Fd fd(signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK));
+  if (!fd) return errno_error("signalfd");
+  return fd;
+}
+
+Result<FileLock> take_lock(const DaemonOptions& options, const RuntimePaths& paths) {
+  if (options.lock_fd >= 0) return FileLock::adopt(Fd(options.lock_fd));
+  auto lock = FileLock::try_acquire(paths.lock_file);
+  if (!lock) return tl::unexpected(lock.error());
+  if (*lock) return std::move(**lock);
+  const auto holder = lock_holder(paths.lock_file);
+  return fail(ErrorCode::daemon_unavailable,
+              "another daemon" + (holder ? " (pid " + std::to_string(*holder) + ")" : std::string()) +
+                  " serves " + paths.root.string(),
+              "`stest stop` ends it.");
+}
+
+Service::Options service_options(const RuntimePaths& paths, const Config& config, bool foreground) {
+  const auto folder = executable_folder();
+  const auto python = python_executable(folder);
+  Service::Options options;
+  options.root = paths.root;
+  options.status_file = paths.status_file;
+  options.idle_timeout = config.idle_timeout;
+  options.status.process = identify(getpid()).value_or(ProcessIdentity{getpid(), 0});
+  options.status.version = stest_version();
+  options.status.build = build_id(folder / "stestd");
+  options.status.python = python.string();
+  options.status.endpoint.socket = paths.socket.string();
+  options.worker = {folder / "stest-worker", python, foreground ? std::filesystem::path() : paths.log_file,
+                    paths.preload_file, paths.root};
+  return options;
+}
+
+/// A configuration that cannot be read is no reason not to start: each run reports it anew.
+Config initial_config(const RuntimePaths& paths) {
+  return load_config(paths.root, current_environment()).value_or(Config{});
+}
+
+/// Whether a signal asks the daemon to end. Collects orphans on the way.
+bool end_asked(int signal_fd, Children& children) {
+  bool asked = false;
+  signalfd_siginfo info{};
+  while (::read(signal_fd, &info, sizeof info) == static_cast<ssize_t>(sizeof info)) {
+    if (info.ssi_signo == SIGCHLD) {
+      children.reap_orphans();
+    } else {
+      spdlog::info("{} received", signal_name(static_cast<int>(info.ssi_signo)));
+      asked = true;
+    }
+  }
+  return asked;
+}
+
+void wait_for_end(Service& service, int signal_fd, Children& children) {
+  for (auto next = service.next_step(); !next.end; next = service.next_step()) {
+    std::array<pollfd, 2> polled{{{signal_fd, POLLIN, 0}, {service.wake_fd(), POLLIN, 0}}};
+    ::poll(polled.data(), polled.size(), next.wait ? static_cast<int>(next.wait->count()) : -1);
+    if (end_asked(signal_fd, children)) service.stop(Service::StopWhen::now);
+  }
+}
+
+/// Serves until the end. Errors: the socket cannot be made.
+Status serve(const RuntimePaths& paths, Service& service, Children& children, int signal_fd,
+             Readiness& readiness) {
+  HttpServer server(service);
+  if (auto bound = server.bind(paths.socket); !bound) return bound;
+  auto served = std::async(std::launch::async, [&server] { server.serve(); });
+  readiness.report({});
+  spdlog::info("serving {} at {}", paths.root.string(), paths.socket.string());
+  wait_for_end(service, signal_fd, children);
+  service.shut_down();
+  std::filesystem::remove(paths.socket);
+  server.stop();
+  if (served.wait_for(connection_grace) != std::future_status::ready) {
+    // A client that does not read keeps its connection's thread; nothing is left to be done for it.
+    spdlog::info("ending with open connections");
+    _exit(0);
+  }
+  return {};
+}
+
+Status start(const DaemonOptions& options, int signal_fd, Readiness& readiness) {
+  const auto paths = runtime_paths(options.root, current_environment());
+  if (auto made = ensure_directories(paths); !made) return made;
+  const auto config = initial_config(paths);
+  const bool foreground = options.ready_fd < 0;
+  if (auto logging = init_logging(foreground ? "" : paths.log_file, config.log_level); !logging)
+    return logging;
+  auto lock = take_lock(options, paths);
+  if (!lock) return tl::unexpected(lock.error());
+  if (auto written = lock->write_holder(getpid()); !written) return written;
+  if (auto adopted = Children::adopt_orphans(); !adopted) return adopted;
+  Children children;
+  Service service(service_options(paths, config, foreground), children);
+  auto served = serve(paths, service, children, signal_fd, readiness);
+  spdlog::info("ended");
+  return served;
+}
+
+}  // namespace
+
+Status run_daemon(const DaemonOptions& options) {
+  close_other_fds({options.lock_fd, options.ready_fd});
+  Readiness readiness(options.ready_fd);
+  auto signals = take_signals();
+  if (!signals) return tl::unexpected(signals.error());
+  auto root = std::filesystem::absolute(options.root);
+  if (::chdir("/") != 0) return errno_error("chdir /");
+  auto ended = start({std::move(root), options.lock_fd, options.ready_fd}, signals->get(), readiness);
+  if (!ended) {
+    spdlog::error("{}", ended.error().message);
+    readiness.report(ended);
+  }
+  return ended;
+}
+
+}  // namespace stest

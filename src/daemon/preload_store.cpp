@@ -1,0 +1,131 @@
+#include "daemon/preload_store.hpp"
+
+#include <fcntl.h>
+#include <spdlog/spdlog.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <unordered_set>
+#include <utility>
+
+#include "common/fd.hpp"
+
+namespace stest {
+
+namespace {
+
+constexpr int format_version = 1;
+
+nlohmann::json sites_to_json(const SitesState& sites) {
+  auto json = nlohmann::json::object();
+  for (const auto& [path, state] : sites) json[path] = {state.mtime_ns, state.size};
+  return json;
+}
+
+SitesState sites_from_json(const nlohmann::json& json) {
+  SitesState sites;
+  for (const auto& [path, state] : json.items()) {
+    sites[path] = {state.at(0).get<std::int64_t>(), state.at(1).get<std::int64_t>()};
+  }
+  return sites;
+}
+
+/// Written beside the file and renamed, so that a reader sees the old or the new one.
+Status replace_file(const std::filesystem::path& file, std::string_view text) {
+  const auto temporary = file.string() + ".new";
+  Fd fd(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
+  if (!fd) return errno_error("open " + temporary);
+  if (auto written = write_all(fd.get(), text); !written) return written;
+  if (::rename(temporary.c_str(), file.c_str()) != 0) return errno_error("rename to " + file.string());
+  return {};
+}
+
+}  // namespace
+
+bool covers(std::string_view module, std::string_view name) {
+  return name.starts_with(module) && (name.size() == module.size() || name[module.size()] == '.');
+}
+
+PreloadStore::PreloadStore(std::filesystem::path file, std::filesystem::path python)
+    : file_(std::move(file)), python_(std::move(python)) {
+  load();
+  forget_if_outdated();
+}
+
+void PreloadStore::load() {
+  std::ifstream in(file_);
+  if (!in) return;
+  try {
+    const auto json = nlohmann::json::parse(in);
+    if (json.at("version") != format_version || json.at("python") != python_.string()) return;
+    auto sites = sites_from_json(json.at("sites"));
+    auto learned = json.at("learned").get<std::vector<std::string>>();
+    for (const auto& row : json.at("left_out")) {
+      left_out_.push_back({row.at("module").get<std::string>(), row.at("reason").get<std::string>()});
+    }
+    sites_ = std::move(sites);
+    learned_ = std::move(learned);
+  } catch (const nlohmann::json::exception& error) {
+    spdlog::warn("{} is unreadable and starts anew: {}", file_.string(), error.what());
+    left_out_.clear();
+  }
+}
+
+void PreloadStore::forget_if_outdated() {
+  const auto changed = changed_site(sites_);
+  if (!changed) return;
+  spdlog::info("forgetting the learned preload list: {} changed", *changed);
+  sites_.clear();
+  learned_.clear();
+  left_out_.clear();
+}
+
+std::vector<std::string> PreloadStore::modules(const std::vector<std::string>& configured,
+                                               bool with_learned) const {
+  std::vector<std::string> list;
+  std::unordered_set<std::string> seen;
+  const auto add = [&](const std::string& module) {
+    if (!is_left_out(module) && seen.insert(module).second) list.push_back(module);
+  };
+  std::for_each(configured.begin(), configured.end(), add);
+  if (with_learned) std::for_each(learned_.begin(), learned_.end(), add);
+  return list;
+}
+
+bool PreloadStore::is_left_out(std::string_view module) const {
+  return std::any_of(left_out_.begin(), left_out_.end(),
+                     [&](const LeftOut& out) { return covers(out.name, module); });
+}
+
+Status PreloadStore::learn(const std::vector<std::string>& imported,
+                           const std::vector<std::string>& site_dirs) {
+  std::unordered_set<std::string> known(learned_.begin(), learned_.end());
+  const auto before = learned_.size();
+  for (const auto& module : imported) {
+    if (!is_left_out(module) && known.insert(module).second) learned_.push_back(module);
+  }
+  return learned_.size() == before ? Status{} : save(site_dirs);
+}
+
+Status PreloadStore::leave_out(LeftOut module, const std::vector<std::string>& site_dirs) {
+  if (is_left_out(module.name)) return {};
+  left_out_.push_back(std::move(module));
+  std::erase_if(learned_, [this](const std::string& name) { return is_left_out(name); });
+  return save(site_dirs);
+}
+
+Status PreloadStore::save(const std::vector<std::string>& site_dirs) {
+  sites_ = sites_state(python_, site_dirs);
+  nlohmann::json json{{"version", format_version},
+                      {"python", python_.string()},
+                      {"sites", sites_to_json(sites_)},
+                      {"learned", learned_},
+                      {"left_out", nlohmann::json::array()}};
+  for (const auto& out : left_out_)
+    json["left_out"].push_back({{"module", out.name}, {"reason", out.reason}});
+  return replace_file(file_, json.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
+}
+
+}  // namespace stest

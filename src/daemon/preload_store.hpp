@@ -1,0 +1,51 @@
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "daemon/worker_key.hpp"
+#include "stest/error.hpp"
+#include "stest/protocol.hpp"
+
+namespace stest {
+
+/// What runs and workers taught about preloading, kept in `.sprintest/preload.json`: the third-party
+/// modules that runs imported themselves, and those that proved unfit. Forgotten when the interpreter
+/// or the installed packages change. Not thread-safe.
+class PreloadStore {
+ public:
+  using LeftOut = protocol::Ready::LeftOut;
+
+  PreloadStore(std::filesystem::path file, std::filesystem::path python);
+
+  /// What to preload, in order: `configured`, then what was learned, without what was left out.
+  std::vector<std::string> modules(const std::vector<std::string>& configured, bool with_learned) const;
+
+  /// Forgets everything if the packages are no longer those that it was learned with.
+  void forget_if_outdated();
+
+  /// Adds the modules that are new. Errors: the file cannot be written; what was learned is kept in
+  /// memory.
+  Status learn(const std::vector<std::string>& imported, const std::vector<std::string>& site_dirs);
+
+  /// Never to be preloaded again, nor what lies in it.
+  Status leave_out(LeftOut module, const std::vector<std::string>& site_dirs);
+
+ private:
+  bool is_left_out(std::string_view module) const;
+  void load();
+  Status save(const std::vector<std::string>& site_dirs);
+
+  std::filesystem::path file_;
+  std::filesystem::path python_;
+  SitesState sites_;
+  std::vector<std::string> learned_;
+  std::vector<LeftOut> left_out_;
+};
+
+/// Whether `name` is `module` or lies in it.
+bool covers(std::string_view module, std::string_view name);
+
+}  // namespace stest

@@ -1,0 +1,32 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+
+#include "daemon/run_control.hpp"
+#include "stest/config.hpp"
+#include "stest/messages.hpp"
+
+namespace stest {
+
+/// One request to run tests, from its admission to its end. Immutable but for `control`.
+struct Run {
+  std::uint64_t id = 0;
+  RunRequest request;
+  Config config;
+  std::chrono::steady_clock::time_point arrived;
+  std::int64_t since = 0;  ///< The same in seconds since the epoch.
+  RunControl control;
+};
+
+/// Who listens to a run; both are called in the run's own thread only.
+struct Listener {
+  EventSink emit;
+  std::function<bool()> alive;  ///< Whether the client is still there; to be asked now and then.
+};
+
+/// How often a waiting run looks whether its client is still there and whether it was cancelled.
+inline constexpr std::chrono::milliseconds liveness_interval{200};
+
+}  // namespace stest

@@ -1,0 +1,112 @@
+#include "daemon/run_result.hpp"
+
+#include <csignal>
+#include <utility>
+
+namespace stest {
+
+namespace {
+
+using protocol::Phase;
+
+event::Done result(ExitCode code, Outcome outcome, std::string message, std::string hint = {}) {
+  event::Done done;
+  done.exit_code = static_cast<int>(code);
+  done.outcome = outcome;
+  done.message = std::move(message);
+  done.hint = std::move(hint);
+  return done;
+}
+
+/// Where the tests' process was, to follow a verb.
+std::string place(Phase phase, const std::string& nodeid) {
+  if (!nodeid.empty()) return "while running " + nodeid;
+  switch (phase) {
+    case Phase::forked:
+      return "before pytest started";
+    case Phase::running:
+      return "outside any test (while collecting, or between two tests)";
+    case Phase::session_finished:
+    case Phase::returned:
+      break;
+  }
+  return "after the last test";
+}
+
+event::Done died_by_signal(int signal, Phase phase, const std::string& nodeid) {
+  if (signal == SIGKILL) {
+    return result(ExitCode::killed, Outcome::killed,
+                  "the tests' process was killed by SIGKILL, probably out of memory, " + place(phase, nodeid),
+                  "The kernel's log names the process if memory ran out: dmesg | grep -i oom");
+  }
+  return result(ExitCode::crashed, Outcome::crashed,
+                "the tests' process " + describe({.code = {}, .signal = signal}) + " " + place(phase, nodeid),
+                signal == SIGSEGV ? "Run with -X faulthandler or PYTHONFAULTHANDLER=1 to see where." : "");
+}
+
+event::Done exited_early(int code, Phase phase, const std::string& nodeid) {
+  const auto where = nodeid.empty() ? place(phase, nodeid) : "in the middle of " + nodeid;
+  return result(ExitCode::crashed, Outcome::crashed,
+                "the tests' process ended with exit status " + std::to_string(code) + " " + where +
+                    ", as os._exit(" + std::to_string(code) + ") does; pytest did not finish");
+}
+
+event::Done worker_died(const ExitStatus& status, const std::string& nodeid) {
+  const auto where = nodeid.empty() ? std::string(" during the run") : " while running " + nodeid;
+  return result(ExitCode::worker_failed, Outcome::internal_error,
+                "stest's worker " + describe(status) + where,
+                "The next run starts a new worker. `stest logs` shows what the last one wrote.");
+}
+
+/// Whether the way the process ended is the cancel's doing and not the tests'.
+bool ended_by_cancel(const RunReport& report) {
+  if (!report.cancelled) return false;
+  if (*report.cancelled != CancelHow::interrupt || report.cancel_reason != CancelReason::client) return true;
+  // Ctrl-C: where pytest still returned, its own exit code stands.
+  return !report.done || report.done->signal || report.done->phase < Phase::session_finished;
+}
+
+event::Done result_of_process(const protocol::Done& done, const std::string& nodeid) {
+  if (!done.error.empty()) {
+    return result(ExitCode::worker_failed, Outcome::internal_error,
+                  "stest's worker could not start the tests' process: " + done.error,
+                  "`stest restart` starts a new worker; `stest logs` shows what this one wrote.");
+  }
+  if (done.signal) return died_by_signal(*done.signal, done.phase, nodeid);
+  const int code = done.exit_code.value_or(static_cast<int>(ExitCode::internal_error));
+  if (done.phase < Phase::session_finished) return exited_early(code, done.phase, nodeid);
+  return result(static_cast<ExitCode>(code), outcome_of_pytest(code), "");
+}
+
+}  // namespace
+
+std::string describe(const ExitStatus& status) {
+  if (status.signal) {
+    return "died by " + signal_name(*status.signal) + " (signal " + std::to_string(*status.signal) + ")";
+  }
+  if (status.code) return "ended with exit status " + std::to_string(*status.code);
+  return "ended";
+}
+
+event::Done cancelled_result(std::optional<CancelReason> reason) {
+  if (reason == CancelReason::stop) {
+    return result(ExitCode::cancelled, Outcome::cancelled,
+                  "the run was cancelled: stest's daemon was stopped");
+  }
+  return result(ExitCode::cancelled, Outcome::cancelled, "the run was cancelled before pytest finished");
+}
+
+event::Done failed_result(const Error& error) {
+  return result(exit_code(error.code), Outcome::internal_error, error.message, error.hint);
+}
+
+event::Done result_of(const RunReport& report) {
+  if (ended_by_cancel(report)) return cancelled_result(report.cancel_reason);
+  if (!report.done) {
+    if (report.worker_death) return worker_died(*report.worker_death, report.nodeid);
+    return failed_result({ErrorCode::worker_failed, report.launch_error, ""});
+  }
+  return result_of_process(*report.done, report.done->nodeid.empty() ? report.nodeid : report.done->nodeid);
+}
+
+}  // namespace stest

@@ -1,0 +1,38 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "common/process.hpp"
+#include "daemon/run_control.hpp"
+#include "stest/messages.hpp"
+#include "stest/protocol.hpp"
+
+namespace stest {
+
+/// What is known of a run once it is over. Either `done` or `worker_death` is set, or `launch_error`.
+struct RunReport {
+  std::optional<protocol::Done> done;
+  std::optional<ExitStatus> worker_death;
+  std::string launch_error;  ///< Why the run could not be handed to the worker.
+  std::string nodeid;        ///< The test that ran last, where the worker cannot tell.
+  std::optional<CancelHow> cancelled;
+  std::optional<CancelReason> cancel_reason;
+  std::vector<std::string> imported;
+};
+
+/// The result that the client gets; `duration_s` is left to the caller. Exit code 0 only if pytest
+/// itself returned it.
+event::Done result_of(const RunReport& report);
+
+/// The result of a run that was cancelled before its tests' process existed.
+event::Done cancelled_result(std::optional<CancelReason> reason);
+
+/// The result of a run that an error of stest prevented.
+event::Done failed_result(const Error& error);
+
+/// "died by SIGSEGV (signal 11)", "ended with exit status 3".
+std::string describe(const ExitStatus& status);
+
+}  // namespace stest

@@ -1,0 +1,220 @@
+#include "daemon/service.hpp"
+
+#include <spdlog/spdlog.h>
+#include <sys/eventfd.h>
+
+#include <algorithm>
+#include <ctime>
+#include <utility>
+
+#include "daemon/run_pump.hpp"
+
+namespace stest {
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+/// The daemon outlives its idle worker by this factor.
+constexpr int daemon_idle_factor = 4;
+/// What the tests' processes get between SIGTERM and SIGKILL when the daemon stops.
+constexpr std::chrono::seconds terminate_grace{2};
+/// What runs get to notice that their worker is gone.
+constexpr std::chrono::seconds leave_grace{1};
+
+nlohmann::json run_to_json(const RunQueue::View& view) {
+  auto args = nlohmann::json::array();
+  for (const auto& arg : view.run->request.args) args.push_back(bytes_to_json(arg));
+  return {{"id", view.run->id},
+          {"state", view.running ? "running" : "queued"},
+          {"args", std::move(args)},
+          {"nodeid", view.nodeid},
+          {"since", view.run->since}};
+}
+
+nlohmann::json result_to_json(const Run& run, const event::Done& done) {
+  return {{"id", run.id},
+          {"exit_code", done.exit_code},
+          {"outcome", name(done.outcome)},
+          {"duration_s", done.duration_s},
+          {"finished_at", std::time(nullptr)}};
+}
+
+nlohmann::json endpoint_to_json(const Endpoint& endpoint) {
+  if (endpoint.socket.empty()) return {{"port", endpoint.port}};
+  return {{"socket", endpoint.socket}};
+}
+
+}  // namespace
+
+Service::Service(Options options, Children& children)
+    : options_(std::move(options)),
+      started_at_(std::time(nullptr)),
+      children_(children),
+      wake_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
+      board_(options_.status_file, options_.status),
+      idle_timeout_(options_.idle_timeout),
+      idle_since_(Clock::now()),
+      manager_(options_.worker, children, [this] { refresh_status(); }) {
+  refresh_status();
+}
+
+Service::~Service() { shut_down(); }
+
+Result<std::shared_ptr<Service::Ticket>> Service::admit(RunRequest request) {
+  if (request.cwd.empty() || request.cwd.front() != '/') {
+    return fail(ErrorCode::bad_request, "\"cwd\" is not an absolute path");
+  }
+  auto config = load_config(options_.root, request.env);
+  if (!config) return tl::unexpected(config.error());
+  auto run = queue_.admit(std::move(request), std::move(*config));
+  if (!run) return tl::unexpected(run.error());
+  return std::make_shared<Ticket>(*this, std::move(*run));
+}
+
+void Service::run(Ticket& ticket, const Listener& listener) {
+  Run& run = *ticket.run_;
+  const Listener observed{[&](const Event& event) {
+                            if (const auto* test = std::get_if<event::Test>(&event)) {
+                              queue_.set_nodeid(run, test->when == "teardown" ? "" : test->nodeid);
+                            }
+                            return listener.emit(event);
+                          },
+                          listener.alive};
+  auto done = execute(run, observed);
+  done.duration_s = std::chrono::duration<double>(Clock::now() - run.arrived).count();
+  // Before the client hears of the end, so that whatever it asks next finds the run over.
+  finish(run, done);
+  listener.emit(done);
+}
+
+event::Done Service::execute(Run& run, const Listener& listener) {
+  if (auto over = await_turn(run, listener)) return *over;
+  refresh_status();
+  return run_on_worker(run, listener);
+}
+
+/// The result of a run that ended while it waited.
+std::optional<event::Done> Service::await_turn(const Run& run, const Listener& listener) {
+  int told = 0;
+  const bool is_turn = queue_.await_turn(run, [&](int position) {
+    if (run.control.strongest() || !listener.alive()) return false;
+    return std::exchange(told, position) == position || listener.emit(event::Queued{run.id, position});
+  });
+  if (is_turn && !run.control.strongest()) return std::nullopt;
+  return cancelled_result(run.control.reason());
+}
+
+event::Done Service::run_on_worker(Run& run, const Listener& listener) {
+  auto lease = manager_.acquire(run, listener);
+  if (!lease) {
+    if (lease.error().code == ErrorCode::cancelled) return cancelled_result(run.control.reason());
+    spdlog::error("run {}: {}", run.id, lease.error().message);
+    return failed_result(lease.error());
+  }
+  const auto report = RunPump(lease->worker(), run, listener).run();
+  manager_.learn(*lease, report.imported);
+  return result_of(report);
+}
+
+void Service::finish(const Run& run, const event::Done& done) {
+  spdlog::info("run {}: {}, exit code {}, {:.2f} s {}", run.id, name(done.outcome), done.exit_code,
+               done.duration_s, done.message);
+  queue_.leave(run);
+  board_.set_last_result(result_to_json(run, done));
+  {
+    std::lock_guard lock(mutex_);
+    idle_since_ = Clock::now();
+    idle_timeout_ = run.config.idle_timeout;
+  }
+  if (queue_.empty()) manager_.preload_learned();
+  refresh_status();
+  wake();
+}
+
+Status Service::cancel(std::uint64_t id, CancelHow how) {
+  const auto run = queue_.find(id);
+  if (!run) {
+    return fail(ErrorCode::not_found, "there is no run " + std::to_string(id),
+                "It is over, or it never was; GET /v1/status lists those that wait or run.");
+  }
+  spdlog::info("run {}: {} asked for", id, name(how));
+  run->control.cancel(how, CancelReason::client);
+  return {};
+}
+
+nlohmann::json Service::status() const {
+  auto runs = nlohmann::json::array();
+  for (const auto& view : queue_.list()) runs.push_back(run_to_json(view));
+  const auto& daemon = board_.constants();
+  return {{"version", daemon.version},
+          {"build", daemon.build},
+          {"pid", daemon.process.pid},
+          {"root", options_.root.string()},
+          {"python", daemon.python},
+          {"endpoint", endpoint_to_json(daemon.endpoint)},
+          {"state", state()},
+          {"started_at", started_at_},
+          {"worker", manager_.describe()},
+          {"runs", std::move(runs)},
+          {"last_result", board_.last_result()}};
+}
+
+std::string Service::state() const {
+  {
+    std::lock_guard lock(mutex_);
+    if (stopping_) return "stopping";
+  }
+  if (manager_.is_warming()) return "warming";
+  return queue_.empty() ? "idle" : "running";
+}
+
+void Service::refresh_status() {
+  board_.refresh([this] { return state(); });
+}
+
+void Service::stop(StopWhen when) {
+  spdlog::info("stopping {}", when == StopWhen::now ? "now" : "when idle");
+  {
+    std::lock_guard lock(mutex_);
+    stopping_ = true;
+    stop_now_ = stop_now_ || when == StopWhen::now;
+  }
+  queue_.close();
+  if (when == StopWhen::now) queue_.cancel_all(CancelHow::terminate, CancelReason::stop);
+  refresh_status();
+  wake();
+}
+
+Service::Next Service::next_step() {
+  eventfd_t count = 0;
+  eventfd_read(wake_.get(), &count);
+  const bool busy = !queue_.empty();
+  std::unique_lock lock(mutex_);
+  if (stop_now_ || (stopping_ && !busy)) return {.end = true, .wait = {}};
+  if (busy || idle_timeout_ <= std::chrono::milliseconds::zero()) return {};
+  const auto timeout = idle_timeout_;
+  const auto idle = std::chrono::floor<std::chrono::milliseconds>(Clock::now() - idle_since_);
+  lock.unlock();
+  if (idle < timeout) return {.end = false, .wait = timeout - idle};
+  if (idle < timeout * daemon_idle_factor) {
+    manager_.release();
+    return {.end = false, .wait = timeout * daemon_idle_factor - idle};
+  }
+  stop(StopWhen::idle);
+  return {.end = false, .wait = std::chrono::milliseconds::zero()};
+}
+
+void Service::wake() { eventfd_write(wake_.get(), 1); }
+
+void Service::shut_down() {
+  if (std::exchange(is_down_, true)) return;
+  stop(StopWhen::now);
+  if (!queue_.wait_until_empty(terminate_grace)) queue_.cancel_all(CancelHow::kill, CancelReason::stop);
+  manager_.stop();
+  children_.kill_all();
+  queue_.wait_until_empty(leave_grace);
+  board_.retire();
+}
+
+}  // namespace stest

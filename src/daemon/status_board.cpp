@@ -1,0 +1,42 @@
+#include "daemon/status_board.hpp"
+
+#include <spdlog/spdlog.h>
+
+#include <system_error>
+#include <utility>
+
+namespace stest {
+
+StatusBoard::StatusBoard(std::filesystem::path file, DaemonStatus status)
+    : file_(std::move(file)), constants_(std::move(status)), written_(constants_) {}
+
+void StatusBoard::refresh(const std::function<std::string()>& state) {
+  std::lock_guard lock(mutex_);
+  if (retired_) return;
+  auto now = state();
+  if (current_ && written_.state == now && written_.last_result == last_result_) return;
+  written_.state = std::move(now);
+  written_.last_result = last_result_;
+  const auto done = write_status(file_, written_);
+  if (!done) spdlog::error("{} cannot be written: {}", file_.string(), done.error().message);
+  current_ = done.has_value();
+}
+
+void StatusBoard::set_last_result(nlohmann::json result) {
+  std::lock_guard lock(mutex_);
+  last_result_ = std::move(result);
+}
+
+nlohmann::json StatusBoard::last_result() const {
+  std::lock_guard lock(mutex_);
+  return last_result_;
+}
+
+void StatusBoard::retire() {
+  std::lock_guard lock(mutex_);
+  retired_ = true;
+  std::error_code ignored;
+  std::filesystem::remove(file_, ignored);
+}
+
+}  // namespace stest

@@ -1,0 +1,111 @@
+#include "daemon/worker_instance.hpp"
+
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <array>
+#include <string_view>
+
+#include "daemon/log_tail.hpp"
+#include "daemon/preload_store.hpp"
+#include "daemon/run_result.hpp"
+
+namespace stest {
+
+namespace {
+
+Restart why_it_ended(const WorkerInstance& instance) {
+  if (instance.unfit) {
+    return {RestartReason::unfit_module,
+            instance.unfit->module + " cannot be preloaded: " + instance.unfit->reason};
+  }
+  std::string text = "it " + stest::describe(instance.exit);
+  if (!instance.importing.empty()) text += " while importing " + instance.importing;
+  return {RestartReason::died, std::move(text)};
+}
+
+bool asked_for(const std::vector<std::string>& asked, const std::string& module) {
+  return std::any_of(asked.begin(), asked.end(),
+                     [&](const std::string& name) { return covers(module, name); });
+}
+
+bool is_unchanged(const protocol::Ready::File& file) {
+  struct stat now {};
+  if (::stat(file.path.c_str(), &now) != 0) return false;
+  const auto mtime_ns = std::uint64_t{static_cast<std::uint64_t>(now.st_mtim.tv_sec)} * 1'000'000'000 +
+                        static_cast<std::uint64_t>(now.st_mtim.tv_nsec);
+  return mtime_ns == file.mtime_ns && static_cast<std::uint64_t>(now.st_size) == file.size &&
+         now.st_ino == file.inode;
+}
+
+std::string mebibytes(std::uint64_t bytes) { return std::to_string(bytes >> 20) + " MiB"; }
+
+}  // namespace
+
+std::string_view name(WorkerInstance::State state) {
+  static constexpr std::array<std::string_view, 4> names{"starting", "warming", "ready", "ended"};
+  return names[static_cast<std::size_t>(state)];
+}
+
+std::optional<protocol::Ready::LeftOut> WorkerInstance::end(const ExitStatus& status) {
+  state = State::ended;
+  exit = status;
+  if (unfit && asked_for(asked, unfit->module)) {
+    lesson = {unfit->module, unfit->reason};
+  } else if (!unfit && !dismissed && !importing.empty()) {
+    lesson = {importing, "died while importing"};
+  }
+  return lesson;
+}
+
+Error WorkerInstance::failure(const std::filesystem::path& log_file) const {
+  if (refused) return *refused;
+  Error error{ErrorCode::worker_failed, "stest's worker " + stest::describe(exit) + " before it was ready",
+              "`stest logs` shows its output."};
+  if (unfit) error.message = "stest's worker cannot serve: " + unfit->module + ": " + unfit->reason;
+  if (!importing.empty()) error.message += ", while importing " + importing;
+  const auto tail = log_file.empty() ? "" : log_tail(log_file, log_offset);
+  if (!tail.empty()) error.hint = "Its output ends with:\n" + tail;
+  return error;
+}
+
+nlohmann::json WorkerInstance::describe() const {
+  auto preloaded = nlohmann::json::array();
+  for (const auto& module : ready.preloaded) {
+    preloaded.push_back({{"module", module.name}, {"seconds", module.seconds}});
+  }
+  auto left_out = nlohmann::json::array();
+  for (const auto& out : ready.left_out) left_out.push_back({{"module", out.name}, {"reason", out.reason}});
+  return {{"pid", process->pid()},
+          {"state", name(state)},
+          {"python", ready.python},
+          {"executable", ready.executable},
+          {"preloaded", std::move(preloaded)},
+          {"left_out", std::move(left_out)}};
+}
+
+std::set<std::string> WorkerInstance::env_reads() const {
+  std::set<std::string> names;
+  for (const auto& [variable, value] : ready.env_reads) names.insert(variable);
+  return names;
+}
+
+std::optional<Restart> WorkerInstance::unfit_for(const WorkerKey& wanted,
+                                                 std::optional<std::uint64_t> memory_limit) const {
+  if (state == State::ended) return why_it_ended(*this);
+  if (auto changed = difference(key, wanted, env_reads())) return changed;
+  if (const auto path = changed_site(sites)) {
+    return Restart{RestartReason::packages_changed, *path + " changed"};
+  }
+  const auto stale = std::find_if_not(ready.files.begin(), ready.files.end(), is_unchanged);
+  if (stale != ready.files.end()) {
+    return Restart{RestartReason::packages_changed, stale->module + " changed (" + stale->path + ")"};
+  }
+  if (!memory_limit || state != State::ready) return std::nullopt;
+  const auto used = resident_memory(process->pid());
+  if (!used || *used <= *memory_limit) return std::nullopt;
+  return Restart{RestartReason::memory_limit,
+                 "it held " + mebibytes(*used) + ", and memory_limit is " + mebibytes(*memory_limit)};
+}
+
+}  // namespace stest

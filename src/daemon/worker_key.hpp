@@ -1,0 +1,66 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "stest/config.hpp"
+
+namespace stest {
+
+/// What tells one state of a file or folder from another. Both are -1 where there is none.
+struct FileState {
+  std::int64_t mtime_ns = -1;
+  std::int64_t size = -1;
+  bool operator==(const FileState&) const = default;
+};
+FileState file_state(const std::filesystem::path& path);
+
+/// The installed packages at one moment, as far as a few `stat` calls tell: the interpreter, the
+/// folders that hold packages, and the `.pth` files in them.
+using SitesState = std::map<std::string, FileState>;
+SitesState sites_state(const std::filesystem::path& python, const std::vector<std::string>& site_dirs);
+
+/// The first path whose state differs now. A new `.pth` file shows in its folder's state.
+std::optional<std::string> changed_site(const SitesState& before);
+
+/// What a worker was started for. One whose key differs from a run's cannot serve it.
+struct WorkerKey {
+  Environment env;
+  std::string cwd;
+  std::vector<std::string> preload;  ///< As configured.
+};
+
+/// Why a worker was started, for the log and the freshness receipt.
+enum class RestartReason {
+  first_run,
+  died,
+  unfit_module,
+  environment_changed,
+  cwd_changed,
+  packages_changed,
+  preload_changed,
+  memory_limit,
+};
+struct Restart {
+  RestartReason reason = RestartReason::first_run;
+  std::string text;  ///< "OMP_NUM_THREADS changed"
+};
+
+/// Why a worker with key `running` cannot serve a run that needs `wanted`; nothing if it can.
+/// `env_reads` are the variables that were read while it preloaded. Their values are compared with
+/// those that the worker was started with, since modules may set a variable before they read it.
+std::optional<Restart> difference(const WorkerKey& running, const WorkerKey& wanted,
+                                  const std::set<std::string>& env_reads);
+
+/// Whether a variable counts in every worker's key: C libraries and the interpreter read it at their
+/// start, unseen by `env_reads`.
+bool always_counts(std::string_view variable);
+/// Whether shells, terminals or stest itself set it anew for each command, so that it never counts.
+bool never_counts(std::string_view variable);
+
+}  // namespace stest

@@ -1,0 +1,297 @@
+#include "daemon/worker_manager.hpp"
+
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <system_error>
+#include <utility>
+
+#include "daemon/log_tail.hpp"
+#include "daemon/run_result.hpp"
+
+namespace stest {
+
+namespace {
+
+using State = WorkerInstance::State;
+
+/// What a worker gets to end by itself. It has nothing to save.
+constexpr std::chrono::seconds stop_grace{1};
+
+Error given_up() {
+  return {ErrorCode::cancelled, "the run was cancelled while it waited for the worker", ""};
+}
+
+bool is_folder(const std::string& path) {
+  std::error_code ignored;
+  return std::filesystem::is_directory(path, ignored);
+}
+
+void log_failure(const Status& status) {
+  if (!status) spdlog::warn("the preload list was not saved: {}", status.error().message);
+}
+
+}  // namespace
+
+/// What one `acquire` needs and has tried.
+struct WorkerManager::Attempt {
+  const Run& run;
+  const Listener& listener;
+  WorkerKey key;
+  WarmingNotice notice;
+  bool without_learned = false;  ///< A worker died while importing; the next one imports less.
+};
+
+WorkerLease::~WorkerLease() {
+  if (instance_) manager_->drop(std::move(instance_));
+}
+
+WorkerManager::WorkerManager(WorkerProgram program, Children& children, std::function<void()> on_change)
+    : program_(std::move(program)),
+      children_(children),
+      on_change_(std::move(on_change)),
+      store_(program_.preload_file, program_.python) {}
+
+WorkerManager::~WorkerManager() { stop(); }
+
+Result<WorkerLease> WorkerManager::acquire(const Run& run, const Listener& listener) {
+  const auto& request = run.request;
+  Attempt attempt{run, listener, {request.env, request.cwd, run.config.preload}, {run, listener}};
+  for (;;) {
+    auto instance = claim(attempt);
+    if (!instance) return tl::unexpected(instance.error());
+    WorkerLease lease(*this, *instance);
+    const auto ready = await_ready(**instance, attempt);
+    if (!ready) return tl::unexpected(ready.error());
+    if (*ready) return lease;
+  }
+}
+
+/// Takes a claim on the current worker, or on a new one where that cannot serve. In turn, so that a run
+/// that waits for another worker is not overtaken for ever by runs that the current one suits.
+Result<WorkerManager::Instance> WorkerManager::claim(Attempt& attempt) {
+  std::unique_lock lock(mutex_);
+  const auto turn = ++last_turn_;
+  turns_.insert(turn);
+  auto claimed = claim_in_turn(lock, attempt, turn);
+  turns_.erase(turn);
+  lock.unlock();
+  changed();
+  return claimed;
+}
+
+Result<WorkerManager::Instance> WorkerManager::claim_in_turn(std::unique_lock<std::mutex>& lock,
+                                                             Attempt& attempt, std::uint64_t turn) {
+  for (;;) {
+    if (stopped_) return tl::unexpected(given_up());
+    if (!replacing_ && *turns_.begin() == turn) {
+      const auto why = reason_to_replace(attempt);
+      if (!why) return take_claim();
+      if (!current_ || current_->claims == 0) return replace(lock, attempt, *why);
+    }
+    lock.unlock();
+    const bool go_on = attempt.notice.tick("");
+    lock.lock();
+    if (!go_on) return tl::unexpected(given_up());
+    changed_.wait_for(lock, liveness_interval);
+  }
+}
+
+WorkerManager::Instance WorkerManager::take_claim() {
+  ++current_->claims;
+  return current_;
+}
+
+std::optional<Restart> WorkerManager::reason_to_replace(const Attempt& attempt) const {
+  if (!current_) return Restart{RestartReason::first_run, ""};
+  return current_->unfit_for(attempt.key, attempt.run.config.memory_limit);
+}
+
+Result<WorkerManager::Instance> WorkerManager::replace(std::unique_lock<std::mutex>& lock, Attempt& attempt,
+                                                       const Restart& why) {
+  end_current(lock);
+  replacing_ = true;
+  store_.forget_if_outdated();
+  lock.unlock();
+  const auto receipt =
+      why.reason == RestartReason::first_run ? "started worker" : "restarted worker: " + why.text;
+  spdlog::info("run {}: {}", attempt.run.id, receipt);
+  const bool heard = attempt.listener.emit(event::Receipt{receipt});
+  auto started = heard ? start(attempt) : tl::unexpected(given_up());
+  lock.lock();
+  replacing_ = false;
+  if (!started) return started;
+  current_ = std::move(*started);
+  return take_claim();
+}
+
+Result<WorkerManager::Instance> WorkerManager::start(const Attempt& attempt) {
+  auto instance = std::make_shared<WorkerInstance>();
+  instance->key = attempt.key;
+  instance->use_learned = !attempt.without_learned;
+  instance->log_offset = log_size(program_.log_file);
+  const auto cwd = is_folder(attempt.key.cwd) ? attempt.key.cwd : program_.root.string();
+  auto process = WorkerProcess::spawn(
+      {program_.executable, program_.python, program_.root, program_.log_file, attempt.key.env, cwd}, children_);
+  if (!process) return tl::unexpected(process.error());
+  instance->process = std::move(*process);
+  spdlog::info("worker {} started", instance->process->pid());
+  // The instance outlives its process's threads, which its destructor joins.
+  auto* raw = instance.get();
+  raw->process->listen({[this, raw](const auto& message) { on_message(*raw, message); },
+                        [this, raw](const auto& status) { on_end(*raw, status); }});
+  return instance;
+}
+
+/// True when the worker is ready for the run, false when another one is to be tried.
+Result<bool> WorkerManager::await_ready(const WorkerInstance& instance, Attempt& attempt) {
+  std::unique_lock lock(mutex_);
+  while (instance.state != State::ended) {
+    if (stopped_) return tl::unexpected(given_up());
+    // What was read while importing may have made the run need another worker after all.
+    if (instance.state == State::ready) return !instance.unfit_for(attempt.key, std::nullopt);
+    const auto module = instance.importing;
+    lock.unlock();
+    if (!attempt.notice.tick(module)) return tl::unexpected(given_up());
+    lock.lock();
+    if (instance.importing != module || instance.state >= State::ready) continue;
+    changed_.wait_for(lock, liveness_interval);
+  }
+  if (stopped_) return tl::unexpected(given_up());
+  if (!may_retry(instance, attempt)) return tl::unexpected(instance.failure(program_.log_file));
+  return false;
+}
+
+/// Whether the next worker may do better than this one, which ended before it was ready.
+bool WorkerManager::may_retry(const WorkerInstance& instance, Attempt& attempt) {
+  if (!instance.lesson) return false;
+  if (instance.unfit) return true;  // Each time one module less: this comes to an end.
+  return !std::exchange(attempt.without_learned, true);
+}
+
+void WorkerManager::drop(Instance instance) {
+  {
+    std::lock_guard lock(mutex_);
+    --instance->claims;
+  }
+  changed_.notify_all();
+}
+
+/// Ends the current worker, if any. Unlocks meanwhile; on return no worker exists.
+void WorkerManager::end_current(std::unique_lock<std::mutex>& lock) {
+  auto old = std::exchange(current_, nullptr);
+  if (!old) return;
+  replacing_ = true;
+  old->dismissed = true;
+  lock.unlock();
+  old->process->stop(stop_grace);
+  old.reset();
+  lock.lock();
+  replacing_ = false;
+}
+
+void WorkerManager::learn(const WorkerLease& lease, const std::vector<std::string>& modules) {
+  std::lock_guard lock(mutex_);
+  log_failure(store_.learn(modules, lease.instance_->ready.site_dirs));
+}
+
+void WorkerManager::preload_learned() {
+  std::unique_lock lock(mutex_);
+  const auto instance = current_;
+  if (!instance || instance->state != State::ready || instance->claims > 0) return;
+  auto modules = store_.modules(instance->key.preload, true);
+  std::erase_if(modules, [&](const std::string& module) {
+    return std::find(instance->asked.begin(), instance->asked.end(), module) != instance->asked.end();
+  });
+  if (modules.empty()) return;
+  spdlog::info("worker {} preloads {} more modules", instance->process->pid(), modules.size());
+  instance->asked.insert(instance->asked.end(), modules.begin(), modules.end());
+  instance->state = State::warming;
+  lock.unlock();
+  (void)instance->process->send(protocol::Preload{std::move(modules)});  // Its end is heard of elsewhere.
+  on_change_();
+}
+
+void WorkerManager::release() {
+  std::unique_lock lock(mutex_);
+  if (replacing_ || (current_ && current_->claims > 0)) return;
+  end_current(lock);
+  lock.unlock();
+  changed();
+}
+
+void WorkerManager::stop() {
+  std::unique_lock lock(mutex_);
+  stopped_ = true;
+  changed_.notify_all();
+  changed_.wait(lock, [this] { return !replacing_; });
+  end_current(lock);
+}
+
+bool WorkerManager::is_warming() const {
+  std::lock_guard lock(mutex_);
+  return replacing_ || (current_ && current_->state < State::ready);
+}
+
+nlohmann::json WorkerManager::describe() const {
+  std::lock_guard lock(mutex_);
+  if (!current_ || current_->state == State::ended) return nullptr;
+  return current_->describe();
+}
+
+void WorkerManager::on_message(WorkerInstance& instance, const protocol::FromWorker& message) {
+  if (const auto* ready = std::get_if<protocol::Ready>(&message)) return on_ready(instance, *ready);
+  std::unique_lock lock(mutex_);
+  if (const auto* importing = std::get_if<protocol::Importing>(&message)) {
+    instance.importing = importing->module;
+  } else if (const auto* unfit = std::get_if<protocol::Unfit>(&message)) {
+    instance.unfit = *unfit;
+  }
+  lock.unlock();
+  changed_.notify_all();
+}
+
+void WorkerManager::on_ready(WorkerInstance& instance, const protocol::Ready& ready) {
+  std::unique_lock lock(mutex_);
+  if (ready.protocol != protocol::version) {
+    instance.refused = Error{ErrorCode::worker_failed,
+                             "stest's worker speaks version " + std::to_string(ready.protocol) +
+                                 " of the protocol, its daemon " + std::to_string(protocol::version),
+                             "Install stest anew: its executables are of different versions."};
+    lock.unlock();
+    return instance.process->kill();
+  }
+  const bool greeting = instance.state == State::starting;
+  instance.ready = ready;
+  instance.importing.clear();
+  instance.state = State::ready;
+  protocol::Preload preload;
+  if (greeting) {
+    instance.sites = sites_state(program_.python, ready.site_dirs);
+    preload.modules = store_.modules(instance.key.preload, instance.use_learned);
+    instance.asked = preload.modules;
+    if (!preload.modules.empty()) instance.state = State::warming;
+  }
+  lock.unlock();
+  if (!preload.modules.empty()) (void)instance.process->send(preload);
+  changed();
+}
+
+void WorkerManager::on_end(WorkerInstance& instance, const ExitStatus& status) {
+  spdlog::info("worker {} {}", instance.process->pid(), stest::describe(status));
+  {
+    std::lock_guard lock(mutex_);
+    if (auto lesson = instance.end(status)) {
+      spdlog::warn("{} is left out of preloading: {}", lesson->name, lesson->reason);
+      log_failure(store_.leave_out(std::move(*lesson), instance.ready.site_dirs));
+    }
+  }
+  changed();
+}
+
+void WorkerManager::changed() {
+  changed_.notify_all();
+  on_change_();
+}
+
+}  // namespace stest

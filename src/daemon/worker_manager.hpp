@@ -1,0 +1,110 @@
+#pragma once
+
+#include <condition_variable>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <nlohmann/json.hpp>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "daemon/preload_store.hpp"
+#include "daemon/run.hpp"
+#include "daemon/warming_notice.hpp"
+#include "daemon/worker_instance.hpp"
+
+namespace stest {
+
+/// The programs and files that make a worker.
+struct WorkerProgram {
+  std::filesystem::path executable;
+  std::filesystem::path python;
+  std::filesystem::path log_file;      ///< Empty: the daemon's stderr.
+  std::filesystem::path preload_file;  ///< See `PreloadStore`.
+  std::filesystem::path root;          ///< Where a worker starts whose client's folder is gone.
+};
+
+class WorkerManager;
+
+/// A run's claim on a ready worker, which is neither restarted nor given other imports meanwhile.
+class WorkerLease {
+ public:
+  WorkerLease(WorkerManager& manager, std::shared_ptr<WorkerInstance> instance)
+      : manager_(&manager), instance_(std::move(instance)) {}
+  WorkerLease(WorkerLease&&) = default;
+  WorkerLease& operator=(WorkerLease&&) = delete;
+  ~WorkerLease();
+
+  WorkerProcess& worker() const { return *instance_->process; }
+
+ private:
+  friend class WorkerManager;
+  WorkerManager* manager_;
+  std::shared_ptr<WorkerInstance> instance_;
+};
+
+/// Owns at most one worker: starts it for the first run, and anew when it died or cannot serve a run.
+/// A worker is replaced only while no run has a claim on it, and only after all of it is gone.
+class WorkerManager {
+ public:
+  /// `on_change` is called, in any thread and without a lock, when `is_warming` may have changed.
+  WorkerManager(WorkerProgram program, Children& children, std::function<void()> on_change);
+  ~WorkerManager();
+
+  /// Blocks until a worker is ready for `run`, and tells the listener what goes on. Errors: `cancelled`
+  /// (by the client's absence too), `worker_failed` with the end of the worker's log.
+  Result<WorkerLease> acquire(const Run& run, const Listener& listener);
+
+  /// Remembers modules that a run on `lease`'s worker imported itself.
+  void learn(const WorkerLease& lease, const std::vector<std::string>& modules);
+
+  /// Lets the worker import what was learned since it started. To be called when no run waits.
+  void preload_learned();
+
+  /// Ends the worker unless a run has a claim on it.
+  void release();
+
+  /// Ends the worker, whatever it does, and starts none any more.
+  void stop();
+
+  bool is_warming() const;
+  /// The "worker" of `GET /v1/status`; null if there is none.
+  nlohmann::json describe() const;
+
+ private:
+  friend class WorkerLease;
+  using Instance = std::shared_ptr<WorkerInstance>;
+
+  struct Attempt;
+  Result<Instance> claim(Attempt& attempt);
+  Result<Instance> claim_in_turn(std::unique_lock<std::mutex>& lock, Attempt& attempt, std::uint64_t turn);
+  Instance take_claim();
+  Result<Instance> replace(std::unique_lock<std::mutex>& lock, Attempt& attempt, const Restart& why);
+  std::optional<Restart> reason_to_replace(const Attempt& attempt) const;
+  Result<Instance> start(const Attempt& attempt);
+  Result<bool> await_ready(const WorkerInstance& instance, Attempt& attempt);
+  static bool may_retry(const WorkerInstance& instance, Attempt& attempt);
+  void drop(Instance instance);
+  void end_current(std::unique_lock<std::mutex>& lock);
+
+  void on_message(WorkerInstance& instance, const protocol::FromWorker& message);
+  void on_ready(WorkerInstance& instance, const protocol::Ready& ready);
+  void on_end(WorkerInstance& instance, const ExitStatus& status);
+  void changed();
+
+  const WorkerProgram program_;
+  Children& children_;
+  const std::function<void()> on_change_;
+
+  mutable std::mutex mutex_;
+  std::condition_variable changed_;
+  PreloadStore store_;
+  Instance current_;
+  bool replacing_ = false;  ///< A thread ends or starts the worker without the lock.
+  bool stopped_ = false;
+  std::set<std::uint64_t> turns_;  ///< Of the runs that wait for a claim, by arrival.
+  std::uint64_t last_turn_ = 0;
+};
+
+}  // namespace stest

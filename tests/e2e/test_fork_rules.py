@@ -1,0 +1,254 @@
+"""What makes a fork of the warm worker safe: the seven rules of docs/architecture.md."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from .harness import Project
+
+# A stand-in with the few functions of torch that matter to a fork.
+FAKE_TORCH = {
+    "torch/__init__.py": """
+        from torch import cuda
+
+        threads = 4
+
+        def get_num_threads():
+            return threads
+
+        def set_num_threads(number):
+            global threads
+            threads = number
+    """,
+    "torch/cuda.py": """
+        _initialized = False
+
+        def init():
+            global _initialized
+            _initialized = True
+
+        def is_initialized():
+            return _initialized
+
+        def empty_cache():
+            pass
+    """,
+    "eager_gpu.py": """
+        import torch
+
+        torch.cuda.init()
+    """,
+}
+
+
+def preload(project: Project, *modules: str) -> None:
+    project.configure(sprintest=f"preload = {json.dumps(modules)}")
+
+
+def run_inside(project: Project, body: str) -> Any:
+    """What `body` puts into `found` inside a test of a warm run."""
+    lines = "\n".join(f"    {line}" for line in body.splitlines())
+    header = "import gc, json, os, random, sys, threading\n"
+    footer = "    with open('found.json', 'w') as file: json.dump(found, file)\n"
+    project.write("test_inside.py", f"{header}def test_inside():\n{lines}\n{footer}")
+    project.stest("-q", "test_inside.py").expect(0)
+    return json.loads(project.read("found.json"))
+
+
+def left_out(project: Project) -> dict[str, str]:
+    return {entry["module"]: entry["reason"] for entry in project.status()["worker"]["left_out"]}
+
+
+def preloaded(project: Project) -> list[str]:
+    return [entry["module"] for entry in project.status()["worker"]["preloaded"]]
+
+
+def test_preloaded_module_is_warm_in_every_run(project: Project) -> None:
+    project.install("heavy.py", "import os\nborn_in = os.getpid()")
+    preload(project, "heavy")
+    runs = [run_inside(project, "import heavy\nfound = [heavy.born_in, os.getpid()]") for _ in range(2)]
+    assert "heavy" in preloaded(project)
+    worker = project.status()["worker"]["pid"]
+    assert [born for born, _ in runs] == [worker, worker]
+    assert runs[0][1] != runs[1][1]
+
+
+# ---- 1: OpenMP
+
+
+@pytest.mark.torch
+def test_openmp_works_with_as_many_threads_as_in_plain_python(project: Project) -> None:
+    preload(project, "torch")
+    plain = project.python("-c", "import torch; print(torch.get_num_threads())").expect(0)
+    body = """
+import torch
+torch.nn.functional.layer_norm(torch.ones(512, 4096), [4096])
+found = [torch.get_num_threads(), torch.get_num_interop_threads()]
+torch.set_num_threads(2)
+torch.nn.functional.layer_norm(torch.ones(512, 4096), [4096]).sum().item()
+"""
+    for _ in range(2):
+        assert run_inside(project, body)[0] == int(plain.out)
+    assert "torch" in preloaded(project)
+
+
+# ---- 2: CUDA
+
+
+@pytest.mark.torch
+def test_zygote_leaves_cuda_alone(project: Project) -> None:
+    preload(project, "torch")
+    body = "import torch\nfound = [torch.cuda.is_initialized(), torch.cuda._is_in_bad_fork()]"
+    assert run_inside(project, body) == [False, False]
+
+
+def test_module_that_initialises_cuda_is_left_to_the_runs(project: Project) -> None:
+    for file, source in FAKE_TORCH.items():
+        project.install(file, source)
+    preload(project, "torch", "eager_gpu")
+    body = "import torch\nbefore = torch.cuda.is_initialized()\nimport eager_gpu\n"
+    assert run_inside(project, body + "found = [before, torch.cuda.is_initialized()]") == [False, True]
+    assert "CUDA" in left_out(project)["eager_gpu"]
+    assert "torch" in preloaded(project)
+
+
+# ---- 3: threads, and what hangs
+
+
+THREADED = """
+    import threading
+
+    thread = threading.Thread(target=threading.Event().wait, daemon=True)
+    thread.start()
+"""
+
+
+def test_module_that_starts_a_thread_is_left_out(project: Project) -> None:
+    project.install("threaded.py", THREADED)
+    project.install("calm.py", "")
+    preload(project, "threaded", "calm")
+    assert run_inside(project, "import threaded\nfound = threaded.thread.is_alive()")
+    assert "thread" in left_out(project)["threaded"]
+    assert "calm" in preloaded(project)
+    assert "threaded" not in preloaded(project)
+
+
+def test_module_left_out_stays_out_after_a_restart(project: Project) -> None:
+    project.install("threaded.py", THREADED)
+    preload(project, "threaded")
+    for _ in range(2):
+        run_inside(project, "found = threading.active_count()")
+        assert "thread" in left_out(project)["threaded"]
+        project.stest("restart").expect(0)
+
+
+def test_runs_begin_with_one_thread(project: Project) -> None:
+    project.install("calm.py", "")
+    preload(project, "calm")
+    assert run_inside(project, "found = [threading.active_count(), len(os.listdir('/proc/self/task'))]") == [
+        1,
+        1,
+    ]
+
+
+def test_module_whose_fork_hangs_is_found_and_left_out(project: Project) -> None:
+    project.install("before.py", "")
+    project.install(
+        "hangs.py", "import os, time\nos.register_at_fork(after_in_child=lambda: time.sleep(10**6))"
+    )
+    project.install("after.py", "")
+    preload(project, "before", "hangs", "after")
+    assert run_inside(project, "import hangs\nfound = 1") == 1
+    assert "hangs" in left_out(project)
+    assert {"before", "after"} <= set(preloaded(project))
+
+
+def test_module_that_kills_the_worker_is_found_and_left_out(project: Project) -> None:
+    project.install(
+        "deadly.py",
+        "import os\nif 'stest-worker' in os.readlink('/proc/self/exe'): os._exit(1)\n",
+    )
+    preload(project, "deadly")
+    project.write("test_it.py", "def test(): pass")
+    project.stest().expect(0)
+    assert "deadly" in left_out(project)
+
+
+def test_module_that_cannot_be_imported_is_reported_and_costs_nothing(project: Project) -> None:
+    preload(project, "no_such_module")
+    project.write("test_it.py", "def test(): pass")
+    project.stest().expect(0)
+    assert "no_such_module" in left_out(project)["no_such_module"]
+
+
+# ---- 4: random numbers
+
+
+def test_random_numbers_differ_between_runs(project: Project) -> None:
+    preload(project, "random")
+    assert run_inside(project, "found = random.random()") != run_inside(project, "found = random.random()")
+
+
+def test_numpy_random_numbers_differ_between_runs(project: Project) -> None:
+    pytest.importorskip("numpy")
+    preload(project, "numpy")
+    body = "import numpy\nfound = [numpy.random.rand(), numpy.random.default_rng().random()]"
+    first, second = run_inside(project, body), run_inside(project, body)
+    assert first[0] != second[0]
+    assert first[1] != second[1]
+
+
+@pytest.mark.torch
+def test_torch_seed_is_plain_pythons(project: Project) -> None:
+    preload(project, "torch")
+    code = "import torch; print(torch.initial_seed(), torch.rand(1).item())"
+    plain = project.python("-c", code).expect(0).text.split()
+    body = "import torch\nfound = [torch.initial_seed(), torch.rand(1).item()]"
+    for _ in range(2):
+        assert run_inside(project, body) == [int(plain[0]), float(plain[1])]
+
+
+# ---- 5: plugins
+
+
+def install_plugin(project: Project) -> None:
+    """A distribution with a pytest plugin, as pip would leave it."""
+    project.install("oddplug/__init__.py", "def check(value):\n    assert value == 1\n")
+    project.install("oddplug/plugin.py", "import oddplug\n")
+    info = "oddplug-1.0.dist-info"
+    project.install(f"{info}/METADATA", "Metadata-Version: 2.1\nName: oddplug\nVersion: 1.0\n")
+    project.install(f"{info}/entry_points.txt", "[pytest11]\noddplug = oddplug.plugin\n")
+    project.install(f"{info}/RECORD", "oddplug/__init__.py,,\noddplug/plugin.py,,\n")
+
+
+def test_preloaded_plugin_causes_no_warning_and_is_rewritten(project: Project) -> None:
+    install_plugin(project)
+    preload(project, "oddplug", "oddplug.plugin")
+    project.write("test_it.py", "import oddplug\ndef test(): oddplug.check(2)\n")
+    for _ in range(2):
+        text = project.stest("-W", "error::pytest.PytestAssertRewriteWarning").expect(1).text
+        assert "assert 2 == 1" in text
+        assert "oddplug" in text
+        assert "warning" not in text.lower()
+
+
+def test_preloaded_anyio_causes_no_warning(project: Project) -> None:
+    pytest.importorskip("anyio")
+    preload(project, "anyio")
+    project.write("test_it.py", "import anyio\ndef test(): pass\n")
+    for _ in range(2):
+        finished = project.stest("-W", "error::pytest.PytestAssertRewriteWarning").expect(0)
+        assert "warning" not in finished.text.lower()
+
+
+# ---- 6: the garbage collector
+
+
+def test_what_was_preloaded_is_frozen(project: Project) -> None:
+    preload(project, "json")
+    frozen, enabled = run_inside(project, "found = [gc.get_freeze_count(), gc.isenabled()]")
+    assert frozen > 1000
+    assert enabled

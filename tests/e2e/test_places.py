@@ -1,0 +1,126 @@
+"""Where the daemon keeps its files, and what it leaves alone."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+from .harness import STEST, Project, wait_for
+
+NOT_RUNNING = 108  # include/stest/exit_code.hpp
+
+
+@pytest.fixture
+def fine(project: Project) -> Project:
+    project.write("test_it.py", "def test(): pass")
+    return project
+
+
+def deep(project: Project) -> Path:
+    return project.write("/".join(["a-rather-long-folder-name"] * 5) + "/pytest.ini", "[pytest]\n").parent
+
+
+def test_socket_path_that_is_too_long_moves_to_the_runtime_folder(project: Project) -> None:
+    folder = deep(project)
+    (folder / "test_it.py").write_text("def test(): pass")
+    cwd = str(folder.relative_to(project.root))
+    project.stest(cwd=cwd).expect(0)
+    status = json.loads(project.stest("status", "--json", cwd=cwd).expect(0).out)
+    assert status["endpoint"]["socket"].startswith(project.env["XDG_RUNTIME_DIR"])
+    project.stest("stop", cwd=cwd).expect(0)
+
+
+def test_socket_path_that_is_too_long_moves_to_tmp(project: Project) -> None:
+    del project.env["XDG_RUNTIME_DIR"]
+    folder = deep(project)
+    (folder / "test_it.py").write_text("def test(): pass")
+    cwd = str(folder.relative_to(project.root))
+    project.stest(cwd=cwd).expect(0)
+    status = json.loads(project.stest("status", "--json", cwd=cwd).expect(0).out)
+    place = Path(status["endpoint"]["socket"])
+    assert place.parent == Path(f"/tmp/stest-{os.getuid()}")
+    assert stat.S_IMODE(place.parent.stat().st_mode) == 0o700
+    project.stest("stop", cwd=cwd).expect(0)
+    wait_for(lambda: not place.exists(), "the removal of the socket")
+
+
+@pytest.mark.parametrize("place", ["/proc/no/such/place", "pyproject.toml"])
+def test_folder_that_cannot_be_made_names_sprintest_dir(fine: Project, place: str) -> None:
+    finished = fine.stest(env={"SPRINTEST_DIR": place})
+    assert finished.code >= 100, finished
+    assert "SPRINTEST_DIR" in finished.errors
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_read_only_project_names_sprintest_dir_and_works_with_it(fine: Project) -> None:
+    fine.root.chmod(0o555)
+    try:
+        finished = fine.stest("-p", "no:cacheprovider")
+        assert finished.code >= 100, finished
+        assert "SPRINTEST_DIR" in finished.errors
+        elsewhere = {"SPRINTEST_DIR": str(fine.home / "state")}
+        fine.stest("-p", "no:cacheprovider", env=elsewhere).expect(0)
+        fine.stest("stop", env=elsewhere).expect(0)
+    finally:
+        fine.root.chmod(0o755)
+
+
+def test_state_folder_elsewhere(fine: Project) -> None:
+    fine.env["SPRINTEST_DIR"] = str(fine.home / "state")
+    fine.stest().expect(0)
+    assert (fine.home / "state/status.json").exists()
+    assert not fine.state.exists()
+
+
+def test_projects_have_daemons_of_their_own(fine: Project) -> None:
+    fine.write("other/pytest.ini", "[pytest]\n")
+    fine.write("other/test_it.py", "def test(): assert 0")
+    fine.stest("test_it.py").expect(0)
+    fine.stest(cwd="other").expect(1)
+    assert len(fine.daemons()) == 2
+    fine.stest("stop", cwd="other").expect(0)
+
+
+# ---- manners
+
+
+def test_daemon_does_not_hold_the_clients_descriptors(fine: Project) -> None:
+    """`stest | cat` ends: end of file comes when the client does, though the daemon lives on."""
+    reader, writer = os.pipe()
+    with open(reader, "rb") as pipe:
+        try:
+            fine.finish(fine.start("-c", f"exec stest {writer}>&1", program=("/bin/sh",))).expect(0)
+        finally:
+            os.close(writer)
+        assert pipe.read() == b""
+    (daemon,) = fine.daemons()
+    (worker,) = [one.pid for one in fine.processes("stest-worker")]
+    for pid in (daemon, worker):
+        targets = {os.readlink(f"/proc/{pid}/fd/{fd}") for fd in (0, 1, 2)}
+        assert "/dev/null" in targets
+        assert not any(target.startswith("/dev/pts") for target in targets)
+
+
+def test_daemon_has_a_session_of_its_own_and_the_root_as_folder(fine: Project) -> None:
+    fine.stest().expect(0)
+    (daemon,) = fine.daemons()
+    assert os.getsid(daemon) == daemon
+    assert os.readlink(f"/proc/{daemon}/cwd") in (str(fine.root), "/")
+
+
+def test_client_links_neither_python_nor_openssl(fine: Project) -> None:
+    linked = fine.finish(fine.start(str(STEST), program=("ldd",))).expect(0).text
+    assert "libpython" not in linked
+    assert "libssl" not in linked
+    assert "libcrypto" not in linked
+
+
+def test_idle_daemon_leaves(fine: Project) -> None:
+    fine.configure(sprintest="idle_timeout = '1s'")
+    fine.stest().expect(0)
+    wait_for(lambda: not fine.processes(), "the end of the idle daemon", 30)
+    fine.stest().expect(0)

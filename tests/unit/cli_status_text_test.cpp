@@ -1,0 +1,46 @@
+#include <gtest/gtest.h>
+
+#include "cli/status_text.hpp"
+
+namespace stest {
+namespace {
+
+TEST(StatusTextTest, ShowsEverythingThatAPersonAsksFor) {
+  const auto status = nlohmann::json::parse(R"({
+    "version": "0.1.0", "build": "b", "pid": 11, "root": "/project", "python": "/venv/bin/python",
+    "endpoint": {"socket": "/s"}, "state": "running", "started_at": 1000,
+    "worker": {"pid": 12, "state": "ready", "python": "3.11.7", "executable": "/venv/bin/python",
+      "preloaded": [{"module": "torch", "seconds": 1.234}, {"module": "numpy", "seconds": 0.1}],
+      "left_out": [{"module": "grpc", "reason": "starts threads"}]},
+    "runs": [{"id": 3, "state": "running", "args": ["-x", "t.py"], "nodeid": "t.py::test_a", "since": 1190},
+             {"id": 4, "state": "queued", "args": [], "nodeid": "", "since": 1199}],
+    "last_result": {"id": 2, "exit_code": 1, "outcome": "failed", "duration_s": 0.5, "finished_at": 1080}})");
+  EXPECT_EQ(status_text(status, 1200),
+            "stest 0.1.0: running, pid 11, up 3 min\n"
+            "  root       /project\n"
+            "  python     /venv/bin/python\n"
+            "  worker     ready, pid 12, Python 3.11.7\n"
+            "  preloaded  torch 1.23 s, numpy 0.10 s\n"
+            "  left out   grpc: starts threads\n"
+            "  run 3      running for 10 s: t.py::test_a (stest -x t.py)\n"
+            "  run 4      queued for 1 s (stest)\n"
+            "  last run   failed, exit code 1, 0.50 s, 2 min ago\n");
+}
+
+TEST(StatusTextTest, AnIdleDaemonWithoutAWorker) {
+  const auto status = nlohmann::json::parse(R"({"version": "0.1.0", "pid": 11, "state": "idle",
+    "started_at": 1000, "worker": null, "runs": [], "last_result": null})");
+  EXPECT_EQ(status_text(status, 1001),
+            "stest 0.1.0: idle, pid 11, up 1 s\n"
+            "  worker     not started yet\n");
+}
+
+TEST(StatusTextTest, NothingThatADaemonSaysBreaksIt) {
+  for (const auto* text : {"null", "[]", "{}", R"({"worker": 3, "runs": {}, "last_result": "x"})",
+                           R"({"worker": {"preloaded": [1]}, "runs": [null], "last_result": {}})"}) {
+    EXPECT_NO_THROW(status_text(nlohmann::json::parse(text), 0)) << text;
+  }
+}
+
+}  // namespace
+}  // namespace stest

@@ -1,0 +1,65 @@
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include "common/process.hpp"
+#include "flight_recorder.hpp"
+
+namespace stest {
+namespace {
+
+/// Runs `body` in a child, waits for its end.
+template <class Body>
+void in_child(Body body) {
+  const pid_t pid = ::fork();
+  ASSERT_GE(pid, 0);
+  if (pid == 0) {
+    body();
+    ::_exit(0);
+  }
+  ASSERT_TRUE(wait_for(pid));
+}
+
+TEST(FlightRecorder, StartsForkedWithoutATest) {
+  const auto recorder = FlightRecorder::create();
+  ASSERT_TRUE(recorder);
+  EXPECT_EQ(recorder->phase(), protocol::Phase::forked);
+  EXPECT_EQ(recorder->nodeid(), "");
+}
+
+TEST(FlightRecorder, OutlivesAWriterThatIsKilled) {
+  auto recorder = FlightRecorder::create();
+  ASSERT_TRUE(recorder);
+  in_child([&] {
+    recorder->claim();
+    recorder->set_phase(protocol::Phase::running);
+    recorder->set_nodeid("tests/test_x.py::test_y[ä]");
+    ::raise(SIGKILL);
+  });
+  EXPECT_EQ(recorder->phase(), protocol::Phase::running);
+  EXPECT_EQ(recorder->nodeid(), "tests/test_x.py::test_y[ä]");
+}
+
+TEST(FlightRecorder, IsNotWrittenByProcessesThatTheRunnerForks) {
+  auto recorder = FlightRecorder::create();
+  ASSERT_TRUE(recorder);
+  recorder->claim();
+  recorder->set_nodeid("mine");
+  in_child([&] {
+    recorder->set_nodeid("a child's");
+    recorder->set_phase(protocol::Phase::returned);
+  });
+  EXPECT_EQ(recorder->nodeid(), "mine");
+  EXPECT_EQ(recorder->phase(), protocol::Phase::forked);
+}
+
+TEST(FlightRecorder, CutsAnEndlessNodeId) {
+  auto recorder = FlightRecorder::create();
+  ASSERT_TRUE(recorder);
+  recorder->claim();
+  recorder->set_nodeid(std::string(FlightRecorder::max_nodeid + 5, 'x'));
+  EXPECT_EQ(recorder->nodeid().size(), FlightRecorder::max_nodeid);
+}
+
+}  // namespace
+}  // namespace stest

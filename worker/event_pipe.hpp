@@ -1,0 +1,32 @@
+#pragma once
+
+#include <sys/types.h>
+
+#include <nlohmann/json.hpp>
+
+#include "common/fd.hpp"
+
+namespace stest {
+
+/// The runner's end of the pipe on which its events go to the daemon. Owns the descriptor, moved to
+/// a high number out of the tests' way. Tests may close it, or have a file of theirs opened under its
+/// number: then events cease, and nothing is written into that file. The truth about the run does
+/// not depend on this pipe (see `FlightRecorder`).
+class EventPipe {
+ public:
+  /// Takes over `fd`.
+  explicit EventPipe(Fd fd);
+
+  /// Writes one event as one line. Processes that the runner forked write nothing.
+  void write(const nlohmann::json& event);
+
+ private:
+  bool is_intact() const;
+
+  Fd fd_;
+  int writer_;
+  dev_t device_ = 0;
+  ino_t inode_ = 0;
+};
+
+}  // namespace stest

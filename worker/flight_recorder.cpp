@@ -1,0 +1,62 @@
+#include "flight_recorder.hpp"
+
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cstring>
+#include <new>
+#include <utility>
+
+#include "common/fd.hpp"
+
+namespace stest {
+
+struct FlightRecorder::Record {
+  std::atomic<int> writer{0};
+  std::atomic<int> phase{0};
+  std::atomic<std::size_t> nodeid_size{0};
+  char nodeid[max_nodeid];
+};
+
+Result<FlightRecorder> FlightRecorder::create() {
+  void* memory = ::mmap(nullptr, sizeof(Record), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  if (memory == MAP_FAILED) return errno_error("cannot map the flight recorder");
+  return FlightRecorder(new (memory) Record);
+}
+
+FlightRecorder::FlightRecorder(FlightRecorder&& other) noexcept
+    : record_(std::exchange(other.record_, nullptr)) {}
+
+FlightRecorder& FlightRecorder::operator=(FlightRecorder&& other) noexcept {
+  std::swap(record_, other.record_);
+  return *this;
+}
+
+FlightRecorder::~FlightRecorder() {
+  if (record_ != nullptr) ::munmap(record_, sizeof(Record));
+}
+
+void FlightRecorder::claim() { record_->writer = ::getpid(); }
+
+bool FlightRecorder::is_writer() const { return record_->writer == ::getpid(); }
+
+void FlightRecorder::set_phase(protocol::Phase phase) {
+  if (is_writer()) record_->phase = static_cast<int>(phase);
+}
+
+void FlightRecorder::set_nodeid(std::string_view nodeid) {
+  if (!is_writer()) return;
+  // The size goes to zero first: a reader after a death in between sees no name, never half of one.
+  record_->nodeid_size = 0;
+  const std::size_t size = std::min(nodeid.size(), max_nodeid);
+  std::memcpy(record_->nodeid, nodeid.data(), size);
+  record_->nodeid_size = size;
+}
+
+protocol::Phase FlightRecorder::phase() const { return static_cast<protocol::Phase>(record_->phase.load()); }
+
+std::string FlightRecorder::nodeid() const { return {record_->nodeid, record_->nodeid_size}; }
+
+}  // namespace stest

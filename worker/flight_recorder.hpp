@@ -1,0 +1,46 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "stest/error.hpp"
+#include "stest/protocol.hpp"
+
+namespace stest {
+
+/// What a runner was doing, in memory that it shares with the zygote: one page per run, written
+/// without system calls, readable after any death of the runner. A test may close every descriptor,
+/// overflow its stack or be killed; the record stays.
+/// Owns the mapping; move-only. Only the process that called `claim` writes.
+class FlightRecorder {
+ public:
+  /// Maps a fresh record, to be called before the fork. Errors: `internal`, out of memory.
+  static Result<FlightRecorder> create();
+
+  FlightRecorder(FlightRecorder&& other) noexcept;
+  FlightRecorder& operator=(FlightRecorder&& other) noexcept;
+  FlightRecorder(const FlightRecorder&) = delete;
+  FlightRecorder& operator=(const FlightRecorder&) = delete;
+  ~FlightRecorder();
+
+  /// Makes the calling process the writer; processes that it forks are not.
+  void claim();
+
+  void set_phase(protocol::Phase phase);
+  /// The test that runs now; empty between tests. Cut at `max_nodeid` bytes.
+  void set_nodeid(std::string_view nodeid);
+
+  protocol::Phase phase() const;
+  std::string nodeid() const;
+
+  static constexpr std::size_t max_nodeid = 8000;
+
+ private:
+  struct Record;
+  explicit FlightRecorder(Record* record) : record_(record) {}
+  bool is_writer() const;
+
+  Record* record_ = nullptr;
+};
+
+}  // namespace stest

@@ -1,0 +1,77 @@
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <cstdio>
+
+#include "common/process.hpp"
+#include "common/version.hpp"
+#include "interpreter.hpp"
+#include "preload.hpp"
+#include "zygote.hpp"
+
+namespace {
+
+struct Options {
+  int channel_fd = -1;
+  std::string python;
+  std::string root;
+  bool probe = false;
+  std::vector<std::string> modules;
+};
+
+/// `--probe`: import the modules, then exit with 0 if forks of such a process are healthy.
+int probe(stest::Preloader& preloader, const Options& options) {
+  const auto unfit = preloader.load(options.modules, [](const std::string&) {});
+  return unfit || stest::canary() ? 1 : 0;
+}
+
+int serve(stest::Preloader& preloader, const Options& options) {
+  (void)stest::set_cloexec(options.channel_fd, true);
+  stest::LineChannel channel{stest::Fd(options.channel_fd)};
+  const std::string self = stest::executable_folder() / "stest-worker";
+  stest::Zygote zygote(channel, preloader,
+                       {self, "--probe", "--python", options.python, "--root", options.root});
+  return zygote.serve();
+}
+
+int run(const Options& options) {
+  const stest::Environment initial = stest::current_environment();
+  const auto interpreter = stest::Interpreter::start(options.python);
+  if (!interpreter) {
+    std::fprintf(stderr, "stest-worker: %s\n%s\n", interpreter.error().message.c_str(),
+                 interpreter.error().hint.c_str());
+    return static_cast<int>(stest::ExitCode::worker_failed);
+  }
+  stest::Preloader preloader(options.root, initial);
+  const int code = options.probe ? probe(preloader, options) : serve(preloader, options);
+  // Not `Py_Finalize`: nothing here is worth the tenths of a second, and the atexit functions of
+  // preloaded modules are the runs' to call.
+  std::fflush(nullptr);
+  ::_exit(code);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  Options options;
+  CLI::App app{"stest's worker: embeds Python and runs tests for stestd, which starts it."};
+  app.set_version_flag("--version", std::string(stest::stest_version()));
+  auto* channel = app.add_option("--channel-fd", options.channel_fd, "the socket that leads to stestd");
+  app.add_option("--python", options.python, "the environment's interpreter")->required();
+  app.add_option("--root", options.root, "the project's root")->required();
+  app.add_flag("--probe", options.probe, "only check that forks are healthy once MODULES are imported")
+      ->excludes(channel);
+  app.add_option("modules", options.modules, "what --probe imports");
+  CLI11_PARSE(app, argc, argv);
+  if (!options.probe && options.channel_fd < 0) {
+    std::fprintf(stderr,
+                 "stest-worker: --channel-fd is missing; stestd starts this program, people start stest\n");
+    return static_cast<int>(stest::ExitCode::usage_error);
+  }
+  try {
+    return run(options);
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "stest-worker: %s\n", error.what());
+    return static_cast<int>(stest::ExitCode::worker_failed);
+  }
+}

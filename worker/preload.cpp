@@ -1,0 +1,144 @@
+#include "preload.hpp"
+
+#include <poll.h>
+#include <pybind11/embed.h>
+#include <pybind11/stl.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <chrono>
+
+#include "common/process.hpp"
+#include "common/version.hpp"
+#include "fork.hpp"
+
+namespace py = pybind11;
+
+namespace stest {
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+/// Generous: a loaded machine must not cost a healthy module its place.
+constexpr std::chrono::seconds canary_deadline{20};
+
+/// The Python object, entered as by `with`, left at the end of the scope.
+class WithPreloader {
+ public:
+  explicit WithPreloader(const std::string& root)
+      : object_(py::module_::import("sprintest._preload").attr("Preloader")(root)) {
+    object_.attr("__enter__")();
+  }
+  ~WithPreloader() {
+    try {
+      object_.attr("__exit__")(py::none(), py::none(), py::none());
+    } catch (py::error_already_set& error) {
+      error.discard_as_unraisable("stest's preloading");
+    }
+  }
+  WithPreloader(const WithPreloader&) = delete;
+  WithPreloader& operator=(const WithPreloader&) = delete;
+
+  const py::object& get() const { return object_; }
+
+ private:
+  py::object object_;
+};
+
+std::vector<protocol::Ready::File> files(const py::list& list) {
+  std::vector<protocol::Ready::File> result;
+  for (const auto& item : list) {
+    const auto file = py::reinterpret_borrow<py::dict>(item);
+    result.push_back({file["module"].cast<std::string>(), file["path"].cast<std::string>(),
+                      file["mtime_ns"].cast<std::uint64_t>(), file["size"].cast<std::uint64_t>(),
+                      file["inode"].cast<std::uint64_t>()});
+  }
+  return result;
+}
+
+}  // namespace
+
+std::optional<protocol::Unfit> Preloader::load(const std::vector<std::string>& modules,
+                                               const std::function<void(const std::string&)>& importing) {
+  {
+    const WithPreloader preloader(root_);
+    for (const auto& name : modules) {
+      importing(name);
+      const auto start = Clock::now();
+      const auto [reason, spoilt] = preloader.get().attr("load")(name).cast<std::pair<std::string, bool>>();
+      const double seconds = std::chrono::duration<double>(Clock::now() - start).count();
+      if (spoilt) return protocol::Unfit{name, reason};
+      if (reason.empty()) {
+        account_.preloaded.push_back({name, seconds});
+      } else {
+        account_.left_out.push_back({name, reason});
+      }
+    }
+    const py::dict report = preloader.get().attr("report")();
+    account_.stest_version = stest_version();
+    account_.python = report["python"].cast<std::string>();
+    account_.executable = report["executable"].cast<std::string>();
+    account_.site_dirs = report["site_dirs"].cast<std::vector<std::string>>();
+    account_.files = files(report["files"]);
+    for (auto& [name, value] :
+         report["env_reads"].cast<std::map<std::string, std::optional<std::string>>>()) {
+      account_.env_reads.emplace(name, value);
+    }
+  }
+  py::module_::import("sprintest._runner");  // warm as well
+  py::module_::import("sprintest._plugin");
+  py::module_::import("sprintest._preload").attr("freeze")();
+  return std::nullopt;
+}
+
+EnvironmentChanges Preloader::environment_changes() const {
+  return difference(initial_env_, current_environment());
+}
+
+namespace {
+
+[[noreturn]] void sing() {
+  int code = 0;
+  try {
+    py::module_::import("sprintest._canary").attr("sing")();
+  } catch (const std::exception&) {
+    code = 1;
+  }
+  ::_exit(code);
+}
+
+/// Waits for `pid` to end; nothing if it did not within the deadline, and was killed for it.
+std::optional<ExitStatus> wait_with_deadline(pid_t pid) {
+  const auto deadline = Clock::now() + canary_deadline;
+  for (;;) {
+    siginfo_t info{};
+    ::waitid(P_PID, static_cast<id_t>(pid), &info, WEXITED | WNOHANG | WNOWAIT);
+    if (info.si_pid == pid) return wait_for(pid);
+    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(deadline - Clock::now());
+    if (left.count() <= 0) break;
+    pollfd wake{sigchld_fd(), POLLIN, 0};
+    ::poll(&wake, 1, static_cast<int>(left.count()));
+    drain_sigchld();
+  }
+  ::kill(pid, SIGKILL);
+  wait_for(pid);
+  return std::nullopt;
+}
+
+}  // namespace
+
+std::optional<std::string> canary() {
+  sigchld_fd();
+  const pid_t pid = fork_python();
+  if (pid == 0) sing();
+  if (pid < 0) return "cannot fork";
+  const auto status = wait_with_deadline(pid);
+  if (!status) return "a fork of the process that imported it hangs";
+  if (status->signal) return "a fork of the process that imported it dies by " + signal_name(*status->signal);
+  if (status->code != 0) return "a fork of the process that imported it cannot compute";
+  return std::nullopt;
+}
+
+}  // namespace stest

@@ -1,0 +1,50 @@
+#pragma once
+
+#include <map>
+
+#include "common/line_channel.hpp"
+#include "preload.hpp"
+#include "stest/protocol.hpp"
+
+namespace stest {
+
+/// The worker's heart: warm, single-threaded, it answers the daemon's messages and forks a runner for
+/// each run. It never runs a test nor touches CUDA itself. Owns its runners until they are reaped;
+/// when the daemon goes away it kills them and ends.
+class Zygote {
+ public:
+  Zygote(LineChannel& channel, Preloader& preloader, std::vector<std::string> self);
+
+  /// Serves until `Shutdown`, the end of the channel, or a module that spoils this process; returns
+  /// the worker's exit code.
+  int serve();
+
+ private:
+  struct Run {
+    pid_t pid;
+    FlightRecorder recorder;
+  };
+
+  void wait_for_event();
+  /// Whether to go on.
+  bool handle_line();
+  bool handle(const protocol::Preload& message, std::vector<Fd>& fds);
+  bool handle(const protocol::RunTest& message, std::vector<Fd>& fds);
+  bool handle(const protocol::Signal& message, std::vector<Fd>& fds);
+  bool handle(const protocol::Shutdown& message, std::vector<Fd>& fds);
+
+  void reap();
+  void finish(std::uint64_t id, Run& run, int status);
+  void kill_all();
+  void send(const protocol::FromWorker& message);
+  /// Which of `modules` makes forks of a process unhealthy.
+  std::string find_culprit(const std::vector<std::string>& modules) const;
+
+  LineChannel& channel_;
+  Preloader& preloader_;
+  std::vector<std::string> self_;  ///< The command line that probes a list of modules.
+  std::vector<std::string> modules_;
+  std::map<std::uint64_t, Run> runs_;
+};
+
+}  // namespace stest
