@@ -1,8 +1,11 @@
 #include "cli/status_text.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <cstdio>
+#include <map>
 #include <string_view>
+#include <vector>
 
 #include "stest/messages.hpp"
 
@@ -61,13 +64,40 @@ std::string worker_line(const json& worker) {
                             (python.empty() ? "" : ", Python " + python));
 }
 
-std::string preloaded_line(const json& worker) {
-  std::string list;
+struct Package {
+  std::string name;
+  double seconds = 0;
+};
+
+/// The preloaded modules by package, the dearest first. A package's cost is mostly that of its first
+/// module, which imports the others.
+std::vector<Package> packages(const json& worker) {
+  std::map<std::string, Package> by_name;
   for (const auto& module : field(worker, "preloaded")) {
+    const auto name = text(module, "module");
     const auto& cost = field(module, "seconds");
-    list += (list.empty() ? "" : ", ") + text(module, "module");
-    if (cost.is_number()) list += " " + seconds(cost.get<double>());
+    auto& package = by_name[name.substr(0, name.find('.'))];
+    package.seconds += cost.is_number() ? cost.get<double>() : 0;
   }
+  std::vector<Package> sorted;
+  for (auto& [name, package] : by_name) {
+    package.name = name;
+    sorted.push_back(package);
+  }
+  std::stable_sort(sorted.begin(), sorted.end(),
+                   [](const Package& a, const Package& b) { return a.seconds > b.seconds; });
+  return sorted;
+}
+
+std::string preloaded_line(const json& worker) {
+  constexpr std::size_t shown = 8;
+  std::string list;
+  const auto all = packages(worker);
+  for (std::size_t i = 0; i < std::min(all.size(), shown); ++i) {
+    list += (list.empty() ? "" : ", ") + all[i].name + " " + seconds(all[i].seconds);
+  }
+  if (all.size() > shown)
+    list += " and " + std::to_string(all.size() - shown) + " packages more (--json lists all)";
   return line("preloaded", list);
 }
 
