@@ -82,9 +82,9 @@ stest_header_library(
   https://github.com/CLIUtils/CLI11/archive/refs/tags/v2.4.2.tar.gz
   f2d893a65c3b1324c50d4e682c0cdc021dd0477ae2c048544f39eed6654b699a)
 
-# toml++ by its header even where a package exists: Debian's package asks for a shared library, which
-# every start of the client would have to load.
-find_path(STEST_tomlplusplus_INCLUDE toml++/toml.h)
+# toml++ 3 by its header even where a package exists: Debian's package asks for a shared library, which
+# every start of the client would have to load. Version 2 has no impl/version.
+find_path(STEST_tomlplusplus_INCLUDE NAMES toml++/impl/version.h toml++/impl/version.hpp)
 mark_as_advanced(STEST_tomlplusplus_INCLUDE)
 if(STEST_tomlplusplus_INCLUDE)
   stest_header_target(tomlplusplus::tomlplusplus "${STEST_tomlplusplus_INCLUDE}")
@@ -106,10 +106,11 @@ else()
   target_link_libraries(spdlog::spdlog INTERFACE Threads::Threads)
 endif()
 
-# Debian's cpp-httplib is a shared library behind a split header, described by pkg-config alone.
+# Debian's cpp-httplib is a shared library behind a split header, described by pkg-config alone. Unix
+# sockets came with 0.11.1.
 find_package(httplib QUIET CONFIG)
 if(NOT TARGET httplib::httplib AND PkgConfig_FOUND)
-  pkg_check_modules(cpp_httplib QUIET IMPORTED_TARGET GLOBAL cpp-httplib)
+  pkg_check_modules(cpp_httplib QUIET IMPORTED_TARGET GLOBAL cpp-httplib>=0.11.1)
 endif()
 if(TARGET httplib::httplib)
   stest_found(cpp-httplib "${httplib_VERSION}, ${httplib_DIR}")

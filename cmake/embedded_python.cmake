@@ -26,7 +26,7 @@ endif()
 
 set(PYBIND11_NOPYTHON ON)  # Its headers; which Python is decided here.
 execute_process(
-  COMMAND "${Python_EXECUTABLE}" -m pybind11 --cmakedir
+  COMMAND "${Python_EXECUTABLE}" -c "import pybind11; print(pybind11.get_cmake_dir())"
   OUTPUT_VARIABLE _pybind11 OUTPUT_STRIP_TRAILING_WHITESPACE ERROR_QUIET)
 find_package(pybind11 3 QUIET CONFIG HINTS "${_pybind11}")
 if(NOT pybind11_FOUND)

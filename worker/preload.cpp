@@ -94,7 +94,8 @@ std::optional<protocol::Unfit> Preloader::load(const std::vector<std::string>& m
 }
 
 EnvironmentChanges Preloader::environment_changes() const {
-  return difference(initial_env_, current_environment());
+  const py::dict now = py::module_::import("sprintest._preload").attr("environment")();
+  return difference(initial_env_, now.cast<Environment>());
 }
 
 namespace {

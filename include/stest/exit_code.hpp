@@ -24,7 +24,7 @@ enum class ExitCode : int {
   crashed = 105,             ///< The process that ran the tests died before pytest finished.
   killed = 106,              ///< The same, by SIGKILL that stest did not send: out of memory.
   cancelled = 107,           ///< The run was ended by `stest stop` or a cancel before pytest finished.
-  not_running = 108,         ///< `stest status`, `stest stop` or `stest logs`: there is no daemon.
+  not_running = 108,         ///< `stest status` or `stest logs`: there is no daemon.
 };
 
 /// What kind of thing went wrong, as named in the `error` field of the HTTP API.

@@ -240,6 +240,11 @@ class Preloader:
         }
 
 
+def environment() -> dict[bytes, bytes]:
+    """What Python code sees as the environment. C code may have set more (GNU readline does)."""
+    return dict(os.environb)
+
+
 def freeze() -> None:
     """Move all that lives into the permanent generation: collections of a run then skip it.
 

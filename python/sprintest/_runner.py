@@ -15,9 +15,15 @@ import traceback
 import weakref
 from typing import Any
 
+import _pytest.config
 import _stest_runner as runner  # type: ignore[import-not-found]  # built into stest-worker
 
-from sprintest import _learn, _modules, _preload
+from sprintest import _bytecode, _learn, _modules, _preload
+from sprintest._plugin import Reporter
+
+
+#: ``c10::detail::default_rng_seed_val``, the first seed of earlier versions of torch.
+_CONSTANT_TORCH_SEED = 67280421310721
 
 
 def set_environment(env: dict[bytes, bytes]) -> None:
@@ -49,7 +55,8 @@ def _become_python_m_pytest(args: list[str]) -> None:
 def _refresh_process_state() -> None:
     """Renew what Python and its libraries draw from the system when a process starts.
 
-    ``random`` does so itself after a fork. torch's default seed is a constant, as in a fresh process.
+    ``random`` does so itself after a fork. torch's first seed comes from the system since 2.13; where it
+    is a constant, it stays one.
     """
     sys.stdout.reconfigure(line_buffering=sys.stdout.isatty())  # type: ignore[union-attr]
     now = time.time_ns() if isinstance(logging._startTime, int) else time.time()  # type: ignore[attr-defined]
@@ -57,12 +64,16 @@ def _refresh_process_state() -> None:
     # Finalisers of objects that the zygote made: theirs to run is the zygote's exit, not each run's.
     for finaliser in weakref.finalize._registry:  # type: ignore[attr-defined]
         finaliser.atexit = False
+    threading.main_thread()._set_native_id()  # type: ignore[attr-defined]
     if "multiprocessing.process" in sys.modules:
         sys.modules["multiprocessing.process"].ORIGINAL_DIR = os.getcwd()  # type: ignore[attr-defined]
     if "numpy.random" in sys.modules:
         sys.modules["numpy.random"].seed()
     if (threads := _preload.Preloader.torch_threads) is not None:
-        sys.modules["torch"].set_num_threads(threads)
+        torch: Any = sys.modules["torch"]
+        torch.set_num_threads(threads)
+        if torch.initial_seed() != _CONSTANT_TORCH_SEED:
+            torch.default_generator.seed()
 
 
 def main(args: list[str], nuke: list[str]) -> int:
@@ -74,6 +85,7 @@ def main(args: list[str], nuke: list[str]) -> int:
     _modules.unload(nuke)
     _refresh_process_state()
     _become_python_m_pytest(args)
+    _bytecode.distrust_younger_sources()
     order = _learn.ImportOrder()
     exit_code = _run_pytest()
     runner.returned()
@@ -86,18 +98,13 @@ def main(args: list[str], nuke: list[str]) -> int:
 
 
 def _run_pytest() -> int:
-    """``pytest.console_main()`` with one plugin more."""
-    import pytest
-
-    from sprintest._plugin import Reporter
-
+    """Execute ``pytest/__main__.py`` as ``__main__``; return the exit code that it leaves with."""
+    main = sys.modules["__main__"]
+    assert main.__spec__ is not None
+    loader: Any = main.__spec__.loader
+    _register_in_next_session(Reporter())
     try:
-        exit_code = int(pytest.main(plugins=[Reporter()]))
-        sys.stdout.flush()
-        return exit_code
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
+        exec(loader.get_code("pytest.__main__"), main.__dict__)
     except SystemExit as error:
         return _system_exit_code(error)
     except KeyboardInterrupt:
@@ -106,6 +113,21 @@ def _run_pytest() -> int:
     except BaseException:  # the interpreter's own last resort
         traceback.print_exc()
         return 1
+    return 0
+
+
+def _register_in_next_session(plugin: object) -> None:
+    """Let pytest's next session have ``plugin``, without an argument that anybody could see.
+
+    Only that one: sessions which tests start within it are their own affair.
+    """
+    prepare = _pytest.config._prepareconfig
+
+    def prepare_with_plugin(args: Any = None, plugins: Any = None, **more: Any) -> Any:
+        _pytest.config._prepareconfig = prepare
+        return prepare(args, [*(plugins or ()), plugin], **more)
+
+    _pytest.config._prepareconfig = prepare_with_plugin
 
 
 def _system_exit_code(error: SystemExit) -> int:
@@ -132,11 +154,30 @@ def _finish(imported: list[str]) -> None:
     threading._shutdown()  # type: ignore[attr-defined]
     atexit._run_exitfuncs()
     _flush()
-    # Objects of the run's own modules may have a `__del__` (a temporary file that removes itself).
-    for name in imported:
-        sys.modules.pop(name, None)
-    gc.collect()
+    _finalise_modules(imported)
     _flush()
+
+
+def _finalise_modules(names: list[str]) -> None:
+    """Let go of the objects of the run's own modules: a file not yet written, a `__del__`.
+
+    First the modules are forgotten, then those that something still holds are emptied, as CPython's
+    ``finalize_modules`` does. Installed packages are spared: they are many, and not the run's own.
+    """
+    modules = [sys.modules.pop(name) for name in dict.fromkeys(names) if name in sys.modules]
+    own = [weakref.ref(module) for module in modules if _is_own(module)]
+    modules.clear()
+    gc.collect()
+    for reference in own:
+        module = reference()
+        for name in list(vars(module)) if module is not None else []:
+            if name != "__builtins__":
+                vars(module)[name] = None
+
+
+def _is_own(module: Any) -> bool:
+    path = _modules.file_of(module)
+    return path is not None and not _modules.is_installed(path)
 
 
 def _flush() -> None:

@@ -1,4 +1,6 @@
+#include <fcntl.h>
 #include <signal.h>
+#include <unistd.h>
 
 #include <exception>
 #include <string>
@@ -16,9 +18,18 @@ int report(Console& console, const Error& error) {
   return static_cast<int>(exit_code(error.code));
 }
 
+/// Where the caller closed 0, 1 or 2, nothing else may take their place: a socket as descriptor 1
+/// would get the tests' output.
+void fill_standard_descriptors() {
+  int fd = ::open("/dev/null", O_RDWR);
+  while (fd >= 0 && fd < STDERR_FILENO) fd = ::open("/dev/null", O_RDWR);
+  if (fd > STDERR_FILENO) ::close(fd);
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
+  fill_standard_descriptors();
   ::signal(SIGPIPE, SIG_IGN);  // A reader that has left shows as an error of the write.
   Console console(Console::standard());
   try {

@@ -268,7 +268,7 @@ HttpServer::~HttpServer() = default;
 Status HttpServer::bind(const std::filesystem::path& socket) {
   std::error_code ignored;
   std::filesystem::remove(socket, ignored);
-  const auto old_mask = ::umask(077);
+  const auto old_mask = ::umask(0177);
   const bool bound = server_->bind_to_port(socket.string(), no_port) && server_->lengthen_backlog();
   const int reason = errno;
   ::umask(old_mask);

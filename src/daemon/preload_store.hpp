@@ -23,6 +23,9 @@ class PreloadStore {
   /// What to preload, in order: `configured`, then what was learned, without what was left out.
   std::vector<std::string> modules(const std::vector<std::string>& configured, bool with_learned) const;
 
+  /// What proved unfit, in the order in which it was found.
+  const std::vector<LeftOut>& left_out() const { return left_out_; }
+
   /// Forgets everything if the packages are no longer those that it was learned with.
   void forget_if_outdated();
 

@@ -65,17 +65,19 @@ Error WorkerInstance::failure(const std::filesystem::path& log_file) const {
   if (unfit) error.message = "stest's worker cannot serve: " + unfit->module + ": " + unfit->reason;
   if (!importing.empty()) error.message += ", while importing " + importing;
   const auto tail = log_file.empty() ? "" : log_tail(log_file, log_offset);
-  if (!tail.empty()) error.hint = "Its output ends with:\n" + tail;
+  if (!tail.empty()) error.hint = "daemon.log ends with:\n" + tail;
   return error;
 }
 
-nlohmann::json WorkerInstance::describe() const {
+nlohmann::json WorkerInstance::describe(const std::vector<protocol::Ready::LeftOut>& unfit_before) const {
   auto preloaded = nlohmann::json::array();
   for (const auto& module : ready.preloaded) {
     preloaded.push_back({{"module", module.name}, {"seconds", module.seconds}});
   }
   auto left_out = nlohmann::json::array();
-  for (const auto& out : ready.left_out) left_out.push_back({{"module", out.name}, {"reason", out.reason}});
+  for (const auto* list : {&ready.left_out, &unfit_before}) {
+    for (const auto& out : *list) left_out.push_back({{"module", out.name}, {"reason", out.reason}});
+  }
   return {{"pid", process->pid()},
           {"state", name(state)},
           {"python", ready.python},

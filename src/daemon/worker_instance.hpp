@@ -47,8 +47,8 @@ struct WorkerInstance {
   /// The error of a run that waited for this worker, which ended before it was ready.
   Error failure(const std::filesystem::path& log_file) const;
 
-  /// The "worker" of `GET /v1/status`.
-  nlohmann::json describe() const;
+  /// The "worker" of `GET /v1/status`. `unfit_before` is what earlier workers found unfit.
+  nlohmann::json describe(const std::vector<protocol::Ready::LeftOut>& unfit_before) const;
 
   std::set<std::string> env_reads() const;
   /// Why it cannot serve `wanted`; nothing if it can, now or once it is ready.

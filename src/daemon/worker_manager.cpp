@@ -236,7 +236,7 @@ bool WorkerManager::is_warming() const {
 nlohmann::json WorkerManager::describe() const {
   std::lock_guard lock(mutex_);
   if (!current_ || current_->state == State::ended) return nullptr;
-  return current_->describe();
+  return current_->describe(store_.left_out());
 }
 
 void WorkerManager::on_message(WorkerInstance& instance, const protocol::FromWorker& message) {

@@ -67,11 +67,11 @@ class Finished:
 
     @property
     def text(self) -> str:
-        return self.out.decode(errors="surrogateescape")
+        return self.out.decode(errors="backslashreplace")
 
     @property
     def errors(self) -> str:
-        return self.err.decode(errors="surrogateescape")
+        return self.err.decode(errors="backslashreplace")
 
     def expect(self, code: int) -> Finished:
         assert self.code == code, f"{code} expected of {self}"
@@ -145,6 +145,7 @@ class Project:
         env: Mapping[str, str | None] | None = None,
         merge: bool = False,
         umask: int = -1,
+        pass_fds: tuple[int, ...] = (),
     ) -> subprocess.Popen[bytes]:
         """Starts `stest` (or another program); `env` adds variables, and unsets those with None."""
         changed = {**self.env, **(env or {})}
@@ -156,13 +157,15 @@ class Project:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT if merge else subprocess.PIPE,
             umask=umask,
+            pass_fds=pass_fds,
             start_new_session=True,
         )
         self._clients.append(client)
         return client
 
     def finish(self, client: subprocess.Popen[bytes], deadline: float = DEADLINE) -> Finished:
-        command = shlex.join(map(str, client.args))  # type: ignore[arg-type]
+        words = shlex.join(map(str, client.args))  # type: ignore[arg-type]
+        command = os.fsencode(words).decode(errors="backslashreplace")
         log = self.state / "daemon.log"
         try:
             out, err = client.communicate(timeout=deadline)

@@ -80,7 +80,7 @@ def test_killed_worker_is_started_again_and_told(fine: Project) -> None:
     worker = fine.status()["worker"]["pid"]
     os.kill(worker, signal.SIGKILL)
     answer = fine.api.post("/v1/test/run", fine.request()).json()
-    assert answer["exit_code"] == 0
+    assert answer["exit_code"] == 0, answer
     assert any("SIGKILL" in text for text in answer["receipt"]), answer["receipt"]
     assert fine.status()["worker"]["pid"] != worker
     assert_one_daemon_and_worker(fine)
@@ -97,6 +97,31 @@ def test_worker_killed_during_a_run_is_told_and_the_next_run_works(project: Proj
     project.write("test_it.py", "def test(): pass")
     project.stest().expect(0)
     assert_one_daemon_and_worker(project)
+
+
+def test_worker_killed_while_it_imports_is_started_again_and_no_module_is_blamed(fine: Project) -> None:
+    fine.install(
+        "slow.py",
+        f"""
+        import time
+        from pathlib import Path
+
+        folder = Path({str(fine.root)!r})
+        (folder / "started").write_text("yes\\n")
+        while not (folder / "go on").exists():
+            time.sleep(0.01)
+        """,
+    )
+    fine.configure(sprintest="preload = ['slow']")
+    client = fine.start()
+    fine.await_file("started")
+    (worker,) = fine.processes("stest-worker")
+    worker.kill()
+    fine.write("go on", "")
+    fine.finish(client).expect(0)
+    status = fine.status()["worker"]
+    assert "slow" in [entry["module"] for entry in status["preloaded"]]
+    assert status["left_out"] == []
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"pid": 1}', '{"pid": "x", "endpoint": 3}'])
@@ -159,9 +184,9 @@ def test_restart_starts_a_daemon_where_none_was(fine: Project) -> None:
 
 def test_status_tells_of_daemon_worker_and_last_result(fine: Project) -> None:
     fine.stest().expect(0)
+    wait_for(lambda: fine.status()["state"] == "idle", "the end of learned imports")
     status = fine.status()
     assert status["root"] == str(fine.root)
-    assert status["state"] == "idle"
     assert status["runs"] == []
     assert status["endpoint"]["socket"] == str(fine.state / "daemon.sock")
     assert status["worker"]["state"] == "ready"

@@ -93,7 +93,7 @@ def test_daemon_does_not_hold_the_clients_descriptors(fine: Project) -> None:
     reader, writer = os.pipe()
     with open(reader, "rb") as pipe:
         try:
-            fine.finish(fine.start("-c", f"exec stest {writer}>&1", program=("/bin/sh",))).expect(0)
+            fine.finish(fine.start(pass_fds=(writer,))).expect(0)
         finally:
             os.close(writer)
         assert pipe.read() == b""
@@ -112,11 +112,10 @@ def test_daemon_has_a_session_of_its_own_and_the_root_as_folder(fine: Project) -
     assert os.readlink(f"/proc/{daemon}/cwd") in (str(fine.root), "/")
 
 
-def test_client_links_neither_python_nor_openssl(fine: Project) -> None:
+def test_client_does_not_link_python(fine: Project) -> None:
     linked = fine.finish(fine.start(str(STEST), program=("ldd",))).expect(0).text
+    assert "libc.so" in linked
     assert "libpython" not in linked
-    assert "libssl" not in linked
-    assert "libcrypto" not in linked
 
 
 def test_idle_daemon_leaves(fine: Project) -> None:

@@ -10,7 +10,9 @@ ROOT = Path(__file__).resolve().parents[2]
 HOME = ROOT / ".venv-parity"  # A virtual environment of its own, with the sources unpacked beside it.
 PYTHON = HOME / "bin" / "python"
 
-PYTEST = "pytest==8.4.2"  # The sources below are older than pytest 9, which the suites of this repository use.
+PYTEST = (
+    "pytest==8.4.2"  # The sources below are older than pytest 9, which the suites of this repository use.
+)
 TORCH = tuple((ROOT / "examples" / "requirements.txt").read_text().splitlines()[1:3])
 
 

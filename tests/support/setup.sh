@@ -50,6 +50,14 @@ missing_packages() {
   for package in $(wanted_packages); do installed "$package" || echo "$package"; done
 }
 
+# Those that this release of the distribution has; CMake downloads the libraries that it lacks.
+known_packages() {
+  local package
+  for package in "$@"; do
+    if apt-cache show "$package" >/dev/null 2>&1; then echo "$package"; fi
+  done
+}
+
 ensure_packages() {
   if ! command -v apt-get >/dev/null; then
     say "not Debian or Ubuntu: the configure step names what is missing"
@@ -64,6 +72,7 @@ ensure_packages() {
   fi
   say "installing Debian packages: ${missing[*]}"
   logged "${as_root[@]}" apt-get update
+  mapfile -t missing < <(known_packages "${missing[@]}")
   logged "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive \
     apt-get install -y --no-install-recommends "${missing[@]}"
 }

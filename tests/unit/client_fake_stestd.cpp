@@ -4,13 +4,14 @@
 //   die     logs a line and ends before it is ready
 //   crash   the same, by a signal
 //   error   reports an error on the readiness pipe
-//   mute    never becomes ready
+//   mute    never becomes ready; ends when nobody waits for that any more
 //   deaf    ignores POST /v1/stop and SIGTERM
 //   once    the first such daemon of a project ends when it gets a request to run
 //
 // The file "busy" in the root makes it say that a run is in progress. Every start adds a line to the
 // file "starts" there.
 
+#include <poll.h>
 #include <signal.h>
 #include <unistd.h>
 
@@ -35,7 +36,10 @@ std::string variable(const char* name, const std::string& fallback = {}) {
     ::signal(SIGSEGV, SIG_DFL);
     ::raise(SIGSEGV);
   }
-  if (kind == "mute") ::pause();
+  if (kind == "mute") {
+    pollfd reader{ready_fd, 0, 0};
+    ::poll(&reader, 1, -1);
+  }
   if (kind == "error") {
     const auto json = to_json(Error{ErrorCode::config, "pyproject.toml:3: bad", "mend it"}).dump();
     (void)write_all(ready_fd, "error\n" + json);

@@ -1,0 +1,56 @@
+"""Bytecode caches that cannot hide an edit.
+
+A ``.pyc`` holds its source's size and time in whole seconds. An edit that keeps the size, within the
+second in which the source was last compiled, is not seen: plain Python runs the old code. Cold starts
+take longer than that second; a warm runner does not, so here the ``.pyc`` must also be younger than its
+source, to the nanosecond. (git knows the problem as "racily clean" index entries.)
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import os
+from pathlib import Path
+from typing import Any
+
+import _pytest.assertion.rewrite as rewrite
+
+from sprintest import _modules
+
+
+def _may_be_stale(source: str, bytecode: str) -> bool:
+    if _modules.is_installed(source):
+        return False  # Nobody edits that from second to second, and it is too much to compile anew.
+    try:
+        return os.stat(bytecode).st_mtime_ns <= os.stat(source).st_mtime_ns
+    except OSError:
+        return False  # One of them is gone: whoever asked finds that out himself.
+
+
+def distrust_younger_sources() -> None:
+    """From now on this process compiles anew what may have been edited since it was compiled."""
+    _guard_python()
+    _guard_pytest()
+
+
+def _guard_python() -> None:
+    external: Any = importlib._bootstrap_external
+    validate = external._validate_timestamp_pyc
+
+    def validate_timestamp_pyc(data: Any, mtime: Any, size: Any, name: str, details: dict[str, Any]) -> None:
+        validate(data, mtime, size, name, details)
+        bytecode = details["path"]
+        if _may_be_stale(importlib.util.source_from_cache(bytecode), bytecode):
+            raise ImportError(f"bytecode is not younger than its source for {name!r}", **details)
+
+    external._validate_timestamp_pyc = validate_timestamp_pyc
+
+
+def _guard_pytest() -> None:
+    read_pyc = rewrite._read_pyc
+
+    def read_younger_pyc(source: Path, pyc: Path, *more: Any, **options: Any) -> Any:
+        return None if _may_be_stale(str(source), str(pyc)) else read_pyc(source, pyc, *more, **options)
+
+    rewrite._read_pyc = read_younger_pyc

@@ -1,0 +1,282 @@
+#!/usr/bin/env python3
+"""Stands in for stest-worker in the daemon's unit tests: speaks the protocol, runs no pytest.
+
+The arguments of a run are its script, executed in order in a forked process:
+
+    out:TEXT err:TEXT hex:BYTES flood:COUNT   write to stdout (err: stderr)
+    event:JSON                                write a line to the event pipe
+    phase:NAME node:ID                        what the worker will report, should the run end now
+    sleep:SECONDS interruptible:CODE          the latter ends with CODE, as pytest does at Ctrl-C
+    ignore:SIGNAL signal:SIGNAL exit:CODE
+    leave:SECONDS                             leave a process behind that holds stdout
+    cwd: variable:NAME                        write it to stdout
+    kill_worker:
+
+Variables of the worker script the rest; see `Worker`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import mmap
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+PHASES = ("forked", "running", "session_finished", "returned")
+NODE_SIZE = 1000
+
+
+class Record:
+    """What a run tells of itself, in memory that survives its death."""
+
+    def __init__(self) -> None:
+        self._memory = mmap.mmap(-1, 1 + NODE_SIZE)
+
+    @property
+    def phase(self) -> str:
+        return PHASES[self._memory[0]]
+
+    @phase.setter
+    def phase(self, name: str) -> None:
+        self._memory[0] = PHASES.index(name)
+
+    @property
+    def node(self) -> str:
+        return self._memory[1:].rstrip(b"\0").decode()
+
+    @node.setter
+    def node(self, name: str) -> None:
+        self._memory[1:] = name.encode().ljust(NODE_SIZE, b"\0")
+
+
+class Run:
+    """The tests' process."""
+
+    def __init__(self, record: Record, events: int, worker: int) -> None:
+        self._record = record
+        self._events = events
+        self._worker = worker
+
+    def execute(self, script: list[str]) -> None:
+        for step in script:
+            verb, _, argument = step.partition(":")
+            getattr(self, f"do_{verb}")(argument)
+        self._record.phase = "returned"
+        os._exit(0)
+
+    def do_out(self, text: str) -> None:
+        os.write(1, text.encode())
+
+    def do_err(self, text: str) -> None:
+        os.write(2, text.encode())
+
+    def do_hex(self, digits: str) -> None:
+        os.write(1, bytes.fromhex(digits))
+
+    def do_flood(self, count: str) -> None:
+        left = int(count)
+        while left > 0:
+            left -= os.write(1, b"x" * min(left, 65536))
+
+    def do_event(self, line: str) -> None:
+        os.write(self._events, line.encode() + b"\n")
+
+    def do_phase(self, name: str) -> None:
+        self._record.phase = name
+
+    def do_node(self, name: str) -> None:
+        self._record.node = name
+
+    def do_sleep(self, seconds: str) -> None:
+        time.sleep(float(seconds))
+
+    def do_interruptible(self, code: str) -> None:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        try:
+            os.write(1, b"waiting\n")
+            time.sleep(60)
+        except KeyboardInterrupt:
+            self._record.phase = "returned"
+            os._exit(int(code))
+
+    def do_ignore(self, number: str) -> None:
+        signal.signal(int(number), signal.SIG_IGN)
+
+    def do_signal(self, number: str) -> None:
+        os.kill(os.getpid(), int(number))
+
+    def do_exit(self, code: str) -> None:
+        os._exit(int(code))
+
+    def do_leave(self, seconds: str) -> None:
+        subprocess.Popen(["sleep", seconds], start_new_session=True)
+
+    def do_cwd(self, _: str) -> None:
+        self.do_out(os.getcwd())
+
+    def do_variable(self, name: str) -> None:
+        self.do_out(os.environ.get(name, "unset"))
+
+    def do_kill_worker(self, _: str) -> None:
+        os.kill(self._worker, signal.SIGKILL)
+        time.sleep(60)
+
+
+class Worker:
+    """FAKE_DIE: exit at once. FAKE_PROTOCOL: its version. FAKE_DEAF: ignore the shutdown.
+    FAKE_SLOW: seconds per import. FAKE_FATAL, FAKE_UNFIT: a module that kills it, or is unfit.
+    FAKE_READS: variables read while importing. FAKE_SITE, FAKE_FILE: a site folder, a module's file.
+    """
+
+    def __init__(self, channel: socket.socket, python: str) -> None:
+        self._channel = channel
+        self._python = python
+        self._preloaded: list[str] = []
+        self._runs: dict[int, tuple[int, Record]] = {}
+        self._fds: list[int] = []
+        self._buffer = b""
+
+    def serve(self) -> None:
+        if "FAKE_DIE" in os.environ:
+            sys.exit("the fake worker dies as told")
+        wake_read, wake_write = os.pipe()
+        for fd in (wake_read, wake_write):
+            os.set_blocking(fd, False)
+        signal.set_wakeup_fd(wake_write)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        self._ready()
+        while True:
+            readable, _, _ = select.select([self._channel, wake_read], [], [])
+            if wake_read in readable:
+                os.read(wake_read, 4096)
+                self._reap()
+            if self._channel in readable and not self._read():
+                return
+
+    def _send(self, kind: str, **fields: object) -> None:
+        self._channel.sendall(json.dumps({"type": kind, **fields}).encode() + b"\n")
+
+    def _read(self) -> bool:
+        data, fds, _, _ = socket.recv_fds(self._channel, 65536, 8)
+        self._fds += fds
+        *lines, self._buffer = (self._buffer + data).split(b"\n")
+        for line in lines:
+            message = json.loads(line)
+            getattr(self, f"_on_{message['type']}")(message)
+        return bool(data)
+
+    def _ready(self) -> None:
+        env = os.environ
+        reads = env.get("FAKE_READS", "")
+        files = []
+        if "FAKE_FILE" in env:
+            state = os.stat(env["FAKE_FILE"])
+            files = [
+                {
+                    "module": "fake",
+                    "path": env["FAKE_FILE"],
+                    "mtime_ns": state.st_mtime_ns,
+                    "size": state.st_size,
+                    "inode": state.st_ino,
+                }
+            ]
+        self._send(
+            "ready",
+            protocol=int(env.get("FAKE_PROTOCOL", "1")),
+            stest_version="0",
+            python="3",
+            executable=self._python,
+            preloaded=[{"name": name, "seconds": 0.5} for name in self._preloaded],
+            left_out=[],
+            site_dirs=[env["FAKE_SITE"]] if "FAKE_SITE" in env else [],
+            files=files,
+            env_reads={name: env.get(name) for name in reads.split(",") if name},
+        )
+
+    def _on_preload(self, message: dict[str, list[str]]) -> None:
+        for module in message["modules"]:
+            self._send("importing", module=module)
+            time.sleep(float(os.environ.get("FAKE_SLOW", "0")))
+            if module == os.environ.get("FAKE_FATAL"):
+                os.kill(os.getpid(), signal.SIGSEGV)
+            if module == os.environ.get("FAKE_UNFIT"):
+                self._send("unfit", module=module, reason="it starts threads")
+                sys.exit(0)
+            self._preloaded.append(module)
+        self._ready()
+
+    def _on_run_test(self, message: dict[str, object]) -> None:
+        fds, self._fds = self._fds[:4], self._fds[4:]
+        run = int(str(message["id"]))
+        if message["args"] == ["refuse:"]:
+            self._send_done(run, Record(), error="no more processes")
+        else:
+            self._fork(run, message, fds)
+        for fd in fds:
+            os.close(fd)
+
+    def _fork(self, run: int, message: dict[str, object], fds: list[int]) -> None:
+        record, worker = Record(), os.getpid()
+        pid = os.fork()
+        if pid == 0:
+            signal.set_wakeup_fd(-1)
+            signal.signal(signal.SIGINT, signal.SIG_DFL)
+            self._channel.close()
+            os.setpgid(0, 0)
+            for target, fd in enumerate(fds[:3]):
+                os.dup2(fd, target)
+            os.environ.clear()
+            os.environ.update(message["env"])  # type: ignore[call-overload]
+            os.chdir(str(message["cwd"]))
+            Run(record, fds[3], worker).execute(message["args"])  # type: ignore[arg-type]
+        self._runs[pid] = (run, record)
+        self._send("started", id=run, pid=pid)
+
+    def _on_signal(self, message: dict[str, int]) -> None:
+        for pid, (run, _) in self._runs.items():
+            if run == message["id"]:
+                # The child may not have made its group yet.
+                os.kill(pid, message["signal"])
+
+    def _on_shutdown(self, _: dict[str, object]) -> None:
+        if "FAKE_DEAF" not in os.environ:
+            sys.exit(0)
+
+    def _reap(self) -> None:
+        for pid, (run, record) in list(self._runs.items()):
+            ended, status = os.waitpid(pid, os.WNOHANG)
+            if ended:
+                del self._runs[pid]
+                code = os.waitstatus_to_exitcode(status)
+                self._send_done(run, record, None if code < 0 else code, -code if code < 0 else None)
+
+    def _send_done(
+        self, run: int, record: Record, code: int | None = None, number: int | None = None, error: str = ""
+    ) -> None:
+        self._send(
+            "done",
+            id=run,
+            phase=record.phase,
+            exit_code=code,
+            signal=number,
+            nodeid=record.node,
+            error=error,
+        )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--channel-fd", type=int, required=True)
+    parser.add_argument("--python", required=True)
+    parser.add_argument("--root", required=True)
+    options = parser.parse_args()
+    Worker(socket.socket(fileno=options.channel_fd), options.python).serve()
+
+
+main()

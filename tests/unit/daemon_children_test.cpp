@@ -1,0 +1,55 @@
+#include <csignal>
+
+#include "daemon/children.hpp"
+#include "daemon_harness.hpp"
+
+namespace stest {
+namespace {
+
+SpawnOptions shell(const std::string& script) {
+  SpawnOptions options;
+  options.executable = "/bin/sh";
+  options.args = {"-c", script};
+  return options;
+}
+
+TEST(Children, TellsHowAProcessEnded) {
+  Children children;
+  EXPECT_EQ(children.wait(children.spawn(shell("exit 7")).value()).code, 7);
+  EXPECT_EQ(children.wait(children.spawn(shell("kill -9 $$")).value()).signal, SIGKILL);
+}
+
+TEST(Children, LeavesItsOwnToWait) {
+  Children children;
+  const int pid = children.spawn(shell("exit 3")).value();
+  await([&] { return !identify(pid); }, "the end of the process");
+  children.reap_orphans();
+  EXPECT_EQ(children.wait(pid).code, 3);
+}
+
+TEST(Children, SignalsOnlyWhatWasNotCollected) {
+  Children children;
+  const int pid = children.spawn(shell("sleep 60")).value();
+  children.signal(pid, SIGTERM);
+  EXPECT_EQ(children.wait(pid).signal, SIGTERM);
+  children.signal(pid, SIGTERM);  // Nobody is hit.
+}
+
+TEST(Children, KillsOrphansOfOrphans) {
+  ASSERT_TRUE(Children::adopt_orphans());
+  Children children;
+  TemporaryFolder folder;
+  const auto file = folder.path() / "pid";
+  const int pid =
+      children.spawn(shell("(setsid sh -c 'echo $$ > " + file.string() + "; exec sleep 60' &)")).value();
+  EXPECT_EQ(children.wait(pid).code, 0);
+  await([&] { return read_text(file).ends_with("\n"); }, "the grandchild");
+  const int orphan = std::stoi(read_text(file));
+  EXPECT_TRUE(identify(orphan));
+  children.kill_all();
+  EXPECT_FALSE(identify(orphan));
+  EXPECT_TRUE(descendants(getpid()).empty());
+}
+
+}  // namespace
+}  // namespace stest

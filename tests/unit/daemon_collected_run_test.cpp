@@ -1,0 +1,26 @@
+#include <gtest/gtest.h>
+
+#include "daemon/collected_run.hpp"
+
+namespace stest {
+namespace {
+
+TEST(CollectedRun, GathersWhatARunSaid) {
+  CollectedRun run(7);
+  run.take(event::Queued{7, 1});
+  run.take(event::Receipt{"started worker"});
+  run.take(event::Output{Stream::out, "a"});
+  run.take(event::Output{Stream::err, "\xff"});
+  run.take(event::Output{Stream::out, "b"});
+  run.take(event::Test{"t.py::x", "call", "passed", 0.5});
+  run.take(event::Stuck{30, "t.py::x"});
+  run.take(event::Done{1, Outcome::failed, "m", "h", 2});
+  EXPECT_EQ(run.to_json(), nlohmann::json::parse(R"({
+    "id": 7, "exit_code": 1, "outcome": "failed", "message": "m", "hint": "h", "duration_s": 2.0,
+    "stdout": "ab", "stderr": {"base64": "/w=="},
+    "tests": [{"nodeid": "t.py::x", "when": "call", "outcome": "passed", "duration_s": 0.5}],
+    "receipt": ["started worker"], "stuck": [{"seconds": 30.0, "nodeid": "t.py::x"}]})"));
+}
+
+}  // namespace
+}  // namespace stest

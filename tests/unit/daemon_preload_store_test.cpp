@@ -1,0 +1,87 @@
+#include <gtest/gtest.h>
+
+#include "daemon/preload_store.hpp"
+#include "temporary_folder.hpp"
+
+namespace stest {
+namespace {
+
+using Names = std::vector<std::string>;
+
+class PreloadStoreTest : public testing::Test {
+ protected:
+  PreloadStoreTest() {
+    folder.write("site/package.pth", "");
+    folder.write("python", "");
+  }
+  PreloadStore open() { return {folder.path() / "preload.json", folder.path() / "python"}; }
+  Names sites() const { return {(folder.path() / "site").string()}; }
+
+  TemporaryFolder folder;
+};
+
+TEST_F(PreloadStoreTest, PutsWhatIsConfiguredFirst) {
+  auto store = open();
+  ASSERT_TRUE(store.learn({"numpy", "torch"}, sites()));
+  EXPECT_EQ(store.modules({"torch", "einops"}, true), (Names{"torch", "einops", "numpy"}));
+  EXPECT_EQ(store.modules({"torch", "einops"}, false), (Names{"torch", "einops"}));
+}
+
+TEST_F(PreloadStoreTest, RemembersInOrder) {
+  ASSERT_TRUE(open().learn({"b", "a"}, sites()));
+  ASSERT_TRUE(open().learn({"a", "c"}, sites()));
+  EXPECT_EQ(open().modules({}, true), (Names{"b", "a", "c"}));
+}
+
+TEST_F(PreloadStoreTest, LeavesOutAModuleAndWhatLiesInIt) {
+  auto store = open();
+  ASSERT_TRUE(store.learn({"grpc", "grpc.aio", "grpcio"}, sites()));
+  ASSERT_TRUE(store.leave_out({"grpc", "threads"}, sites()));
+  ASSERT_TRUE(store.learn({"grpc._channel"}, sites()));
+  EXPECT_EQ(store.modules({"grpc"}, true), Names{"grpcio"});
+  EXPECT_EQ(open().modules({"grpc", "x"}, true), (Names{"x", "grpcio"}));
+}
+
+TEST_F(PreloadStoreTest, ForgetsWhenPackagesChange) {
+  auto store = open();
+  ASSERT_TRUE(store.learn({"a"}, sites()));
+  folder.write("site/package.pth", "longer");
+  EXPECT_EQ(open().modules({}, true), Names{});
+  store.forget_if_outdated();
+  EXPECT_EQ(store.modules({}, true), Names{});
+}
+
+TEST_F(PreloadStoreTest, ForgetsWhenTheInterpreterChanges) {
+  ASSERT_TRUE(open().learn({"a"}, sites()));
+  folder.write("python", "another");
+  EXPECT_EQ(open().modules({}, true), Names{});
+}
+
+TEST_F(PreloadStoreTest, BelongsToOneInterpreter) {
+  ASSERT_TRUE(open().learn({"a"}, sites()));
+  PreloadStore other(folder.path() / "preload.json", folder.path() / "other-python");
+  EXPECT_EQ(other.modules({}, true), Names{});
+}
+
+TEST_F(PreloadStoreTest, StartsAnewFromAnUnreadableFile) {
+  for (const char* text : {"", "{", "[]", R"({"version":1})", R"({"version":1,"python":"x","sites":3})"}) {
+    folder.write("preload.json", text);
+    EXPECT_EQ(open().modules({}, true), Names{}) << text;
+  }
+}
+
+TEST_F(PreloadStoreTest, SaysWhenItCannotSave) {
+  PreloadStore store(folder.path() / "no/such/preload.json", folder.path() / "python");
+  EXPECT_FALSE(store.learn({"a"}, sites()));
+  EXPECT_EQ(store.modules({}, true), Names{"a"});
+}
+
+TEST(Covers, ComparesWholeNames) {
+  EXPECT_TRUE(covers("a", "a"));
+  EXPECT_TRUE(covers("a", "a.b"));
+  EXPECT_FALSE(covers("a", "ab"));
+  EXPECT_FALSE(covers("a.b", "a"));
+}
+
+}  // namespace
+}  // namespace stest

@@ -1,0 +1,108 @@
+#include <gtest/gtest.h>
+
+#include <csignal>
+
+#include "daemon/run_result.hpp"
+
+namespace stest {
+namespace {
+
+using protocol::Phase;
+
+RunReport exited(int code, Phase phase, std::string nodeid = "") {
+  RunReport report;
+  report.done = protocol::Done{1, phase, code, {}, std::move(nodeid), ""};
+  return report;
+}
+
+RunReport signalled(int signal, Phase phase, std::string nodeid = "") {
+  RunReport report;
+  report.done = protocol::Done{1, phase, {}, signal, std::move(nodeid), ""};
+  return report;
+}
+
+RunReport cancelled(RunReport report, CancelHow how, CancelReason reason = CancelReason::client) {
+  report.cancelled = how;
+  report.cancel_reason = reason;
+  return report;
+}
+
+void expect(const RunReport& report, int code, Outcome outcome, const std::string& message = "") {
+  const auto done = result_of(report);
+  EXPECT_EQ(done.exit_code, code) << done.message;
+  EXPECT_EQ(done.outcome, outcome) << done.message;
+  EXPECT_EQ(done.message, message);
+}
+
+TEST(RunResult, PassesPytestsExitCodeThrough) {
+  expect(exited(0, Phase::returned), 0, Outcome::passed);
+  expect(exited(1, Phase::session_finished), 1, Outcome::failed);
+  expect(exited(4, Phase::returned), 4, Outcome::usage_error);
+  expect(exited(42, Phase::returned), 42, outcome_of_pytest(42));
+}
+
+TEST(RunResult, NeverTakesAnEarlyExitForSuccess) {
+  expect(
+      exited(0, Phase::running, "t.py::a"), 105, Outcome::crashed,
+      "the tests' process ended with exit status 0 in the middle of t.py::a, as os._exit(0) does; pytest did "
+      "not finish");
+  expect(exited(3, Phase::forked), 105, Outcome::crashed,
+         "the tests' process ended with exit status 3 before pytest started, as os._exit(3) does; pytest did "
+         "not "
+         "finish");
+}
+
+TEST(RunResult, NamesTheSignalAndTheTest) {
+  expect(signalled(SIGSEGV, Phase::running, "t.py::a"), 105, Outcome::crashed,
+         "the tests' process died by SIGSEGV (signal 11) while running t.py::a");
+  expect(signalled(SIGABRT, Phase::running), 105, Outcome::crashed,
+         "the tests' process died by SIGABRT (signal 6) outside any test (while collecting, or between two "
+         "tests)");
+  expect(signalled(SIGSEGV, Phase::returned), 105, Outcome::crashed,
+         "the tests' process died by SIGSEGV (signal 11) after the last test");
+  expect(signalled(SIGKILL, Phase::running, "t.py::a"), 106, Outcome::killed,
+         "the tests' process was killed by SIGKILL, probably out of memory, while running t.py::a");
+}
+
+TEST(RunResult, FallsBackToTheTestThatReportedLast) {
+  auto report = signalled(SIGSEGV, Phase::running);
+  report.nodeid = "t.py::b";
+  EXPECT_NE(result_of(report).message.find("while running t.py::b"), std::string::npos);
+}
+
+TEST(RunResult, LeavesAnInterruptedRunToPytest) {
+  expect(cancelled(exited(2, Phase::returned), CancelHow::interrupt), 2, outcome_of_pytest(2));
+  const std::string early = "the run was cancelled before pytest finished";
+  expect(cancelled(signalled(SIGINT, Phase::forked), CancelHow::interrupt), 107, Outcome::cancelled, early);
+  expect(cancelled(exited(1, Phase::forked), CancelHow::interrupt), 107, Outcome::cancelled, early);
+}
+
+TEST(RunResult, SaysCancelledAfterForce) {
+  const std::string early = "the run was cancelled before pytest finished";
+  expect(cancelled(signalled(SIGTERM, Phase::running), CancelHow::terminate), 107, Outcome::cancelled, early);
+  expect(cancelled(signalled(SIGKILL, Phase::running), CancelHow::kill), 107, Outcome::cancelled, early);
+  expect(cancelled(signalled(SIGTERM, Phase::running), CancelHow::terminate, CancelReason::stop), 107,
+         Outcome::cancelled, "the run was cancelled: stest's daemon was stopped");
+}
+
+TEST(RunResult, TellsOfTheWorkersDeath) {
+  RunReport report;
+  report.worker_death = ExitStatus{{}, SIGKILL};
+  expect(report, 104, Outcome::internal_error, "stest's worker died by SIGKILL (signal 9) during the run");
+  report.nodeid = "t.py::a";
+  expect(report, 104, Outcome::internal_error,
+         "stest's worker died by SIGKILL (signal 9) while running t.py::a");
+  expect(cancelled(report, CancelHow::kill), 107, Outcome::cancelled,
+         "the run was cancelled before pytest finished");
+}
+
+TEST(RunResult, TellsWhyARunnerCouldNotStart) {
+  RunReport report;
+  report.done = protocol::Done{};
+  report.done->error = "no memory";
+  expect(report, 104, Outcome::internal_error,
+         "stest's worker could not start the tests' process: no memory");
+}
+
+}  // namespace
+}  // namespace stest

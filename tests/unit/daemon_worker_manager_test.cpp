@@ -1,0 +1,193 @@
+#include "daemon/worker_manager.hpp"
+#include "daemon_harness.hpp"
+
+namespace stest {
+namespace {
+
+/// Through the service, which is how runs come to a worker.
+class WorkerManagerTest : public ServiceFixture {
+ protected:
+  int worker_pid() { return service().status()["worker"]["pid"].get<int>(); }
+
+  std::vector<std::string> preloaded() {
+    std::vector<std::string> names;
+    const auto status = service().status();
+    for (const auto& row : status["worker"]["preloaded"]) names.push_back(row["module"]);
+    return names;
+  }
+
+  /// The receipt of a run that does nothing.
+  std::string receipt() {
+    Recorder client;
+    EXPECT_EQ(run({"out:ok"}, client).exit_code, 0) << client.done().message << "\n" << client.done().hint;
+    return client.receipt();
+  }
+};
+
+TEST_F(WorkerManagerTest, StartsOnceAndStaysWarm) {
+  EXPECT_TRUE(service().status()["worker"].is_null());
+  EXPECT_EQ(receipt(), "started worker\n");
+  const int pid = worker_pid();
+  EXPECT_EQ(receipt(), "");
+  EXPECT_EQ(worker_pid(), pid);
+}
+
+TEST_F(WorkerManagerTest, PreloadsInOrderAndSaysSo) {
+  configure("preload = ['torch', 'numpy']\n");
+  env["FAKE_SLOW"] = "0.05";
+  Recorder client;
+  run({"out:ok"}, client);
+  EXPECT_EQ(preloaded(), (std::vector<std::string>{"torch", "numpy"}));
+  std::vector<std::string> warming;
+  for (const auto& event : client.all<event::Warming>()) {
+    if (warming.empty() || warming.back() != event.module) warming.push_back(event.module);
+  }
+  EXPECT_EQ(warming, (std::vector<std::string>{"", "torch", "numpy"}));
+}
+
+TEST_F(WorkerManagerTest, RestartsForAVariableOfAFamily) {
+  receipt();
+  env["OMP_NUM_THREADS"] = "3";
+  EXPECT_EQ(receipt(), "restarted worker: OMP_NUM_THREADS changed\n");
+}
+
+TEST_F(WorkerManagerTest, RestartsForAVariableThatWasRead) {
+  env["FAKE_READS"] = "MODE";
+  receipt();
+  env["OTHER"] = "1";
+  EXPECT_EQ(receipt(), "");
+  env["MODE"] = "1";
+  EXPECT_EQ(receipt(), "restarted worker: MODE changed\n");
+}
+
+TEST_F(WorkerManagerTest, RestartsWhenPackagesChange) {
+  project.write("site/a.pth", "");
+  env["FAKE_SITE"] = (project.path() / "site").string();
+  receipt();
+  EXPECT_EQ(receipt(), "");
+  const auto file = project.write("site/a.pth", "x");
+  EXPECT_EQ(receipt(), "restarted worker: " + file.string() + " changed\n");
+}
+
+TEST_F(WorkerManagerTest, RestartsWhenAModulesFileChanges) {
+  const auto file = project.write("module.py", "");
+  env["FAKE_FILE"] = file.string();
+  receipt();
+  EXPECT_EQ(receipt(), "");
+  project.write("module.py", "x = 1");
+  EXPECT_EQ(receipt(), "restarted worker: fake changed (" + file.string() + ")\n");
+  std::filesystem::remove(file);
+}
+
+TEST_F(WorkerManagerTest, RestartsForAnotherPreloadList) {
+  receipt();
+  configure("preload = ['torch']\n");
+  EXPECT_EQ(receipt(), "restarted worker: the configured preload list changed\n");
+}
+
+TEST_F(WorkerManagerTest, RestartsAWorkerThatIsTooLarge) {
+  configure("memory_limit = '1MiB'\n");
+  receipt();
+  EXPECT_NE(receipt().find("memory_limit is 1 MiB"), std::string::npos);
+}
+
+TEST_F(WorkerManagerTest, RestartsAWorkerThatDied) {
+  receipt();
+  const int pid = worker_pid();
+  ::kill(pid, SIGKILL);
+  await([&] { return service().status()["worker"].is_null(); }, "the news of its death");
+  EXPECT_EQ(receipt(), "restarted worker: it died by SIGKILL (signal 9)\n");
+}
+
+TEST_F(WorkerManagerTest, GoesOnWithoutAnUnfitModule) {
+  configure("preload = ['good', 'bad', 'bad.part']\n");
+  env["FAKE_UNFIT"] = "bad";
+  EXPECT_EQ(receipt(), "started worker\nrestarted worker: bad cannot be preloaded: it starts threads\n");
+  EXPECT_EQ(preloaded(), std::vector<std::string>{"good"});
+  EXPECT_NE(read_text(project.path() / "preload.json").find("it starts threads"), std::string::npos);
+}
+
+TEST_F(WorkerManagerTest, LeavesOutAModuleThatKills) {
+  configure("preload = ['good', 'fatal']\n");
+  env["FAKE_FATAL"] = "fatal";
+  EXPECT_EQ(receipt(),
+            "started worker\nrestarted worker: it died by SIGSEGV (signal 11) while importing fatal\n");
+  EXPECT_EQ(preloaded(), std::vector<std::string>{"good"});
+}
+
+TEST_F(WorkerManagerTest, GivesUpOnAWorkerThatDiesAtOnce) {
+  env["FAKE_DIE"] = "1";
+  const auto done = run({"out:ok"});
+  EXPECT_EQ(done.exit_code, 104);
+  EXPECT_EQ(done.message, "stest's worker ended with exit status 1 before it was ready");
+  EXPECT_NE(done.hint.find("the fake worker dies as told"), std::string::npos);
+  env.erase("FAKE_DIE");
+  EXPECT_EQ(receipt(), "restarted worker: it ended with exit status 1\n");
+}
+
+TEST_F(WorkerManagerTest, RefusesAnotherProtocol) {
+  env["FAKE_PROTOCOL"] = "99";
+  const auto done = run({"out:ok"});
+  EXPECT_EQ(done.exit_code, 104);
+  EXPECT_NE(done.message.find("version 99"), std::string::npos);
+}
+
+TEST_F(WorkerManagerTest, LearnsWhileIdle) {
+  run({R"(event:{"event":"imported","modules":["a","b"]})"});
+  await([&] { return preloaded().size() == 2; }, "the preloading");
+  EXPECT_EQ(receipt(), "");
+  run({R"(event:{"event":"imported","modules":["b","c"]})"});
+  await([&] { return preloaded().size() == 3; }, "the preloading");
+  EXPECT_EQ(preloaded(), (std::vector<std::string>{"a", "b", "c"}));
+}
+
+TEST_F(WorkerManagerTest, ARunWaitsForThePreloading) {
+  env["FAKE_SLOW"] = "0.3";
+  run({R"(event:{"event":"imported","modules":["slow"]})"});
+  Recorder client;
+  run({"out:ok"}, client);
+  EXPECT_EQ(client.receipt(), "");
+  EXPECT_FALSE(client.all<event::Warming>().empty());
+  EXPECT_EQ(preloaded(), std::vector<std::string>{"slow"});
+}
+
+TEST_F(WorkerManagerTest, AFatalModuleIsNotTriedAgain) {
+  env["FAKE_FATAL"] = "fatal";
+  run({R"(event:{"event":"imported","modules":["good","fatal"]})"});
+  await([&] { return service().status()["worker"].is_null(); }, "the death while idle");
+  EXPECT_EQ(receipt(), "restarted worker: it died by SIGSEGV (signal 11) while importing fatal\n");
+  EXPECT_EQ(preloaded(), std::vector<std::string>{"good"});
+}
+
+TEST_F(WorkerManagerTest, AWaitingRunCanBeCancelled) {
+  configure("preload = ['slow']\n");
+  env["FAKE_SLOW"] = "60";
+  BackgroundRun waiting(service(), request({"out:never"}));
+  waiting.client.await<event::Warming>([](const auto& warming) { return warming.module == "slow"; });
+  EXPECT_EQ(status_state(), "warming");
+  ASSERT_TRUE(service().cancel(waiting.id, CancelHow::interrupt));
+  EXPECT_EQ(waiting.done().outcome, Outcome::cancelled);
+}
+
+TEST_F(WorkerManagerTest, AnotherKeyWaitsForTheRunsOfTheFirst) {
+  configure("concurrency = 2\n");
+  BackgroundRun first(service(), request({"out:first", "sleep:0.5"}));
+  first.client.await<event::Output>();
+  env["OMP_NUM_THREADS"] = "3";
+  Recorder second;
+  run({"out:second"}, second);
+  EXPECT_EQ(first.done().exit_code, 0);
+  EXPECT_EQ(second.done().exit_code, 0);
+  EXPECT_EQ(second.receipt(), "restarted worker: OMP_NUM_THREADS changed\n");
+}
+
+TEST_F(WorkerManagerTest, StartsInTheRootWhereTheFolderIsGone) {
+  auto lost = request({"exit:0"});
+  lost.cwd = (project.path() / "gone").string();
+  Recorder client;
+  run(lost, client);
+  EXPECT_EQ(client.receipt(), "started worker\n");
+}
+
+}  // namespace
+}  // namespace stest
