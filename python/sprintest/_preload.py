@@ -44,7 +44,9 @@ class EnvironmentReads:
         scan: tuple[int, int] | None = None
 
         def caller() -> tuple[int, int]:
-            frame = sys._getframe(2)
+            frame: Any = sys._getframe(2)
+            while frame.f_globals.get("__name__") == "_collections_abc":  # a view's iterator
+                frame = frame.f_back
             return id(frame), frame.f_lasti
 
         def __iter__(environ: Any) -> Any:
@@ -53,7 +55,7 @@ class EnvironmentReads:
             return original_iter(environ)
 
         def __getitem__(environ: Any, key: Any) -> Any:
-            # A copy made in C iterates and reads from one and the same instruction of its caller.
+            # A copy iterates and reads from one and the same instruction of whoever makes it.
             if scan is None or caller() != scan:
                 value = environ._data.get(environ.encodekey(key))
                 self.reads.setdefault(os.fsdecode(key), None if value is None else os.fsdecode(value))

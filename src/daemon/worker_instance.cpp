@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <csignal>
 #include <string_view>
 
 #include "daemon/log_tail.hpp"
@@ -52,7 +53,7 @@ std::optional<protocol::Ready::LeftOut> WorkerInstance::end(const ExitStatus& st
   exit = status;
   if (unfit && asked_for(asked, unfit->module)) {
     lesson = {unfit->module, unfit->reason};
-  } else if (!unfit && !dismissed && !importing.empty()) {
+  } else if (!unfit && !dismissed && !importing.empty() && status.signal != SIGKILL) {
     lesson = {importing, "died while importing"};
   }
   return lesson;

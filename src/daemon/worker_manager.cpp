@@ -3,6 +3,7 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <csignal>
 #include <system_error>
 #include <utility>
 
@@ -40,6 +41,7 @@ struct WorkerManager::Attempt {
   WorkerKey key;
   WarmingNotice notice;
   bool without_learned = false;  ///< A worker died while importing; the next one imports less.
+  bool after_kill = false;       ///< A worker was killed; the next one does the same once more.
 };
 
 WorkerLease::~WorkerLease() {
@@ -164,6 +166,8 @@ Result<bool> WorkerManager::await_ready(const WorkerInstance& instance, Attempt&
 
 /// Whether the next worker may do better than this one, which ended before it was ready.
 bool WorkerManager::may_retry(const WorkerInstance& instance, Attempt& attempt) {
+  // SIGKILL comes from outside (a person, the kernel out of memory) and says nothing of a module.
+  if (instance.exit.signal == SIGKILL) return !std::exchange(attempt.after_kill, true);
   if (!instance.lesson) return false;
   if (instance.unfit) return true;  // Each time one module less: this comes to an end.
   return !std::exchange(attempt.without_learned, true);

@@ -1,0 +1,137 @@
+"""The worker's side of the protocol, and its rules of preloading."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import pytest
+
+from .conftest import Site, Worker
+
+
+def names(entries: list[dict[str, Any]]) -> list[str]:
+    return [entry["name"] for entry in entries]
+
+
+def test_greeting_tells_what_was_embedded(worker: Worker) -> None:
+    assert worker.ready["type"] == "ready"
+    assert worker.ready["protocol"] == 1
+    assert worker.ready["executable"] == sys.executable
+    assert worker.ready["python"] == ".".join(map(str, sys.version_info[:3]))
+    assert worker.ready["preloaded"] == []
+
+
+def test_run_reports_tests_and_result(worker: Worker) -> None:
+    (worker.root / "test_it.py").write_text("def test_good(): pass\ndef test_bad(): assert 0\n")
+    run = worker.run("-q")
+    assert run.done["exit_code"] == 1
+    assert run.done["phase"] == "returned"
+    calls = {event["nodeid"]: event["outcome"] for event in run.events if event.get("when") == "call"}
+    assert calls == {"test_it.py::test_good": "passed", "test_it.py::test_bad": "failed"}
+    assert "1 failed, 1 passed" in run.text
+
+
+def test_preloaded_module_is_shared_by_runs_and_its_file_is_told(worker: Worker, site: Site) -> None:
+    site.add("heavy", "import os; made_in = os.getpid()")
+    answer = worker.preload("heavy")
+    assert names(answer["preloaded"]) == ["heavy"]
+    assert str(site.folder / "heavy.py") in [file["path"] for file in answer["files"]]
+    (worker.root / "test_it.py").write_text(
+        f"import heavy\ndef test(): assert heavy.made_in == {worker.process.pid}\n"
+    )
+    assert worker.run().done["exit_code"] == 0
+
+
+def test_nuke_makes_a_run_import_anew(worker: Worker, site: Site) -> None:
+    site.add("heavy", "import os; made_in = os.getpid()")
+    worker.preload("heavy")
+    (worker.root / "test_it.py").write_text(
+        "import heavy, os\ndef test(): assert heavy.made_in == os.getpid()\n"
+    )
+    assert worker.run(nuke=("heavy",)).done["exit_code"] == 0
+
+
+def test_run_tells_what_it_imported_itself(worker: Worker) -> None:
+    (worker.root / "helper.py").write_text("import colorsys\n")
+    (worker.root / "test_it.py").write_text("import helper\ndef test(): pass\n")
+    imported = worker.run().imported
+    assert "colorsys" in imported
+    assert "helper" not in imported
+    assert "test_it" not in imported
+
+
+def test_project_code_is_not_preloaded(worker: Worker) -> None:
+    (worker.root / "mine.py").write_text("")
+    worker.env["PYTHONPATH"] += f":{worker.root}"
+    answer = worker.preload("mine")
+    assert names(answer["left_out"]) == ["mine"]
+
+
+def test_missing_module_is_left_out_and_spoils_nothing(worker: Worker) -> None:
+    answer = worker.preload("no_such_module", "colorsys")
+    assert answer["type"] == "ready"
+    assert names(answer["left_out"]) == ["no_such_module"]
+    assert names(answer["preloaded"]) == ["colorsys"]
+
+
+SPOILERS = {
+    "thread": (
+        "import threading\nthreading.Thread(target=threading.Event().wait, daemon=True).start()",
+        "thread",
+    ),
+    "process": ("import subprocess\nchild = subprocess.Popen(['sleep', '60'])", "process"),
+    "warning": ("import warnings\nwarnings.warn('old', DeprecationWarning)", "warns"),
+    "temporary": ("import tempfile\nfolder = tempfile.mkdtemp()", "temporary"),
+    "failure": ("raise RuntimeError('not today')", "not today"),
+    "exit": ("raise SystemExit(3)", "SystemExit"),
+}
+
+
+@pytest.mark.parametrize("kind", SPOILERS)
+def test_module_that_leaves_a_trace_is_unfit(worker: Worker, site: Site, kind: str) -> None:
+    source, reason = SPOILERS[kind]
+    site.add("spoiler", source)
+    answer = worker.preload("colorsys", "spoiler")
+    assert answer["type"] == "unfit"
+    assert answer["module"] == "spoiler"
+    assert reason in answer["reason"]
+    assert worker.process.wait(30) == 0
+
+
+def test_variables_read_by_a_module_are_told_with_what_it_saw(worker: Worker, site: Site) -> None:
+    site.add(
+        "reader",
+        "import os\nos.environ.get('UNSET_ONE'), os.getenv('HOME'), 'ASKED' in os.environ, os.environ.copy()",
+    )
+    reads = worker.preload("reader")["env_reads"]
+    assert reads["UNSET_ONE"] is None
+    assert reads["HOME"] == worker.env["HOME"]
+    assert reads["ASKED"] is None
+    assert "PATH" not in reads
+
+
+def test_variable_set_by_a_module_is_set_in_every_run(worker: Worker, site: Site) -> None:
+    site.add("setter", "import os\nos.environ['SET_BY_IMPORT'] = 'yes'")
+    worker.preload("setter")
+    (worker.root / "test_it.py").write_text(
+        "import os\ndef test(): assert os.environ['SET_BY_IMPORT'] == 'yes'\n"
+    )
+    assert worker.run().done["exit_code"] == 0
+
+
+def test_filters_of_a_preloaded_module_do_not_hide_warnings_of_tests(worker: Worker, site: Site) -> None:
+    site.add("silencer", "import warnings\nwarnings.simplefilter('ignore')")
+    worker.preload("silencer")
+    (worker.root / "test_it.py").write_text("import warnings\ndef test(): warnings.warn('seen')\n")
+    assert "UserWarning: seen" in worker.run().text
+
+
+def test_end_of_the_channel_ends_worker_and_run(worker: Worker) -> None:
+    worker.close()
+    assert worker.process.returncode == 0
+
+
+def test_unknown_message_ends_the_worker(worker: Worker) -> None:
+    worker.send({"type": "dance"})
+    assert worker.process.wait(30) == 0
