@@ -45,7 +45,7 @@ class EnvironmentReads:
 
         def caller() -> tuple[int, int]:
             frame: Any = sys._getframe(2)
-            while frame.f_globals.get("__name__") == "_collections_abc":  # a view's iterator
+            while frame.f_globals.get("__name__") == "collections.abc":  # a view's iterator
                 frame = frame.f_back
             return id(frame), frame.f_lasti
 

@@ -21,7 +21,6 @@ import _stest_runner as runner  # type: ignore[import-not-found]  # built into s
 from sprintest import _bytecode, _learn, _modules, _preload
 from sprintest._plugin import Reporter
 
-
 #: ``c10::detail::default_rng_seed_val``, the first seed of earlier versions of torch.
 _CONSTANT_TORCH_SEED = 67280421310721
 
