@@ -134,7 +134,8 @@ Result<WorkerManager::Instance> WorkerManager::start(const Attempt& attempt) {
   instance->log_offset = log_size(program_.log_file);
   const auto cwd = is_folder(attempt.key.cwd) ? attempt.key.cwd : program_.root.string();
   auto process = WorkerProcess::spawn(
-      {program_.executable, program_.python, program_.root, program_.log_file, attempt.key.env, cwd}, children_);
+      {program_.executable, program_.python, program_.root, program_.log_file, attempt.key.env, cwd},
+      children_);
   if (!process) return tl::unexpected(process.error());
   instance->process = std::move(*process);
   spdlog::info("worker {} started", instance->process->pid());

@@ -30,17 +30,16 @@ def test_client_warns_with_the_node_id_and_the_run_passes(impatient: Project) ->
 
 def test_intervals_grow(impatient: Project) -> None:
     impatient.stest("start").expect(0)
-    stuck = []
+    times = []
     for event in impatient.api.stream(impatient.request("test_it.py")):
-        if event["event"] == "stuck":
-            stuck.append(event)
-        if len(stuck) == 4:
+        # A loaded machine may be silent before the test begins, too.
+        if event["event"] == "stuck" and event["nodeid"] == "test_it.py::test_waiting":
+            times.append(event["seconds"])
+        if len(times) == 4:
             impatient.write("go on", "")
     assert event["exit_code"] == 0
-    assert {one["nodeid"] for one in stuck} == {"test_it.py::test_waiting"}
-    times = [one["seconds"] for one in stuck]
     gaps = [later - earlier for earlier, later in zip([0, *times], times)]
-    assert times[0] == pytest.approx(0.3, abs=0.25)
+    assert times[0] >= 0.3
     assert all(later > earlier for earlier, later in zip(gaps[1:], gaps[2:]))
 
 
