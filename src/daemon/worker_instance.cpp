@@ -63,7 +63,10 @@ Error WorkerInstance::failure(const std::filesystem::path& log_file) const {
   if (refused) return *refused;
   Error error{ErrorCode::worker_failed, "stest's worker " + stest::describe(exit) + " before it was ready",
               "`stest logs` shows its output."};
-  if (unfit) error.message = "stest's worker cannot serve: " + unfit->module + ": " + unfit->reason;
+  if (unfit) {
+    const auto culprit = unfit->module.empty() ? "" : unfit->module + ": ";
+    error.message = "stest's worker cannot serve: " + culprit + unfit->reason;
+  }
   if (!importing.empty()) error.message += ", while importing " + importing;
   const auto tail = log_file.empty() ? "" : log_tail(log_file, log_offset);
   if (!tail.empty()) error.hint = "daemon.log ends with:\n" + tail;

@@ -143,5 +143,14 @@ TEST_F(RunPumpTest, EndsTheRunOfAClientThatVanished) {
   EXPECT_EQ(service().status()["last_result"]["outcome"], "cancelled");
 }
 
+TEST_F(RunPumpTest, KillsInTheEndWhatAVanishedClientLeft) {
+  BackgroundRun slow(service(), request({"ignore:2", "ignore:15", "out:x", "sleep:60"}));
+  slow.client.await<event::Output>();
+  slow.client.go_away();
+  slow.join();
+  EXPECT_EQ(service().status()["last_result"]["outcome"], "cancelled");
+  EXPECT_EQ(run({"out:ok"}).exit_code, 0);
+}
+
 }  // namespace
 }  // namespace stest
