@@ -3,7 +3,7 @@
 #include <chrono>
 #include <thread>
 
-#include "client/log_tail.hpp"
+#include "common/log_tail.hpp"
 
 namespace stest {
 namespace {

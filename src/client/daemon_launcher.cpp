@@ -7,8 +7,8 @@
 
 #include "client/backoff.hpp"
 #include "client/client.hpp"
-#include "client/log_tail.hpp"
 #include "client/readiness.hpp"
+#include "common/log_tail.hpp"
 #include "common/process.hpp"
 #include "common/version.hpp"
 
@@ -186,7 +186,8 @@ Status DaemonLauncher::await_end(const DaemonStatus& daemon) {
                   "`stest restart` ends it");
     }
   }
-  deadline_ = Clock::now() + patience_;
+  begin_ = Clock::now();  // What comes now is a start like any other.
+  deadline_ = begin_ + patience_;
   return {};
 }
 

@@ -7,13 +7,16 @@
 #include <csignal>
 #include <string_view>
 
-#include "daemon/log_tail.hpp"
+#include "common/log_tail.hpp"
 #include "daemon/preload_store.hpp"
 #include "daemon/run_result.hpp"
 
 namespace stest {
 
 namespace {
+
+/// Of the log, where a worker failed.
+constexpr int lines_shown = 20;
 
 Restart why_it_ended(const WorkerInstance& instance) {
   if (instance.unfit) {
@@ -68,7 +71,8 @@ Error WorkerInstance::failure(const std::filesystem::path& log_file) const {
     error.message = "stest's worker cannot serve: " + culprit + unfit->reason;
   }
   if (!importing.empty()) error.message += ", while importing " + importing;
-  const auto tail = log_file.empty() ? "" : log_tail(log_file, log_offset);
+  auto tail = log_file.empty() ? "" : last_lines(log_file, lines_shown, log_offset);
+  if (!tail.empty()) tail.pop_back();  // The last newline.
   if (!tail.empty()) error.hint = "daemon.log ends with:\n" + tail;
   return error;
 }

@@ -7,7 +7,7 @@
 #include <system_error>
 #include <utility>
 
-#include "daemon/log_tail.hpp"
+#include "common/log_tail.hpp"
 #include "daemon/run_result.hpp"
 
 namespace stest {
@@ -131,7 +131,7 @@ Result<WorkerManager::Instance> WorkerManager::start(const Attempt& attempt) {
   auto instance = std::make_shared<WorkerInstance>();
   instance->key = attempt.key;
   instance->use_learned = !attempt.without_learned;
-  instance->log_offset = log_size(program_.log_file);
+  instance->log_offset = file_size_or_zero(program_.log_file);
   const auto cwd = is_folder(attempt.key.cwd) ? attempt.key.cwd : program_.root.string();
   auto process = WorkerProcess::spawn(
       {program_.executable, program_.python, program_.root, program_.log_file, attempt.key.env, cwd},

@@ -39,7 +39,7 @@ def assert_error(answer: Any, status: int, error: str) -> None:
 
 
 @pytest.mark.skipif(not shutil.which("curl"), reason="curl is not installed")
-@pytest.mark.parametrize("command", curl_commands() if DOCUMENT.exists() else [])
+@pytest.mark.parametrize("command", curl_commands())
 def test_documented_curl_line(served: Project, command: str) -> None:
     served.write("tests/test_x.py", "def test_y(): pass")
     done = served.finish(served.start("-c", command, program=("/bin/bash",))).expect(0)

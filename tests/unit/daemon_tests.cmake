@@ -7,7 +7,6 @@ add_executable(stest_daemon_tests
   daemon_daemon_test.cpp
   daemon_event_lines_test.cpp
   daemon_http_server_test.cpp
-  daemon_log_tail_test.cpp
   daemon_mailbox_test.cpp
   daemon_preload_store_test.cpp
   daemon_run_control_test.cpp

@@ -1,4 +1,4 @@
-#include "client/log_tail.hpp"
+#include "common/log_tail.hpp"
 
 #include <fcntl.h>
 #include <sys/stat.h>

@@ -1,6 +1,7 @@
+#include "common/log_tail.hpp"
+
 #include <gtest/gtest.h>
 
-#include "client/log_tail.hpp"
 #include "client_fake_daemon.hpp"
 
 namespace stest {
