@@ -43,7 +43,12 @@ int run(const Options& options) {
     return static_cast<int>(stest::ExitCode::worker_failed);
   }
   stest::Preloader preloader(options.root, initial);
-  const int code = options.probe ? probe(preloader, options) : serve(preloader, options);
+  int code = static_cast<int>(stest::ExitCode::worker_failed);
+  try {
+    code = options.probe ? probe(preloader, options) : serve(preloader, options);
+  } catch (const std::exception& error) {  // Here: Python's have a message only while Python lives.
+    std::fprintf(stderr, "stest-worker: %s\n", error.what());
+  }
   // Not `Py_Finalize`: nothing here is worth the tenths of a second, and the atexit functions of
   // preloaded modules are the runs' to call.
   std::fflush(nullptr);
@@ -68,10 +73,5 @@ int main(int argc, char** argv) {
                  "stest-worker: --channel-fd is missing; stestd starts this program, people start stest\n");
     return static_cast<int>(stest::ExitCode::usage_error);
   }
-  try {
-    return run(options);
-  } catch (const std::exception& error) {
-    std::fprintf(stderr, "stest-worker: %s\n", error.what());
-    return static_cast<int>(stest::ExitCode::worker_failed);
-  }
+  return run(options);
 }

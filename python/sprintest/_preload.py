@@ -101,7 +101,9 @@ def _install_rewrite_hook(plugins: Plugins) -> Any:
     from _pytest.assertion import install_importhook
     from _pytest.config import get_config
 
-    config = get_config()
+    config: Any = get_config()
+    if not hasattr(config, "inicfg"):  # before pytest 9: there only once a command line was parsed
+        config.inicfg = {}
     install_importhook(config).mark_rewrite(*plugins.rewritten)
     return config
 

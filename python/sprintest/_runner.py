@@ -164,14 +164,14 @@ def _finalise_modules(names: list[str]) -> None:
     ``finalize_modules`` does. Installed packages are spared: they are many, and not the run's own.
     """
     modules = [sys.modules.pop(name) for name in dict.fromkeys(names) if name in sys.modules]
-    own = [weakref.ref(module) for module in modules if _is_own(module)]
+    own = {id(vars(module)): module.__name__ for module in modules if _is_own(module)}
     modules.clear()
     gc.collect()
-    for reference in own:
-        module = reference()
-        for name in list(vars(module)) if module is not None else []:
-            if name != "__builtins__":
-                vars(module)[name] = None
+    # What is left of them is a dictionary, held by some function; what the zygote made is not listed.
+    kept = [found for found in gc.get_objects() if id(found) in own and type(found) is dict]
+    for variables in kept:
+        if variables.get("__name__") == own[id(variables)]:
+            variables.update({name: None for name in variables if name != "__builtins__"})
 
 
 def _is_own(module: Any) -> bool:

@@ -43,3 +43,33 @@ def test_exit_removes_temporary_folders(project: Project) -> None:
     )
     project.stest("-q", "-W", "ignore").expect(0)
     assert not (project.root / project.read("name")).exists()
+
+
+@pytest.mark.parametrize(
+    "last",
+    [
+        "assert 0",
+        "sys.exit()",
+        "raise KeyboardInterrupt",
+        "threading.Thread(target=lambda: 1 / 0).start()",
+    ],
+)
+def test_unclosed_file_is_written_however_the_test_ends(project: Project, last: str) -> None:
+    """Tracebacks that are kept hold the test's module, and with it the file."""
+    project.write(
+        "test_it.py",
+        f"""
+        import sys, threading
+
+        def test():
+            global file
+            file = open("end", "w")
+            file.write("done")
+            {last}
+        """,
+    )
+    plain = project.plain("-q")
+    for _ in ("first run", "warm run"):
+        project.write("end", "")
+        project.stest("-q").expect(plain.code)
+        assert project.read("end") == "done"
