@@ -67,7 +67,11 @@ class RunTest : public ::testing::Test {
   Finished run(std::vector<std::string> args) { return finish(start(std::move(args))); }
 
   void wait_for_file(const char* name) const {
-    while (!std::filesystem::exists(root_ / name)) std::this_thread::yield();
+    const auto deadline = std::chrono::steady_clock::now() + 30s;
+    while (!std::filesystem::exists(root_ / name)) {
+      ASSERT_LT(std::chrono::steady_clock::now(), deadline) << name;
+      std::this_thread::yield();
+    }
   }
 
   nlohmann::json request() const { return nlohmann::json::parse(read_text(root_ / "request.json")); }
@@ -162,7 +166,7 @@ TEST_F(RunTest, AReaderThatLeavesEndsTheRun) {
 
 TEST_F(RunTest, CtrlCEscalatesAndTheExitCodeIsTheRuns) {
   auto command = start({"wait"});
-  wait_for_file("waiting");
+  EXPECT_EQ(read_some(command.out.get(), 100)->data, "waiting\n");
   ::kill(command.pid, SIGINT);
   wait_for_file("cancels");
   ::kill(command.pid, SIGINT);
@@ -174,7 +178,7 @@ TEST_F(RunTest, CtrlCEscalatesAndTheExitCodeIsTheRuns) {
 
 TEST_F(RunTest, SigtermTerminatesTheRun) {
   auto command = start({"wait"});
-  wait_for_file("waiting");
+  EXPECT_EQ(read_some(command.out.get(), 100)->data, "waiting\n");
   ::kill(command.pid, SIGTERM);
   EXPECT_NE(finish(std::move(command)).err.find("stest: cancelled: terminate\n"), std::string::npos);
 }

@@ -149,6 +149,8 @@ class FakeDaemon {
   }
 
   bool wait(Sink& sink) {
+    // A client that shows this has been told the run's id before, and can cancel it.
+    send(sink, event::Output{Stream::out, "waiting\n"});
     write_text(root_ / "waiting", "");
     std::unique_lock lock(mutex_);
     cancelled_.wait(lock, [this] { return has_strong_cancel(); });
