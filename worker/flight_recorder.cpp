@@ -40,6 +40,11 @@ FlightRecorder::~FlightRecorder() {
 
 void FlightRecorder::claim() { record_->writer = ::getpid(); }
 
+void FlightRecorder::reset() {
+  record_->nodeid_size = 0;
+  record_->phase = static_cast<int>(protocol::Phase::forked);
+}
+
 bool FlightRecorder::is_writer() const { return record_->writer == ::getpid(); }
 
 void FlightRecorder::set_phase(protocol::Phase phase) {

@@ -26,6 +26,9 @@ class FlightRecorder {
   /// Makes the calling process the writer; processes that it forks are not.
   void claim();
 
+  /// For a writer that serves run after run: back to the beginning. For whoever hands it the next one.
+  void reset();
+
   void set_phase(protocol::Phase phase);
   /// The test that runs now; empty between tests. Cut at `max_nodeid` bytes.
   void set_nodeid(std::string_view nodeid);

@@ -14,14 +14,14 @@ namespace {
 struct Options {
   int channel_fd = -1;
   std::string python;
-  std::string root;
+  stest::ProjectCode project;
   bool probe = false;
   std::vector<std::string> modules;
 };
 
 /// `--probe`: import the modules, then exit with 0 if forks of such a process are healthy.
 int probe(stest::Preloader& preloader, const Options& options) {
-  const auto unfit = preloader.load(options.modules, [](const std::string&) {});
+  const auto unfit = preloader.load({options.modules, {}}, [](const std::string&) {});
   return unfit || stest::canary() ? 1 : 0;
 }
 
@@ -29,8 +29,18 @@ int serve(stest::Preloader& preloader, const Options& options) {
   (void)stest::set_cloexec(options.channel_fd, true);
   stest::LineChannel channel{stest::Fd(options.channel_fd)};
   const std::string self = stest::executable_folder() / "stest-worker";
-  stest::Zygote zygote(channel, preloader,
-                       {self, "--probe", "--python", options.python, "--root", options.root});
+  std::vector<std::string> probe{self,
+                                 "--probe",
+                                 "--python",
+                                 options.python,
+                                 "--root",
+                                 options.project.root,
+                                 "--target",
+                                 options.project.target,
+                                 "--target-path",
+                                 options.project.target_path};
+  for (const auto& pattern : options.project.ignore) probe.insert(probe.end(), {"--ignore", pattern});
+  stest::Zygote zygote(channel, preloader, std::move(probe));
   return zygote.serve();
 }
 
@@ -42,9 +52,9 @@ int run(const Options& options) {
                  interpreter.error().hint.c_str());
     return static_cast<int>(stest::ExitCode::worker_failed);
   }
-  stest::Preloader preloader(options.root, initial);
   int code = static_cast<int>(stest::ExitCode::worker_failed);
   try {
+    stest::Preloader preloader(options.project, initial);
     code = options.probe ? probe(preloader, options) : serve(preloader, options);
   } catch (const std::exception& error) {  // Here: Python's have a message only while Python lives.
     std::fprintf(stderr, "stest-worker: %s\n", error.what());
@@ -63,7 +73,11 @@ int main(int argc, char** argv) {
   app.set_version_flag("--version", std::string(stest::stest_version()));
   auto* channel = app.add_option("--channel-fd", options.channel_fd, "the socket that leads to stestd");
   app.add_option("--python", options.python, "the environment's interpreter")->required();
-  app.add_option("--root", options.root, "the project's root")->required();
+  app.add_option("--root", options.project.root, "the project's root")->required();
+  app.add_option("--target", options.project.target, "the name of the package under development");
+  app.add_option("--target-path", options.project.target_path, "the folder of that package");
+  app.add_option("--ignore", options.project.ignore, "modules of the project that are never unloaded")
+      ->allow_extra_args(false);
   app.add_flag("--probe", options.probe, "only check that forks are healthy once MODULES are imported")
       ->excludes(channel);
   app.add_option("modules", options.modules, "what --probe imports");

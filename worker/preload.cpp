@@ -8,10 +8,12 @@
 #include <unistd.h>
 
 #include <chrono>
+#include <cstdio>
 
 #include "common/process.hpp"
 #include "common/version.hpp"
 #include "fork.hpp"
+#include "python_values.hpp"
 
 namespace py = pybind11;
 
@@ -27,8 +29,8 @@ constexpr std::chrono::seconds canary_deadline{20};
 /// The Python object, entered as by `with`, left at the end of the scope.
 class WithPreloader {
  public:
-  explicit WithPreloader(const std::string& root)
-      : object_(py::module_::import("sprintest._preload").attr("Preloader")(root)) {
+  explicit WithPreloader(const std::vector<std::string>& path)
+      : object_(py::module_::import("sprintest._preload").attr("Preloader")(fs_decode(path))) {
     object_.attr("__enter__")();
   }
   ~WithPreloader() {
@@ -47,24 +49,36 @@ class WithPreloader {
   py::object object_;
 };
 
+std::optional<protocol::Ready::Target> target(const py::object& found) {
+  if (found.is_none()) return std::nullopt;
+  const auto field = [&](const char* name) { return fs_encode(py::str(found[name])); };
+  return protocol::Ready::Target{field("name"), field("path"), field("how")};
+}
+
 std::vector<protocol::Ready::File> files(const py::list& list) {
   std::vector<protocol::Ready::File> result;
   for (const auto& item : list) {
     const auto file = py::reinterpret_borrow<py::dict>(item);
     result.push_back({file["module"].cast<std::string>(), file["path"].cast<std::string>(),
                       file["mtime_ns"].cast<std::uint64_t>(), file["size"].cast<std::uint64_t>(),
-                      file["inode"].cast<std::uint64_t>()});
+                      file["inode"].cast<std::uint64_t>(), file["ignored"].cast<bool>()});
   }
   return result;
 }
 
 }  // namespace
 
-std::optional<protocol::Unfit> Preloader::load(const std::vector<std::string>& modules,
+Preloader::Preloader(const ProjectCode& project, Environment initial_env)
+    : initial_env_(std::move(initial_env)) {
+  py::module_::import("sprintest._preload")
+      .attr("set_project")(*fs_decode({project.root, project.target, project.target_path}), project.ignore);
+}
+
+std::optional<protocol::Unfit> Preloader::load(const protocol::Preload& wanted,
                                                const std::function<void(const std::string&)>& importing) {
   {
-    const WithPreloader preloader(root_);
-    for (const auto& name : modules) {
+    const WithPreloader preloader(wanted.path);
+    for (const auto& name : wanted.modules) {
       importing(name);
       const auto start = Clock::now();
       const auto [reason, spoilt] = preloader.get().attr("load")(name).cast<std::pair<std::string, bool>>();
@@ -76,21 +90,36 @@ std::optional<protocol::Unfit> Preloader::load(const std::vector<std::string>& m
         account_.left_out.push_back({name, reason});
       }
     }
-    const py::dict report = preloader.get().attr("report")();
-    account_.stest_version = stest_version();
-    account_.python = report["python"].cast<std::string>();
-    account_.executable = report["executable"].cast<std::string>();
-    account_.site_dirs = report["site_dirs"].cast<std::vector<std::string>>();
-    account_.files = files(report["files"]);
-    for (auto& [name, value] :
-         report["env_reads"].cast<std::map<std::string, std::optional<std::string>>>()) {
-      account_.env_reads.emplace(name, value);
-    }
+    take_report(preloader.get().attr("report")());
   }
   py::module_::import("sprintest._runner");  // warm as well
   py::module_::import("sprintest._plugin");
   py::module_::import("sprintest._preload").attr("freeze")();
   return std::nullopt;
+}
+
+std::map<std::string, std::string> Preloader::hold(const protocol::HoldProject& wanted) {
+  const auto project = py::module_::import("sprintest._project");
+  const auto environment = python_environment(stest::apply(environment_changes(), wanted.env));
+  const auto unfit =
+      project.attr("hold")(wanted.modules, fs_decode(wanted.path), fs_decode({wanted.cwd})[0], environment)
+          .cast<std::map<std::string, std::string>>();
+  if (!unfit.empty()) return unfit;
+  take_report(project.attr("report"));
+  account_.project = project.attr("stash").attr("modules")().cast<std::vector<std::string>>();
+  return {};
+}
+
+void Preloader::take_report(const py::dict& report) {
+  account_.stest_version = stest_version();
+  account_.python = report["python"].cast<std::string>();
+  account_.executable = report["executable"].cast<std::string>();
+  account_.site_dirs = report["site_dirs"].cast<std::vector<std::string>>();
+  account_.files = files(report["files"]);
+  account_.target = target(report["target"]);
+  for (auto& [name, value] : report["env_reads"].cast<std::map<std::string, std::optional<std::string>>>()) {
+    account_.env_reads.emplace(name, value);
+  }
 }
 
 EnvironmentChanges Preloader::environment_changes() const {

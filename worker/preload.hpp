@@ -1,6 +1,9 @@
 #pragma once
 
+#include <pybind11/pytypes.h>
+
 #include <functional>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -10,19 +13,29 @@
 
 namespace stest {
 
+/// What counts as project code: see `ProjectCode` in `sprintest/_modules.py`.
+struct ProjectCode {
+  std::string root;
+  std::string target;  ///< The package under development, as configured; so is its folder.
+  std::string target_path;
+  std::vector<std::string> ignore;
+};
+
 /// Imports modules into this process ahead of the runs, and keeps account of them. The rules that
 /// decide what may stay are Python (`sprintest/_preload.py`).
 class Preloader {
  public:
-  /// `root` is the project's: its own code is never preloaded. `initial_env` is what this process
-  /// was started with.
-  Preloader(std::string root, Environment initial_env)
-      : root_(std::move(root)), initial_env_(std::move(initial_env)) {}
+  /// `initial_env` is what this process was started with. Throws what Python throws.
+  Preloader(const ProjectCode& project, Environment initial_env);
 
-  /// Imports `modules` in order; `importing` is told each name beforehand. Stops at, and returns, the
+  /// Imports the modules in order; `importing` is told each name beforehand. Stops at, and returns, the
   /// first module that has spoilt this process; nothing if it may serve. Throws what Python throws.
-  std::optional<protocol::Unfit> load(const std::vector<std::string>& modules,
+  std::optional<protocol::Unfit> load(const protocol::Preload& wanted,
                                       const std::function<void(const std::string&)>& importing);
+
+  /// Imports modules of the project, for the forks of this process. Returns those that it must not
+  /// hold, and why: it has been spoilt if there are any. Throws what Python throws.
+  std::map<std::string, std::string> hold(const protocol::HoldProject& wanted);
 
   /// What is warm and what it depends on.
   const protocol::Ready& account() const { return account_; }
@@ -31,7 +44,8 @@ class Preloader {
   EnvironmentChanges environment_changes() const;
 
  private:
-  std::string root_;
+  void take_report(const pybind11::dict& report);
+
   Environment initial_env_;
   protocol::Ready account_;
 };

@@ -6,14 +6,19 @@
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
+#include <array>
 #include <cstdio>
 #include <cstring>
 #include <optional>
 #include <string>
+#include <utility>
 
+#include "common/process.hpp"
 #include "event_pipe.hpp"
+#include "python_values.hpp"
 
 namespace py = pybind11;
 
@@ -27,14 +32,6 @@ struct RunState {
   EventPipe events;
 };
 std::optional<RunState> run_state;
-
-/// A Python string as UTF-8, whatever is in it (node ids may hold lone surrogates).
-std::string utf8(const py::str& text) {
-  const auto bytes =
-      py::reinterpret_steal<py::bytes>(PyUnicode_AsEncodedString(text.ptr(), "utf-8", "backslashreplace"));
-  if (!bytes) throw py::error_already_set();
-  return bytes;
-}
 
 void write_test_event(const std::string& nodeid, const char* when, const std::string& outcome,
                       double duration_s) {
@@ -60,17 +57,29 @@ PYBIND11_EMBEDDED_MODULE(_stest_runner, m) {
         });
   m.def("session_finished", [] { run_state->recorder.set_phase(protocol::Phase::session_finished); });
   m.def("returned", [] { run_state->recorder.set_phase(protocol::Phase::returned); });
-  m.def("imported", [](const std::vector<std::string>& modules) {
-    run_state->events.write({{"event", "imported"}, {"modules", modules}});
+  m.def("imported", [](const std::vector<std::string>& modules, const py::list& path,
+                       const std::vector<std::string>& project) {
+    auto entries = nlohmann::json::array();
+    for (const auto& entry : path) {
+      if (py::isinstance<py::str>(entry)) entries.push_back(utf8(py::reinterpret_borrow<py::str>(entry)));
+    }
+    run_state->events.write(
+        {{"event", "imported"}, {"modules", modules}, {"path", entries}, {"project", project}});
+  });
+  m.def("settled", [] { run_state->events.write({{"event", "settled"}}); });
+  m.def("receipt", [](const py::str& text, const std::vector<std::string>& reloaded) {
+    run_state->events.write({{"event", "receipt"}, {"text", utf8(text)}, {"reloaded", reloaded}});
+  });
+  m.def("decline", [](const py::str& reason) {
+    run_state->recorder.set_nodeid(utf8(reason));
+    run_state->recorder.set_phase(protocol::Phase::declined);
+    ::_exit(0);
   });
 }
 
 namespace {
 
-Status become_run(const protocol::RunTest& request, std::vector<Fd>& fds) {
-  ::setsid();
-  // If the zygote is killed together with the daemon, nobody is left to end this process.
-  ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+Status enter_run(const protocol::RunTest& request, std::vector<Fd>& fds) {
   for (int target = 0; target < 3; ++target) {
     if (::dup2(fds.at(static_cast<std::size_t>(target)).get(), target) < 0) return errno_error("dup2");
   }
@@ -79,57 +88,171 @@ Status become_run(const protocol::RunTest& request, std::vector<Fd>& fds) {
   return {};
 }
 
-/// When memory runs out, the tests that eat it go first, not the warm zygote nor the user's editor.
-void volunteer_for_oom_killer() {
+void set_environment(const protocol::RunTest& request, const EnvironmentChanges& changes) {
+  py::module_::import("sprintest._process_state")
+      .attr("set_environment")(python_environment(apply(changes, request.env)));
+}
+
+int internal_error(const std::exception& error) {
+  std::fprintf(stderr, "stest: internal error in the runner: %s\n", error.what());
+  return static_cast<int>(ExitCode::internal_error);
+}
+
+int run_pytest(const protocol::RunTest& request, const EnvironmentChanges& changes) {
+  try {
+    set_environment(request, changes);
+    run_state->recorder.set_phase(protocol::Phase::running);
+    return py::module_::import("sprintest._runner")
+        .attr("main")(fs_decode(request.args), request.mode == protocol::RunMode::surgical)
+        .cast<int>();
+  } catch (const std::exception& error) {
+    return internal_error(error);
+  }
+}
+
+[[noreturn]] void end_process(int code) {
+  std::fflush(nullptr);
+  ::_exit(code);
+}
+
+}  // namespace
+
+protocol::Done end_of_run(std::uint64_t id, const FlightRecorder& recorder, int status) {
+  protocol::Done done;
+  done.id = id;
+  done.phase = recorder.phase();
+  done.nodeid = recorder.nodeid();
+  if (WIFEXITED(status)) done.exit_code = WEXITSTATUS(status);
+  if (WIFSIGNALED(status)) done.signal = WTERMSIG(status);
+  return done;
+}
+
+protocol::Done could_not_run(std::uint64_t id, std::string why) {
+  protocol::Done done;
+  done.id = id;
+  done.error = std::move(why);
+  return done;
+}
+
+void become_group() {
+  ::setsid();
+  // If the zygote is killed together with the daemon, nobody is left to end this process.
+  ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+  // When memory runs out, the tests that eat it go first, not the warm zygote nor the user's editor.
   if (Fd file(::open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC)); file) {
     (void)write_all(file.get(), "500");
   }
 }
 
-py::dict environment_of(const protocol::RunTest& request, const EnvironmentChanges& changes) {
-  py::dict result;
-  for (const auto& [name, value] : apply(changes, request.env)) result[py::bytes(name)] = py::bytes(value);
-  return result;
-}
-
-/// Strings of the operating system, as Python has them in `sys.argv`.
-py::list fs_decode(const std::vector<std::string>& values) {
-  py::list result;
-  for (const auto& value : values) {
-    result.append(py::reinterpret_steal<py::object>(
-        PyUnicode_DecodeFSDefaultAndSize(value.data(), static_cast<Py_ssize_t>(value.size()))));
+void run_in_this_process(const protocol::RunTest& request, std::vector<Fd> fds, FlightRecorder recorder,
+                         const EnvironmentChanges& changes) {
+  recorder.claim();
+  become_group();
+  if (Status ready = enter_run(request, fds); !ready) {
+    // stderr is the run's own by now, or the worker's log where not even that could be had.
+    std::fprintf(stderr, "stest: %s\n", ready.error().message.c_str());
+    ::_exit(static_cast<int>(ExitCode::worker_failed));
   }
-  return result;
+  run_state.emplace(RunState{std::move(recorder), EventPipe(std::move(fds.at(3)))});
+  fds.clear();
+  end_process(run_pytest(request, changes));
 }
 
-int run_pytest(const protocol::RunTest& request, const EnvironmentChanges& changes) {
+// ---- run after run
+
+namespace {
+
+/// Descriptors 0, 1 and 2 as they were before the runs: /dev/null and the worker's log.
+class StandardStreams {
+ public:
+  StandardStreams() {
+    for (int fd = 0; fd < 3; ++fd) saved_[static_cast<std::size_t>(fd)] = Fd(::fcntl(fd, F_DUPFD_CLOEXEC, 3));
+  }
+  void restore() const {
+    for (int fd = 0; fd < 3; ++fd) ::dup2(saved_[static_cast<std::size_t>(fd)].get(), fd);
+  }
+
+ private:
+  std::array<Fd, 3> saved_;
+};
+
+/// Tests may close every descriptor, and open a file of theirs under the channel's number.
+class ChannelGuard {
+ public:
+  explicit ChannelGuard(const LineChannel& channel) : fd_(channel.fd()) { ::fstat(fd_, &info_); }
+  bool is_intact() const {
+    struct stat now {};
+    return ::fstat(fd_, &now) == 0 && now.st_dev == info_.st_dev && now.st_ino == info_.st_ino;
+  }
+
+ private:
+  int fd_;
+  struct stat info_ {};
+};
+
+/// Kills what the tests left in this process's group, and reaps it.
+void end_children() {
+  for (const pid_t pid : members_of_group(::getpgrp())) {
+    if (pid != ::getpid()) ::kill(pid, SIGKILL);
+  }
+  while (::waitpid(-1, nullptr, WNOHANG) > 0) {
+  }
+}
+
+/// A Ctrl-C that came when the last run was over belongs to nobody.
+void forget_signals() {
+  if (PyErr_CheckSignals() != 0) PyErr_Clear();
+}
+
+/// pytest's exit code, and whether this process must end.
+std::pair<int, bool> run_once(const py::object& resident, const protocol::RunTest& request,
+                              const EnvironmentChanges& changes) {
   try {
-    const py::module_ runner = py::module_::import("sprintest._runner");
-    runner.attr("set_environment")(environment_of(request, changes));
+    forget_signals();
+    set_environment(request, changes);
     run_state->recorder.set_phase(protocol::Phase::running);
-    return runner.attr("main")(fs_decode(request.args), fs_decode(request.nuke)).cast<int>();
+    return resident.attr("run")(fs_decode(request.args)).cast<std::pair<int, bool>>();
   } catch (const std::exception& error) {
-    std::fprintf(stderr, "stest: internal error in the runner: %s\n", error.what());
-    return static_cast<int>(ExitCode::internal_error);
+    return {internal_error(error), true};
   }
 }
 
 }  // namespace
 
-void run_in_this_process(const protocol::RunTest& request, std::vector<Fd> fds, FlightRecorder recorder,
-                         const EnvironmentChanges& changes) {
+void serve_runs(LineChannel& channel, FlightRecorder recorder, std::uint64_t memory_limit,
+                const EnvironmentChanges& changes) {
   recorder.claim();
-  if (Status ready = become_run(request, fds); !ready) {
-    // stderr is the run's own by now, or the worker's log where not even that could be had.
-    std::fprintf(stderr, "stest: %s\n", ready.error().message.c_str());
-    ::_exit(static_cast<int>(ExitCode::worker_failed));
+  become_group();
+  const StandardStreams streams;
+  const ChannelGuard guard(channel);
+  const py::object resident = py::module_::import("sprintest._resident").attr("Resident")(memory_limit);
+  run_state.emplace(RunState{std::move(recorder), EventPipe(Fd())});
+  for (;;) {
+    auto line = channel.receive();
+    if (!line || !*line) break;
+    const auto message = protocol::to_worker_from_json(nlohmann::json::parse((*line)->text, nullptr, false));
+    const auto* request = message ? std::get_if<protocol::RunTest>(&*message) : nullptr;
+    if (request == nullptr) break;
+    if (Status ready = enter_run(*request, (*line)->fds); !ready) {
+      std::fprintf(stderr, "stest: %s\n", ready.error().message.c_str());
+      end_process(static_cast<int>(ExitCode::worker_failed));
+    }
+    run_state->events = EventPipe(std::move((*line)->fds.at(3)));
+    line = {};
+    const auto [code, is_last] = run_once(resident, *request, changes);
+    if (is_last || !guard.is_intact()) end_process(code);
+    std::fflush(nullptr);
+    streams.restore();
+    end_children();
+    run_state->events = EventPipe(Fd());
+    protocol::Done done;
+    done.id = request->id;
+    done.phase = run_state->recorder.phase();
+    done.exit_code = code;
+    (void)channel.send(protocol::to_json(protocol::FromWorker(done)).dump());
   }
-  volunteer_for_oom_killer();
-  run_state.emplace(RunState{std::move(recorder), EventPipe(std::move(fds.at(3)))});
-  fds.clear();
-  const int code = run_pytest(request, changes);
-  std::fflush(nullptr);
-  ::_exit(code);
+  py::module_::import("sprintest._runner").attr("finish")(py::list());
+  end_process(0);
 }
 
 }  // namespace stest

@@ -1,8 +1,10 @@
 #pragma once
 
+#include <string>
 #include <vector>
 
 #include "common/fd.hpp"
+#include "common/line_channel.hpp"
 #include "environment_changes.hpp"
 #include "flight_recorder.hpp"
 #include "stest/protocol.hpp"
@@ -14,5 +16,19 @@ namespace stest {
 /// Python's own after-fork work has been done.
 [[noreturn]] void run_in_this_process(const protocol::RunTest& request, std::vector<Fd> fds,
                                       FlightRecorder recorder, const EnvironmentChanges& changes);
+
+/// Runs one request after another in this freshly forked process, as they come through `channel`, and
+/// answers each with `Done`; ends the process when the channel closes, or when a run has left what
+/// cannot be undone, then with that run's exit code and without an answer.
+[[noreturn]] void serve_runs(LineChannel& channel, FlightRecorder recorder, std::uint64_t memory_limit,
+                             const EnvironmentChanges& changes);
+
+/// What the daemon hears of a run whose process ended with this wait status.
+protocol::Done end_of_run(std::uint64_t id, const FlightRecorder& recorder, int status);
+/// What it hears of a run that could not be started.
+protocol::Done could_not_run(std::uint64_t id, std::string why);
+
+/// Makes this process the leader of a session, first to go when memory runs out, and mortal with its parent.
+void become_group();
 
 }  // namespace stest

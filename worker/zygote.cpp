@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <cstdio>
+#include <iterator>
 
 #include "common/process.hpp"
 #include "fork.hpp"
@@ -13,26 +14,57 @@
 namespace stest {
 
 Zygote::Zygote(LineChannel& channel, Preloader& preloader, std::vector<std::string> self)
-    : channel_(channel), preloader_(preloader), self_(std::move(self)) {}
+    : channel_(channel),
+      preloader_(preloader),
+      self_(std::move(self)),
+      project_([this](const auto& message) { send(message); },
+               [this](LineChannel& to_parent, const protocol::HoldProject& wanted) {
+                 leave_to_parent();
+                 Zygote(to_parent, preloader_, self_).serve_project(wanted);
+               }),
+      resident_(
+          preloader, [this](const auto& message) { send(message); }, [this] { leave_to_parent(); }) {}
 
 int Zygote::serve() {
   sigchld_fd();
   std::vector<Fd> fds;
   // The greeting: pytest alone is warm.
-  bool go_on = handle(protocol::Preload{}, fds);
+  serve_while(handle(protocol::Preload{}, fds));
+  return 0;
+}
+
+void Zygote::serve_project(const protocol::HoldProject& wanted) {
+  sigchld_fd();
+  const auto unfit = preloader_.hold(wanted);
+  for (const auto& [name, reason] : unfit) send(protocol::Unfit{name, reason});
+  if (!unfit.empty()) return;
+  if (const auto reason = canary()) {
+    for (const auto& name : wanted.modules) send(protocol::Unfit{name, *reason});
+    return;
+  }
+  send(preloader_.account());
+  serve_while(true);
+}
+
+void Zygote::serve_while(bool go_on) {
   while (go_on) {
     if (!channel_.has_buffered_line()) wait_for_event();
     reap();
+    project_.attend();
+    resident_.attend();
     pollfd readable{channel_.fd(), POLLIN, 0};
     if (channel_.has_buffered_line() || ::poll(&readable, 1, 0) > 0) go_on = handle_line();
   }
   kill_all();
-  return 0;
 }
 
 void Zygote::wait_for_event() {
-  pollfd fds[] = {{channel_.fd(), POLLIN, 0}, {sigchld_fd(), POLLIN, 0}};
-  ::poll(fds, 2, -1);
+  // A negative descriptor is none.
+  pollfd fds[] = {{channel_.fd(), POLLIN, 0},
+                  {sigchld_fd(), POLLIN, 0},
+                  {project_.fd(), POLLIN, 0},
+                  {resident_.fd(), POLLIN, 0}};
+  ::poll(fds, std::size(fds), -1);
 }
 
 bool Zygote::handle_line() {
@@ -49,7 +81,10 @@ bool Zygote::handle_line() {
 
 bool Zygote::handle(const protocol::Preload& message, std::vector<Fd>&) {
   const auto importing = [&](const std::string& name) { send(protocol::Importing{name}); };
-  if (auto unfit = preloader_.load(message.modules, importing)) {
+  // What they hold was loaded beside what this process now loads itself.
+  project_.end();
+  resident_.end();
+  if (auto unfit = preloader_.load(message, importing)) {
     send(*unfit);
     return false;
   }
@@ -86,28 +121,44 @@ std::string Zygote::find_culprit(const std::vector<std::string>& modules) const 
   return bad == 0 ? "" : modules[bad - 1];
 }
 
+bool Zygote::handle(const protocol::HoldProject& message, std::vector<Fd>&) {
+  project_.hold(message, preloader_.account());
+  return true;
+}
+
 bool Zygote::handle(const protocol::RunTest& message, std::vector<Fd>& fds) {
+  if (fds.size() != 4) {
+    send(could_not_run(message.id, "its descriptors did not arrive"));
+  } else if (message.mode == protocol::RunMode::resident) {
+    resident_.run(message, std::move(fds));
+  } else if (message.mode != protocol::RunMode::surgical || !project_.run(message, fds)) {
+    fork_runner(message, fds);
+  }
+  return true;
+}
+
+void Zygote::fork_runner(const protocol::RunTest& message, std::vector<Fd>& fds) {
   auto recorder = FlightRecorder::create();
-  const pid_t pid = recorder && fds.size() == 4 ? fork_python() : -1;
+  const pid_t pid = recorder ? fork_python() : -1;
   if (pid == 0) {
-    ::close(channel_.fd());
+    leave_to_parent();
     run_in_this_process(message, std::move(fds), std::move(*recorder), preloader_.environment_changes());
   }
-  if (pid < 0) {
-    protocol::Done done;
-    done.id = message.id;
-    done.error = "cannot fork a process for the tests";
-    send(done);
-    return true;
-  }
+  if (pid < 0) return send(could_not_run(message.id, "cannot fork a process for the tests"));
   runs_.emplace(message.id, Run{pid, std::move(*recorder)});
   send(protocol::Started{message.id, pid});
-  return true;
+}
+
+void Zygote::leave_to_parent() {
+  ::close(channel_.fd());
+  project_.abandon();
+  resident_.abandon();
 }
 
 bool Zygote::handle(const protocol::Signal& message, std::vector<Fd>&) {
   // To the group, as a terminal would: the tests' own children get it as well. The runner is not
   // reaped yet, so that its number cannot belong to anybody else.
+  if (project_.signal(message) || resident_.signal(message.id, message.signal)) return true;
   const auto run = runs_.find(message.id);
   if (run == runs_.end()) return true;
   if (::kill(-run->second.pid, message.signal) != 0) ::kill(run->second.pid, message.signal);
@@ -129,19 +180,9 @@ void Zygote::reap() {
     ::kill(-run->second.pid, SIGKILL);
     int status = 0;
     ::waitpid(run->second.pid, &status, 0);
-    finish(run->first, run->second, status);
+    send(end_of_run(run->first, run->second.recorder, status));
     run = runs_.erase(run);
   }
-}
-
-void Zygote::finish(std::uint64_t id, Run& run, int status) {
-  protocol::Done done;
-  done.id = id;
-  done.phase = run.recorder.phase();
-  done.nodeid = run.recorder.nodeid();
-  if (WIFEXITED(status)) done.exit_code = WEXITSTATUS(status);
-  if (WIFSIGNALED(status)) done.signal = WTERMSIG(status);
-  send(done);
 }
 
 void Zygote::kill_all() {
@@ -151,6 +192,8 @@ void Zygote::kill_all() {
     wait_for(run.pid);
   }
   runs_.clear();
+  project_.end();
+  resident_.end();
 }
 
 void Zygote::send(const protocol::FromWorker& message) {

@@ -4,13 +4,15 @@
 
 #include "common/line_channel.hpp"
 #include "preload.hpp"
+#include "project_branch.hpp"
+#include "resident_branch.hpp"
 #include "stest/protocol.hpp"
 
 namespace stest {
 
 /// The worker's heart: warm, single-threaded, it answers the daemon's messages and forks a runner for
-/// each run. It never runs a test nor touches CUDA itself. Owns its runners until they are reaped;
-/// when the daemon goes away it kills them and ends.
+/// each run. It never runs a test nor touches CUDA itself. Owns its runners until they are reaped, and
+/// its branches; when the daemon goes away it kills them and ends.
 class Zygote {
  public:
   Zygote(LineChannel& channel, Preloader& preloader, std::vector<std::string> self);
@@ -25,16 +27,22 @@ class Zygote {
     FlightRecorder recorder;
   };
 
+  void serve_while(bool go_on);
   void wait_for_event();
   /// Whether to go on.
   bool handle_line();
   bool handle(const protocol::Preload& message, std::vector<Fd>& fds);
+  bool handle(const protocol::HoldProject& message, std::vector<Fd>& fds);
   bool handle(const protocol::RunTest& message, std::vector<Fd>& fds);
   bool handle(const protocol::Signal& message, std::vector<Fd>& fds);
   bool handle(const protocol::Shutdown& message, std::vector<Fd>& fds);
 
+  void fork_runner(const protocol::RunTest& message, std::vector<Fd>& fds);
+  /// In a branch of this process: to hold the project's modules.
+  void serve_project(const protocol::HoldProject& wanted);
+  /// In a child of this process: nothing here is its own.
+  void leave_to_parent();
   void reap();
-  void finish(std::uint64_t id, Run& run, int status);
   void kill_all();
   void send(const protocol::FromWorker& message);
   /// Which of `modules` makes forks of a process unhealthy.
@@ -45,6 +53,8 @@ class Zygote {
   std::vector<std::string> self_;  ///< The command line that probes a list of modules.
   std::vector<std::string> modules_;
   std::map<std::uint64_t, Run> runs_;
+  ProjectBranch project_;
+  ResidentBranch resident_;
 };
 
 }  // namespace stest

@@ -23,11 +23,12 @@ struct Config {
   std::string isolation = "fork";
   std::string reload = "clean";
   std::optional<std::string> target;       ///< Name of the package under development.
-  std::optional<std::string> target_path;  ///< Folder of that package.
+  std::optional<std::string> target_path;  ///< Folder of that package, from the root; it exists.
   std::chrono::milliseconds stuck_after{30'000};
   std::chrono::milliseconds idle_timeout{2 * 3600 * 1000};
   int concurrency = 1;
   std::optional<std::uint64_t> memory_limit;  ///< Bytes of resident memory of the worker.
+  bool verify_failures = false;               ///< The client runs again cold what failed warm.
   bool force_tcp = false;
   int port = 8000;
   std::string log_level = "INFO";

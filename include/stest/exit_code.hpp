@@ -25,6 +25,7 @@ enum class ExitCode : int {
   killed = 106,              ///< The same, by SIGKILL that stest did not send: out of memory.
   cancelled = 107,           ///< The run was ended by `stest stop` or a cancel before pytest finished.
   not_running = 108,         ///< `stest status` or `stest logs`: there is no daemon.
+  diverged = 109,            ///< `stest verify`: the warm and the cold run differ.
 };
 
 /// What kind of thing went wrong, as named in the `error` field of the HTTP API.

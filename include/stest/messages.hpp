@@ -3,13 +3,12 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <variant>
 #include <vector>
-
-#include <nlohmann/json.hpp>
 
 #include "stest/config.hpp"
 #include "stest/error.hpp"
@@ -85,6 +84,7 @@ struct Stuck {
 /// What was not simply warm: started, restarted, reloaded, and why.
 struct Receipt {
   std::string text;
+  std::vector<std::string> reloaded = {};  ///< Project modules: what changed, then what imports it.
 };
 /// The last event of every run.
 struct Done {

@@ -2,12 +2,11 @@
 
 #include <cstdint>
 #include <map>
+#include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
 #include <variant>
 #include <vector>
-
-#include <nlohmann/json.hpp>
 
 #include "stest/config.hpp"
 #include "stest/error.hpp"
@@ -16,13 +15,31 @@
 /// `docs/protocol.md` is the written form; `protocol_version` changes with it.
 namespace stest::protocol {
 
-inline constexpr int version = 1;
+inline constexpr int version = 2;
 
 // ---- daemon → worker ----
 
-/// Import these modules, in this order, then answer with `Ready`.
+/// Import these modules, in this order, then answer with `Ready`. `path` is where to look for them
+/// beside `sys.path`.
 struct Preload {
   std::vector<std::string> modules;
+  std::vector<std::string> path;
+};
+
+/// Have a process hold these modules of the project, imported with `path` as `sys.path`, for the runs
+/// to come in `RunMode::surgical`; then answer with `Ready`. It takes the place of the one before.
+struct HoldProject {
+  std::vector<std::string> modules;
+  std::vector<std::string> path;
+  std::string cwd;
+  Environment env;
+};
+
+/// Which process runs the tests.
+enum class RunMode {
+  clean = 0,     ///< A fork of the zygote, which holds no project code.
+  surgical = 1,  ///< A fork of the process that holds the project's modules, if there is one.
+  resident = 2,  ///< One process, run after run.
 };
 
 /// Fork a runner. Four descriptors travel with the line (SCM_RIGHTS): stdin, stdout, stderr and the
@@ -33,7 +50,8 @@ struct RunTest {
   std::string cwd;
   Environment env;
   int umask = 022;
-  std::vector<std::string> nuke;  ///< Modules to unload before pytest starts.
+  RunMode mode = RunMode::clean;
+  std::uint64_t memory_limit = 0;  ///< Bytes, of a resident process; 0 is none.
 };
 
 /// Send `signal` to the process group of run `id`, if it still runs.
@@ -45,7 +63,7 @@ struct Signal {
 /// End: no further message follows. The worker kills what runs and exits with 0.
 struct Shutdown {};
 
-using ToWorker = std::variant<Preload, RunTest, Signal, Shutdown>;
+using ToWorker = std::variant<Preload, HoldProject, RunTest, Signal, Shutdown>;
 
 // ---- worker → daemon ----
 
@@ -71,13 +89,22 @@ struct Ready {
     std::uint64_t mtime_ns = 0;
     std::uint64_t size = 0;
     std::uint64_t inode = 0;
+    bool ignored = false;  ///< Project code that is never unloaded: a change is told, and no more.
+  };
+  /// The package under development, as it was found when the worker started.
+  struct Target {
+    std::string name;
+    std::string path;  ///< Empty: it was configured, and there is none.
+    std::string how;   ///< "configured", "project.name", "src" or "root"
   };
   std::vector<Module> preloaded;  ///< What is warm, in order of import.
   std::vector<LeftOut> left_out;
   std::vector<std::string> site_dirs;  ///< Folders in which packages are installed.
-  std::vector<File> files;             ///< Project code left out.
+  std::vector<File> files;             ///< Project code left out, but for what is ignored.
   /// Variables that were read while preloading: value, or nothing where it was unset.
   std::map<std::string, std::optional<std::string>> env_reads;
+  std::vector<std::string> project;  ///< The project's modules that a process holds.
+  std::optional<Target> target;
 };
 
 /// Progress outside a run: the module that is being imported.
@@ -97,6 +124,7 @@ enum class Phase {
   running = 1,           ///< Inside `pytest.main()`.
   session_finished = 2,  ///< pytest's session ended and every started test reported.
   returned = 3,          ///< `pytest.main()` returned.
+  declined = 4,          ///< It cannot give a right answer and has run no test; a fresh process may.
 };
 
 /// The runner of run `id` ended and was reaped.
@@ -105,7 +133,7 @@ struct Done {
   Phase phase = Phase::forked;
   std::optional<int> exit_code;  ///< Of the process; nothing when a signal ended it.
   std::optional<int> signal;
-  std::string nodeid;  ///< The test that was running, else empty.
+  std::string nodeid;  ///< The test that was running, else empty. The reason if it declined.
   std::string error;   ///< Why a runner could not be started, else empty.
 };
 

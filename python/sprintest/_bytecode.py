@@ -16,22 +16,30 @@ from typing import Any
 
 import _pytest.assertion.rewrite as rewrite
 
-from sprintest import _modules
+from sprintest import _preload
 
 
 def _may_be_stale(source: str, bytecode: str) -> bool:
-    if _modules.is_installed(source):
+    code = _preload.Preloader.code
+    if code is not None and not code.may_change(source):
         return False  # Nobody edits that from second to second, and it is too much to compile anew.
     try:
-        return os.stat(bytecode).st_mtime_ns <= os.stat(source).st_mtime_ns
+        info = os.stat(source)  # Nobody can set the time of the inode's last change.
+        return os.stat(bytecode).st_mtime_ns <= max(info.st_mtime_ns, info.st_ctime_ns)
     except OSError:
         return False  # One of them is gone: whoever asked finds that out himself.
 
 
 def distrust_younger_sources() -> None:
     """From now on this process compiles anew what may have been edited since it was compiled."""
-    _guard_python()
-    _guard_pytest()
+    global _is_guarded
+    if not _is_guarded:
+        _is_guarded = True
+        _guard_python()
+        _guard_pytest()
+
+
+_is_guarded = False
 
 
 def _guard_python() -> None:

@@ -27,16 +27,23 @@ class ImportOrder:
 
         bootstrap._find_spec = _find_spec
 
-    def third_party(self, plugins: _preload.Plugins) -> list[str]:
-        """The names that a zygote may import ahead of the next run: those that were installed."""
-        return [name for name in dict.fromkeys(self.names) if _is_third_party(name, plugins)]
+
+def preloadable(names: list[str]) -> list[str]:
+    """Those of the imported ``names`` that a zygote may import ahead of the next run.
+
+    They are what was installed, and what the user has put on the list of what is never unloaded.
+    """
+    return [name for name in dict.fromkeys(names) if _is_preloadable(name)]
 
 
-def _is_third_party(name: str, plugins: _preload.Plugins) -> bool:
+def _is_preloadable(name: str) -> bool:
     module = sys.modules.get(name)
     path = _modules.file_of(module)
     if path is None or getattr(module, "__name__", None) != name:
         return False
+    plugins, code = _preload.Preloader.plugins, _preload.Preloader.code
+    assert plugins is not None
+    assert code is not None
     package = name.partition(".")[0]
     # Some plugins act when pytest imports them (draw a random seed, say): once per run, then.
     if package == "sprintest" or name in plugins.entry_modules:
@@ -44,7 +51,7 @@ def _is_third_party(name: str, plugins: _preload.Plugins) -> bool:
     # What a conftest.py registered for rewriting, the zygote would not rewrite.
     if _is_rewritten(module) and package not in plugins.rewritten:
         return False
-    return _modules.is_installed(path)
+    return not code.may_change(path) or code.is_ignored(name)
 
 
 def _is_rewritten(module: Any) -> bool:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import fnmatch
 import functools
 import importlib.util
 import os
 import site
 import sys
 import sysconfig
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from types import ModuleType
 from typing import Any
 
@@ -39,7 +40,9 @@ def site_dirs() -> list[str]:
 @functools.cache
 def _installed() -> tuple[str, ...]:
     standard_library = os.path.realpath(sysconfig.get_paths()["stdlib"])
-    return tuple(folder + os.sep for folder in [standard_library, *site_dirs()])
+    # stest may be run from its own sources.
+    ours = os.path.dirname(os.path.realpath(__file__))
+    return tuple(folder + os.sep for folder in [standard_library, *site_dirs(), ours])
 
 
 def is_installed(path: str) -> bool:
@@ -48,17 +51,49 @@ def is_installed(path: str) -> bool:
 
 
 class ProjectCode:
-    """Tells project code from the rest: what lies below a root and was not installed there.
+    """Tells project code from the rest: what lies below a root and was not installed there, and what was
+    installed to be edited in its own folder.
 
-    A virtual environment may lie below the root as well; what it holds is third-party.
+    A virtual environment may lie below the root as well; what it holds is third-party, and so is what
+    PYTHONPATH leads to outside of the root. ``target`` is a further folder or file that is the project's
+    wherever it lies, also where packages are installed. ``ignore`` are patterns of modules that the user
+    wants to be treated as third-party; ``torch.*`` stands for ``torch`` too.
     """
 
-    def __init__(self, root: str) -> None:
+    def __init__(self, root: str, target: str = "", ignore: Sequence[str] = ()) -> None:
         self._root = os.path.realpath(root).rstrip(os.sep) + os.sep
+        search_path = filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))
+        self._libraries = tuple(os.path.realpath(entry).rstrip(os.sep) + os.sep for entry in search_path)
+        self._target = os.path.realpath(target).rstrip(os.sep) + os.sep if target else ""
+        self._ignore = [*ignore, *(pattern[:-2] for pattern in ignore if pattern.endswith(".*"))]
 
     def owns(self, path: str) -> bool:
         """Whether the file or folder at ``path`` is project code."""
-        return _real_path(path).startswith(self._root) and not is_installed(path)
+        real = _real_path(path)
+        is_library = real.startswith(self._libraries) and not real.startswith(self._root)
+        return self._is_target(path) or not (is_library or is_installed(path))
+
+    def may_change(self, path: str) -> bool:
+        """Whether it may change between runs: all that is not installed, wherever it lies."""
+        return self._is_target(path) or not is_installed(path)
+
+    def _is_target(self, path: str) -> bool:
+        return bool(self._target) and (_real_path(path) + os.sep).startswith(self._target)
+
+    def is_ignored(self, name: str) -> bool:
+        """Whether the user said that the module ``name`` is never to be unloaded."""
+        return any(fnmatch.fnmatchcase(name, pattern) for pattern in self._ignore)
+
+    def is_kept_apart(self, spec: Any) -> bool:
+        """Whether a module is the stash's to keep, not ``sys.modules``' from run to run."""
+        # Without a location: a namespace package, or built in.
+        places = [spec.origin] if spec.has_location else folders(spec.submodule_search_locations)
+        return any(self.may_change(place) for place in places) and not self.is_ignored(spec.name)
+
+    def select(self, names: Iterable[str]) -> list[str]:
+        """Those of the loaded modules ``names`` that must not reach another run."""
+        specs = ((name, getattr(sys.modules.get(name), "__spec__", None)) for name in names)
+        return [name for name, spec in specs if spec is not None and self.is_kept_apart(spec)]
 
     def owns_package(self, name: str) -> bool:
         """Whether importing the module ``name`` would load project code; imports nothing."""
@@ -69,6 +104,14 @@ class ProjectCode:
         return any(self.owns(place) for place in places or [] if place)
 
 
+def folders(path: Any) -> list[str]:
+    """What a package's ``__path__`` holds."""
+    try:
+        return list(path or ())
+    except KeyError:  # A namespace package's asks its parent, which need not be in `sys.modules`.
+        return list(path._path)
+
+
 def file_of(module: Any) -> str | None:
     """The file that ``module`` was loaded from, if it came from one."""
     spec = getattr(module, "__spec__", None) if isinstance(module, ModuleType) else None
@@ -77,11 +120,12 @@ def file_of(module: Any) -> str | None:
     return str(spec.origin)
 
 
-def loaded_files(started_ns: int) -> list[dict[str, Any]]:
+def loaded_files(started_ns: int, code: ProjectCode) -> list[dict[str, Any]]:
     """Each imported module's file, with the state in which it was read.
 
-    A file that changed while the imports ran (they began at ``started_ns``) may have been read
-    before or after: it gets an impossible time, so that it counts as changed.
+    Those of project code that is never unloaded are ``ignored``: a change is told, and no more. A file
+    that changed while the imports ran (they began at ``started_ns``) may have been read before or
+    after: it gets an impossible time, so that it counts as changed.
     """
     files = []
     for name, module in list(sys.modules.items()):
@@ -100,22 +144,35 @@ def loaded_files(started_ns: int) -> list[dict[str, Any]]:
                 "mtime_ns": info.st_mtime_ns if settled else 0,
                 "size": info.st_size,
                 "inode": info.st_ino,
+                "ignored": code.is_ignored(name) and code.may_change(path),
             }
         )
     return files
 
 
-def unload(names: Iterable[str]) -> None:
-    """Remove modules from this process, so that the next import of them reads their files anew."""
-    for name in names:
-        module = sys.modules.pop(name, None)
-        parent, _, child = name.rpartition(".")
-        if module is not None and getattr(sys.modules.get(parent), child, None) is module:
-            delattr(sys.modules[parent], child)
+def unload(name: str) -> bool:
+    """Remove a module from this process, so that the next import of it reads its file anew.
+
+    Returns whether it was the attribute of its package that bears its name, which is removed as well.
+    """
+    module = sys.modules.pop(name, None)
+    parent, _, child = name.rpartition(".")
+    siblings = getattr(sys.modules.get(parent), "__dict__", {})
+    bound = module is not None and siblings.get(child) is module
+    if bound:
+        delattr(sys.modules[parent], child)
+    return bound
 
 
 def forget_project(code: ProjectCode) -> None:
     """Unload project code that some third-party module has imported, and what was seen of its folders."""
-    unload([name for name, module in sys.modules.items() if (path := file_of(module)) and code.owns(path)])
-    for folder in [folder for folder in sys.path_importer_cache if code.owns(folder)]:
+    for name, module in list(sys.modules.items()):
+        if (path := file_of(module)) and code.owns(path) and not code.is_ignored(name):
+            unload(name)
+    forget_folders(code)
+
+
+def forget_folders(code: ProjectCode) -> None:
+    """Forget which files the project's folders hold: their times do not tell of every change."""
+    for folder in [folder for folder in sys.path_importer_cache if code.may_change(folder)]:
         del sys.path_importer_cache[folder]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+import sys
+from typing import Any, Callable
 
 import _stest_runner as runner  # type: ignore[import-not-found]  # built into stest-worker
 import pytest
@@ -11,9 +12,27 @@ import pytest
 class Reporter:
     """Registered in the run's own pytest session only; sessions that tests start have none."""
 
+    def __init__(self) -> None:
+        #: Whether the run can no longer be given up and started anew elsewhere.
+        self.settled = False
+        #: Whether something may still come up that the run would have to be given up for.
+        self.is_at_risk: Callable[[], bool] = lambda: False
+        #: Called when collection is over.
+        self.on_collected: Callable[[], None] = lambda: None
+        #: ``sys.path`` when all test modules had been imported; pytest takes back what it added.
+        self.path: list[str] = []
+        self.interrupted = False
+
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logstart(self, nodeid: str) -> None:
+        if not self.settled and not self.is_at_risk():
+            self._settle()
         runner.test_started(nodeid)
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_collection_finish(self) -> None:
+        self.path = list(sys.path)
+        self.on_collected()
 
     @pytest.hookimpl(trylast=True)
     def pytest_runtest_logfinish(self) -> None:
@@ -25,5 +44,14 @@ class Reporter:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self) -> None:
+        self._settle()
         # From here on an exit code is the suite's own choice, even one made by `os._exit`.
         runner.session_finished()
+
+    def pytest_keyboard_interrupt(self) -> None:
+        self.interrupted = True
+
+    def _settle(self) -> None:
+        if not self.settled:
+            self.settled = True
+            runner.settled()

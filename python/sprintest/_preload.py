@@ -12,6 +12,7 @@ an import does besides filling ``sys.modules`` is watched here:
 
 from __future__ import annotations
 
+import dataclasses
 import gc
 import importlib
 import os
@@ -20,9 +21,10 @@ import tempfile
 import threading
 import time
 import warnings
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, ClassVar
 
-from sprintest import _modules
+from sprintest import _modules, _target
 
 
 class EnvironmentReads:
@@ -52,13 +54,14 @@ class EnvironmentReads:
         def __iter__(environ: Any) -> Any:
             nonlocal scan
             scan = caller()
+            self.scanned()
             return original_iter(environ)
 
         def __getitem__(environ: Any, key: Any) -> Any:
             # A copy iterates and reads from one and the same instruction of whoever makes it.
             if scan is None or caller() != scan:
                 value = environ._data.get(environ.encodekey(key))
-                self.reads.setdefault(os.fsdecode(key), None if value is None else os.fsdecode(value))
+                self.note(os.fsdecode(key), None if value is None else os.fsdecode(value))
             return original_get(environ, key)
 
         cls.__getitem__ = __getitem__  # type: ignore[method-assign]
@@ -68,6 +71,13 @@ class EnvironmentReads:
     def __exit__(self, *_: object) -> None:
         for name, function in self._originals.items():
             setattr(type(os.environ), name, function)
+
+    def note(self, name: str, value: str | None) -> None:
+        """A variable was read."""
+        self.reads.setdefault(name, value)
+
+    def scanned(self) -> None:
+        """All variables were looked through."""
 
 
 class Plugins:
@@ -148,7 +158,11 @@ def _children() -> set[str]:
 
 
 class Preloader:
-    """One round of imports: ``with Preloader(root) as p: p.load(name) …``, then ``p.report()``."""
+    """One round of imports: ``with Preloader(path) as p: p.load(name) …``, then ``p.report()``.
+
+    ``path`` is where to look for the modules beside ``sys.path``: project code that is preloaded because
+    the user never wants it unloaded may lie where only a run's ``sys.path`` leads.
+    """
 
     #: What torch would compute with in a process that nobody limited; ``None`` before torch is here.
     torch_threads: int | None = None
@@ -156,8 +170,19 @@ class Preloader:
     #: As installed when this process started; the daemon restarts it when that changes.
     plugins: Plugins | None = None
 
-    def __init__(self, root: str) -> None:
-        self._code = _modules.ProjectCode(root)
+    #: The file of each module that was imported here, as it was then.
+    files: ClassVar[dict[str, dict[str, Any]]] = {}
+
+    #: What is project code, here and in all processes forked from this one.
+    code: _modules.ProjectCode | None = None
+
+    #: The package under development, as it was found when this process started.
+    target: _target.Target | None = None
+
+    def __init__(self, path: Sequence[str] = ()) -> None:
+        assert Preloader.code is not None
+        self._code = Preloader.code
+        self._path = [entry for entry in path if entry not in sys.path]
         self._env = EnvironmentReads()
         self._warnings = warnings.catch_warnings(record=True)
         # File times come from the kernel's coarse clock, which lags by up to a tick.
@@ -166,6 +191,7 @@ class Preloader:
     def __enter__(self) -> Preloader:
         import pytest  # noqa: F401  (always warm)
 
+        sys.path.extend(self._path)
         Preloader.plugins = Preloader.plugins or Plugins()
         self._config = _install_rewrite_hook(Preloader.plugins)
         self._log: Any = self._warnings.__enter__()
@@ -183,6 +209,7 @@ class Preloader:
         self._env.__exit__()
         self._warnings.__exit__(None, None, None)
         self._config._ensure_unconfigure()
+        sys.path[:] = [entry for entry in sys.path if entry not in self._path]
         _modules.forget_project(self._code)
 
     def load(self, name: str) -> tuple[str, bool]:
@@ -194,7 +221,7 @@ class Preloader:
         if name in sys.modules:
             return "", False
         try:
-            if self._code.owns_package(name):
+            if not self._code.is_ignored(name) and self._code.owns_package(name):
                 return "project code: every run imports it fresh", False
         except ImportError as error:
             return f"cannot be imported: {type(error).__name__}: {error}", False
@@ -202,11 +229,12 @@ class Preloader:
             importlib.import_module(name)
         except BaseException as error:  # a module may well raise SystemExit
             return f"cannot be imported: {type(error).__name__}: {error}", True
-        self._limit_torch()
-        reason = self._spoilt()
+        self.limit_torch()
+        reason = self.spoilt()
         return reason, bool(reason)
 
-    def _spoilt(self) -> str:
+    def spoilt(self) -> str:
+        """What the imports did that forks of this process would inherit; empty if nothing."""
         extra = [t.name for t in threading.enumerate() if t is not threading.main_thread()]
         if extra:
             return f"starts a thread when imported ({extra[0]})"
@@ -221,7 +249,7 @@ class Preloader:
             return f"warns when imported ({warning.category.__name__}: {warning.message})"
         return ""
 
-    def _limit_torch(self) -> None:
+    def limit_torch(self) -> None:
         """Keep torch to one thread in this process.
 
         A child of a process that ever ran a parallel region of GNU OpenMP hangs at its own first
@@ -235,13 +263,29 @@ class Preloader:
 
     def report(self) -> dict[str, Any]:
         """What the daemon compares with each request before it trusts this process."""
+        # One that is known was read before it may have changed.
+        known = {name: file for name, file in Preloader.files.items() if name in sys.modules}
+        found = {file["module"]: file for file in _modules.loaded_files(self._started_ns, self._code)}
+        Preloader.files = {**found, **known}
         return {
             "python": ".".join(map(str, sys.version_info[:3])),
             "executable": sys.executable,
             "site_dirs": _modules.site_dirs(),
             "env_reads": self._env.reads,
-            "files": _modules.loaded_files(self._started_ns),
+            "files": list(Preloader.files.values()),
+            "target": dataclasses.asdict(Preloader.target) if Preloader.target else None,
         }
+
+
+def set_project(root: str, target: str, target_path: str, ignore: Sequence[str]) -> None:
+    """Say what is project code, once and for all; see ``ProjectCode``.
+
+    ``target`` and ``target_path`` are what the user has configured. A package that was found without that
+    is no reason to distrust what is installed.
+    """
+    Preloader.target = found = _target.find(root, target, target_path)
+    is_configured = found is not None and found.how == "configured"
+    Preloader.code = _modules.ProjectCode(root, found.path if found and is_configured else "", ignore)
 
 
 def environment() -> dict[bytes, bytes]:

@@ -11,28 +11,18 @@ import os
 import sys
 import threading
 import time
-import traceback
 import weakref
 from typing import Any
 
 import _pytest.config
 import _stest_runner as runner  # type: ignore[import-not-found]  # built into stest-worker
 
-from sprintest import _bytecode, _learn, _modules, _preload
+from sprintest import _bytecode, _learn, _modules, _preload, _project, _watch
 from sprintest._plugin import Reporter
+from sprintest._stash import Stash
 
 #: ``c10::detail::default_rng_seed_val``, the first seed of earlier versions of torch.
 _CONSTANT_TORCH_SEED = 67280421310721
-
-
-def set_environment(env: dict[bytes, bytes]) -> None:
-    """Make ``env`` the whole environment, for Python and for C code."""
-    for name in [name for name in os.environb if name not in env]:
-        del os.environb[name]
-    for name, value in env.items():
-        if os.environb.get(name) != value:
-            os.environb[name] = value
-    time.tzset()
 
 
 def _become_python_m_pytest(args: list[str]) -> None:
@@ -75,44 +65,101 @@ def _refresh_process_state() -> None:
             torch.default_generator.seed()
 
 
-def main(args: list[str], nuke: list[str]) -> int:
-    """Run pytest with ``args``; return the exit code that ``python -m pytest`` would have.
+class Run:
+    """One run of pytest in this process, with or without a stash to take project modules from."""
 
-    ``nuke`` names modules that must not survive from the zygote.
+    def __init__(self, args: list[str], stash: Stash | None) -> None:
+        self.reporter = Reporter()
+        self._args = args
+        self._stash = stash
+
+    def execute(self) -> tuple[int, list[str]]:
+        """Run it; return the exit code of ``python -m pytest``, and what was imported, in order."""
+        # Nothing here may walk over all modules: each object that is looked at is a page copied.
+        if self._stash is not None:
+            self._begin(self._stash)
+        _refresh_process_state()
+        _become_python_m_pytest(self._args)
+        _bytecode.distrust_younger_sources()
+        names = _watch.names if self._stash is not None else _learn.ImportOrder().names
+        exit_code = _run_pytest(self.reporter)
+        runner.returned()
+        _empty_cuda_cache()
+        self._report(names)
+        return exit_code, names
+
+    def _begin(self, stash: Stash) -> None:
+        if extension := stash.stale_extension():
+            runner.decline(f"{extension} is a compiled module and has changed")
+        stash.on_reload_failure = self._reload_failed
+        self.reporter.is_at_risk = stash.is_at_risk
+        changed = stash.begin_run()
+        if stash.reloaded:
+            runner.receipt(_describe(changed, stash.reloaded), stash.reloaded)
+        self._reloaded = len(stash.reloaded)
+
+    def _reload_failed(self, name: str, error: BaseException) -> None:
+        """Something refuses to be done twice in one process. It may well be right in a fresh one."""
+        if not self.reporter.settled:
+            runner.decline(f"{name} cannot be loaded a second time ({type(error).__name__}: {error})")
+
+    def _report(self, names: list[str]) -> None:
+        project = []
+        if self._stash is not None:
+            if again := self._stash.reloaded[self._reloaded :]:
+                runner.receipt(_describe(again[:1], again), again)
+            project = self._stash.modules()
+        runner.imported(_learn.preloadable(names), self.reporter.path or list(sys.path), project)
+
+
+def _describe(changed: list[str], reloaded: list[str]) -> str:
+    shown = ", ".join(changed[:3])
+    notes = []
+    if more := len(changed[3:]):
+        notes.append(f"{more} more")
+    if dependents := len(reloaded) - len(changed):
+        notes.append(f"{dependents} dependent{'s' if dependents > 1 else ''}")
+    return f"reloaded {shown}" + (f" (+{', '.join(notes)})" if notes else "")
+
+
+def main(args: list[str], surgical: bool) -> int:
+    """Run pytest with ``args`` in this fork; return the exit code that ``python -m pytest`` would have.
+
+    ``surgical``: with the project modules that this process was forked with, or so that the next ones
+    can have them.
     """
-    # Nothing here may walk over all modules: each object that is looked at is a page copied.
-    _modules.unload(nuke)
-    _refresh_process_state()
-    _become_python_m_pytest(args)
-    _bytecode.distrust_younger_sources()
-    order = _learn.ImportOrder()
-    exit_code = _run_pytest()
-    runner.returned()
-    _empty_cuda_cache()
-    plugins = _preload.Preloader.plugins
-    assert plugins is not None
-    runner.imported(order.third_party(plugins))
-    _finish(order.names)
+    stash = _project.stash
+    if surgical and stash is None:
+        assert _preload.Preloader.code is not None
+        stash = Stash(_preload.Preloader.code)
+        _watch.install(stash)
+    exit_code, names = Run(args, stash).execute()
+    finish(names)
     return exit_code
 
 
-def _run_pytest() -> int:
+def _run_pytest(reporter: Reporter) -> int:
     """Execute ``pytest/__main__.py`` as ``__main__``; return the exit code that it leaves with."""
     main = sys.modules["__main__"]
     assert main.__spec__ is not None
     loader: Any = main.__spec__.loader
-    _register_in_next_session(Reporter())
+    _register_in_next_session(reporter)
     try:
         exec(loader.get_code("pytest.__main__"), main.__dict__)
     except SystemExit as error:
         return _system_exit_code(error)
     except KeyboardInterrupt:
-        traceback.print_exc()
+        _print_exception()
         return 130
     except BaseException:  # the interpreter's own last resort
-        traceback.print_exc()
+        _print_exception()
         return 1
     return 0
+
+
+def _print_exception() -> None:
+    with contextlib.suppress(BaseException):  # There may be nowhere left to print to.
+        sys.excepthook(*sys.exc_info())
 
 
 def _register_in_next_session(plugin: object) -> None:
@@ -145,16 +192,16 @@ def _empty_cuda_cache() -> None:
         torch.cuda.empty_cache()
 
 
-def _finish(imported: list[str]) -> None:
+def finish(imported: list[str]) -> None:
     """What ``Py_FinalizeEx`` does that others can see, in its order: threads, atexit, flush, objects.
 
     The rest of a finalisation only frees memory, for a tenth of a second and more with torch loaded.
     """
     threading._shutdown()  # type: ignore[attr-defined]
     atexit._run_exitfuncs()
-    _flush()
+    flush()
     _finalise_modules(imported)
-    _flush()
+    flush()
 
 
 def _finalise_modules(names: list[str]) -> None:
@@ -175,11 +222,13 @@ def _finalise_modules(names: list[str]) -> None:
 
 
 def _is_own(module: Any) -> bool:
-    path = _modules.file_of(module)
-    return path is not None and not _modules.is_installed(path)
+    code, path = _preload.Preloader.code, _modules.file_of(module)
+    assert code is not None
+    return path is not None and code.may_change(path)
 
 
-def _flush() -> None:
+def flush() -> None:
+    """Write out what Python's own streams still hold."""
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(OSError, ValueError, AttributeError):
             stream.flush()

@@ -7,6 +7,7 @@
 #include "cli/project.hpp"
 #include "cli/run.hpp"
 #include "cli/status_text.hpp"
+#include "cli/verify.hpp"
 #include "client/client.hpp"
 #include "client/daemon_launcher.hpp"
 #include "client/daemon_stopper.hpp"
@@ -87,7 +88,8 @@ struct Command {
   Answer (*execute)(const Options&, const Project&, Console&);
 };
 
-constexpr std::array<Command, 5> commands{{
+constexpr std::array<Command, 6> commands{{
+    {Action::verify, verify},
     {Action::status, status},
     {Action::stop, stop},
     {Action::start, start},

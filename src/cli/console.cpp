@@ -1,6 +1,7 @@
 #include "cli/console.hpp"
 
 #include <poll.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cstdlib>
@@ -31,6 +32,12 @@ bool has_reader(int fd) {
 }
 
 }  // namespace
+
+bool are_same_file(int one, int other) {
+  struct stat a {
+  }, b{};
+  return ::fstat(one, &a) == 0 && ::fstat(other, &b) == 0 && a.st_dev == b.st_dev && a.st_ino == b.st_ino;
+}
 
 Console::Target Console::standard() {
   const bool terminal = ::isatty(2) == 1;

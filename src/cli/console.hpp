@@ -8,6 +8,9 @@
 
 namespace stest {
 
+/// Whether two descriptors are one file: only that keeps the order of what is written through both.
+bool are_same_file(int one, int other);
+
 /// Everything that stest writes: the bytes of the run, untouched, and stest's own lines on stderr,
 /// which begin with "stest: ". Keeps the two from running into each other on a terminal. Borrows its
 /// descriptors. May be used by several threads.

@@ -5,13 +5,19 @@
 namespace stest {
 namespace {
 
-constexpr std::array<CommandInfo, 6> commands{{
+constexpr std::array<CommandInfo, 7> commands{{
     {"run", Action::run, "run pytest, with options of stest's own",
      "Run pytest in the project's daemon. What follows `--` goes to pytest untouched.",
      "Examples:\n"
      "  stest run -- tests/test_model.py -x\n"
      "  stest run --stuck-after 5m -- -k training\n"
-     "  stest run --events -- -q        for tools: one JSON object per line"},
+     "  stest run --events -- -q        for tools: one JSON object per line\n"
+     "  stest run --cold -- -k flaky    python -m pytest itself, for comparison"},
+    {"verify", Action::verify, "run warm and cold, and report every difference",
+     "Run pytest in the daemon, and again as `python -m pytest` in a fresh process. Report every difference\n"
+     "in outcomes, warnings and exit code. Every argument goes to pytest; put `--` before an own --help.\n"
+     "Exit code 0: both agree, be it on failures. 109: they differ.",
+     "Examples:\n  stest verify\n  stest verify tests/test_model.py -k loss"},
     {"status", Action::status, "what the daemon does, and what it has preloaded",
      "Show the state of the project's daemon. Exit code 108: none is running.",
      "Examples:\n  stest status\n  stest status --json"},
@@ -48,6 +54,7 @@ Examples:
   stest tests/test_model.py::test_loss -x
   stest -k tokenizer --lf
   stest run --stuck-after 5m -- tests -q
+  stest verify tests/test_model.py  is the warm answer the right one?
   stest status
 
 Exit codes: 0 to 5 are pytest's own (0 passed, 1 failed, 2 interrupted, 3 internal error,
@@ -61,6 +68,7 @@ Exit codes: 0 to 5 are pytest's own (0 passed, 1 failed, 2 interrupted, 3 intern
   106  the same, killed from outside: most often out of memory
   107  the run was ended by `stest stop` before pytest finished
   108  `stest status`, `stest logs`: there is no daemon
+  109  `stest verify`: the warm and the cold run differ
 
 Environment, each over its key in [tool.sprintest] of pyproject.toml where it has one:
   SPRINTEST_DIR           the folder of the daemon's files (.sprintest in the project's root)
@@ -74,6 +82,8 @@ Environment, each over its key in [tool.sprintest] of pyproject.toml where it ha
   SPRINTEST_IDLE_TIMEOUT  idle time after which the daemon ends (2h)
   SPRINTEST_CONCURRENCY   how many runs go at once (1)
   SPRINTEST_MEMORY_LIMIT  the most memory that the worker may hold
+  SPRINTEST_VERIFY_FAILURES
+                          yes: run again cold what failed, before that is the verdict (no)
   SPRINTEST_FORCE_TCP, SPRINTEST_PORT
                           serve on 127.0.0.1 instead of a Unix socket; its port (8000)
   NO_COLOR                no colour in stest's own lines

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "cli/cold_run.hpp"
 #include "cli/commands.hpp"
 #include "cli/options.hpp"
 
@@ -29,12 +30,15 @@ void fill_standard_descriptors() {
 }  // namespace
 
 int main(int argc, char** argv) {
-  fill_standard_descriptors();
-  ::signal(SIGPIPE, SIG_IGN);  // A reader that has left shows as an error of the write.
   Console console(Console::standard());
   try {
     const auto options = parse_options(std::vector<std::string>(argv + 1, argv + argc));
-    return options ? execute(*options, console) : report(console, options.error());
+    if (!options) return report(console, options.error());
+    // First of all, because pytest inherits descriptors and signals as they are.
+    if (options->run.cold) return report(console, become_cold_run(options->run.pytest_args));
+    fill_standard_descriptors();
+    ::signal(SIGPIPE, SIG_IGN);  // A reader that has left shows as an error of the write.
+    return execute(*options, console);
   } catch (const std::exception& exception) {
     return report(console, {ErrorCode::internal, exception.what(), "this is a bug in stest"});
   }

@@ -35,6 +35,9 @@ void add_options(CLI::App& app, Options& options) {
                      "Warn after so much silence, for example 90s or 5m; for this run")
           ->type_name("DURATION")
           ->check(is_duration);
+      app.add_flag("--cold", options.run.cold, "Run `python -m pytest` itself: no daemon, nothing warm")
+          ->excludes("--events")
+          ->excludes("--stuck-after");
       break;
     case Action::status:
       app.add_flag("--json", options.json, "Print the daemon's whole status as JSON");
@@ -51,12 +54,13 @@ void add_options(CLI::App& app, Options& options) {
   }
 }
 
-/// CLI11's own usage line, but for `run`, whose "--" it cannot know.
+/// CLI11's own usage line, but for the commands that take arguments of pytest, which it cannot know.
 class CommandFormatter : public CLI::Formatter {
  public:
   std::string make_usage(const CLI::App* app, std::string name) const override {
-    if (app->get_name() != "stest run") return CLI::Formatter::make_usage(app, name);
-    return "Usage: stest run [OPTIONS] -- [PYTEST ARGUMENTS...]\n\n";
+    if (app->get_name() == "stest run") return "Usage: stest run [OPTIONS] -- [PYTEST ARGUMENTS...]\n\n";
+    if (app->get_name() == "stest verify") return "Usage: stest verify [PYTEST ARGUMENTS...]\n\n";
+    return CLI::Formatter::make_usage(app, name);
   }
 };
 
@@ -69,9 +73,18 @@ tl::unexpected<Error> usage_error(const CommandInfo& command, const Arguments& e
               "pytest's arguments go after `--`: stest run -- " + extras.front());
 }
 
+/// `verify` has no options but `--help`: all else is pytest's, as it is without a command.
+bool is_for_pytest(const CommandInfo& command, const Arguments& args) {
+  return command.action == Action::verify && !args.empty() && args[0] != "-h" && args[0] != "--help";
+}
+
 Result<Options> parse_command(const CommandInfo& command, Arguments args) {
   Options options;
   options.action = command.action;
+  if (is_for_pytest(command, args)) {
+    options.run.pytest_args.assign(args.begin() + (args[0] == "--" ? 1 : 0), args.end());
+    return options;
+  }
   if (command.action == Action::run) std::tie(args, options.run.pytest_args) = split_at_dashes(args);
 
   CLI::App app{std::string(command.description), "stest " + std::string(command.name)};

@@ -7,7 +7,7 @@
 
 namespace stest {
 
-enum class Action { run, status, stop, start, restart, logs, print };
+enum class Action { run, verify, status, stop, start, restart, logs, print };
 
 /// A command line, understood.
 struct Options {

@@ -64,6 +64,13 @@ std::string worker_line(const json& worker) {
                             (python.empty() ? "" : ", Python " + python));
 }
 
+std::string target_line(const json& target) {
+  const auto path = text(target, "path");
+  const auto place = path.empty() ? "not found" : path;
+  const auto name = text(target, "name");
+  return line("target", name.empty() ? "" : name + ", " + place + " (" + text(target, "how") + ")");
+}
+
 struct Package {
   std::string name;
   double seconds = 0;
@@ -139,7 +146,8 @@ std::string last_result_line(const json& last, double now) {
 std::string status_text(const json& status, double now) {
   const auto& worker = field(status, "worker");
   return headline(status, now) + line("root", text(status, "root")) + line("python", text(status, "python")) +
-         worker_line(worker) + preloaded_line(worker) + left_out_lines(worker) + run_lines(status, now) +
+         worker_line(worker) + target_line(field(worker, "target")) + preloaded_line(worker) +
+         left_out_lines(worker) + run_lines(status, now) +
          last_result_line(field(status, "last_result"), now);
 }
 

@@ -7,6 +7,7 @@
 #include <numeric>
 #include <sstream>
 #include <string_view>
+#include <system_error>
 #include <tuple>
 #include <utility>
 
@@ -55,13 +56,14 @@ constexpr std::array kSettings{
             [](Config& config, const RawValue& raw) { return assign(config.ignore, parse_list(raw)); }},
     Setting{"preload", "", kModules, "[]", "",
             [](Config& config, const RawValue& raw) { return assign(config.preload, parse_list(raw)); }},
-    Setting{
-        "isolation", "SPRINTEST_ISOLATION", "\"fork\"", "fork",
-        "\"resident\" is not available in this version.",
-        [](Config& config, const RawValue& raw) { return assign_one_of(config.isolation, raw, {"fork"}); }},
-    Setting{"reload", "SPRINTEST_RELOAD", "\"clean\"", "clean",
-            "\"surgical\" is not available in this version.",
-            [](Config& config, const RawValue& raw) { return assign_one_of(config.reload, raw, {"clean"}); }},
+    Setting{"isolation", "SPRINTEST_ISOLATION", "\"fork\" or \"resident\"", "fork", "",
+            [](Config& config, const RawValue& raw) {
+              return assign_one_of(config.isolation, raw, {"fork", "resident"});
+            }},
+    Setting{"reload", "SPRINTEST_RELOAD", "\"clean\" or \"surgical\"", "clean", "",
+            [](Config& config, const RawValue& raw) {
+              return assign_one_of(config.reload, raw, {"clean", "surgical"});
+            }},
     Setting{"target", "SPRINTEST_TARGET_PKG", "the name of a package", "found", "",
             [](Config& config, const RawValue& raw) { return assign(config.target, parse_text(raw)); }},
     Setting{"target_path", "SPRINTEST_TARGET_PKG_PATH", "the folder of a package", "found", "",
@@ -78,6 +80,9 @@ constexpr std::array kSettings{
             }},
     Setting{"memory_limit", "SPRINTEST_MEMORY_LIMIT", kSize, "none", "",
             [](Config& config, const RawValue& raw) { return assign(config.memory_limit, parse_size(raw)); }},
+    Setting{
+        "verify_failures", "SPRINTEST_VERIFY_FAILURES", "true or false", "false", "",
+        [](Config& config, const RawValue& raw) { return assign(config.verify_failures, parse_bool(raw)); }},
     Setting{"", "SPRINTEST_FORCE_TCP", "0, false, no or off", "off", "TCP is not available in this version.",
             [](Config& config, const RawValue& raw) {
               return assign(config.force_tcp, parse_bool(raw)) && !config.force_tcp;
@@ -272,12 +277,24 @@ Status apply_variables(Config& config, const Environment& env) {
   return {};
 }
 
+Status check_target_path(const Config& config, const std::filesystem::path& root) {
+  std::error_code ignored;
+  if (!config.target_path || std::filesystem::is_directory(root / *config.target_path, ignored)) return {};
+  return fail(ErrorCode::config, "target_path is no folder: " + *config.target_path,
+              "It is that of the package under development; relative paths count from the project's root.");
+}
+
 }  // namespace
 
 Result<Config> load_config(const std::filesystem::path& root, const Environment& env) {
   Config config;
   if (Status status = apply_project(config, root); !status) return tl::unexpected(status.error());
   if (Status status = apply_variables(config, env); !status) return tl::unexpected(status.error());
+  if (Status status = check_target_path(config, root); !status) return tl::unexpected(status.error());
+  if (config.isolation == "resident" && config.concurrency > 1) {
+    return fail(ErrorCode::config, "isolation is \"resident\" and concurrency is more than 1",
+                "One process runs one suite at a time: leave concurrency at 1, or isolation at \"fork\".");
+  }
   return config;
 }
 

@@ -65,6 +65,16 @@ class FieldReader {
     }
   }
 
+  /// An object, read by `read_fields(FieldReader&)`, which is not called where it is missing or null.
+  template <class ReadFields>
+  void read_optional_object(const char* field, ReadFields read_fields) {
+    const nlohmann::json* found = find(field, false);
+    if (found == nullptr) return;
+    FieldReader reader(*found, what_ + ": " + field);
+    read_fields(reader);
+    if (!error_) error_ = reader.error_;
+  }
+
   /// Complains about a field whose name is not among `known`.
   void refuse_others(std::initializer_list<std::string_view> known);
 

@@ -68,7 +68,8 @@ json event_json(const event::Stuck& event) {
   return {{"event", "stuck"}, {"seconds", event.seconds}, {"nodeid", bytes_to_json(event.nodeid)}};
 }
 json event_json(const event::Receipt& event) {
-  return {{"event", "receipt"}, {"text", bytes_to_json(event.text)}};
+  return {
+      {"event", "receipt"}, {"text", bytes_to_json(event.text)}, {"reloaded", list_to_json(event.reloaded)}};
 }
 json event_json(const event::Done& event) {
   return {{"event", "done"},
@@ -108,7 +109,10 @@ void read(FieldReader& fields, event::Stuck& out) {
   fields.read("seconds", out.seconds);
   fields.read("nodeid", out.nodeid);
 }
-void read(FieldReader& fields, event::Receipt& out) { fields.read("text", out.text); }
+void read(FieldReader& fields, event::Receipt& out) {
+  fields.read("text", out.text);
+  fields.read_optional("reloaded", out.reloaded);
+}
 void read(FieldReader& fields, event::Done& out) {
   std::string ended;
   fields.read("exit_code", out.exit_code);

@@ -17,6 +17,7 @@ namespace fs = std::filesystem;
 struct ProcStat {
   char state = 0;
   int parent = 0;
+  int group = 0;
   std::uint64_t start_time = 0;
 };
 
@@ -55,9 +56,10 @@ std::optional<ProcStat> read_stat(int pid) {
   const std::vector<std::string_view> fields = split_words(std::string_view(text).substr(name_end + 1));
   if (fields.size() < 20) return std::nullopt;
   const auto parent = parse_number<int>(fields[1]);
+  const auto group = parse_number<int>(fields[2]);
   const auto start_time = parse_number<std::uint64_t>(fields[19]);
-  if (!parent || !start_time) return std::nullopt;
-  return ProcStat{fields[0][0], *parent, *start_time};
+  if (!parent || !group || !start_time) return std::nullopt;
+  return ProcStat{fields[0][0], *parent, *group, *start_time};
 }
 
 std::optional<ProcStat> read_living_stat(int pid) {
@@ -66,14 +68,18 @@ std::optional<ProcStat> read_living_stat(int pid) {
   return stat;
 }
 
-std::multimap<int, int> living_children_by_parent() {
-  std::multimap<int, int> children;
+template <class Use>
+void for_each_living(Use use) {
   std::error_code error;
   for (fs::directory_iterator entry("/proc", error), end; !error && entry != end; entry.increment(error)) {
     const auto pid = parse_number<int>(entry->path().filename().native());
-    const auto stat = pid ? read_living_stat(*pid) : std::nullopt;
-    if (stat) children.emplace(stat->parent, *pid);
+    if (const auto stat = pid ? read_living_stat(*pid) : std::nullopt) use(*pid, *stat);
   }
+}
+
+std::multimap<int, int> living_children_by_parent() {
+  std::multimap<int, int> children;
+  for_each_living([&](int pid, const ProcStat& stat) { children.emplace(stat.parent, pid); });
   return children;
 }
 
@@ -99,6 +105,14 @@ std::vector<int> descendants(int pid) {
   }
   found.erase(found.begin());
   return found;
+}
+
+std::vector<int> members_of_group(int group) {
+  std::vector<int> members;
+  for_each_living([&](int pid, const ProcStat& stat) {
+    if (stat.group == group) members.push_back(pid);
+  });
+  return members;
 }
 
 std::optional<std::uint64_t> resident_memory(int pid) {

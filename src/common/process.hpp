@@ -28,6 +28,9 @@ bool is_alive(const ProcessIdentity& identity);
 /// Every living descendant of `pid`, children before grandchildren.
 std::vector<int> descendants(int pid);
 
+/// The living processes of a process group.
+std::vector<int> members_of_group(int group);
+
 /// Resident memory in bytes; nothing if the process is gone.
 std::optional<std::uint64_t> resident_memory(int pid);
 
@@ -39,6 +42,7 @@ struct SpawnOptions {
   std::map<int, int> fds;            ///< Child's descriptor → ours. All others are closed; 0, 1 and 2
                                      ///< are /dev/null where they are not given.
   bool new_session = false;          ///< setsid() in the child.
+  bool dies_with_parent = false;     ///< SIGKILL when the thread that spawned it ends.
 };
 
 /// Starts a process. All signals have their default action in it and none is blocked.

@@ -12,7 +12,19 @@ namespace {
 
 using nlohmann::json;
 
-constexpr std::array<std::string_view, 4> kPhases{"forked", "running", "session_finished", "returned"};
+constexpr std::array<std::string_view, 5> kPhases{"forked", "running", "session_finished", "returned",
+                                                  "declined"};
+constexpr std::array<std::string_view, 3> kModes{"clean", "surgical", "resident"};
+
+template <class Enum, std::size_t Count>
+void read_name(FieldReader& fields, const char* key, const std::array<std::string_view, Count>& names,
+               Enum& out) {
+  std::string text;
+  fields.read(key, text);
+  const auto known = std::find(names.begin(), names.end(), text);
+  if (known == names.end()) return fields.mistyped(key, "a known " + std::string(key));
+  out = static_cast<Enum>(known - names.begin());
+}
 
 template <class T>
 json nullable(const std::optional<T>& value) {
@@ -42,13 +54,27 @@ json files_json(const std::vector<Ready::File>& files) {
                     {"path", bytes_to_json(file.path)},
                     {"mtime_ns", file.mtime_ns},
                     {"size", file.size},
-                    {"inode", file.inode}});
+                    {"inode", file.inode},
+                    {"ignored", file.ignored}});
   }
   return list;
 }
 
+json target_json(const std::optional<Ready::Target>& target) {
+  if (!target) return nullptr;
+  return {{"name", bytes_to_json(target->name)}, {"path", bytes_to_json(target->path)}, {"how", target->how}};
+}
+
 json message_json(const Preload& message) {
-  return {{"type", "preload"}, {"modules", list_to_json(message.modules)}};
+  return {
+      {"type", "preload"}, {"modules", list_to_json(message.modules)}, {"path", list_to_json(message.path)}};
+}
+json message_json(const HoldProject& message) {
+  return {{"type", "hold_project"},
+          {"modules", list_to_json(message.modules)},
+          {"path", list_to_json(message.path)},
+          {"cwd", bytes_to_json(message.cwd)},
+          {"env", environment_to_json(message.env)}};
 }
 json message_json(const RunTest& message) {
   return {{"type", "run_test"},
@@ -57,7 +83,8 @@ json message_json(const RunTest& message) {
           {"cwd", bytes_to_json(message.cwd)},
           {"env", environment_to_json(message.env)},
           {"umask", message.umask},
-          {"nuke", list_to_json(message.nuke)}};
+          {"mode", kModes[static_cast<std::size_t>(message.mode)]},
+          {"memory_limit", message.memory_limit}};
 }
 json message_json(const Signal& message) {
   return {{"type", "signal"}, {"id", message.id}, {"signal", message.signal}};
@@ -73,7 +100,9 @@ json message_json(const Ready& message) {
           {"left_out", left_out_json(message.left_out)},
           {"site_dirs", list_to_json(message.site_dirs)},
           {"files", files_json(message.files)},
-          {"env_reads", environment_to_json(message.env_reads)}};
+          {"env_reads", environment_to_json(message.env_reads)},
+          {"project", list_to_json(message.project)},
+          {"target", target_json(message.target)}};
 }
 json message_json(const Importing& message) {
   return {{"type", "importing"}, {"module", bytes_to_json(message.module)}};
@@ -96,14 +125,24 @@ json message_json(const Unfit& message) {
           {"reason", bytes_to_json(message.reason)}};
 }
 
-void read(FieldReader& fields, Preload& out) { fields.read("modules", out.modules); }
+void read(FieldReader& fields, Preload& out) {
+  fields.read("modules", out.modules);
+  fields.read("path", out.path);
+}
+void read(FieldReader& fields, HoldProject& out) {
+  fields.read("modules", out.modules);
+  fields.read("path", out.path);
+  fields.read("cwd", out.cwd);
+  fields.read("env", out.env);
+}
 void read(FieldReader& fields, RunTest& out) {
   fields.read("id", out.id);
   fields.read("args", out.args);
   fields.read("cwd", out.cwd);
   fields.read("env", out.env);
   fields.read("umask", out.umask);
-  fields.read("nuke", out.nuke);
+  read_name(fields, "mode", kModes, out.mode);
+  fields.read("memory_limit", out.memory_limit);
 }
 void read(FieldReader& fields, Signal& out) {
   fields.read("id", out.id);
@@ -133,8 +172,16 @@ void read(FieldReader& fields, Ready& out) {
     item.read("mtime_ns", file.mtime_ns);
     item.read("size", file.size);
     item.read("inode", file.inode);
+    item.read("ignored", file.ignored);
   });
   fields.read("env_reads", out.env_reads);
+  fields.read("project", out.project);
+  fields.read_optional_object("target", [&](FieldReader& item) {
+    Ready::Target& target = out.target.emplace();
+    item.read("name", target.name);
+    item.read("path", target.path);
+    item.read("how", target.how);
+  });
 }
 void read(FieldReader& fields, Importing& out) { fields.read("module", out.module); }
 void read(FieldReader& fields, Started& out) {
@@ -142,16 +189,12 @@ void read(FieldReader& fields, Started& out) {
   fields.read("pid", out.pid);
 }
 void read(FieldReader& fields, Done& out) {
-  std::string phase;
   fields.read("id", out.id);
-  fields.read("phase", phase);
+  read_name(fields, "phase", kPhases, out.phase);
   fields.read_optional("exit_code", out.exit_code);
   fields.read_optional("signal", out.signal);
   fields.read("nodeid", out.nodeid);
   fields.read("error", out.error);
-  const auto known = std::find(kPhases.begin(), kPhases.end(), phase);
-  if (known == kPhases.end()) return fields.mistyped("phase", "a known phase");
-  out.phase = static_cast<Phase>(known - kPhases.begin());
 }
 void read(FieldReader& fields, Unfit& out) {
   fields.read("module", out.module);
@@ -172,8 +215,9 @@ struct Parser {
   Result<Message> (*parse)(FieldReader&);
 };
 
-constexpr std::array<Parser<ToWorker>, 4> kToWorker{{
+constexpr std::array<Parser<ToWorker>, 5> kToWorker{{
     {"preload", parse<ToWorker, Preload>},
+    {"hold_project", parse<ToWorker, HoldProject>},
     {"run_test", parse<ToWorker, RunTest>},
     {"signal", parse<ToWorker, Signal>},
     {"shutdown", parse<ToWorker, Shutdown>},

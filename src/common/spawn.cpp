@@ -1,4 +1,5 @@
 #include <fcntl.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -26,6 +27,7 @@ struct Plan {
   const char* executable = nullptr;
   const char* cwd = nullptr;  ///< Or nothing.
   bool new_session = false;
+  int parent = 0;  ///< Whose end is the child's end; 0: nobody's.
   std::vector<std::string> env_entries;
   std::vector<char*> argv;
   std::vector<char*> envp;  ///< Empty: inherit.
@@ -114,9 +116,16 @@ void install_fds(Plan& plan) {
   close_fds_from(3, plan.keep.data(), plan.keep.size());
 }
 
+/// Also where the parent has ended before anybody could be told.
+void die_with(int parent) {
+  ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+  if (::getppid() != parent) ::_exit(127);
+}
+
 [[noreturn]] void run_child(Plan& plan) {
   reset_signals();
   if (plan.new_session) ::setsid();
+  if (plan.parent != 0) die_with(plan.parent);
   install_fds(plan);
   if (plan.cwd != nullptr && ::chdir(plan.cwd) != 0) give_up(plan, Failure::Step::change_folder);
   ::execve(plan.executable, plan.argv.data(), plan.envp.empty() ? environ : plan.envp.data());
@@ -159,6 +168,7 @@ Result<int> spawn(const SpawnOptions& options) {
   plan.executable = options.executable.c_str();
   plan.cwd = options.cwd.empty() ? nullptr : options.cwd.c_str();
   plan.new_session = options.new_session;
+  plan.parent = options.dies_with_parent ? ::getpid() : 0;
   plan.argv = pointers(plan.executable, options.args);
   plan_environment(plan, options.env);
   plan_fds(plan, options.fds, null.get());

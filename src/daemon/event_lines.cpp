@@ -6,43 +6,61 @@
 
 namespace stest {
 
-std::vector<event::Test> EventLines::feed(std::string_view bytes) {
+std::vector<Event> EventLines::feed(std::string_view bytes) {
   buffer_.append(bytes);
-  std::vector<event::Test> tests;
+  std::vector<Event> events;
   std::size_t begin = 0;
   for (auto end = buffer_.find('\n'); end != std::string::npos; end = buffer_.find('\n', begin)) {
-    take_line(std::string_view(buffer_).substr(begin, end - begin), tests);
+    take_line(std::string_view(buffer_).substr(begin, end - begin), events);
     begin = end + 1;
   }
   buffer_.erase(0, begin);
   if (buffer_.size() > max_line) buffer_.clear();
-  return tests;
+  return events;
 }
 
-void EventLines::take_line(std::string_view line, std::vector<event::Test>& tests) {
+void EventLines::take_line(std::string_view line, std::vector<Event>& events) {
   const auto json = nlohmann::json::parse(line, nullptr, false);
   try {
-    if (json.at("event") == "imported") {
-      imported_ = json.at("modules").get<std::vector<std::string>>();
-      return;
-    }
+    if (take_news(json)) return;
   } catch (const nlohmann::json::exception& error) {
     spdlog::warn("skipped a line on the event pipe: {}", error.what());
     return;
   }
-  const auto event = event_from_json(json);
-  const auto* test = event ? std::get_if<event::Test>(&*event) : nullptr;
-  if (!test) {
-    spdlog::warn("skipped a line on the event pipe: it is no report of a test");
+  auto event = event_from_json(json);
+  if (!event || !remember(*event)) {
+    spdlog::warn("skipped a line on the event pipe: it is not of the runner's kinds");
     return;
   }
-  remember(*test);
-  tests.push_back(*test);
+  events.push_back(std::move(*event));
 }
 
-void EventLines::remember(const event::Test& test) {
-  if (test.when == "start") nodeid_ = test.nodeid;
-  if (test.when == "teardown" && test.nodeid == nodeid_) nodeid_.clear();
+/// Lines that are for the daemon alone.
+bool EventLines::take_news(const nlohmann::json& json) {
+  const auto& kind = json.at("event");
+  if (kind == "settled") {
+    settled_ = true;
+  } else if (kind == "imported") {
+    lessons_.modules = json.at("modules").get<std::vector<std::string>>();
+    lessons_.path = json.at("path").get<std::vector<std::string>>();
+    lessons_.project = json.at("project").get<std::vector<std::string>>();
+  } else {
+    return false;
+  }
+  return true;
+}
+
+/// Whether it is one of those that a runner may send.
+bool EventLines::remember(const Event& event) {
+  if (const auto* receipt = std::get_if<event::Receipt>(&event)) {
+    lessons_.reloaded = lessons_.reloaded || !receipt->reloaded.empty();
+    return true;
+  }
+  const auto* test = std::get_if<event::Test>(&event);
+  if (test == nullptr) return false;
+  if (test->when == "start") nodeid_ = test->nodeid;
+  if (test->when == "teardown" && test->nodeid == nodeid_) nodeid_.clear();
+  return true;
 }
 
 }  // namespace stest

@@ -8,29 +8,41 @@
 
 namespace stest {
 
+/// What a run taught about the ones to come.
+struct Lessons {
+  std::vector<std::string> modules;  ///< Third-party modules that it imported itself, in order.
+  std::vector<std::string> path;     ///< `sys.path` at its end.
+  std::vector<std::string> project;  ///< Project modules that a process could hold for later runs.
+  bool reloaded = false;             ///< Some that a process held are no longer right.
+};
+
 /// Reads what the runner's pytest plugin writes on the event pipe: JSON Lines, in pieces of any size.
 /// Lines that are no event are logged and skipped: whatever tests write there must not end a run.
 class EventLines {
  public:
-  /// The reports that `bytes` completes.
-  std::vector<event::Test> feed(std::string_view bytes);
+  /// The reports and receipts that `bytes` completes.
+  std::vector<Event> feed(std::string_view bytes);
 
   /// The test that runs; empty outside tests.
   const std::string& nodeid() const { return nodeid_; }
 
-  /// The third-party modules that the run imported itself, in order.
-  const std::vector<std::string>& imported() const { return imported_; }
+  /// Whether the run said that it cannot decline any more: tests run.
+  bool settled() const { return settled_; }
+
+  const Lessons& lessons() const { return lessons_; }
 
   /// A longer line is dropped.
   static constexpr std::size_t max_line = 64u << 20;
 
  private:
-  void take_line(std::string_view line, std::vector<event::Test>& tests);
-  void remember(const event::Test& test);
+  void take_line(std::string_view line, std::vector<Event>& events);
+  bool take_news(const nlohmann::json& json);
+  bool remember(const Event& event);
 
   std::string buffer_;
   std::string nodeid_;
-  std::vector<std::string> imported_;
+  bool settled_ = false;
+  Lessons lessons_;
 };
 
 }  // namespace stest

@@ -16,7 +16,7 @@ namespace stest {
 
 namespace {
 
-constexpr int format_version = 1;
+constexpr int format_version = 2;
 
 nlohmann::json sites_to_json(const SitesState& sites) {
   auto json = nlohmann::json::object();
@@ -62,11 +62,13 @@ void PreloadStore::load() {
     if (json.at("version") != format_version || json.at("python") != python_.string()) return;
     auto sites = sites_from_json(json.at("sites"));
     auto learned = json.at("learned").get<std::vector<std::string>>();
+    auto path = json.at("path").get<std::vector<std::string>>();
     for (const auto& row : json.at("left_out")) {
       left_out_.push_back({row.at("module").get<std::string>(), row.at("reason").get<std::string>()});
     }
     sites_ = std::move(sites);
     learned_ = std::move(learned);
+    path_ = std::move(path);
   } catch (const nlohmann::json::exception& error) {
     spdlog::warn("{} is unreadable and starts anew: {}", file_.string(), error.what());
     left_out_.clear();
@@ -99,14 +101,16 @@ bool PreloadStore::is_left_out(std::string_view module) const {
                      [&](const LeftOut& out) { return covers(out.name, module); });
 }
 
-Status PreloadStore::learn(const std::vector<std::string>& imported,
+Status PreloadStore::learn(const std::vector<std::string>& imported, const std::vector<std::string>& path,
                            const std::vector<std::string>& site_dirs) {
   std::unordered_set<std::string> known(learned_.begin(), learned_.end());
   const auto before = learned_.size();
   for (const auto& module : imported) {
     if (!is_left_out(module) && known.insert(module).second) learned_.push_back(module);
   }
-  return learned_.size() == before ? Status{} : save(site_dirs);
+  if (learned_.size() == before) return {};
+  path_ = path;
+  return save(site_dirs);
 }
 
 Status PreloadStore::leave_out(LeftOut module, const std::vector<std::string>& site_dirs) {
@@ -122,6 +126,7 @@ Status PreloadStore::save(const std::vector<std::string>& site_dirs) {
                       {"python", python_.string()},
                       {"sites", sites_to_json(sites_)},
                       {"learned", learned_},
+                      {"path", path_},
                       {"left_out", nlohmann::json::array()}};
   for (const auto& out : left_out_)
     json["left_out"].push_back({{"module", out.name}, {"reason", out.reason}});

@@ -29,9 +29,13 @@ class PreloadStore {
   /// Forgets everything if the packages are no longer those that it was learned with.
   void forget_if_outdated();
 
-  /// Adds the modules that are new. Errors: the file cannot be written; what was learned is kept in
-  /// memory.
-  Status learn(const std::vector<std::string>& imported, const std::vector<std::string>& site_dirs);
+  /// Adds the modules that are new; `path` was `sys.path` when they were imported. Errors: the file
+  /// cannot be written; what was learned is kept in memory.
+  Status learn(const std::vector<std::string>& imported, const std::vector<std::string>& path,
+               const std::vector<std::string>& site_dirs);
+
+  /// Where to look for the modules.
+  const std::vector<std::string>& path() const { return path_; }
 
   /// Never to be preloaded again, nor what lies in it.
   Status leave_out(LeftOut module, const std::vector<std::string>& site_dirs);
@@ -45,6 +49,7 @@ class PreloadStore {
   std::filesystem::path python_;
   SitesState sites_;
   std::vector<std::string> learned_;
+  std::vector<std::string> path_;
   std::vector<LeftOut> left_out_;
 };
 

@@ -7,6 +7,7 @@
 #include "daemon/run_control.hpp"
 #include "stest/config.hpp"
 #include "stest/messages.hpp"
+#include "stest/protocol.hpp"
 
 namespace stest {
 
@@ -19,6 +20,12 @@ struct Run {
   std::int64_t since = 0;  ///< The same in seconds since the epoch.
   RunControl control;
 };
+
+/// Which process is to run its tests.
+inline protocol::RunMode mode_of(const Config& config) {
+  if (config.isolation == "resident") return protocol::RunMode::resident;
+  return config.reload == "surgical" ? protocol::RunMode::surgical : protocol::RunMode::clean;
+}
 
 /// Who listens to a run; both are called in the run's own thread only.
 struct Listener {

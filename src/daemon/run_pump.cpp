@@ -37,9 +37,20 @@ Status connect(Fd& ours, Fd& theirs) {
   return set_nonblocking(ours.get(), true);
 }
 
-/// Nothing is to be unloaded: in `reload = "clean"` the worker holds no project code.
-protocol::RunTest message_for(const Run& run) {
-  return {run.id, run.request.args, run.request.cwd, run.request.env, run.request.umask, {}};
+/// More output than this is not held back: whoever writes so much before the first test is not declining.
+constexpr std::size_t held_limit = 16u << 20;
+/// A process that is fresh has no reason to decline; this only bounds what should not happen.
+constexpr int most_starts = 3;
+
+protocol::RunTest message_for(const Run& run, protocol::RunMode mode) {
+  const auto& request = run.request;
+  return {run.id,
+          request.args,
+          request.cwd,
+          request.env,
+          request.umask,
+          mode,
+          run.config.memory_limit.value_or(0)};
 }
 
 /// What is in a pipe now.
@@ -55,7 +66,9 @@ RunPump::RunPump(WorkerProcess& worker, Run& run, const Listener& listener)
       run_(run),
       listener_(listener),
       silence_(run.config.stuck_after, Clock::now()),
-      checked_(Clock::now()) {}
+      checked_(Clock::now()),
+      mode_(mode_of(run.config)),
+      holds_back_(mode_ != protocol::RunMode::clean) {}
 
 RunPump::~RunPump() {
   run_.control.detach();
@@ -63,18 +76,49 @@ RunPump::~RunPump() {
 }
 
 RunReport RunPump::run() {
-  if (auto launched = launch(); !launched) {
-    report_.launch_error = launched.error().message;
-  } else {
-    while (!over()) step();
+  follow();
+  while (may_start_over()) {
+    start_over();
+    follow();
   }
   // Before `drain`: a client that vanishes now changes nothing any more.
   report_.cancelled = run_.control.strongest();
   report_.cancel_reason = run_.control.reason();
   drain();
+  release();
   report_.nodeid = lines_.nodeid();
-  report_.imported = lines_.imported();
+  report_.lessons = lines_.lessons();
+  report_.lessons.reloaded = report_.lessons.reloaded || declined_;
   return std::move(report_);
+}
+
+/// One process of the run, from its start to its end.
+void RunPump::follow() {
+  ++starts_;
+  if (auto launched = launch(); !launched) {
+    report_.launch_error = launched.error().message;
+    return;
+  }
+  while (!over()) step();
+}
+
+bool RunPump::may_start_over() const {
+  return report_.done && report_.done->phase == protocol::Phase::declined && holds_back_ &&
+         starts_ < most_starts && !run_.control.strongest();
+}
+
+void RunPump::start_over() {
+  const auto reason = report_.done->nodeid;
+  spdlog::info("run {}: starts over: {}", run_.id, reason);
+  emit(event::Receipt{"started a clean process: " + reason});
+  declined_ = true;
+  // The process that held the project's modules is of no use here; the resident one has ended.
+  if (mode_ == protocol::RunMode::surgical) mode_ = protocol::RunMode::clean;
+  run_.control.detach();
+  worker_.close_mailbox(run_.id);
+  report_.done.reset();
+  held_.clear();
+  held_bytes_ = 0;
 }
 
 Status RunPump::launch() {
@@ -90,7 +134,7 @@ Status RunPump::launch() {
   if (!mailbox) return tl::unexpected(mailbox.error());
   mailbox_ = *mailbox;
   // A worker that dies here is seen in the mailbox, which knows how it died.
-  if (auto sent = worker_.send(message_for(run_), ends.fds()); !sent) {
+  if (auto sent = worker_.send(message_for(run_, mode_), ends.fds()); !sent) {
     spdlog::warn("run {}: {}", run_.id, sent.error().message);
     worker_.kill();
     return {};
@@ -138,8 +182,21 @@ void RunPump::read_output(Fd& pipe, Stream stream) {
   auto read = read_some(pipe.get(), read_limit);
   if (!read || read->end) return pipe.reset();
   if (read->would_block) return;
-  emit(event::Output{stream, std::move(read->data)});
+  const auto size = read->data.size();
+  take(event::Output{stream, std::move(read->data)}, size);
   silence_.heard(Clock::now());
+}
+
+void RunPump::take(Event event, std::size_t size) {
+  if (!holds_back_) return emit(event);
+  held_bytes_ += size;
+  held_.push_back(std::move(event));
+  if (held_bytes_ > held_limit) release();
+}
+
+void RunPump::release() {
+  holds_back_ = false;
+  for (const auto& event : std::exchange(held_, {})) emit(event);
 }
 
 void RunPump::read_events() {
@@ -149,16 +206,17 @@ void RunPump::read_events() {
 }
 
 void RunPump::take_events(std::string_view bytes) {
-  for (auto& test : lines_.feed(bytes)) {
-    emit(std::move(test));
+  for (auto& event : lines_.feed(bytes)) {
+    take(std::move(event), sizeof(Event));
     silence_.heard(Clock::now());
   }
+  if (holds_back_ && lines_.settled()) release();
 }
 
 // All that the tests' process wrote is in the pipes by now. Processes that it left behind may hold
 // them open and go on writing, so what is there now is read, and not until the end of file.
 void RunPump::drain() {
-  const auto take = [](const Fd& pipe, auto use) {
+  const auto empty = [](const Fd& pipe, auto use) {
     for (auto left = pipe ? bytes_in(pipe.get()) : 0; left > 0;) {
       auto read = read_some(pipe.get(), std::min(left, read_limit));
       if (!read || read->data.empty()) return;
@@ -166,9 +224,15 @@ void RunPump::drain() {
       use(std::move(read->data));
     }
   };
-  take(out_, [this](std::string data) { emit(event::Output{Stream::out, std::move(data)}); });
-  take(err_, [this](std::string data) { emit(event::Output{Stream::err, std::move(data)}); });
-  take(events_, [this](const std::string& data) { take_events(data); });
+  const auto output = [this](Stream stream) {
+    return [this, stream](std::string data) {
+      const auto size = data.size();
+      take(event::Output{stream, std::move(data)}, size);
+    };
+  };
+  empty(out_, output(Stream::out));
+  empty(err_, output(Stream::err));
+  empty(events_, [this](const std::string& data) { take_events(data); });
 }
 
 void RunPump::emit(const Event& event) {

@@ -15,6 +15,10 @@ namespace stest {
 /// Drives one run on a ready worker: hands it over, turns what comes through its pipes into events,
 /// and returns when its process has ended. A client that does not read holds the tests back, as a
 /// terminal would; one that has gone away ends them.
+///
+/// A process that other runs have left something in may decline, before the first test runs as a rule.
+/// As long as it may, all that it says is held back; if it does, that is dropped, and the run starts
+/// anew in a fresh process.
 class RunPump {
  public:
   RunPump(WorkerProcess& worker, Run& run, const Listener& listener);
@@ -26,6 +30,9 @@ class RunPump {
   using Clock = std::chrono::steady_clock;
 
   Status launch();
+  void follow();
+  bool may_start_over() const;
+  void start_over();
   void step();
   int poll_timeout() const;
   bool over() const { return report_.done || report_.worker_death; }
@@ -34,6 +41,8 @@ class RunPump {
   void read_output(Fd& pipe, Stream stream);
   void read_events();
   void take_events(std::string_view bytes);
+  void take(Event event, std::size_t size);
+  void release();
   void drain();
 
   void emit(const Event& event);
@@ -56,6 +65,13 @@ class RunPump {
   std::optional<Clock::time_point> killed_;    ///< When a cancel by SIGKILL was seen.
   Clock::time_point checked_;                  ///< When the client was last asked for.
   RunReport report_;
+
+  protocol::RunMode mode_;
+  std::vector<Event> held_;  ///< What a process said that may still decline.
+  std::size_t held_bytes_ = 0;
+  bool holds_back_;
+  int starts_ = 0;
+  bool declined_ = false;
 };
 
 }  // namespace stest

@@ -28,6 +28,7 @@ std::string place(Phase phase, const std::string& nodeid) {
       return "outside any test (while collecting, or between two tests)";
     case Phase::session_finished:
     case Phase::returned:
+    case Phase::declined:
       break;
   }
   return "after the last test";
@@ -63,7 +64,8 @@ bool ended_by_cancel(const RunReport& report) {
   if (!report.cancelled) return false;
   if (*report.cancelled != CancelHow::interrupt || report.cancel_reason != CancelReason::client) return true;
   // Ctrl-C: where pytest still returned, its own exit code stands.
-  return !report.done || report.done->signal || report.done->phase < Phase::session_finished;
+  return !report.done || report.done->signal || report.done->phase < Phase::session_finished ||
+         report.done->phase == Phase::declined;
 }
 
 event::Done result_of_process(const protocol::Done& done, const std::string& nodeid) {
@@ -71,6 +73,11 @@ event::Done result_of_process(const protocol::Done& done, const std::string& nod
     return result(ExitCode::worker_failed, Outcome::internal_error,
                   "stest's worker could not start the tests' process: " + done.error,
                   "`stest restart` starts a new worker; `stest logs` shows what this one wrote.");
+  }
+  if (done.phase == Phase::declined) {
+    return result(ExitCode::worker_failed, Outcome::internal_error,
+                  "the tests' process gave up before any test ran: " + nodeid,
+                  "`stest restart` starts from the beginning.");
   }
   if (done.signal) return died_by_signal(*done.signal, done.phase, nodeid);
   const int code = done.exit_code.value_or(static_cast<int>(ExitCode::internal_error));

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "common/process.hpp"
+#include "daemon/event_lines.hpp"
 #include "daemon/run_control.hpp"
 #include "stest/messages.hpp"
 #include "stest/protocol.hpp"
@@ -19,7 +20,7 @@ struct RunReport {
   std::string nodeid;        ///< The test that ran last, where the worker cannot tell.
   std::optional<CancelHow> cancelled;
   std::optional<CancelReason> cancel_reason;
-  std::vector<std::string> imported;
+  Lessons lessons;
 };
 
 /// The result that the client gets; `duration_s` is left to the caller. Exit code 0 only if pytest

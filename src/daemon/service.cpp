@@ -32,11 +32,13 @@ nlohmann::json run_to_json(const RunQueue::View& view) {
           {"since", view.run->since}};
 }
 
-nlohmann::json result_to_json(const Run& run, const event::Done& done) {
+nlohmann::json result_to_json(const Run& run, const event::Done& done,
+                              const std::vector<std::string>& receipts) {
   return {{"id", run.id},
           {"exit_code", done.exit_code},
           {"outcome", name(done.outcome)},
           {"duration_s", done.duration_s},
+          {"receipt", receipts},
           {"finished_at", std::time(nullptr)}};
 }
 
@@ -74,9 +76,13 @@ Result<std::shared_ptr<Service::Ticket>> Service::admit(RunRequest request) {
 
 void Service::run(Ticket& ticket, const Listener& listener) {
   Run& run = *ticket.run_;
+  std::vector<std::string> receipts;
   const Listener observed{[&](const Event& event) {
                             if (const auto* test = std::get_if<event::Test>(&event)) {
                               queue_.set_nodeid(run, test->when == "teardown" ? "" : test->nodeid);
+                            }
+                            if (const auto* receipt = std::get_if<event::Receipt>(&event)) {
+                              receipts.push_back(receipt->text);
                             }
                             return listener.emit(event);
                           },
@@ -84,7 +90,7 @@ void Service::run(Ticket& ticket, const Listener& listener) {
   auto done = execute(run, observed);
   done.duration_s = std::chrono::duration<double>(Clock::now() - run.arrived).count();
   // Before the client hears of the end, so that whatever it asks next finds the run over.
-  finish(run, done);
+  finish(run, done, receipts);
   listener.emit(done);
 }
 
@@ -113,15 +119,15 @@ event::Done Service::run_on_worker(Run& run, const Listener& listener) {
     return failed_result(lease.error());
   }
   const auto report = RunPump(lease->worker(), run, listener).run();
-  manager_.learn(*lease, report.imported);
+  manager_.learn(*lease, run, report.lessons);
   return result_of(report);
 }
 
-void Service::finish(const Run& run, const event::Done& done) {
+void Service::finish(const Run& run, const event::Done& done, const std::vector<std::string>& receipts) {
   spdlog::info("run {}: {}, exit code {}, {:.2f} s {}", run.id, name(done.outcome), done.exit_code,
                done.duration_s, done.message);
   queue_.leave(run);
-  board_.set_last_result(result_to_json(run, done));
+  board_.set_last_result(result_to_json(run, done, receipts));
   {
     std::lock_guard lock(mutex_);
     idle_since_ = Clock::now();

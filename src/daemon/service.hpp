@@ -79,7 +79,7 @@ class Service {
   event::Done execute(Run& run, const Listener& listener);
   std::optional<event::Done> await_turn(const Run& run, const Listener& listener);
   event::Done run_on_worker(Run& run, const Listener& listener);
-  void finish(const Run& run, const event::Done& done);
+  void finish(const Run& run, const event::Done& done, const std::vector<std::string>& receipts);
   void refresh_status();
   std::string state() const;
   void wake();

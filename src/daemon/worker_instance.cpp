@@ -1,15 +1,19 @@
 #include "daemon/worker_instance.hpp"
 
+#include <spdlog/spdlog.h>
 #include <sys/stat.h>
 
 #include <algorithm>
 #include <array>
 #include <csignal>
+#include <iterator>
 #include <string_view>
+#include <utility>
 
 #include "common/log_tail.hpp"
 #include "daemon/preload_store.hpp"
 #include "daemon/run_result.hpp"
+#include "stest/messages.hpp"
 
 namespace stest {
 
@@ -40,6 +44,11 @@ bool is_unchanged(const protocol::Ready::File& file) {
                         static_cast<std::uint64_t>(now.st_mtim.tv_nsec);
   return mtime_ns == file.mtime_ns && static_cast<std::uint64_t>(now.st_size) == file.size &&
          now.st_ino == file.inode;
+}
+
+nlohmann::json describe_target(const std::optional<protocol::Ready::Target>& target) {
+  if (!target) return nullptr;
+  return {{"name", bytes_to_json(target->name)}, {"path", bytes_to_json(target->path)}, {"how", target->how}};
 }
 
 std::string mebibytes(std::uint64_t bytes) { return std::to_string(bytes >> 20) + " MiB"; }
@@ -91,7 +100,72 @@ nlohmann::json WorkerInstance::describe(const std::vector<protocol::Ready::LeftO
           {"python", ready.python},
           {"executable", ready.executable},
           {"preloaded", std::move(preloaded)},
-          {"left_out", std::move(left_out)}};
+          {"left_out", std::move(left_out)},
+          {"project", ready.project},
+          {"target", describe_target(ready.target)}};
+}
+
+void WorkerInstance::learn_project(const RunRequest& request, const Lessons& lessons) {
+  if (lessons.project.empty() && !lessons.reloaded) return;
+  std::set<std::string> known(ready.project.begin(), ready.project.end());
+  for (const auto& out : ready.left_out) known.insert(out.name);
+  const auto is_known = [&](const std::string& name) { return known.contains(name); };
+  project_is_due = project_is_due || lessons.reloaded ||
+                   !std::all_of(lessons.project.begin(), lessons.project.end(), is_known);
+
+  protocol::HoldProject wanted{lessons.project, lessons.path, request.cwd, request.env};
+  if (project) {
+    const std::set<std::string> used(wanted.modules.begin(), wanted.modules.end());
+    std::copy_if(project->modules.begin(), project->modules.end(), std::back_inserter(wanted.modules),
+                 [&](const std::string& name) { return !used.contains(name); });
+    if (wanted.path.empty()) wanted.path = project->path;  // The run died before it told.
+  }
+  project = std::move(wanted);
+}
+
+std::optional<protocol::ToWorker> WorkerInstance::next_task(protocol::Preload preload) {
+  state = State::warming;
+  if (!preload.modules.empty()) {
+    spdlog::info("worker {} imports {} modules", process->pid(), preload.modules.size());
+    project_is_due = project.has_value();  // It ends the process that held them.
+    return preload;
+  }
+  if (std::exchange(project_is_due, false)) {
+    spdlog::info("worker {} has a process hold {} project modules", process->pid(), project->modules.size());
+    return *project;
+  }
+  state = State::ready;
+  return std::nullopt;
+}
+
+std::vector<std::string> WorkerInstance::news() {
+  std::vector<std::string> texts;
+  for (const auto& module : changed_ignored()) {
+    texts.push_back(module +
+                    " changed, but `ignore` keeps the loaded copy: the tests see the old one; `stest "
+                    "restart` loads it anew");
+  }
+  const auto& target = ready.target;
+  if (target && target->path.empty() && !std::exchange(told_target_, true)) {
+    texts.push_back("the target " + target->name +
+                    " is neither in the project nor installed: what lies below the root and is not "
+                    "installed counts as the project's code");
+  }
+  return texts;
+}
+
+/// Each once per change.
+std::vector<std::string> WorkerInstance::changed_ignored() {
+  std::vector<std::string> modules;
+  for (const auto& file : ready.files) {
+    if (!file.ignored || is_unchanged(file)) continue;
+    const auto state_now = file_state(file.path);
+    const auto known = told_.find(file.path);
+    if (known != told_.end() && known->second == state_now) continue;
+    told_[file.path] = state_now;
+    modules.push_back(file.module);
+  }
+  return modules;
 }
 
 std::set<std::string> WorkerInstance::env_reads() const {
@@ -107,7 +181,8 @@ std::optional<Restart> WorkerInstance::unfit_for(const WorkerKey& wanted,
   if (const auto path = changed_site(sites)) {
     return Restart{RestartReason::packages_changed, *path + " changed"};
   }
-  const auto stale = std::find_if_not(ready.files.begin(), ready.files.end(), is_unchanged);
+  const auto stale = std::find_if(ready.files.begin(), ready.files.end(),
+                                  [](const auto& file) { return !file.ignored && !is_unchanged(file); });
   if (stale != ready.files.end()) {
     return Restart{RestartReason::packages_changed, stale->module + " changed (" + stale->path + ")"};
   }

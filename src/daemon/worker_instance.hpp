@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -8,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "daemon/event_lines.hpp"
 #include "daemon/worker_key.hpp"
 #include "daemon/worker_process.hpp"
 
@@ -39,6 +41,10 @@ struct WorkerInstance {
   ExitStatus exit;
   std::optional<protocol::Ready::LeftOut> lesson;  ///< The module that its end is blamed on.
 
+  /// What a process is to hold for the runs in `reload = "surgical"`, as the last of them taught.
+  std::optional<protocol::HoldProject> project;
+  bool project_is_due = false;  ///< There is none such process, or it holds something else.
+
   std::unique_ptr<WorkerProcess> process;
 
   /// Notes the end, and returns the module that the next worker must not preload, if it is to blame.
@@ -50,9 +56,26 @@ struct WorkerInstance {
   /// The "worker" of `GET /v1/status`. `unfit_before` is what earlier workers found unfit.
   nlohmann::json describe(const std::vector<protocol::Ready::LeftOut>& unfit_before) const;
 
+  /// Takes in what a run in `reload = "surgical"` has taught of the project's modules.
+  void learn_project(const RunRequest& request, const Lessons& lessons);
+
+  /// What to send to the worker, which waits: `preload` if there is anything in it, else the project's
+  /// modules if they are due. Sets the state that follows.
+  std::optional<protocol::ToWorker> next_task(protocol::Preload preload);
+
+  /// What a person should know of it, in words: each ignored module whose file has changed since it was
+  /// loaded, once per change; once that the configured target does not exist.
+  std::vector<std::string> news();
+
   std::set<std::string> env_reads() const;
   /// Why it cannot serve `wanted`; nothing if it can, now or once it is ready.
   std::optional<Restart> unfit_for(const WorkerKey& wanted, std::optional<std::uint64_t> memory_limit) const;
+
+ private:
+  std::vector<std::string> changed_ignored();
+
+  std::map<std::string, FileState> told_;  ///< By path.
+  bool told_target_ = false;
 };
 
 std::string_view name(WorkerInstance::State state);

@@ -111,6 +111,10 @@ std::optional<Restart> difference(const WorkerKey& running, const WorkerKey& wan
   if (running.preload != wanted.preload) {
     return Restart{RestartReason::preload_changed, "the configured preload list changed"};
   }
+  if (running.ignore != wanted.ignore || running.target_path != wanted.target_path ||
+      running.target != wanted.target) {
+    return Restart{RestartReason::project_code_changed, "what counts as the project's code changed"};
+  }
   return std::nullopt;
 }
 

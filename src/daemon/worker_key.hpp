@@ -32,7 +32,10 @@ std::optional<std::string> changed_site(const SitesState& before);
 struct WorkerKey {
   Environment env;
   std::string cwd;
-  std::vector<std::string> preload;  ///< As configured.
+  std::vector<std::string> preload;  ///< As configured; so is all that follows.
+  std::vector<std::string> ignore;
+  std::string target_path;
+  std::string target = {};
 };
 
 /// Why a worker was started, for the log and the freshness receipt.
@@ -44,6 +47,7 @@ enum class RestartReason {
   cwd_changed,
   packages_changed,
   preload_changed,
+  project_code_changed,
   memory_limit,
 };
 struct Restart {

@@ -58,15 +58,28 @@ WorkerManager::~WorkerManager() { stop(); }
 
 Result<WorkerLease> WorkerManager::acquire(const Run& run, const Listener& listener) {
   const auto& request = run.request;
-  Attempt attempt{run, listener, {request.env, request.cwd, run.config.preload}, {run, listener}};
+  const auto& config = run.config;
+  const auto target_path = config.target_path ? (program_.root / *config.target_path).string() : "";
+  const WorkerKey key{request.env,   request.cwd, config.preload,
+                      config.ignore, target_path, config.target.value_or("")};
+  Attempt attempt{run, listener, key, {run, listener}};
   for (;;) {
     auto instance = claim(attempt);
     if (!instance) return tl::unexpected(instance.error());
     WorkerLease lease(*this, *instance);
     const auto ready = await_ready(**instance, attempt);
     if (!ready) return tl::unexpected(ready.error());
-    if (*ready) return lease;
+    if (!*ready) continue;
+    tell_news(**instance, listener);
+    return lease;
   }
+}
+
+void WorkerManager::tell_news(WorkerInstance& instance, const Listener& listener) {
+  std::unique_lock lock(mutex_);
+  const auto news = instance.news();
+  lock.unlock();
+  for (const auto& text : news) listener.emit(event::Receipt{text});
 }
 
 /// Takes a claim on the current worker, or on a new one where that cannot serve. In turn, so that a run
@@ -134,7 +147,8 @@ Result<WorkerManager::Instance> WorkerManager::start(const Attempt& attempt) {
   instance->log_offset = file_size_or_zero(program_.log_file);
   const auto cwd = is_folder(attempt.key.cwd) ? attempt.key.cwd : program_.root.string();
   auto process = WorkerProcess::spawn(
-      {program_.executable, program_.python, program_.root, program_.log_file, attempt.key.env, cwd},
+      {program_.executable, program_.python, program_.root, program_.log_file, attempt.key.env, cwd,
+       attempt.key.ignore, attempt.key.target_path, attempt.key.target},
       children_);
   if (!process) return tl::unexpected(process.error());
   instance->process = std::move(*process);
@@ -195,9 +209,11 @@ void WorkerManager::end_current(std::unique_lock<std::mutex>& lock) {
   replacing_ = false;
 }
 
-void WorkerManager::learn(const WorkerLease& lease, const std::vector<std::string>& modules) {
+void WorkerManager::learn(const WorkerLease& lease, const Run& run, const Lessons& lessons) {
   std::lock_guard lock(mutex_);
-  log_failure(store_.learn(modules, lease.instance_->ready.site_dirs));
+  auto& instance = *lease.instance_;
+  log_failure(store_.learn(lessons.modules, lessons.path, instance.ready.site_dirs));
+  if (mode_of(run.config) == protocol::RunMode::surgical) instance.learn_project(run.request, lessons);
 }
 
 void WorkerManager::preload_learned() {
@@ -208,12 +224,11 @@ void WorkerManager::preload_learned() {
   std::erase_if(modules, [&](const std::string& module) {
     return std::find(instance->asked.begin(), instance->asked.end(), module) != instance->asked.end();
   });
-  if (modules.empty()) return;
-  spdlog::info("worker {} preloads {} more modules", instance->process->pid(), modules.size());
-  instance->asked.insert(instance->asked.end(), modules.begin(), modules.end());
-  instance->state = State::warming;
+  protocol::Preload preload{std::move(modules), store_.path()};
+  instance->asked.insert(instance->asked.end(), preload.modules.begin(), preload.modules.end());
+  const auto task = instance->next_task(std::move(preload));
   lock.unlock();
-  (void)instance->process->send(protocol::Preload{std::move(modules)});  // Its end is heard of elsewhere.
+  if (task) (void)instance->process->send(*task);  // Its end is heard of elsewhere.
   on_change_();
 }
 
@@ -269,16 +284,15 @@ void WorkerManager::on_ready(WorkerInstance& instance, const protocol::Ready& re
   const bool greeting = instance.state == State::starting;
   instance.ready = ready;
   instance.importing.clear();
-  instance.state = State::ready;
   protocol::Preload preload;
   if (greeting) {
     instance.sites = sites_state(program_.python, ready.site_dirs);
-    preload.modules = store_.modules(instance.key.preload, instance.use_learned);
+    preload = {store_.modules(instance.key.preload, instance.use_learned), store_.path()};
     instance.asked = preload.modules;
-    if (!preload.modules.empty()) instance.state = State::warming;
   }
+  const auto task = instance.next_task(std::move(preload));
   lock.unlock();
-  if (!preload.modules.empty()) (void)instance.process->send(preload);
+  if (task) (void)instance.process->send(*task);
   changed();
 }
 

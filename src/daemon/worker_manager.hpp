@@ -56,8 +56,8 @@ class WorkerManager {
   /// (by the client's absence too), `worker_failed` with the end of the worker's log.
   Result<WorkerLease> acquire(const Run& run, const Listener& listener);
 
-  /// Remembers modules that a run on `lease`'s worker imported itself.
-  void learn(const WorkerLease& lease, const std::vector<std::string>& modules);
+  /// Remembers what a run on `lease`'s worker has taught.
+  void learn(const WorkerLease& lease, const Run& run, const Lessons& lessons);
 
   /// Lets the worker import what was learned since it started. To be called when no run waits.
   void preload_learned();
@@ -84,6 +84,7 @@ class WorkerManager {
   std::optional<Restart> reason_to_replace(const Attempt& attempt) const;
   Result<Instance> start(const Attempt& attempt);
   Result<bool> await_ready(const WorkerInstance& instance, Attempt& attempt);
+  void tell_news(WorkerInstance& instance, const Listener& listener);
   static bool may_retry(const WorkerInstance& instance, Attempt& attempt);
   void drop(Instance instance);
   void end_current(std::unique_lock<std::mutex>& lock);

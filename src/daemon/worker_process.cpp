@@ -37,6 +37,13 @@ Result<int> start(const WorkerCommand& command, int channel, Children& children)
   options.executable = command.executable;
   options.args = {"--channel-fd", std::to_string(channel_fd), "--python", command.python.string(),
                   "--root",       command.root.string()};
+  if (!command.target.empty()) options.args.insert(options.args.end(), {"--target", command.target});
+  if (!command.target_path.empty()) {
+    options.args.insert(options.args.end(), {"--target-path", command.target_path});
+  }
+  for (const auto& pattern : command.ignore) {
+    options.args.insert(options.args.end(), {"--ignore", pattern});
+  }
   options.env = &command.env;
   options.cwd = command.cwd;
   options.fds = {{0, null->get()}, {1, log->get()}, {2, log->get()}, {channel_fd, channel}};

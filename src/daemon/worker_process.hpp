@@ -25,6 +25,9 @@ struct WorkerCommand {
   std::filesystem::path log_file;  ///< Takes the worker's stdout and stderr; empty: ours.
   Environment env;
   std::string cwd;
+  std::vector<std::string> ignore;  ///< Patterns of project modules that are never unloaded.
+  std::string target_path;          ///< Folder of the package under development; empty: to be found.
+  std::string target;               ///< Its name; empty: to be found.
 };
 
 /// One worker: owns the process, its channel and two threads, one that reads the channel and one

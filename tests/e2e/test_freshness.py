@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-import pytest
-
 from .harness import Project
 
 ASKS = "from subject import value\ndef test(): assert value() == 'new'\n"
@@ -171,36 +169,6 @@ def test_restart_is_told_in_the_receipt(project: Project) -> None:
     assert answer["exit_code"] == 0
     assert any("OMP_NUM_THREADS" in text for text in answer["receipt"])
     assert worker(project) != before
-
-
-@pytest.mark.torch
-def test_omp_num_threads_has_its_effect(project: Project) -> None:
-    project.configure(sprintest="preload = ['torch']")
-    source = "import torch\ndef test(): open('n', 'w').write(str(torch.get_num_threads()))\n"
-    project.write("test_it.py", source)
-    for number in ("1", "2", "1"):
-        project.python("-c", f"{source}test()", env={"OMP_NUM_THREADS": number}).expect(0)
-        expected = project.read("n")
-        project.stest(env={"OMP_NUM_THREADS": number}).expect(0)
-        assert project.read("n") == expected
-
-
-def test_pythonpath_changes_between_runs(project: Project) -> None:
-    project.write("test_it.py", ASKS)
-    for value, code in [("new", 0), ("old", 1), ("new", 0)]:
-        folder = project.home / value
-        folder.mkdir(exist_ok=True)
-        (folder / "subject.py").write_text(subject(value))
-        project.stest(env={"PYTHONPATH": str(folder)}).expect(code)
-    project.stest().expect(2)
-
-
-def test_hash_seed_is_the_clients(project: Project) -> None:
-    project.write("test_it.py", "def test(): open('seen', 'w').write(str(hash('a word')))\n")
-    for seed in ("1", "2", "1"):
-        plain = project.python("-c", "print(hash('a word'))", env={"PYTHONHASHSEED": seed}).expect(0)
-        project.stest(env={"PYTHONHASHSEED": seed}).expect(0)
-        assert project.read("seen") == plain.text.strip()
 
 
 def test_folder_moved_away_and_replaced(project: Project) -> None:

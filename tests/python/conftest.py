@@ -5,10 +5,11 @@ from __future__ import annotations
 import array
 import json
 import os
+import select
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,20 +18,34 @@ import pytest
 BIN = Path(os.environ.get("STEST_BIN_DIR", Path(sys.executable).parent))
 
 
+#: For an answer of the worker; a worker that hangs must not hang the tests.
+PATIENCE_S = 30
+
+
 class Worker:
     """A worker of our own, which has greeted. Owns the process and the socket."""
 
-    def __init__(self, root: Path, env: dict[str, str]) -> None:
+    def __init__(self, root: Path, env: dict[str, str], options: tuple[str, ...] = ()) -> None:
         self.root = root
         self.env = env
+        self._last_id = 0
         ours, theirs = socket.socketpair()
+        ours.settimeout(PATIENCE_S)
         self._socket = ours
         with theirs:
             fd = theirs.fileno()
             command = [BIN / "stest-worker", "--channel-fd", str(fd), "--python", sys.executable]
-            self.process = subprocess.Popen([*command, "--root", root], pass_fds=[fd], env=env, cwd=root)
+            command += ["--root", root, *options]
+            self.process = subprocess.Popen(command, pass_fds=[fd], env=env, cwd=root)
         self._lines = ours.makefile("r")
         self.ready = self.receive()
+
+    def write(self, name: str, source: str) -> Path:
+        """A file of the project."""
+        path = self.root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(source)
+        return path
 
     def send(self, message: dict[str, Any], fds: tuple[int, ...] = ()) -> None:
         rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", fds))] if fds else []
@@ -42,30 +57,45 @@ class Worker:
         message: dict[str, Any] = json.loads(line)
         return message
 
-    def preload(self, *modules: str) -> dict[str, Any]:
+    def preload(self, *modules: str, path: tuple[str, ...] = ()) -> dict[str, Any]:
         """Ask for imports; return the answer that ends them."""
-        self.send({"type": "preload", "modules": list(modules)})
+        self.send({"type": "preload", "modules": modules, "path": path})
         answer = self.receive()
         while answer["type"] == "importing":
             answer = self.receive()
         return answer
 
-    def run(self, *args: str, env: dict[str, str] | None = None, nuke: tuple[str, ...] = ()) -> Run:
-        """One run of pytest, to its end."""
+    def hold(self, *modules: str, path: list[str]) -> dict[str, Any]:
+        """Have the project's modules held; return the answer."""
+        place = {"cwd": str(self.root), "env": self.env}
+        self.send({"type": "hold_project", "modules": modules, "path": path, **place})
+        return self.receive()
+
+    def begin(self, *args: str, mode: str = "clean", memory_limit: int = 0, **env: str) -> Running:
+        """Ask for a run of pytest; variables of ``env`` are set for it."""
+        self._last_id += 1
         (out, out_end), (events, events_end) = os.pipe(), os.pipe()
+        message = {"type": "run_test", "id": self._last_id, "args": args, "cwd": str(self.root)}
+        message |= {"umask": 0o22, "env": {**self.env, **env}, "mode": mode, "memory_limit": memory_limit}
         with open(os.devnull, "rb") as null:
-            message = {"type": "run_test", "id": 1, "args": args, "cwd": str(self.root), "umask": 0o22}
-            message |= {"env": {**self.env, **(env or {})}, "nuke": nuke}
             self.send(message, (null.fileno(), out_end, out_end, events_end))
         os.close(out_end)
         os.close(events_end)
-        with open(out) as file:
-            text = file.read()
-        with open(events) as file:
-            told = [json.loads(line) for line in file]
+        return Running(self._last_id, out, events)
+
+    def end(self, running: Running) -> Run:
+        """Read what a run writes, and its end."""
+        text = read_all(running.out)
+        told = [json.loads(line) for line in running.events]
+        running.events.close()
         started, done = self.receive(), self.receive()
         assert (started["type"], done["type"]) == ("started", "done")
-        return Run(text, told, done)
+        assert started["id"] == done["id"] == running.id
+        return Run(text, told, started["pid"], done)
+
+    def run(self, *args: str, mode: str = "clean", memory_limit: int = 0, **env: str) -> Run:
+        """One run of pytest, to its end."""
+        return self.end(self.begin(*args, mode=mode, memory_limit=memory_limit, **env))
 
     def close(self) -> None:
         self._lines.close()
@@ -73,15 +103,57 @@ class Worker:
         self.process.wait(30)
 
 
+def read_all(fd: int) -> str:
+    """All up to the end of file, which must come."""
+    data = b""
+    with open(fd, "rb", buffering=0) as file:
+        while select.select([file], [], [], PATIENCE_S)[0]:
+            piece = file.read(65536)
+            if not piece:
+                return data.decode()
+            data += piece
+    raise AssertionError(f"a process holds the run's pipe: {data!r}")
+
+
+class Running:
+    """A run that has not ended, and our ends of its pipes."""
+
+    def __init__(self, id: int, out: int, events: int) -> None:
+        self.id, self.out, self.events = id, out, os.fdopen(events)
+
+    def await_test(self) -> None:
+        """Wait until a test has started."""
+        for line in self.events:
+            if json.loads(line).get("when") == "start":
+                return
+        raise AssertionError("no test has started")
+
+
 class Run:
     """What a run left behind."""
 
-    def __init__(self, text: str, events: list[dict[str, Any]], done: dict[str, Any]) -> None:
-        self.text, self.events, self.done = text, events, done
+    def __init__(self, text: str, events: list[dict[str, Any]], pid: int, done: dict[str, Any]) -> None:
+        self.text, self.events, self.pid, self.done = text, events, pid, done
+        self.exit_code: int | None = done["exit_code"]
+
+    def _last(self, kind: str) -> dict[str, Any]:
+        return next(event for event in reversed(self.events) if event["event"] == kind)
 
     @property
     def imported(self) -> list[str]:
-        return list(self.events[-1]["modules"])
+        return list(self._last("imported")["modules"])
+
+    @property
+    def path(self) -> list[str]:
+        return list(self._last("imported")["path"])
+
+    @property
+    def project(self) -> list[str]:
+        return list(self._last("imported")["project"])
+
+    @property
+    def receipts(self) -> list[tuple[str, list[str]]]:
+        return [(event["text"], event["reloaded"]) for event in self.events if event["event"] == "receipt"]
 
 
 class Site:
@@ -101,13 +173,28 @@ def site(tmp_path: Path) -> Site:
     return Site(folder)
 
 
+StartWorker = Callable[..., Worker]
+
+
 @pytest.fixture
-def worker(tmp_path: Path, site: Site) -> Iterator[Worker]:
+def start_worker(tmp_path: Path, site: Site) -> Iterator[StartWorker]:
+    """Starts a worker, with further options of the command line."""
     root = tmp_path / "project"
     root.mkdir()
     (root / "pytest.ini").write_text("[pytest]\n")
     env = {k: v for k, v in os.environ.items() if not k.startswith(("PYTEST_", "SPRINTEST_", "COV_"))}
     paths = [str(site.folder), *filter(None, [env.get("PYTHONPATH")])]
-    worker = Worker(root, {**env, "PYTHONPATH": os.pathsep.join(paths)})
-    yield worker
-    worker.close()
+    workers = []
+
+    def start(*options: str) -> Worker:
+        workers.append(Worker(root, {**env, "PYTHONPATH": os.pathsep.join(paths)}, options))
+        return workers[-1]
+
+    yield start
+    for worker in workers:
+        worker.close()
+
+
+@pytest.fixture
+def worker(start_worker: StartWorker) -> Worker:
+    return start_worker()

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import sys
+import time
 from typing import Any
 
 import pytest
 
-from .conftest import Site, Worker
+from .conftest import Site, StartWorker, Worker
 
 
 def names(entries: list[dict[str, Any]]) -> list[str]:
@@ -16,10 +17,11 @@ def names(entries: list[dict[str, Any]]) -> list[str]:
 
 def test_greeting_tells_what_was_embedded(worker: Worker) -> None:
     assert worker.ready["type"] == "ready"
-    assert worker.ready["protocol"] == 1
+    assert worker.ready["protocol"] == 2
     assert worker.ready["executable"] == sys.executable
     assert worker.ready["python"] == ".".join(map(str, sys.version_info[:3]))
     assert worker.ready["preloaded"] == []
+    assert worker.ready["project"] == []
 
 
 def test_run_reports_tests_and_result(worker: Worker) -> None:
@@ -43,15 +45,6 @@ def test_preloaded_module_is_shared_by_runs_and_its_file_is_told(worker: Worker,
     assert worker.run().done["exit_code"] == 0
 
 
-def test_nuke_makes_a_run_import_anew(worker: Worker, site: Site) -> None:
-    site.add("heavy", "import os; made_in = os.getpid()")
-    worker.preload("heavy")
-    (worker.root / "test_it.py").write_text(
-        "import heavy, os\ndef test(): assert heavy.made_in == os.getpid()\n"
-    )
-    assert worker.run(nuke=("heavy",)).done["exit_code"] == 0
-
-
 def test_run_tells_what_it_imported_itself(worker: Worker) -> None:
     (worker.root / "helper.py").write_text("import colorsys\n")
     (worker.root / "test_it.py").write_text("import helper\ndef test(): pass\n")
@@ -66,6 +59,25 @@ def test_project_code_is_not_preloaded(worker: Worker) -> None:
     worker.env["PYTHONPATH"] += f":{worker.root}"
     answer = worker.preload("mine")
     assert names(answer["left_out"]) == ["mine"]
+
+
+def test_ignored_project_code_is_preloaded_from_where_runs_find_it(start_worker: StartWorker) -> None:
+    worker = start_worker("--ignore", "mine.*")
+    worker.write("src/mine/__init__.py", "import os; made_in = os.getpid()")
+    file = worker.write("src/mine/part.py", "")
+    answer = worker.preload("mine.part", path=(str(worker.root / "src"),))
+    assert names(answer["preloaded"]) == ["mine.part"]
+    ignored = {entry["path"]: entry["ignored"] for entry in answer["files"]}
+    assert ignored[str(file)] is True
+    assert list(ignored.values()).count(True) == 2
+    worker.write("test_it.py", f"import mine.part\ndef test(): assert mine.made_in == {worker.process.pid}\n")
+    assert worker.run("-o", "pythonpath=src").exit_code == 0
+
+
+def test_code_of_the_target_path_is_not_preloaded(start_worker: StartWorker, site: Site) -> None:
+    worker = start_worker("--target-path", str(site.folder))
+    site.add("mine", "")
+    assert names(worker.preload("mine")["left_out"]) == ["mine"]
 
 
 def test_missing_module_is_left_out_and_spoils_nothing(worker: Worker) -> None:
@@ -135,3 +147,24 @@ def test_end_of_the_channel_ends_worker_and_run(worker: Worker) -> None:
 def test_unknown_message_ends_the_worker(worker: Worker) -> None:
     worker.send({"type": "dance"})
     assert worker.process.wait(30) == 0
+
+
+def test_file_is_told_as_it_was_when_it_was_read(worker: Worker, site: Site) -> None:
+    site.add("heavy", "")
+    site.add("gone", "")
+
+    def told(answer: dict[str, Any]) -> list[dict[str, Any]]:
+        return [file for file in answer["files"] if file["module"] in ("heavy", "gone")]
+
+    time.sleep(0.05)  # A file younger than a tick of its clock counts as changed anyway.
+    before = told(worker.preload("heavy", "gone"))
+    assert all(file["mtime_ns"] for file in before)
+    site.add("heavy", "edited = True")
+    (site.folder / "gone.py").unlink()
+    time.sleep(0.05)
+    assert told(worker.preload("colorsys")) == before
+    assert told(worker.hold(path=[])) == before
+    worker.write("mine.py", "")
+    worker.write("test_it.py", "import mine\ndef test(): pass\n")
+    taught = worker.run(mode="surgical")
+    assert told(worker.hold(*taught.project, path=taught.path)) == before

@@ -11,6 +11,12 @@ The arguments of a run are its script, executed in order in a forked process:
     leave:SECONDS                             leave a process behind that holds stdout
     cwd: variable:NAME                        write it to stdout
     kill_worker:
+    settled: decline:REASON                   as a runner does before the first test, or in its place
+    first:STEP                                only in the run's first process
+    await:FILE                                wait until there is such a file
+    tell:                                     write the file "told" into the run's folder
+    waits:STEP                                tell so likewise, and go on with STEP at Ctrl-C
+    mode: memory_limit:                       what the run was asked for, on stdout
 
 Variables of the worker script the rest; see `Worker`.
 """
@@ -27,8 +33,9 @@ import socket
 import subprocess
 import sys
 import time
+from typing import Any
 
-PHASES = ("forked", "running", "session_finished", "returned")
+PHASES = ("forked", "running", "session_finished", "returned", "declined")
 NODE_SIZE = 1000
 
 
@@ -58,17 +65,22 @@ class Record:
 class Run:
     """The tests' process."""
 
-    def __init__(self, record: Record, events: int, worker: int) -> None:
+    def __init__(self, record: Record, events: int, message: dict[str, Any], is_first: bool) -> None:
         self._record = record
         self._events = events
-        self._worker = worker
+        self._message = message
+        self._is_first = is_first
+        self._worker = os.getppid()
 
-    def execute(self, script: list[str]) -> None:
-        for step in script:
-            verb, _, argument = step.partition(":")
-            getattr(self, f"do_{verb}")(argument)
+    def execute(self) -> None:
+        for step in self._message["args"]:
+            self._do(step)
         self._record.phase = "returned"
         os._exit(0)
+
+    def _do(self, step: str) -> None:
+        verb, _, argument = step.partition(":")
+        getattr(self, f"do_{verb}")(argument)
 
     def do_out(self, text: str) -> None:
         os.write(1, text.encode())
@@ -127,20 +139,67 @@ class Run:
         os.kill(self._worker, signal.SIGKILL)
         time.sleep(60)
 
+    def do_settled(self, _: str) -> None:
+        self.do_event('{"event": "settled"}')
+
+    def do_decline(self, reason: str) -> None:
+        self.do_node(reason)
+        self.do_phase("declined")
+        os._exit(0)
+
+    def do_first(self, step: str) -> None:
+        if self._is_first:
+            self._do(step)
+
+    def do_await(self, file: str) -> None:
+        while not os.path.exists(file):
+            time.sleep(0.005)
+
+    def do_tell(self, _: str) -> None:
+        with open("told", "w"):
+            pass
+
+    def do_waits(self, step: str) -> None:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        try:
+            self.do_tell("")
+            time.sleep(60)
+        except KeyboardInterrupt:
+            self._do(step)
+
+    def do_mode(self, _: str) -> None:
+        self.do_out(self._message["mode"])
+
+    def do_memory_limit(self, _: str) -> None:
+        self.do_out(str(self._message["memory_limit"]))
+
 
 class Worker:
     """FAKE_DIE: exit at once. FAKE_PROTOCOL: its version. FAKE_DEAF: ignore the shutdown.
     FAKE_SLOW: seconds per import. FAKE_FATAL, FAKE_UNFIT: a module that kills it, or is unfit.
     FAKE_READS: variables read while importing. FAKE_SITE, FAKE_FILE: a site folder, a module's file.
+    FAKE_IGNORED: that module is never unloaded. FAKE_LOG: a file for the options and for each message
+    that is not about a run, one line each.
     """
 
-    def __init__(self, channel: socket.socket, python: str) -> None:
+    def __init__(self, channel: socket.socket, options: argparse.Namespace) -> None:
         self._channel = channel
-        self._python = python
+        self._python = options.python
+        self._target = options.target
         self._preloaded: list[str] = []
+        self._project: list[str] = []
+        self._seen: set[int] = set()
         self._runs: dict[int, tuple[int, Record]] = {}
         self._fds: list[int] = []
         self._buffer = b""
+        self._log(
+            {
+                "type": "options",
+                "ignore": options.ignore,
+                "target_path": options.target_path,
+                "target": options.target,
+            }
+        )
 
     def serve(self) -> None:
         if "FAKE_DIE" in os.environ:
@@ -158,6 +217,12 @@ class Worker:
                 self._reap()
             if self._channel in readable and not self._read():
                 return
+
+    @staticmethod
+    def _log(message: dict[str, Any]) -> None:
+        if "FAKE_LOG" in os.environ:
+            with open(os.environ["FAKE_LOG"], "a") as file:
+                file.write(json.dumps(message) + "\n")
 
     def _send(self, kind: str, **fields: object) -> None:
         self._channel.sendall(json.dumps({"type": kind, **fields}).encode() + b"\n")
@@ -184,11 +249,12 @@ class Worker:
                     "mtime_ns": state.st_mtime_ns,
                     "size": state.st_size,
                     "inode": state.st_ino,
+                    "ignored": "FAKE_IGNORED" in env,
                 }
             ]
         self._send(
             "ready",
-            protocol=int(env.get("FAKE_PROTOCOL", "1")),
+            protocol=int(env.get("FAKE_PROTOCOL", "2")),
             stest_version="0",
             python="3",
             executable=self._python,
@@ -197,9 +263,18 @@ class Worker:
             site_dirs=[env["FAKE_SITE"]] if "FAKE_SITE" in env else [],
             files=files,
             env_reads={name: env.get(name) for name in reads.split(",") if name},
+            project=self._project,
+            target={"name": self._target, "path": "", "how": "configured"} if self._target else None,
         )
 
-    def _on_preload(self, message: dict[str, list[str]]) -> None:
+    def _on_hold_project(self, message: dict[str, Any]) -> None:
+        self._log(message)
+        self._project = message["modules"]
+        self._ready()
+
+    def _on_preload(self, message: dict[str, Any]) -> None:
+        self._log(message)
+        self._project = []
         for module in message["modules"]:
             self._send("importing", module=module)
             time.sleep(float(os.environ.get("FAKE_SLOW", "0")))
@@ -211,9 +286,9 @@ class Worker:
             self._preloaded.append(module)
         self._ready()
 
-    def _on_run_test(self, message: dict[str, object]) -> None:
+    def _on_run_test(self, message: dict[str, Any]) -> None:
         fds, self._fds = self._fds[:4], self._fds[4:]
-        run = int(str(message["id"]))
+        run = message["id"]
         if message["args"] == ["refuse:"]:
             self._send_done(run, Record(), error="no more processes")
         else:
@@ -221,8 +296,9 @@ class Worker:
         for fd in fds:
             os.close(fd)
 
-    def _fork(self, run: int, message: dict[str, object], fds: list[int]) -> None:
-        record, worker = Record(), os.getpid()
+    def _fork(self, run: int, message: dict[str, Any], fds: list[int]) -> None:
+        record, is_first = Record(), run not in self._seen
+        self._seen.add(run)
         pid = os.fork()
         if pid == 0:
             signal.set_wakeup_fd(-1)
@@ -232,9 +308,9 @@ class Worker:
             for target, fd in enumerate(fds[:3]):
                 os.dup2(fd, target)
             os.environ.clear()
-            os.environ.update(message["env"])  # type: ignore[call-overload]
-            os.chdir(str(message["cwd"]))
-            Run(record, fds[3], worker).execute(message["args"])  # type: ignore[arg-type]
+            os.environ.update(message["env"])
+            os.chdir(message["cwd"])
+            Run(record, fds[3], message, is_first).execute()
         self._runs[pid] = (run, record)
         self._send("started", id=run, pid=pid)
 
@@ -244,7 +320,7 @@ class Worker:
                 # The child may not have made its group yet.
                 os.kill(pid, message["signal"])
 
-    def _on_shutdown(self, _: dict[str, object]) -> None:
+    def _on_shutdown(self, _: dict[str, Any]) -> None:
         if "FAKE_DEAF" not in os.environ:
             sys.exit(0)
 
@@ -275,8 +351,11 @@ def main() -> None:
     parser.add_argument("--channel-fd", type=int, required=True)
     parser.add_argument("--python", required=True)
     parser.add_argument("--root", required=True)
+    parser.add_argument("--target-path", default="")
+    parser.add_argument("--target", default="")
+    parser.add_argument("--ignore", action="append", default=[])
     options = parser.parse_args()
-    Worker(socket.socket(fileno=options.channel_fd), options.python).serve()
+    Worker(socket.socket(fileno=options.channel_fd), options).serve()
 
 
 main()

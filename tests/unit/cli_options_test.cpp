@@ -67,6 +67,25 @@ TEST(OptionsTest, ABadDurationIsAnError) {
   EXPECT_NE(error.message.find("soon"), std::string::npos);
 }
 
+TEST(OptionsTest, ColdHasNoDaemonThatCouldTellEvents) {
+  EXPECT_TRUE(parse({"run", "--cold", "--", "-x"}).run.cold);
+  EXPECT_EQ(parse({"run", "--cold", "--", "-x"}).run.pytest_args, Arguments{"-x"});
+  EXPECT_FALSE(parse({"run", "--", "--cold"}).run.cold);
+  EXPECT_EQ(parse_error({"run", "--cold", "--events"}).code, ErrorCode::usage);
+  EXPECT_EQ(parse_error({"run", "--stuck-after", "5s", "--cold"}).code, ErrorCode::usage);
+}
+
+TEST(OptionsTest, WhatFollowsVerifyBelongsToPytest) {
+  EXPECT_EQ(parse({"verify"}).action, Action::verify);
+  for (const auto& args : {Arguments{"-x", "tests"}, Arguments{"tests", "--help"}, Arguments{"--events"}}) {
+    Arguments line{"verify"};
+    line.insert(line.end(), args.begin(), args.end());
+    EXPECT_EQ(parse(line).action, Action::verify);
+    EXPECT_EQ(parse(line).run.pytest_args, args);
+  }
+  EXPECT_EQ(parse({"verify", "--", "--help"}).run.pytest_args, Arguments{"--help"});
+}
+
 TEST(OptionsTest, TheOtherCommands) {
   EXPECT_EQ(parse({"status"}).action, Action::status);
   EXPECT_TRUE(parse({"status", "--json"}).json);
@@ -91,7 +110,7 @@ TEST(OptionsTest, EveryCommandRejectsWhatItDoesNotKnow) {
 }
 
 TEST(OptionsTest, EveryCommandHasAHelp) {
-  for (const auto* command : {"run", "status", "stop", "start", "restart", "logs"}) {
+  for (const auto* command : {"run", "verify", "status", "stop", "start", "restart", "logs"}) {
     const auto options = parse({command, "--help"});
     EXPECT_EQ(options.action, Action::print);
     EXPECT_NE(options.text.find("Usage: stest " + std::string(command)), std::string::npos) << options.text;

@@ -11,7 +11,8 @@ TEST(StatusTextTest, ShowsEverythingThatAPersonAsksFor) {
     "endpoint": {"socket": "/s"}, "state": "running", "started_at": 1000,
     "worker": {"pid": 12, "state": "ready", "python": "3.11.7", "executable": "/venv/bin/python",
       "preloaded": [{"module": "torch", "seconds": 1.234}, {"module": "numpy", "seconds": 0.1}],
-      "left_out": [{"module": "grpc", "reason": "starts threads"}]},
+      "left_out": [{"module": "grpc", "reason": "starts threads"}],
+      "target": {"name": "tinyai", "path": "/project/tinyai", "how": "root"}},
     "runs": [{"id": 3, "state": "running", "args": ["-x", "t.py"], "nodeid": "t.py::test_a", "since": 1190},
              {"id": 4, "state": "queued", "args": [], "nodeid": "", "since": 1199}],
     "last_result": {"id": 2, "exit_code": 1, "outcome": "failed", "duration_s": 0.5, "finished_at": 1080}})");
@@ -20,6 +21,7 @@ TEST(StatusTextTest, ShowsEverythingThatAPersonAsksFor) {
             "  root       /project\n"
             "  python     /venv/bin/python\n"
             "  worker     ready, pid 12, Python 3.11.7\n"
+            "  target     tinyai, /project/tinyai (root)\n"
             "  preloaded  torch 1.23 s, numpy 0.10 s\n"
             "  left out   grpc: starts threads\n"
             "  run 3      running for 10 s: t.py::test_a (stest -x t.py)\n"
@@ -35,9 +37,18 @@ TEST(StatusTextTest, AnIdleDaemonWithoutAWorker) {
             "  worker     not started yet\n");
 }
 
+TEST(StatusTextTest, ATargetThatDoesNotExist) {
+  const auto status = nlohmann::json::parse(R"({"worker": {"target": {"name": "gone", "path": "",
+    "how": "configured"}}})");
+  EXPECT_NE(status_text(status, 0).find("  target     gone, not found (configured)\n"), std::string::npos);
+  EXPECT_EQ(status_text(nlohmann::json::parse(R"({"worker": {"target": null}})"), 0).find("target"),
+            std::string::npos);
+}
+
 TEST(StatusTextTest, NothingThatADaemonSaysBreaksIt) {
-  for (const auto* text : {"null", "[]", "{}", R"({"worker": 3, "runs": {}, "last_result": "x"})",
-                           R"({"worker": {"preloaded": [1]}, "runs": [null], "last_result": {}})"}) {
+  for (const auto* text :
+       {"null", "[]", "{}", R"({"worker": 3, "runs": {}, "last_result": "x"})",
+        R"({"worker": {"preloaded": [1], "target": 7}, "runs": [null], "last_result": {}})"}) {
     EXPECT_NO_THROW(status_text(nlohmann::json::parse(text), 0)) << text;
   }
 }

@@ -21,7 +21,9 @@ target_sources(stest_unit_tests PRIVATE
   cli_options_test.cpp
   cli_output_test.cpp
   cli_run_test.cpp
+  cli_scratch_folder_test.cpp
   cli_status_text_test.cpp
+  cli_verdict_test.cpp
   cli_wait_notice_test.cpp
   client_client_test.cpp
   client_daemon_launcher_test.cpp

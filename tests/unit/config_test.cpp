@@ -14,7 +14,7 @@ using namespace std::chrono_literals;
 
 constexpr const char* kKeys =
     "Accepted keys: ignore, preload, isolation, reload, target, target_path, stuck_after, idle_timeout, "
-    "concurrency, memory_limit.";
+    "concurrency, memory_limit, verify_failures.";
 
 class ConfigTest : public testing::Test {
  protected:
@@ -57,6 +57,7 @@ void expect_defaults(const Config& config) {
   EXPECT_EQ(config.idle_timeout, 2h);
   EXPECT_EQ(config.concurrency, 1);
   EXPECT_EQ(config.memory_limit, std::nullopt);
+  EXPECT_FALSE(config.verify_failures);
   EXPECT_FALSE(config.force_tcp);
   EXPECT_EQ(config.port, 8000);
   EXPECT_EQ(config.log_level, "INFO");
@@ -71,6 +72,7 @@ TEST_F(ConfigTest, DefaultsWithoutAFileOrATable) {
 }
 
 TEST_F(ConfigTest, EveryKey) {
+  folder_.write("src/pkg/__init__.py", "");
   const Config config = load(R"(
 [project]
 name = "x"
@@ -89,6 +91,7 @@ stuck_after = "5m"
 idle_timeout = 90
 concurrency = 4
 memory_limit = "8GiB"
+verify_failures = true
 
 [tool.later]
 )");
@@ -100,6 +103,7 @@ memory_limit = "8GiB"
   EXPECT_EQ(config.idle_timeout, 90s);
   EXPECT_EQ(config.concurrency, 4);
   EXPECT_EQ(config.memory_limit, 8ull << 30);
+  EXPECT_TRUE(config.verify_failures);
 }
 
 TEST_F(ConfigTest, OtherWaysToWriteTheTable) {
@@ -108,7 +112,21 @@ TEST_F(ConfigTest, OtherWaysToWriteTheTable) {
   EXPECT_EQ(load("[ tool . \"sprintest\" ]\r\nconcurrency = 4\r\n").concurrency, 4);
 }
 
+TEST_F(ConfigTest, TheTargetsFolderMustExist) {
+  folder_.write("src/pkg/__init__.py", "");
+  EXPECT_EQ(load("[tool.sprintest]\ntarget_path = 'src/pkg'\n").target_path, "src/pkg");
+  const auto absolute = (folder_.path() / "src/pkg").string();
+  EXPECT_EQ(load("", {{"SPRINTEST_TARGET_PKG_PATH", absolute}}).target_path, absolute);
+  for (const std::string path : {"src/gone", "src/pkg/__init__.py", "/dev/null"}) {
+    const Error error = error_of_key("target_path = '" + path + "'");
+    EXPECT_EQ(error.message, "target_path is no folder: " + path);
+    EXPECT_NE(error.hint.find("project's root"), std::string::npos);
+    EXPECT_EQ(error_of_variable("SPRINTEST_TARGET_PKG_PATH", path).message, error.message);
+  }
+}
+
 TEST_F(ConfigTest, VariablesOverrideTheFile) {
+  folder_.write("lib/other/__init__.py", "");
   const Environment env{{"SPRINTEST_ISOLATION", "fork"},    {"SPRINTEST_RELOAD", "clean"},
                         {"SPRINTEST_TARGET_PKG", "other"},  {"SPRINTEST_TARGET_PKG_PATH", "lib/other"},
                         {"SPRINTEST_STUCK_AFTER", "250ms"}, {"SPRINTEST_IDLE_TIMEOUT", "60"},
@@ -192,11 +210,30 @@ TEST_F(ConfigTest, BadValuesHintAtWhatIsAccepted) {
             "Accepted: bytes, or a size such as \"512MB\", \"8GB\" or \"8GiB\".");
 }
 
+TEST_F(ConfigTest, IsolationAndReload) {
+  const Config config = load("[tool.sprintest]\nisolation = 'resident'\nreload = 'surgical'\n");
+  EXPECT_EQ(config.isolation, "resident");
+  EXPECT_EQ(config.reload, "surgical");
+  const Environment env{{"SPRINTEST_ISOLATION", "resident"}, {"SPRINTEST_RELOAD", "surgical"}};
+  EXPECT_EQ(load("", env).isolation, "resident");
+  EXPECT_EQ(load("", env).reload, "surgical");
+  EXPECT_EQ(error_of_key("isolation = \"process\"").hint, "Accepted: \"fork\" or \"resident\".");
+  EXPECT_EQ(error_of_key("reload = true").hint, "Accepted: \"clean\" or \"surgical\".");
+  EXPECT_EQ(error_of_variable("SPRINTEST_ISOLATION", "Resident").message,
+            "SPRINTEST_ISOLATION: bad value \"Resident\"");
+}
+
+TEST_F(ConfigTest, AResidentProcessRunsOneSuiteAtATime) {
+  const std::string text = "[tool.sprintest]\nisolation = 'resident'\n";
+  EXPECT_EQ(error_of(text + "concurrency = 2\n").message,
+            "isolation is \"resident\" and concurrency is more than 1");
+  EXPECT_EQ(error_of(text, {{"SPRINTEST_CONCURRENCY", "2"}}).hint,
+            "One process runs one suite at a time: leave concurrency at 1, or isolation at \"fork\".");
+  EXPECT_EQ(load(text + "concurrency = 2\n", {{"SPRINTEST_ISOLATION", "fork"}}).concurrency, 2);
+  EXPECT_EQ(load(text + "concurrency = 1\n").isolation, "resident");
+}
+
 TEST_F(ConfigTest, WhatThisVersionDoesNotHave) {
-  EXPECT_EQ(error_of_key("isolation = \"resident\"").hint,
-            "Accepted: \"fork\". \"resident\" is not available in this version.");
-  EXPECT_EQ(error_of_key("reload = \"surgical\"").hint,
-            "Accepted: \"clean\". \"surgical\" is not available in this version.");
   const Error tcp = error_of_variable("SPRINTEST_FORCE_TCP", "1");
   EXPECT_EQ(tcp.message, "SPRINTEST_FORCE_TCP: bad value \"1\"");
   EXPECT_EQ(tcp.hint, "Accepted: 0, false, no or off. TCP is not available in this version.");
@@ -244,7 +281,7 @@ TEST(ConfigKeys, AreCompleteAndUnique) {
     EXPECT_FALSE(key.key.empty() && key.variable.empty());
     EXPECT_TRUE(names.insert(key.key + "/" + key.variable).second);
   }
-  EXPECT_EQ(names.size(), 15u);
+  EXPECT_EQ(names.size(), 16u);
 }
 
 TEST_F(ConfigTest, FallbacksAreTheDefaults) {

@@ -14,9 +14,9 @@ TEST(EventLines, JoinsPieces) {
   EventLines lines;
   const auto text = line("t.py::a", "start") + line("t.py::a", "call");
   EXPECT_TRUE(lines.feed(text.substr(0, 10)).empty());
-  const auto tests = lines.feed(text.substr(10));
-  ASSERT_EQ(tests.size(), 2u);
-  EXPECT_EQ(tests[1].when, "call");
+  const auto events = lines.feed(text.substr(10));
+  ASSERT_EQ(events.size(), 2u);
+  EXPECT_EQ(std::get<event::Test>(events[1]).when, "call");
 }
 
 TEST(EventLines, KnowsTheRunningTest) {
@@ -29,19 +29,55 @@ TEST(EventLines, KnowsTheRunningTest) {
   EXPECT_EQ(lines.nodeid(), "");
 }
 
-TEST(EventLines, KeepsWhatWasImported) {
+TEST(EventLines, KeepsWhatTheRunTaught) {
   EventLines lines;
-  EXPECT_TRUE(lines.feed("{\"event\":\"imported\",\"modules\":[\"torch\",\"numpy\"]}\n").empty());
-  EXPECT_EQ(lines.imported(), (std::vector<std::string>{"torch", "numpy"}));
+  EXPECT_TRUE(
+      lines
+          .feed(R"({"event":"imported","modules":["torch","numpy"],"path":["/src"],"project":["pkg"]})"
+                "\n")
+          .empty());
+  EXPECT_EQ(lines.lessons().modules, (std::vector<std::string>{"torch", "numpy"}));
+  EXPECT_EQ(lines.lessons().path, std::vector<std::string>{"/src"});
+  EXPECT_EQ(lines.lessons().project, std::vector<std::string>{"pkg"});
+  EXPECT_FALSE(lines.lessons().reloaded);
 }
 
-TEST(EventLines, SkipsWhatIsNoEvent) {
+TEST(EventLines, KnowsWhenTheRunHasSettled) {
   EventLines lines;
-  const auto tests =
-      lines.feed("garbage\n[1]\n{}\n{\"event\":\"imported\",\"modules\":3}\n{\"event\":\"done\"}\n" +
-                 line("t.py::a", "start"));
-  ASSERT_EQ(tests.size(), 1u);
-  EXPECT_EQ(tests[0].nodeid, "t.py::a");
+  EXPECT_FALSE(lines.settled());
+  EXPECT_TRUE(lines.feed("{\"event\":\"settled\"}\n").empty());
+  EXPECT_TRUE(lines.settled());
+}
+
+TEST(EventLines, BringsReceiptsAndNotesWhatWasReloaded) {
+  EventLines lines;
+  ASSERT_EQ(lines.feed("{\"event\":\"receipt\",\"text\":\"ended\"}\n").size(), 1u);
+  EXPECT_FALSE(lines.lessons().reloaded);
+  const auto events = lines.feed(R"({"event":"receipt","text":"reloaded a","reloaded":["a","b"]})"
+                                 "\n" +
+                                 line("t.py::a", "start"));
+  ASSERT_EQ(events.size(), 2u);
+  EXPECT_EQ(std::get<event::Receipt>(events[0]).text, "reloaded a");
+  EXPECT_EQ(std::get<event::Receipt>(events[0]).reloaded, (std::vector<std::string>{"a", "b"}));
+  EXPECT_TRUE(std::holds_alternative<event::Test>(events[1]));
+  EXPECT_TRUE(lines.lessons().reloaded);
+}
+
+TEST(EventLines, SkipsWhatNoRunnerSends) {
+  EventLines lines;
+  for (const char* text :
+       {"garbage", "[1]", "{}", R"({"event":"imported","modules":3})",
+        R"({"event":"imported","modules":["a"]})", R"({"event":"done"})",
+        R"({"event":"queued","id":1,"position":1})", R"({"event":"started","id":1,"pid":1})",
+        R"({"event":"output","stream":"stdout","data":"x"})", R"({"event":"receipt"})",
+        R"({"event":"receipt","text":"x","reloaded":3})"}) {
+    EXPECT_TRUE(lines.feed(std::string(text) + "\n").empty()) << text;
+  }
+  EXPECT_FALSE(lines.lessons().reloaded);
+  EXPECT_FALSE(lines.settled());
+  const auto events = lines.feed(line("t.py::a", "start"));
+  ASSERT_EQ(events.size(), 1u);
+  EXPECT_EQ(std::get<event::Test>(events[0]).nodeid, "t.py::a");
 }
 
 }  // namespace

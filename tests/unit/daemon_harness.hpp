@@ -55,6 +55,12 @@ class Recorder {
     EXPECT_TRUE(came) << "the awaited event did not come";
   }
 
+  /// All that has come, in order.
+  std::vector<Event> events() const {
+    std::lock_guard lock(mutex_);
+    return events_;
+  }
+
   template <class Kind>
   std::vector<Kind> all() const {
     std::lock_guard lock(mutex_);

@@ -15,6 +15,7 @@ class PreloadStoreTest : public testing::Test {
     folder.write("python", "");
   }
   PreloadStore open() { return {folder.path() / "preload.json", folder.path() / "python"}; }
+  static Names path() { return {"/src"}; }
   Names sites() const { return {(folder.path() / "site").string()}; }
 
   TemporaryFolder folder;
@@ -22,29 +23,49 @@ class PreloadStoreTest : public testing::Test {
 
 TEST_F(PreloadStoreTest, PutsWhatIsConfiguredFirst) {
   auto store = open();
-  ASSERT_TRUE(store.learn({"numpy", "torch"}, sites()));
+  ASSERT_TRUE(store.learn({"numpy", "torch"}, path(), sites()));
   EXPECT_EQ(store.modules({"torch", "einops"}, true), (Names{"torch", "einops", "numpy"}));
   EXPECT_EQ(store.modules({"torch", "einops"}, false), (Names{"torch", "einops"}));
 }
 
 TEST_F(PreloadStoreTest, RemembersInOrder) {
-  ASSERT_TRUE(open().learn({"b", "a"}, sites()));
-  ASSERT_TRUE(open().learn({"a", "c"}, sites()));
+  ASSERT_TRUE(open().learn({"b", "a"}, path(), sites()));
+  ASSERT_TRUE(open().learn({"a", "c"}, path(), sites()));
   EXPECT_EQ(open().modules({}, true), (Names{"b", "a", "c"}));
+}
+
+TEST_F(PreloadStoreTest, RemembersWhereToLookForThem) {
+  EXPECT_EQ(open().path(), Names{});
+  ASSERT_TRUE(open().learn({"a"}, {"/src", "/lib"}, sites()));
+  EXPECT_EQ(open().path(), (Names{"/src", "/lib"}));
+  auto store = open();
+  ASSERT_TRUE(store.learn({"a"}, {"/other"}, sites()));
+  EXPECT_EQ(store.path(), (Names{"/src", "/lib"})) << "nothing was learned there";
+  ASSERT_TRUE(store.learn({"b"}, {"/other"}, sites()));
+  EXPECT_EQ(open().path(), Names{"/other"});
+}
+
+TEST_F(PreloadStoreTest, ForgetsWhatAnEarlierVersionWrote) {
+  ASSERT_TRUE(open().learn({"a"}, path(), sites()));
+  auto json = nlohmann::json::parse(read_text(folder.path() / "preload.json"));
+  json["version"] = 1;
+  json.erase("path");
+  folder.write("preload.json", json.dump());
+  EXPECT_EQ(open().modules({}, true), Names{});
 }
 
 TEST_F(PreloadStoreTest, LeavesOutAModuleAndWhatLiesInIt) {
   auto store = open();
-  ASSERT_TRUE(store.learn({"grpc", "grpc.aio", "grpcio"}, sites()));
+  ASSERT_TRUE(store.learn({"grpc", "grpc.aio", "grpcio"}, path(), sites()));
   ASSERT_TRUE(store.leave_out({"grpc", "threads"}, sites()));
-  ASSERT_TRUE(store.learn({"grpc._channel"}, sites()));
+  ASSERT_TRUE(store.learn({"grpc._channel"}, path(), sites()));
   EXPECT_EQ(store.modules({"grpc"}, true), Names{"grpcio"});
   EXPECT_EQ(open().modules({"grpc", "x"}, true), (Names{"x", "grpcio"}));
 }
 
 TEST_F(PreloadStoreTest, ForgetsWhenPackagesChange) {
   auto store = open();
-  ASSERT_TRUE(store.learn({"a"}, sites()));
+  ASSERT_TRUE(store.learn({"a"}, path(), sites()));
   folder.write("site/package.pth", "longer");
   EXPECT_EQ(open().modules({}, true), Names{});
   store.forget_if_outdated();
@@ -52,19 +73,19 @@ TEST_F(PreloadStoreTest, ForgetsWhenPackagesChange) {
 }
 
 TEST_F(PreloadStoreTest, ForgetsWhenTheInterpreterChanges) {
-  ASSERT_TRUE(open().learn({"a"}, sites()));
+  ASSERT_TRUE(open().learn({"a"}, path(), sites()));
   folder.write("python", "another");
   EXPECT_EQ(open().modules({}, true), Names{});
 }
 
 TEST_F(PreloadStoreTest, BelongsToOneInterpreter) {
-  ASSERT_TRUE(open().learn({"a"}, sites()));
+  ASSERT_TRUE(open().learn({"a"}, path(), sites()));
   PreloadStore other(folder.path() / "preload.json", folder.path() / "other-python");
   EXPECT_EQ(other.modules({}, true), Names{});
 }
 
 TEST_F(PreloadStoreTest, StartsAnewFromAnUnreadableFile) {
-  for (const char* text : {"", "{", "[]", R"({"version":1})", R"({"version":1,"python":"x","sites":3})"}) {
+  for (const char* text : {"", "{", "[]", R"({"version":2})", R"({"version":2,"python":"x","sites":3})"}) {
     folder.write("preload.json", text);
     EXPECT_EQ(open().modules({}, true), Names{}) << text;
   }
@@ -72,7 +93,7 @@ TEST_F(PreloadStoreTest, StartsAnewFromAnUnreadableFile) {
 
 TEST_F(PreloadStoreTest, SaysWhenItCannotSave) {
   PreloadStore store(folder.path() / "no/such/preload.json", folder.path() / "python");
-  EXPECT_FALSE(store.learn({"a"}, sites()));
+  EXPECT_FALSE(store.learn({"a"}, path(), sites()));
   EXPECT_EQ(store.modules({}, true), Names{"a"});
 }
 

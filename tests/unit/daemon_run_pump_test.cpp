@@ -1,3 +1,5 @@
+#include <filesystem>
+
 #include "daemon/run_pump.hpp"
 #include "daemon_harness.hpp"
 
@@ -150,6 +152,174 @@ TEST_F(RunPumpTest, KillsInTheEndWhatAVanishedClientLeft) {
   slow.join();
   EXPECT_EQ(service().status()["last_result"]["outcome"], "cancelled");
   EXPECT_EQ(run({"out:ok"}).exit_code, 0);
+}
+
+/// Runs whose process may decline, until it has said that it will not.
+class HeldBackTest : public RunPumpTest {
+ protected:
+  HeldBackTest() { configure("isolation = 'resident'\n"); }
+
+  /// A step that waits for `go(name)`.
+  std::string await_step(const std::string& name) { return "await:" + (project.path() / name).string(); }
+  void go(const std::string& name) { project.write(name, ""); }
+
+  static std::size_t starts(const Recorder& client) { return client.all<event::Started>().size(); }
+  /// Waits for the step `tell:`, or `waits:`. Not for an event: those are held back as well.
+  void await_told() {
+    await([this] { return std::filesystem::exists(project.path() / "told"); }, "the step");
+  }
+};
+
+TEST_F(HeldBackTest, OutputComesOnceTheRunHasSettled) {
+  BackgroundRun slow(service(), request({"out:early ", "tell:", await_step("a"), "settled:", "out:late",
+                                         await_step("b"), "out: last"}));
+  await_told();
+  EXPECT_TRUE(slow.client.all<event::Output>().empty());
+  go("a");
+  await([&] { return slow.client.out() == "early late"; }, "the output");
+  go("b");
+  EXPECT_EQ(slow.done().exit_code, 0);
+  EXPECT_EQ(slow.client.out(), "early late last");
+}
+
+TEST_F(HeldBackTest, OutputComesBeforeTheTestsThatFollowIt) {
+  BackgroundRun slow(service(), request({"out:early", "tell:", await_step("a"), "settled:",
+                                         test_event("t.py::a", "start"), test_event("t.py::a", "teardown")}));
+  await_told();
+  go("a");
+  slow.join();
+  std::vector<std::size_t> kinds;
+  for (const auto& event : slow.client.events()) {
+    if (std::holds_alternative<event::Output>(event) || std::holds_alternative<event::Test>(event)) {
+      kinds.push_back(event.index());
+    }
+  }
+  const auto output = Event(event::Output{}).index();
+  const auto test = Event(event::Test{}).index();
+  EXPECT_EQ(kinds, (std::vector<std::size_t>{output, test, test}));
+}
+
+TEST_F(HeldBackTest, OutputOfARunWithoutTestsComesAtItsEnd) {
+  Recorder client;
+  EXPECT_EQ(run({"out:no tests ", "err:ran", "out:here", "phase:returned", "exit:5"}, client).exit_code, 5);
+  EXPECT_EQ(client.output(Stream::out), "no tests here");
+  EXPECT_EQ(client.output(Stream::err), "ran");
+}
+
+TEST_F(HeldBackTest, OutputOfACrashIsKept) {
+  Recorder client;
+  EXPECT_EQ(run({"out:last words", "phase:running", "signal:11"}, client).exit_code, 105);
+  EXPECT_EQ(client.out(), "last words");
+}
+
+TEST_F(HeldBackTest, MergedStreamsKeepTheirOrder) {
+  auto merged = request({"out:1 ", "err:2 ", "out:3 ", "settled:", "err:4 ", "out:5"});
+  merged.merge_streams = true;
+  Recorder client;
+  run(merged, client);
+  EXPECT_EQ(client.out(), "1 2 3 4 5");
+}
+
+TEST_F(HeldBackTest, ARunThatDeclinesStartsOverAndNobodySeesItsOutput) {
+  Recorder client;
+  const auto done = run({"first:out:dropped ", "first:err:dropped", "first:decline:a changed", "out:kept ",
+                         "settled:", test_event("t.py::a", "start"), "out:too"},
+                        client);
+  EXPECT_EQ(done.exit_code, 0) << done.message;
+  EXPECT_EQ(client.out(), "kept too");
+  EXPECT_EQ(client.output(Stream::err), "");
+  EXPECT_EQ(client.receipt(), "started worker\nstarted a clean process: a changed\n");
+  EXPECT_EQ(client.all<event::Test>().size(), 1u);
+  const auto started = client.all<event::Started>();
+  ASSERT_EQ(started.size(), 2u);
+  EXPECT_EQ(started[0].id, started[1].id);
+  EXPECT_NE(started[0].pid, started[1].pid);
+  EXPECT_EQ(service().status()["last_result"]["receipt"][1], "started a clean process: a changed");
+  EXPECT_EQ(run({"out:ok"}).exit_code, 0);
+}
+
+TEST_F(HeldBackTest, OneThatDeclinesForEverComesToAnEnd) {
+  Recorder client;
+  const auto done = run({"out:x", "decline:never"}, client);
+  EXPECT_EQ(done.exit_code, 104);
+  EXPECT_EQ(done.outcome, Outcome::internal_error);
+  EXPECT_EQ(done.message, "the tests' process gave up before any test ran: never");
+  EXPECT_EQ(starts(client), 3u);
+  EXPECT_EQ(client.out(), "x");
+  EXPECT_EQ(run({"out:ok"}).exit_code, 0);
+}
+
+TEST_F(HeldBackTest, ADeclineAfterTestsRanIsNoReasonToRunThemAgain) {
+  Recorder client;
+  EXPECT_EQ(run({"settled:", test_event("t.py::a", "start"), "out:x", "decline:late"}, client).exit_code,
+            104);
+  EXPECT_EQ(starts(client), 1u);
+  EXPECT_EQ(client.out(), "x");
+}
+
+TEST_F(HeldBackTest, MuchOutputIsNotHeld) {
+  constexpr std::size_t much = 20'000'000;
+  BackgroundRun slow(service(), request({"flood:" + std::to_string(much), await_step("a"), "decline:late"}));
+  await([&] { return slow.client.out().size() == much; }, "the output");
+  go("a");
+  EXPECT_EQ(slow.done().exit_code, 104);
+  EXPECT_EQ(starts(slow.client), 1u);
+}
+
+TEST_F(HeldBackTest, ACancelReachesARunWhoseOutputIsHeld) {
+  BackgroundRun slow(service(), request({"out:held", "phase:returned", "waits:exit:2"}));
+  await_told();
+  EXPECT_EQ(slow.client.out(), "");
+  ASSERT_TRUE(service().cancel(slow.id, CancelHow::interrupt));
+  EXPECT_EQ(slow.done().exit_code, 2);
+  EXPECT_EQ(slow.client.out(), "held");
+}
+
+TEST_F(HeldBackTest, ACancelledRunDoesNotStartOver) {
+  BackgroundRun slow(service(), request({"out:held", "waits:decline:late"}));
+  await_told();
+  ASSERT_TRUE(service().cancel(slow.id, CancelHow::interrupt));
+  EXPECT_EQ(slow.done().outcome, Outcome::cancelled);
+  EXPECT_EQ(starts(slow.client), 1u);
+}
+
+TEST_F(HeldBackTest, ACancelReachesTheProcessThatTookOver) {
+  BackgroundRun slow(service(), request({"first:decline:a changed", "phase:returned", "waits:exit:2"}));
+  await_told();
+  ASSERT_TRUE(service().cancel(slow.id, CancelHow::interrupt));
+  EXPECT_EQ(slow.done().exit_code, 2);
+  EXPECT_EQ(starts(slow.client), 2u);
+}
+
+TEST_F(HeldBackTest, AsksForTheModeAndTheLimitOfTheConfiguration) {
+  const auto asked = [this](const std::string& lines) {
+    configure(lines);
+    Recorder client;
+    run({"mode:", "out: ", "memory_limit:"}, client);
+    return client.out();
+  };
+  EXPECT_EQ(asked("isolation = 'resident'\n"), "resident 0");
+  EXPECT_EQ(asked("isolation = 'resident'\nreload = 'surgical'\nmemory_limit = '8GiB'\n"),
+            "resident 8589934592");
+  EXPECT_EQ(asked("reload = 'surgical'\n"), "surgical 0");
+  EXPECT_EQ(asked(""), "clean 0");
+}
+
+TEST_F(HeldBackTest, OnlyTheResidentProcessHasItsLikeTakeOver) {
+  const auto modes = [this](const std::string& lines) {
+    configure(lines);
+    Recorder client;
+    run({"first:decline:a changed", "mode:"}, client);
+    return client.out();
+  };
+  EXPECT_EQ(modes("isolation = 'resident'\n"), "resident");
+  EXPECT_EQ(modes("reload = 'surgical'\n"), "clean");
+}
+
+TEST_F(RunPumpTest, ACleanRunDoesNotStartOver) {
+  Recorder client;
+  EXPECT_EQ(run({"out:x", "decline:never"}, client).exit_code, 104);
+  EXPECT_EQ(client.all<event::Started>().size(), 1u);
 }
 
 }  // namespace

@@ -52,6 +52,13 @@ TEST(RunResult, NeverTakesAnEarlyExitForSuccess) {
          "finish");
 }
 
+TEST(RunResult, NeverTakesADeclineForSuccess) {
+  expect(exited(0, Phase::declined, "a changed"), 104, Outcome::internal_error,
+         "the tests' process gave up before any test ran: a changed");
+  expect(cancelled(exited(0, Phase::declined, "a changed"), CancelHow::interrupt), 107, Outcome::cancelled,
+         "the run was cancelled before pytest finished");
+}
+
 TEST(RunResult, NamesTheSignalAndTheTest) {
   expect(signalled(SIGSEGV, Phase::running, "t.py::a"), 105, Outcome::crashed,
          "the tests' process died by SIGSEGV (signal 11) while running t.py::a");

@@ -47,6 +47,14 @@ TEST_F(ServiceTest, KeepsTheLastResult) {
   EXPECT_EQ(status->state, "idle");
 }
 
+TEST_F(ServiceTest, KeepsTheReceiptsOfTheLastRun) {
+  run({R"(event:{"event":"receipt","text":"reloaded a","reloaded":["a"]})"});
+  EXPECT_EQ(service().status()["last_result"]["receipt"],
+            (std::vector<std::string>{"started worker", "reloaded a"}));
+  run({"out:ok"});
+  EXPECT_EQ(service().status()["last_result"]["receipt"], nlohmann::json::array());
+}
+
 TEST_F(ServiceTest, IsIdleBeforeTheClientHearsOfTheEnd) {
   const auto ticket = service().admit(request({"out:ok"})).value();
   std::string state;

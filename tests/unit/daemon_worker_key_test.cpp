@@ -13,7 +13,7 @@ std::string why(const WorkerKey& running, const WorkerKey& wanted, const std::se
 
 std::string why_env(const Environment& before, const Environment& now,
                     const std::set<std::string>& reads = {}) {
-  return why({before, "/", {}}, {now, "/", {}}, reads);
+  return why({before, "/", {}, {}, {}}, {now, "/", {}, {}, {}}, reads);
 }
 
 TEST(WorkerKey, CountsTheFamiliesOfCLibraries) {
@@ -49,7 +49,7 @@ TEST(WorkerKey, NamesAFewOfMany) {
 TEST(WorkerKey, CountsTheFolderWherePythonpathIsRelative) {
   const auto moved = [](const char* path) {
     const Environment env{{"PYTHONPATH", path}};
-    return !why({env, "/a", {}}, {env, "/b", {}}).empty();
+    return !why({env, "/a", {}, {}, {}}, {env, "/b", {}, {}, {}}).empty();
   };
   EXPECT_FALSE(moved("/x:/y"));
   EXPECT_FALSE(moved(""));
@@ -60,7 +60,21 @@ TEST(WorkerKey, CountsTheFolderWherePythonpathIsRelative) {
 }
 
 TEST(WorkerKey, CountsTheConfiguredPreloadList) {
-  EXPECT_EQ(why({{}, "/", {"torch"}}, {{}, "/", {"torch", "numpy"}}), "the configured preload list changed");
+  EXPECT_EQ(why({{}, "/", {"torch"}, {}, {}}, {{}, "/", {"torch", "numpy"}, {}, {}}),
+            "the configured preload list changed");
+}
+
+TEST(WorkerKey, CountsWhatIsTheProjectsCode) {
+  const std::string text = "what counts as the project's code changed";
+  const WorkerKey plain{{}, "/", {}, {}, ""};
+  EXPECT_EQ(why(plain, plain), "");
+  EXPECT_EQ(why(plain, {{}, "/", {}, {"torch.*"}, ""}), text);
+  EXPECT_EQ(why({{}, "/", {}, {"a", "b"}, ""}, {{}, "/", {}, {"b", "a"}, ""}), text);
+  EXPECT_EQ(why({{}, "/", {}, {}, "/lib"}, plain), text);
+  EXPECT_EQ(why(plain, {{}, "/", {}, {}, "", "package"}), text);
+  const auto found = difference(plain, {{}, "/", {}, {"a"}, ""}, {});
+  ASSERT_TRUE(found);
+  EXPECT_EQ(found->reason, RestartReason::project_code_changed);
 }
 
 TEST(SitesState, SeesChanges) {

@@ -140,6 +140,7 @@ TEST_P(EventJson, IsAsWrittenAndRoundTrips) {
 TEST_P(EventJson, EveryFieldIsNeeded) {
   const json value = to_json(GetParam().first);
   for (const auto& [field, ignored] : value.items()) {
+    if (field == "reloaded") continue;  // Daemons before it had none.
     json missing = value;
     missing.erase(field);
     const Result<Event> read = event_from_json(missing);
@@ -170,12 +171,24 @@ INSTANTIATE_TEST_SUITE_P(
             "\"failed\", \"duration_s\": 0.25}"),
         std::pair<Event, const char*>(event::Stuck{30, "t.py::test_x"},
                                       R"({"event": "stuck", "seconds": 30.0, "nodeid": "t.py::test_x"})"),
-        std::pair<Event, const char*>(event::Receipt{"restarted"},
-                                      R"({"event": "receipt", "text": "restarted"})"),
+        std::pair<Event, const char*>(
+            event::Receipt{"reloaded a", {"a", "b"}},
+            R"({"event": "receipt", "text": "reloaded a", "reloaded": ["a", "b"]})"),
         std::pair<Event, const char*>(
             event::Done{105, Outcome::crashed, "SIGSEGV", "look", 2.5},
             R"({"event": "done", "exit_code": 105, "outcome": "crashed", "message": "SIGSEGV",
                 "hint": "look", "duration_s": 2.5})")));
+
+TEST(EventFromJson, AReceiptMayBeWithoutReloadedModules) {
+  const auto read = event_from_json({{"event", "receipt"}, {"text", "restarted"}});
+  ASSERT_TRUE(read);
+  EXPECT_TRUE(std::get<event::Receipt>(*read).reloaded.empty());
+  const auto full = event_from_json({{"event", "receipt"}, {"text", "x"}, {"reloaded", {"a", "b"}}});
+  ASSERT_TRUE(full);
+  EXPECT_EQ(std::get<event::Receipt>(*full).reloaded, (std::vector<std::string>{"a", "b"}));
+  EXPECT_EQ(event_from_json({{"event", "receipt"}, {"text", "x"}, {"reloaded", "a"}}).error().message,
+            "event: field 'reloaded' must be a list of strings");
+}
 
 TEST(EventFromJson, RefusesUnknownKindsAndValues) {
   EXPECT_EQ(event_from_json({{"event", "party"}}).error().message, "event: unknown kind 'party'");

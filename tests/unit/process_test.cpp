@@ -100,6 +100,38 @@ TEST(Descendants, ChildrenBeforeGrandchildren) {
   EXPECT_TRUE(descendants(grandchild).empty());
 }
 
+TEST(MembersOfGroup, WhoeverIsInItAndLives) {
+  Result<Pipe> pipe = make_pipe();
+  const Child leader([&] {
+    ::setpgid(0, 0);
+    const int member = ::fork();
+    if (member == 0) {
+      ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+      while (true) ::pause();
+    }
+    [[maybe_unused]] const Status told = write_all(pipe->write.get(), std::to_string(member));
+  });
+  const int member = std::atoi(read_some(pipe->read.get(), 20)->data.c_str());
+  std::vector<int> members = members_of_group(leader.pid());
+  std::sort(members.begin(), members.end());
+  EXPECT_EQ(members, (std::vector<int>{std::min(leader.pid(), member), std::max(leader.pid(), member)}));
+}
+
+TEST(MembersOfGroup, NotWhoHasLeftItOrDied) {
+  const Child stays([] { ::setpgid(0, 0); });
+  const int group = stays.pid();
+  const Child leaves([&] {
+    ::setpgid(0, group);
+    ::setpgid(0, 0);
+  });
+  const Child dies([&] { ::setpgid(0, group); });
+  EXPECT_EQ(members_of_group(group).size(), 2u);
+  ::kill(dies.pid(), SIGKILL);
+  wait_for_zombie(dies.pid());
+  EXPECT_EQ(members_of_group(group), std::vector<int>{stays.pid()});
+  EXPECT_TRUE(members_of_group(1 << 30).empty());
+}
+
 TEST(ResidentMemory, OfThisProcess) {
   const auto memory = resident_memory(::getpid());
   ASSERT_TRUE(memory);

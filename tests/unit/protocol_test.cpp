@@ -10,8 +10,12 @@ using nlohmann::json;
 json through_the_wire(const json& value) { return json::parse(value.dump()); }
 
 RunTest run_test() {
-  return {7,   {"-x", "\xff"},        "/project", {{"PATH", "/bin"}, {"\xfe", "raw name"}},
-          027, {"/project", "/other"}};
+  return {7,   {"-x", "\xff"},    "/project", {{"PATH", "/bin"}, {"\xfe", "raw name"}},
+          027, RunMode::surgical, 8ull << 30};
+}
+
+HoldProject hold_project() {
+  return {{"pkg", "pkg.a"}, {"/project", "/\xff"}, "/project", {{"PATH", "/bin"}}};
 }
 
 Ready ready() {
@@ -22,13 +26,19 @@ Ready ready() {
   ready.preloaded = {{"torch", 1.25}, {"numpy", 0.5}};
   ready.left_out = {{"threads", "it starts threads"}};
   ready.site_dirs = {"/venv/lib/python3.11/site-packages"};
+  ready.files = {{"numpy", "/site/numpy.py", 1, 2, 3, false}, {"mine", "/project/\xff.py", 4, 5, 6, true}};
+  ready.project = {"pkg", "pkg.a"};
+  ready.target = Ready::Target{"pkg", "/project/src/\xff", "src"};
   ready.env_reads = {{"OMP_NUM_THREADS", "2"}, {"HF_HOME", std::nullopt}};
   return ready;
 }
 
 TEST(ToWorkerJson, IsAsWritten) {
-  EXPECT_EQ(to_json(ToWorker(Preload{{"torch"}})),
-            json::parse(R"({"type": "preload", "modules": ["torch"]})"));
+  EXPECT_EQ(to_json(ToWorker(Preload{{"torch"}, {"/src"}})),
+            json::parse(R"({"type": "preload", "modules": ["torch"], "path": ["/src"]})"));
+  EXPECT_EQ(to_json(ToWorker(HoldProject{{"pkg"}, {"/src"}, "/project", {{"A", "1"}}})),
+            json::parse(R"({"type": "hold_project", "modules": ["pkg"], "path": ["/src"], "cwd": "/project",
+                            "env": {"A": "1"}})"));
   EXPECT_EQ(to_json(ToWorker(Signal{7, 2})), json::parse(R"({"type": "signal", "id": 7, "signal": 2})"));
   EXPECT_EQ(to_json(ToWorker(Shutdown{})), json::parse(R"({"type": "shutdown"})"));
 }
@@ -43,7 +53,39 @@ TEST(ToWorkerJson, RunTestKeepsEverything) {
   EXPECT_EQ(read.cwd, sent.cwd);
   EXPECT_EQ(read.env, sent.env);
   EXPECT_EQ(read.umask, sent.umask);
-  EXPECT_EQ(read.nuke, sent.nuke);
+  EXPECT_EQ(read.mode, sent.mode);
+  EXPECT_EQ(read.memory_limit, sent.memory_limit);
+}
+
+TEST(ToWorkerJson, HoldProjectKeepsEverything) {
+  const HoldProject sent = hold_project();
+  const Result<ToWorker> message = to_worker_from_json(through_the_wire(to_json(ToWorker(sent))));
+  ASSERT_TRUE(message) << message.error().message;
+  const HoldProject& read = std::get<HoldProject>(*message);
+  EXPECT_EQ(read.modules, sent.modules);
+  EXPECT_EQ(read.path, sent.path);
+  EXPECT_EQ(read.cwd, sent.cwd);
+  EXPECT_EQ(read.env, sent.env);
+}
+
+TEST(ToWorkerJson, PreloadKeepsItsPath) {
+  const Preload sent{{"a"}, {"/src", "/\xff"}};
+  const Result<ToWorker> message = to_worker_from_json(through_the_wire(to_json(ToWorker(sent))));
+  ASSERT_TRUE(message) << message.error().message;
+  EXPECT_EQ(std::get<Preload>(*message).modules, sent.modules);
+  EXPECT_EQ(std::get<Preload>(*message).path, sent.path);
+}
+
+TEST(ToWorkerJson, EveryModeHasItsName) {
+  for (const auto& [mode, text] :
+       {std::pair(RunMode::clean, "clean"), std::pair(RunMode::surgical, "surgical"),
+        std::pair(RunMode::resident, "resident")}) {
+    RunTest sent = run_test();
+    sent.mode = mode;
+    const json value = through_the_wire(to_json(ToWorker(sent)));
+    EXPECT_EQ(value["mode"], text);
+    EXPECT_EQ(std::get<RunTest>(to_worker_from_json(value).value()).mode, mode);
+  }
 }
 
 TEST(FromWorkerJson, IsAsWritten) {
@@ -71,10 +113,32 @@ TEST(FromWorkerJson, ReadyKeepsEverything) {
   EXPECT_EQ(read.left_out[0].reason, "it starts threads");
   EXPECT_EQ(read.site_dirs, sent.site_dirs);
   EXPECT_EQ(read.env_reads, sent.env_reads);
+  EXPECT_EQ(read.project, sent.project);
+  ASSERT_TRUE(read.target);
+  EXPECT_EQ(read.target->name, "pkg");
+  EXPECT_EQ(read.target->path, sent.target->path);
+  EXPECT_EQ(read.target->how, "src");
+  ASSERT_EQ(read.files.size(), 2u);
+  EXPECT_FALSE(read.files[0].ignored);
+  EXPECT_TRUE(read.files[1].ignored);
+  EXPECT_EQ(read.files[1].module, "mine");
+  EXPECT_EQ(read.files[1].path, sent.files[1].path);
+  EXPECT_EQ(read.files[1].mtime_ns, 4u);
+  EXPECT_EQ(read.files[1].size, 5u);
+  EXPECT_EQ(read.files[1].inode, 6u);
+}
+
+TEST(FromWorkerJson, ReadyMayHaveNoTarget) {
+  Ready sent = ready();
+  sent.target.reset();
+  const json value = through_the_wire(to_json(FromWorker(sent)));
+  EXPECT_TRUE(value["target"].is_null());
+  EXPECT_FALSE(std::get<Ready>(from_worker_from_json(value).value()).target);
 }
 
 TEST(FromWorkerJson, DoneKeepsEveryPhaseAndEnd) {
-  for (const Phase phase : {Phase::forked, Phase::running, Phase::session_finished, Phase::returned}) {
+  for (const Phase phase :
+       {Phase::forked, Phase::running, Phase::session_finished, Phase::returned, Phase::declined}) {
     const Done sent{1, phase, 3, std::nullopt, "", "why"};
     const Result<FromWorker> message = from_worker_from_json(through_the_wire(to_json(FromWorker(sent))));
     ASSERT_TRUE(message) << message.error().message;
@@ -98,7 +162,7 @@ void check(const Message& message, Result<Message> (*parse)(const json&)) {
     json missing = value;
     missing.erase(field);
     const Result<Message> without = parse(missing);
-    if (field == "exit_code" || field == "signal") continue;
+    if (field == "exit_code" || field == "signal" || field == "target") continue;
     ASSERT_FALSE(without) << value << " without " << field;
     EXPECT_EQ(without.error().code, ErrorCode::bad_request);
     EXPECT_EQ(without.error().message, "message: field '" + field + "' is missing");
@@ -106,8 +170,8 @@ void check(const Message& message, Result<Message> (*parse)(const json&)) {
 }
 
 TEST(ToWorkerJson, EveryKindRoundTrips) {
-  for (const ToWorker& message :
-       {ToWorker(Preload{{"a", "b"}}), ToWorker(run_test()), ToWorker(Signal{1, 15}), ToWorker(Shutdown{})}) {
+  for (const ToWorker& message : {ToWorker(Preload{{"a", "b"}, {"/src"}}), ToWorker(hold_project()),
+                                  ToWorker(run_test()), ToWorker(Signal{1, 15}), ToWorker(Shutdown{})}) {
     if (std::holds_alternative<Signal>(message)) {
       EXPECT_FALSE(to_worker_from_json({{"type", "signal"}, {"id", 1}})) << "a signal without its number";
     }
@@ -130,6 +194,36 @@ TEST(MessageParsing, RefusesUnknownTypesAndValues) {
   json done = to_json(FromWorker(Done{}));
   done["phase"] = "late";
   EXPECT_EQ(from_worker_from_json(done).error().message, "message: field 'phase' must be a known phase");
+  json run = to_json(ToWorker(run_test()));
+  for (const json& mode : {json("warm"), json(""), json("Clean")}) {
+    run["mode"] = mode;
+    EXPECT_EQ(to_worker_from_json(run).error().message, "message: field 'mode' must be a known mode");
+  }
+  run["mode"] = 1;
+  EXPECT_EQ(to_worker_from_json(run).error().message, "message: field 'mode' must be a string");
+}
+
+TEST(MessageParsing, RefusesMistypedFields) {
+  const auto refused = [](json message, const char* field, const json& value) {
+    message[field] = value;
+    const auto read = to_worker_from_json(message);
+    return read ? "" : read.error().message;
+  };
+  const json run = to_json(ToWorker(run_test()));
+  EXPECT_EQ(refused(run, "memory_limit", -1), "message: field 'memory_limit' must be a whole number from 0");
+  EXPECT_EQ(refused(run, "memory_limit", "8GiB"),
+            "message: field 'memory_limit' must be a whole number from 0");
+  const json hold = to_json(ToWorker(hold_project()));
+  EXPECT_EQ(refused(hold, "path", "/src"), "message: field 'path' must be a list of strings");
+  EXPECT_EQ(refused(hold, "env", json::array({1})), "message: field 'env' must be an object of strings");
+  EXPECT_EQ(refused(to_json(ToWorker(Preload{})), "path", nullptr),
+            "message: field 'path' must be a list of strings");
+  json greeting = to_json(FromWorker(ready()));
+  greeting["files"][0]["ignored"] = "yes";
+  EXPECT_FALSE(from_worker_from_json(greeting));
+  greeting = to_json(FromWorker(ready()));
+  greeting["target"] = "pkg";
+  EXPECT_EQ(from_worker_from_json(greeting).error().message, "message: target must be a JSON object");
 }
 
 }  // namespace

@@ -176,6 +176,15 @@ TEST(Spawn, NewSession) {
   EXPECT_NE(same.substr(same.rfind(' ') + 1), same.substr(0, same.find(' ')) + "\n");
 }
 
+TEST(Spawn, DiesWithTheThreadThatSpawnedIt) {
+  SpawnOptions options = shell("exec sleep 100");
+  options.dies_with_parent = true;
+  Result<int> pid;
+  std::thread([&] { pid = spawn(options); }).join();
+  ASSERT_TRUE(pid);
+  EXPECT_EQ(wait_for(*pid)->signal, SIGKILL);
+}
+
 TEST(Spawn, WhileOtherThreadsAllocate) {
   std::atomic<bool> stop = false;
   std::thread busy([&] {

@@ -53,6 +53,19 @@ TEST(FlightRecorder, IsNotWrittenByProcessesThatTheRunnerForks) {
   EXPECT_EQ(recorder->phase(), protocol::Phase::forked);
 }
 
+TEST(FlightRecorder, IsResetForTheNextRunByWhoHandsItOver) {
+  auto recorder = FlightRecorder::create();
+  ASSERT_TRUE(recorder);
+  in_child([&] {
+    recorder->claim();
+    recorder->set_phase(protocol::Phase::declined);
+    recorder->set_nodeid("the last run's");
+  });
+  recorder->reset();
+  EXPECT_EQ(recorder->phase(), protocol::Phase::forked);
+  EXPECT_EQ(recorder->nodeid(), "");
+}
+
 TEST(FlightRecorder, CutsAnEndlessNodeId) {
   auto recorder = FlightRecorder::create();
   ASSERT_TRUE(recorder);

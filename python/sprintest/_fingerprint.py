@@ -1,0 +1,73 @@
+"""Does a file still hold the bytes that a module was made of? The idea is git's index: `stat` first,
+content where `stat` cannot be trusted ("racily clean" entries)."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import time
+
+State = tuple[int, int, int, int]
+
+#: File times come from the kernel's coarse clock, whose tick is 1 to 10 ms: within it an edit may leave
+#: no trace in them.
+_TICK_NS = 20_000_000
+
+
+def file_state(path: str) -> State | None:
+    """What tells one state of a file from another; ``None`` where there is no such file.
+
+    The time of the inode's last change is part of it: unlike the time of modification, nobody can set
+    that to what it was.
+    """
+    try:
+        info = os.stat(path)
+    except OSError:
+        return None
+    return (info.st_mtime_ns, info.st_ctime_ns, info.st_size, info.st_ino)
+
+
+def _is_settled(state: State | None) -> bool:
+    return state is None or time.time_ns() - max(state[0], state[1]) > _TICK_NS
+
+
+#: Larger files are told apart by `stat` alone.
+_LARGEST = 16 << 20
+
+
+def digest(path: str) -> bytes | None:
+    """A hash of the file's content; ``None`` if it cannot be read, or is too large for that."""
+    try:
+        if os.path.getsize(path) > _LARGEST:
+            return None
+        with open(path, "rb") as file:
+            return hashlib.blake2b(file.read(), digest_size=16).digest()
+    except OSError:
+        return None
+
+
+class Fingerprint:
+    """What a file held while it was read.
+
+    ``before`` is its state from before that. A file that was written at that very time never counts as
+    current: which bytes were read cannot be known.
+    """
+
+    def __init__(self, path: str, before: State | None) -> None:
+        self.path = path
+        self._known = _is_settled(before)
+        self._digest = digest(path)
+        self._state = before
+        self._known = self._known and file_state(path) == before
+
+    def is_current(self) -> bool:
+        """Whether the file holds the same bytes now, whatever its times say."""
+        state = file_state(self.path)
+        if not self._known or state == self._state:
+            return self._known
+        settled = _is_settled(state)
+        if self._digest is None or digest(self.path) != self._digest or file_state(self.path) != state:
+            return False
+        if settled:
+            self._state = state
+        return True

@@ -1,0 +1,63 @@
+"""Which modules does a module import? Read off its source, so that imports that have not run count too."""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import importlib.util
+
+Names = set[str]
+
+
+def imported_names(source: bytes, package: str) -> tuple[Names, Names]:
+    """The absolute names of what ``source`` may import: while it is executed, and later, in functions.
+
+    ``package`` is what relative imports count from. ``from a import b`` gives ``a`` and ``a.b``,
+    whether ``b`` is a module or not: the caller knows which modules there are. Source that cannot be
+    parsed imports nothing.
+    """
+    finder = _Finder(package)
+    try:
+        finder.visit(ast.parse(source))
+    except (SyntaxError, ValueError, RecursionError):
+        return set(), set()
+    return finder.now, finder.later
+
+
+class _Finder(ast.NodeVisitor):
+    def __init__(self, package: str) -> None:
+        self.now: Names = set()
+        self.later: Names = set()
+        self._package = package
+        self._depth = 0
+
+    def _add(self, *names: str) -> None:
+        (self.later if self._depth else self.now).update(names)
+
+    def visit_Import(self, node: ast.Import) -> None:
+        for alias in node.names:
+            parts = alias.name.split(".")
+            self._add(*(".".join(parts[:count]) for count in range(1, len(parts) + 1)))
+
+    def visit_ImportFrom(self, node: ast.ImportFrom) -> None:
+        try:
+            base = importlib.util.resolve_name("." * node.level + (node.module or ""), self._package)
+        except ImportError:  # beyond the top-level package: fails when executed
+            return
+        self._add(base, *(f"{base}.{alias.name}" for alias in node.names if alias.name != "*"))
+
+    def visit_Call(self, node: ast.Call) -> None:
+        # Also where it has not been called yet; a call with a computed name is seen when it happens.
+        name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+        is_import = name in ("__import__", "import_module")
+        if is_import and node.args and isinstance(node.args[0], ast.Constant):
+            with contextlib.suppress(ImportError):
+                self._add(importlib.util.resolve_name(str(node.args[0].value), self._package))
+        self.generic_visit(node)
+
+    def _visit_function(self, node: ast.AST) -> None:
+        self._depth += 1
+        self.generic_visit(node)
+        self._depth -= 1
+
+    visit_FunctionDef = visit_AsyncFunctionDef = visit_Lambda = _visit_function

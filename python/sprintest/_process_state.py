@@ -1,0 +1,279 @@
+"""The state that a whole process shares: what a run must find as a fresh process has it."""
+
+from __future__ import annotations
+
+import atexit
+import builtins
+import contextlib
+import faulthandler
+import gc
+import locale
+import logging
+import os
+import random
+import resource
+import signal
+import socket
+import sys
+import tempfile
+import threading
+import time
+import warnings
+from collections.abc import Iterator
+from typing import Any, Callable
+
+Getter = Callable[[], Any]
+Setter = Callable[[Any], object]
+
+
+def marks() -> tuple[object, ...]:
+    """What modules are known to change while they are imported; cheap enough to ask for each of them.
+
+    Two equal answers: the module in between has changed nothing of it.
+    """
+    root = logging.root
+    return (
+        tuple(sys.path),
+        tuple(sys.meta_path),
+        sys.excepthook,
+        sys.getrecursionlimit(),
+        tuple(warnings.filters),
+        (root.level, tuple(root.handlers), root.manager.disable),
+        threading.active_count(),
+        atexit._ncallbacks(),
+        random.getstate(),
+        tempfile.tempdir,
+        *(state() for name, state in _MARKED.items() if name in sys.modules),
+    )
+
+
+def changed_mark(before: tuple[object, ...], after: tuple[object, ...]) -> str:
+    """What differs between two answers of ``marks``, in words."""
+    names = [*_MARKS, *(name for name in _MARKED if name in sys.modules)]
+    changed = [name for name, old, new in zip(names, before, after) if old != new]
+    return changed[0] if changed else "a library's state"
+
+
+_MARKS = (
+    "sys.path",
+    "sys.meta_path",
+    "sys.excepthook",
+    "the recursion limit",
+    "the filters of warnings",
+    "the root logger",
+    "the number of threads",
+    "what runs at exit",
+    "the seed of random",
+    "tempfile.tempdir",
+)
+
+
+def _numpy_seed() -> bytes:
+    state: Any = sys.modules["numpy.random"].get_state()
+    return bytes(state[1].tobytes()) + repr(state[2:]).encode()
+
+
+def _torch_marks() -> tuple[object, ...]:
+    torch: Any = sys.modules["torch"]
+    modes = (torch.get_default_dtype(), torch.is_grad_enabled(), torch.get_num_threads())
+    return (torch.initial_seed(), *modes)
+
+
+_MARKED: dict[str, Callable[[], object]] = {"numpy.random": _numpy_seed, "torch": _torch_marks}
+
+
+def _attribute(owner: Any, name: str) -> tuple[Getter, Setter]:
+    return lambda: getattr(owner, name), lambda value: setattr(owner, name, value)
+
+
+def _contents(values: list[Any]) -> tuple[Getter, Setter]:
+    """The elements of a list that others hold on to."""
+    return lambda: list(values), lambda old: values.__setitem__(slice(None), old)
+
+
+def _signals() -> dict[int, Any]:
+    return {number: signal.getsignal(number) for number in signal.valid_signals()}
+
+
+def _set_signals(old: dict[int, Any]) -> None:
+    for number, handler in old.items():
+        if handler is not None and signal.getsignal(number) is not handler:
+            with contextlib.suppress(OSError, ValueError):
+                signal.signal(number, handler)
+    signal.setitimer(signal.ITIMER_REAL, 0)
+
+
+def _blocked_signals() -> set[int]:
+    return set(signal.pthread_sigmask(signal.SIG_BLOCK, []))
+
+
+def _limits() -> dict[int, Any]:
+    numbers = {value for name, value in vars(resource).items() if name.startswith("RLIMIT_")}
+    return {number: resource.getrlimit(number) for number in numbers}
+
+
+def _set_limits(old: dict[int, Any]) -> None:
+    for number, limit in old.items():
+        if resource.getrlimit(number) != limit:
+            with contextlib.suppress(OSError, ValueError):
+                resource.setrlimit(number, limit)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+class _Loggers:
+    """All loggers and their settings. A logger cannot be removed: modules hold on to it."""
+
+    _UNUSED: tuple[Any, ...] = (logging.NOTSET, [], [], True, False)
+
+    def __init__(self) -> None:
+        self._settings: dict[logging.Logger, tuple[Any, ...]] = {}
+        self.learn()
+
+    def learn(self) -> None:
+        """Take those that were made since, as they are now, for what modules have set when imported."""
+        for logger in self._all():
+            self._settings.setdefault(logger, self._get(logger))
+
+    def restore(self) -> None:
+        for logger in self._all():
+            settings = self._settings.get(logger, self._UNUSED)
+            if self._get(logger) != settings:
+                level, handlers, filters, logger.propagate, logger.disabled = settings
+                logger.handlers[:], logger.filters[:] = handlers, filters
+                logger.setLevel(level)
+
+    @staticmethod
+    def _all() -> list[logging.Logger]:
+        manager = logging.root.manager
+        return [
+            logging.root,
+            *(one for one in manager.loggerDict.values() if isinstance(one, logging.Logger)),
+        ]
+
+    @staticmethod
+    def _get(logger: logging.Logger) -> tuple[Any, ...]:
+        handlers, filters = list(logger.handlers), list(logger.filters)
+        return (logger.level, handlers, filters, logger.propagate, logger.disabled)
+
+
+def _set_warnings(old: list[Any]) -> None:
+    if warnings.filters != old:
+        warnings.filters[:] = old  # type: ignore[index]
+        warnings._filters_mutated()  # type: ignore[attr-defined]
+
+
+def set_environment(env: dict[bytes, bytes]) -> None:
+    """Make ``env`` the whole environment, for Python and for C code."""
+    for name in [name for name in os.environb if name not in env]:
+        del os.environb[name]
+    for name, value in env.items():
+        if os.environb.get(name) != value:
+            os.environb[name] = value
+    time.tzset()
+
+
+def _set_folder(old: str) -> None:
+    with contextlib.suppress(OSError):
+        os.chdir(old)
+
+
+def _set_gc(old: tuple[bool, tuple[int, int, int], int]) -> None:
+    (gc.enable if old[0] else gc.disable)()
+    gc.set_threshold(*old[1])
+    gc.set_debug(old[2])
+
+
+def _python_state() -> Iterator[tuple[Getter, Setter]]:
+    yield os.getcwd, _set_folder
+    yield _umask, os.umask
+    yield lambda: dict(os.environb), set_environment
+    yield _signals, _set_signals
+    yield _blocked_signals, lambda old: signal.pthread_sigmask(signal.SIG_SETMASK, old)
+    yield _limits, _set_limits
+    yield _attribute(logging.root.manager, "disable")
+    yield logging.getLoggerClass, logging.setLoggerClass
+    yield lambda: list(warnings.filters), _set_warnings
+    for name in ("showwarning", "formatwarning", "_showwarnmsg_impl"):
+        yield _attribute(warnings, name)
+    for name in ("path", "meta_path", "path_hooks", "argv"):
+        yield _attribute(sys, name)
+        yield _contents(getattr(sys, name))
+    for name in ("stdin", "stdout", "stderr", "displayhook", "excepthook", "unraisablehook"):
+        yield _attribute(sys, name)
+    yield _attribute(sys, "dont_write_bytecode")
+    yield _attribute(sys, "pycache_prefix")
+    yield _attribute(sys, "breakpointhook")
+    yield sys.gettrace, sys.settrace
+    yield sys.getprofile, sys.setprofile
+    yield sys.getrecursionlimit, sys.setrecursionlimit
+    yield sys.getswitchinterval, sys.setswitchinterval
+    for name in ("print", "open", "input", "__import__", "exec", "eval"):
+        yield _attribute(builtins, name)
+    yield _attribute(threading, "excepthook")
+    yield lambda: (gc.isenabled(), gc.get_threshold(), gc.get_debug()), _set_gc
+    yield faulthandler.is_enabled, lambda on: None if on else faulthandler.disable()
+    yield lambda: locale.setlocale(locale.LC_ALL), lambda old: locale.setlocale(locale.LC_ALL, old)
+    yield socket.getdefaulttimeout, socket.setdefaulttimeout
+    yield _attribute(tempfile, "tempdir")
+    if "asyncio" in sys.modules:
+        yield _attribute(sys.modules["asyncio.events"], "_event_loop_policy")
+    if "decimal" in sys.modules:
+        decimal: Any = sys.modules["decimal"]
+        yield lambda: decimal.getcontext().copy(), lambda old: decimal.setcontext(old.copy())
+
+
+def _torch_state() -> Iterator[tuple[Getter, Setter]]:
+    torch: Any = sys.modules["torch"]
+    yield torch.get_default_dtype, torch.set_default_dtype
+    yield _default_device, torch.set_default_device
+    yield torch.is_grad_enabled, torch.set_grad_enabled
+    yield torch.get_num_threads, torch.set_num_threads
+    yield torch.is_anomaly_enabled, torch.autograd.set_detect_anomaly
+    yield torch.get_float32_matmul_precision, torch.set_float32_matmul_precision
+    yield torch.get_deterministic_debug_mode, torch.set_deterministic_debug_mode
+    for name in ("benchmark", "deterministic", "allow_tf32"):
+        yield _attribute(torch.backends.cudnn, name)
+
+
+def _default_device() -> Any:
+    return getattr(sys.modules.get("torch.utils._device"), "CURRENT_DEVICE", None)
+
+
+def _numpy_state() -> Iterator[tuple[Getter, Setter]]:
+    numpy: Any = sys.modules["numpy"]
+    yield numpy.geterr, lambda old: numpy.seterr(**old)
+    yield numpy.geterrcall, numpy.seterrcall
+    yield numpy.get_printoptions, lambda old: numpy.set_printoptions(**old)
+
+
+class ProcessState:
+    """The state at the moment of construction; ``restore`` brings it back.
+
+    The source of the list: what pytest's own ``monkeypatch``, CPython's regression tests
+    (``test.libregrtest.save_env``) and torch's test suite put back. Libraries count that are loaded
+    by then. Random generators are not part of it: each run seeds them anew, as a new process does.
+    """
+
+    def __init__(self) -> None:
+        parts = [_python_state()]
+        if "torch" in sys.modules:
+            parts.append(_torch_state())
+        if "numpy" in sys.modules:
+            parts.append(_numpy_state())
+        self._loggers = _Loggers()
+        self._values = [(get, get(), put) for part in parts for get, put in part]
+
+    def learn_imported(self) -> None:
+        """To be called when a run has imported its modules, and no test has run yet."""
+        self._loggers.learn()
+
+    def restore(self) -> None:
+        self._loggers.restore()
+        for get, value, put in self._values:
+            if get() != value:
+                put(value)

@@ -1,0 +1,167 @@
+"""A process that runs pytest again and again: for suites whose state is dear, on a GPU above all.
+
+After each run it is brought back to where it began; where that cannot be done it ends as a fresh
+process would, and the next run gets another fork of the zygote.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import gc
+import inspect
+import linecache
+import os
+import random
+import sys
+import threading
+from typing import Any, Callable
+
+import _stest_runner as runner  # type: ignore[import-not-found]  # built into stest-worker
+
+from sprintest import _fingerprint, _modules, _preload, _runner, _watch
+from sprintest._process_state import ProcessState
+from sprintest._stash import Stash
+
+#: Descriptors that runs may leave open before the process is given up.
+_SPARE_DESCRIPTORS = 200
+
+
+class _Exits:
+    """Functions that runs register with `atexit`: called at the end of the run, not of the process.
+
+    Those of installed packages, registered while these are imported, are the process's own.
+    """
+
+    def __init__(self, stash: Stash) -> None:
+        self._stash = stash
+        self._functions: list[tuple[Callable[..., Any], Any, Any]] = []
+        self._register, self._unregister = atexit.register, atexit.unregister
+        atexit.register = self.register  # type: ignore[assignment]
+        atexit.unregister = self.unregister
+
+    def register(self, function: Any, *args: Any, **kwargs: Any) -> Any:
+        if self._stash.is_loading() and self._stash.loading() is None:
+            return self._register(function, *args, **kwargs)
+        if (record := self._stash.loading()) is not None:
+            record.fleeting = "it registers a function with atexit"
+        self._functions.append((function, args, kwargs))
+        return function
+
+    def unregister(self, function: Any) -> None:
+        self._functions = [entry for entry in self._functions if entry[0] != function]
+        self._unregister(function)
+
+    def run(self) -> None:
+        """Call them as the interpreter does: the last one first, whatever the others raise."""
+        while self._functions:
+            function, args, kwargs = self._functions.pop()
+            try:
+                function(*args, **kwargs)
+            except SystemExit:
+                pass
+            except BaseException:
+                sys.excepthook(*sys.exc_info())
+
+
+class Resident:
+    """One per process; ``run`` is called for each run, in the environment that the run asks for.
+
+    ``memory_limit``: bytes of resident memory past which the process ends after a run; 0 is none.
+    """
+
+    def __init__(self, memory_limit: int) -> None:
+        code = _preload.Preloader.code
+        assert code is not None
+        self._code = code
+        self._limit = memory_limit
+        self._state = ProcessState()
+        self._stash = Stash(code)
+        self._exits = _Exits(self._stash)
+        self._descriptors = len(os.listdir("/proc/self/fd"))
+        self._packages: dict[str, _fingerprint.State | None] = {}
+        _watch.install(self._stash)
+
+    def _refusal(self) -> str:
+        """Why this process cannot give a right answer in the environment that is set; empty if it can."""
+        for path, state in self._packages.items():
+            if _fingerprint.file_state(path) != state:
+                return f"{path} changed"
+        for name, value in _watch.env_reads.items():
+            if os.environ.get(name) != value:
+                return f"{name} changed"
+        return ""
+
+    def run(self, args: list[str]) -> tuple[int, bool]:
+        """Run pytest; returns its exit code, and whether this process must end now."""
+        if reason := self._refusal():
+            runner.decline(reason)
+        modules = dict(sys.modules)
+        main = sys.modules["__main__"]
+        variables = dict(vars(main))
+        _watch.names.clear()
+        random.seed()
+        run = _runner.Run(args, self._stash)
+        run.reporter.on_collected = self._state.learn_imported
+        exit_code, names = run.execute()
+        self._note_packages(modules)
+        if reason := self._must_end(run):
+            runner.receipt(f"the process that ran the tests has ended: {reason}", [])
+            _runner.finish(names)
+            return exit_code, True
+        self._exits.run()
+        self._clean_up(modules)
+        vars(main).clear()
+        vars(main).update(variables)
+        gc.collect()
+        _runner.flush()
+        self._state.restore()
+        return exit_code, False
+
+    def _must_end(self, run: Any) -> str:
+        """What the run has left that cannot be undone."""
+        if run.reporter.interrupted:
+            return "the run was interrupted"
+        for thread in threading.enumerate():
+            if thread is not threading.main_thread() and (not thread.daemon or self._is_own(thread)):
+                return f"the tests left a thread ({thread.name})"
+        if self._limit and _resident_memory() > self._limit:
+            return f"it holds more than memory_limit allows ({self._limit >> 20} MiB)"
+        if len(os.listdir("/proc/self/fd")) > self._descriptors + _SPARE_DESCRIPTORS:
+            return "the tests left many files open"
+        return ""
+
+    def _is_own(self, thread: threading.Thread) -> bool:
+        function = getattr(thread, "_target", None) or type(thread).run
+        path = getattr(getattr(function, "__code__", None), "co_filename", "")
+        return bool(path) and self._code.may_change(path)
+
+    def _note_packages(self, before: dict[str, Any]) -> None:
+        """Installed packages that this run has loaded: they stay, as long as their files do."""
+        for name in _watch.names:
+            path = _modules.file_of(sys.modules.get(name))
+            if path and name not in before and not self._code.may_change(path):
+                self._packages[path] = _fingerprint.file_state(path)
+
+    def _clean_up(self, before: dict[str, Any]) -> None:
+        self._stash.seal(_watch.names)
+        for name in [name for name in sys.modules if name not in before and _is_made_up(name)]:
+            del sys.modules[name]
+        sys.modules.update(before)
+        linecache.clearcache()
+        for cache in ("modulesbyfile", "_filesbymodname"):
+            getattr(inspect, cache, {}).clear()
+        for name in ("last_type", "last_value", "last_traceback", "last_exc"):
+            with contextlib.suppress(AttributeError):
+                delattr(sys, name)
+
+
+def _is_made_up(name: str) -> bool:
+    """Whether a test has put this into ``sys.modules``, and not an installed package."""
+    package = name.partition(".")[0]
+    return getattr(getattr(sys.modules.get(package), "__spec__", None), "name", "") != package
+
+
+def _resident_memory() -> int:
+    with open("/proc/self/statm") as file:
+        return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")

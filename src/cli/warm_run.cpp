@@ -1,0 +1,140 @@
+#include "cli/warm_run.hpp"
+
+#include <sys/stat.h>
+
+#include <atomic>
+#include <mutex>
+
+#include "cli/cancel.hpp"
+#include "cli/output.hpp"
+#include "client/backoff.hpp"
+#include "client/client.hpp"
+#include "client/daemon_launcher.hpp"
+
+namespace stest {
+namespace {
+
+// How often a run that no daemon has begun is given to a fresh one.
+constexpr int attempts = 3;
+
+int current_umask() {
+  const auto mask = ::umask(0);
+  ::umask(mask);
+  return static_cast<int>(mask);
+}
+
+RunRequest make_request(const RunOptions& options, const Project& project) {
+  RunRequest request;
+  request.args = options.pytest_args;
+  request.cwd = project.cwd.string();
+  request.env = project.env;
+  if (options.stuck_after) request.env["SPRINTEST_STUCK_AFTER"] = *options.stuck_after;
+  request.umask = current_umask();
+  request.merge_streams = !options.events && are_same_file(1, 2);
+  return request;
+}
+
+/// One run from the request to its last event, whichever daemon serves it in the end.
+class Run {
+ public:
+  Run(const RunOptions& options, const Project& project, Console& console, std::function<void()> on_leave)
+      : console_(console),
+        launcher_(project.paths, own_installation(), [this](const std::string& line) { console_.say(line); }),
+        request_(make_request(options, project)),
+        events_(options.events),
+        output_(console, is_very_quiet(options.pytest_args)),
+        on_leave_(std::move(on_leave)),
+        canceller_({[this](auto id, auto how) { cancel(id, how); }, [this](int signal) { leave(signal); }}) {}
+
+  Result<WarmResult> execute() {
+    Backoff backoff;
+    for (int attempt = 1;; ++attempt, backoff.wait()) {
+      const auto daemon = launcher_.ensure();
+      if (!daemon) return tl::unexpected(daemon.error());
+      const auto done = ask(DaemonClient(daemon->endpoint));
+      if (done) return result(*done);
+      const event::Done unread{static_cast<int>(ExitCode::tests_failed), Outcome::cancelled, "", "", 0};
+      if (reader_has_left_) return result(unread);
+      if (!may_start_over(done.error()) || attempt == attempts) return tl::unexpected(done.error());
+    }
+  }
+
+ private:
+  Result<event::Done> ask(const DaemonClient& client) {
+    {
+      const std::lock_guard lock(mutex_);
+      client_ = client;
+    }
+    return client.run(request_, [this](const Event& event) { return take(event); });
+  }
+
+  WarmResult result(event::Done done) {
+    return {std::move(done), std::move(tests_), cancelled_ || reader_has_left_};
+  }
+
+  bool take(const Event& event) {
+    has_begun_ = true;
+    if (const auto* started = std::get_if<event::Started>(&event)) canceller_.run_started(started->id);
+    if (const auto* test = std::get_if<event::Test>(&event)) tests_.push_back(*test);
+    reader_has_left_ = !show(event);
+    return !reader_has_left_;
+  }
+
+  bool show(const Event& event) {
+    if (!events_) return output_.show(event);
+    return std::holds_alternative<event::Done>(event) || print_event(event, console_);
+  }
+
+  /// The daemon was about to end when it got the request, or it never got it. Nothing has run.
+  bool may_start_over(const Error& error) const {
+    return !has_begun_ && error.code == ErrorCode::daemon_unavailable;
+  }
+
+  /// On the canceller's thread. The end of the run arrives by its own stream.
+  void cancel(std::uint64_t id, CancelHow how) {
+    cancelled_ = true;
+    if (how == CancelHow::terminate) console_.say("terminating the run (Ctrl-C kills it)");
+    if (how == CancelHow::kill) console_.say("killing the run (Ctrl-C leaves it)");
+    std::optional<DaemonClient> client;
+    {
+      const std::lock_guard lock(mutex_);
+      client = client_;
+    }
+    const auto cancelled = client->cancel(id, how);
+    if (!cancelled && cancelled.error().code != ErrorCode::not_found) console_.say(cancelled.error());
+  }
+
+  /// On the canceller's thread. The closed connection ends whatever the daemon does for us.
+  void leave(int signal) {
+    console_.clear_brief();
+    if (on_leave_) on_leave_();
+    leave_by_signal(signal);
+  }
+
+  Console& console_;
+  DaemonLauncher launcher_;
+  RunRequest request_;
+  bool events_;
+  Output output_;
+  std::vector<event::Test> tests_;
+  bool has_begun_ = false;
+  bool reader_has_left_ = false;
+  std::atomic<bool> cancelled_ = false;
+  std::function<void()> on_leave_;
+  std::mutex mutex_;  ///< Guards `client_`.
+  std::optional<DaemonClient> client_;
+  Canceller canceller_;  ///< Last: its thread uses the others.
+};
+
+}  // namespace
+
+Result<WarmResult> run_warm(const RunOptions& options, const Project& project, Console& console,
+                            std::function<void()> on_leave) {
+  return Run(options, project, console, std::move(on_leave)).execute();
+}
+
+bool print_event(const Event& event, Console& console) {
+  return console.write(Stream::out, to_json(event).dump() + "\n");
+}
+
+}  // namespace stest

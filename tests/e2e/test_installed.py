@@ -1,0 +1,151 @@
+"""What is installed and what is compiled: a change of it is seen at once, in every mode."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sysconfig
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from .environment import Environment, EnvironmentProject
+from .harness import Project
+from .modes import MODES
+
+EXTENSION = """
+#include <Python.h>
+static struct PyModuleDef definition = {PyModuleDef_HEAD_INIT, "native", NULL, -1, NULL};
+PyMODINIT_FUNC PyInit_native(void) {
+  PyObject *module = PyModule_Create(&definition);
+  if (module != NULL) PyModule_AddIntConstant(module, "VALUE", VALUE);
+  return module;
+}
+"""
+COMPILER = shutil.which("cc") or shutil.which("c++")
+HEADERS = sysconfig.get_path("include")
+
+
+def compile_extension(project: Project, value: int) -> None:
+    """Builds the project's module `native`, as a new file in the place of the old one."""
+    source, built = project.home / "native.c", project.home / "native.so"
+    source.write_text(EXTENSION)
+    flags = ("-shared", "-fPIC", "-O0", f"-DVALUE={value}", f"-I{HEADERS}")
+    subprocess.run([str(COMPILER), *flags, str(source), "-o", str(built)], check=True)
+    built.replace(project.root / f"native{sysconfig.get_config_var('EXT_SUFFIX')}")
+
+
+def receipts(project: Project) -> list[str]:
+    texts: list[str] = project.status()["last_result"]["receipt"]
+    return texts
+
+
+@pytest.mark.skipif(
+    not COMPILER or not Path(HEADERS, "Python.h").exists(), reason="needs a C compiler and Python's headers"
+)
+@pytest.mark.parametrize("mode", MODES)
+def test_compiled_module_of_the_project_that_changed(project: Project, mode: str) -> None:
+    project.env.update(MODES[mode])
+    project.write("user.py", "import native\nVALUE = native.VALUE\n")
+    project.write("test_it.py", "import user\ndef test(): open('seen', 'w').write(str(user.VALUE))\n")
+    compile_extension(project, 1)
+    for _ in range(3):
+        project.stest().expect(0)
+    worker = project.status()["worker"]["pid"]
+    for value in (2, 1):
+        compile_extension(project, value)
+        run = project.stest().expect(0)
+        assert project.read("seen") == str(value)
+        assert run.text.count("test session starts") == 1
+        if mode != "clean":
+            assert "started a clean process: native is a compiled module and has changed" in receipts(project)
+        for _ in range(2):
+            project.stest().expect(0)
+            assert project.read("seen") == str(value)
+        assert receipts(project) == []
+    assert project.status()["worker"]["pid"] == worker
+
+
+@pytest.fixture(scope="module")
+def environment(tmp_path_factory: pytest.TempPathFactory) -> Environment:
+    return Environment(tmp_path_factory.mktemp("v"), ["pytest"])
+
+
+@pytest.fixture(params=MODES)
+def project_with_environment(
+    request: pytest.FixtureRequest, environment: Environment, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[EnvironmentProject]:
+    project = EnvironmentProject(tmp_path_factory.mktemp("p"), environment)
+    project.env.update(MODES[request.param], PYTHONDONTWRITEBYTECODE="1")
+    project.write("helper.py", "try:\n    from library import VALUE\nexcept ImportError:\n    VALUE = None\n")
+    project.write(
+        "test_it.py",
+        """
+        import helper, importlib.metadata
+
+        def test():
+            try:
+                version = importlib.metadata.version("library")
+            except importlib.metadata.PackageNotFoundError:
+                version = None
+            with open("seen", "w") as file:
+                print(helper.VALUE, version, file=file)
+        """,
+    )
+    yield project
+    project.close()
+
+
+def seen(project: EnvironmentProject) -> str:
+    """What a warm run saw, which is what a cold one sees."""
+    project.stest("-p", "no:cacheprovider").expect(0)
+    warm = project.read("seen").strip()
+    project.plain("-p", "no:cacheprovider").expect(0)
+    assert warm == project.read("seen").strip()
+    return warm
+
+
+def install(environment: Environment, version: str) -> None:
+    uninstall(environment)
+    folder, info = environment.site / "library", environment.site / f"library-{version}.dist-info"
+    folder.mkdir()
+    info.mkdir()
+    (folder / "__init__.py").write_text(f"VALUE = 'of {version}'\n")
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: library\nVersion: {version}\n")
+
+
+def uninstall(environment: Environment) -> None:
+    for folder in environment.site.glob("library*"):
+        shutil.rmtree(folder)
+
+
+def test_distribution_installed_upgraded_and_removed(
+    project_with_environment: EnvironmentProject, environment: Environment
+) -> None:
+    project = project_with_environment
+    for _ in range(2):
+        assert seen(project) == "None None"
+        for version in ("1", "2"):
+            install(environment, version)
+            for _ in range(2):  # The second time it is preloaded.
+                assert seen(project) == f"of {version} {version}"
+        uninstall(environment)
+
+
+def test_pth_file_that_appears_changes_and_vanishes(
+    project_with_environment: EnvironmentProject, environment: Environment
+) -> None:
+    project = project_with_environment
+    pth = environment.site / "more.pth"
+    for name in ("one", "other"):
+        folder = project.home / name
+        folder.mkdir()
+        (folder / "library.py").write_text(f"VALUE = {name!r}\n")
+    assert seen(project) == "None None"
+    for name in ("one", "other", "one"):
+        pth.write_text(f"{project.home / name}\n")
+        for _ in range(2):
+            assert seen(project) == f"{name} None"
+    pth.unlink()
+    assert seen(project) == "None None"

@@ -1,0 +1,112 @@
+#include "branch.hpp"
+
+#include <poll.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <utility>
+
+#include "fork.hpp"
+
+namespace stest {
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+/// What a process gets to end by itself, to call what was registered with `atexit`.
+constexpr std::chrono::seconds end_grace{1};
+
+}  // namespace
+
+Result<Branch> Branch::fork(const std::function<void(LineChannel&)>& serve) {
+  auto pair = make_socketpair();
+  if (!pair) return tl::unexpected(pair.error());
+  const pid_t pid = fork_python();
+  if (pid < 0) return errno_error("cannot fork");
+  if (pid == 0) {
+    ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+    pair->first.reset();
+    LineChannel channel(std::move(pair->second));
+    try {
+      serve(channel);
+    } catch (const std::exception& error) {
+      std::fprintf(stderr, "stest-worker: %s\n", error.what());
+    }
+    ::_exit(0);
+  }
+  return Branch(pid, std::make_unique<LineChannel>(std::move(pair->first)));
+}
+
+Branch::Branch(Branch&& other) noexcept
+    : pid_(std::exchange(other.pid_, -1)), channel_(std::move(other.channel_)), closed_(other.closed_) {}
+
+Branch::~Branch() {
+  if (pid_ < 0) return;
+  channel_->shutdown();
+  await_end(end_grace);
+  collect();
+}
+
+void Branch::send(const protocol::ToWorker& message, const std::vector<int>& fds) {
+  // One that is gone is noticed by its end.
+  (void)channel_->send(protocol::to_json(message).dump(), fds);
+}
+
+bool Branch::is_readable() const {
+  pollfd readable{channel_->fd(), POLLIN, 0};
+  return channel_->has_buffered_line() || ::poll(&readable, 1, 0) > 0;
+}
+
+std::vector<protocol::FromWorker> Branch::receive() {
+  std::vector<protocol::FromWorker> messages;
+  while (!closed_ && is_readable()) {
+    const auto line = channel_->receive();
+    const auto message =
+        line && *line ? protocol::from_worker_from_json(nlohmann::json::parse((*line)->text, nullptr, false))
+                      : tl::unexpected(Error{});
+    if (message) {
+      messages.push_back(*message);
+    } else {
+      closed_ = true;
+    }
+  }
+  return messages;
+}
+
+bool Branch::has_ended() const {
+  siginfo_t info{};
+  ::waitid(P_PID, static_cast<id_t>(pid_), &info, WEXITED | WNOHANG | WNOWAIT);
+  return info.si_pid == pid_;
+}
+
+void Branch::await_end(std::chrono::milliseconds patience) const {
+  const auto deadline = Clock::now() + patience;
+  while (!has_ended()) {
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - Clock::now());
+    if (left.count() <= 0) return;
+    pollfd wake{sigchld_fd(), POLLIN, 0};
+    ::poll(&wake, 1, static_cast<int>(left.count()));
+    drain_sigchld();
+  }
+}
+
+int Branch::collect() {
+  ::kill(-pid_, SIGKILL);
+  ::kill(pid_, SIGKILL);
+  int status = 0;
+  ::waitpid(pid_, &status, 0);
+  pid_ = -1;
+  return status;
+}
+
+void Branch::abandon() {
+  pid_ = -1;
+  channel_.reset();
+  closed_ = true;
+}
+
+}  // namespace stest

@@ -1,0 +1,57 @@
+#pragma once
+
+#include <sys/types.h>
+
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "common/line_channel.hpp"
+#include "stest/protocol.hpp"
+
+namespace stest {
+
+/// A fork of the zygote that outlives a run and serves the next ones: the zygote speaks with it as the
+/// daemon speaks with the zygote. Owns the process, which ends, at the latest, with this object.
+class Branch {
+ public:
+  /// Forks; the child runs `serve` with its end of the channel, and never returns from there.
+  /// Errors: `internal`, out of descriptors or processes.
+  static Result<Branch> fork(const std::function<void(LineChannel&)>& serve);
+
+  Branch(Branch&& other) noexcept;
+  Branch& operator=(Branch&&) = delete;
+  ~Branch();
+
+  pid_t pid() const { return pid_; }
+
+  void send(const protocol::ToWorker& message, const std::vector<int>& fds = {});
+
+  /// What to poll; -1 once the process has closed its end.
+  int fd() const { return closed_ ? -1 : channel_->fd(); }
+
+  /// Everything that it has said by now.
+  std::vector<protocol::FromWorker> receive();
+
+  /// Whether the process has ended. It stays a zombie until `collect`, and its pid nobody else's.
+  bool has_ended() const;
+  /// Waits for it, having killed what is left in its group; returns its wait status.
+  int collect();
+
+  /// For another fork of the zygote, whose child this process is not.
+  void abandon();
+
+ private:
+  Branch(pid_t pid, std::unique_ptr<LineChannel> channel) : pid_(pid), channel_(std::move(channel)) {}
+  void await_end(std::chrono::milliseconds patience) const;
+  bool is_readable() const;
+
+  pid_t pid_;
+  std::unique_ptr<LineChannel> channel_;
+  bool closed_ = false;
+};
+
+}  // namespace stest

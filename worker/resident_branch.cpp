@@ -1,0 +1,81 @@
+#include "resident_branch.hpp"
+
+#include <signal.h>
+
+namespace stest {
+
+void ResidentBranch::run(const protocol::RunTest& request, std::vector<Fd> fds) {
+  waiting_.push_back({request, std::move(fds)});
+  if (!running_) serve_next();
+}
+
+void ResidentBranch::serve_next() {
+  while (!running_ && !waiting_.empty()) {
+    const Status started = start(waiting_.front().request.memory_limit);
+    const Waiting next = std::move(waiting_.front());
+    waiting_.pop_front();
+    if (!started) {
+      finish(could_not_run(next.request.id, started.error().message));
+      continue;
+    }
+    running_ = next.request.id;
+    recorder_->reset();
+    std::vector<int> fds;
+    for (const Fd& fd : next.fds) fds.push_back(fd.get());
+    send_(protocol::Started{next.request.id, branch_->pid()});
+    branch_->send(next.request, fds);
+  }
+}
+
+Status ResidentBranch::start(std::uint64_t memory_limit) {
+  if (branch_) return {};
+  auto recorder = FlightRecorder::create();
+  if (!recorder) return tl::unexpected(recorder.error());
+  auto branch = Branch::fork([&](LineChannel& channel) {
+    leave_();
+    serve_runs(channel, std::move(*recorder), memory_limit, preloader_.environment_changes());
+  });
+  if (!branch) return tl::unexpected(branch.error());
+  recorder_ = std::move(*recorder);
+  branch_.emplace(std::move(*branch));
+  return {};
+}
+
+bool ResidentBranch::signal(std::uint64_t id, int number) {
+  for (auto waiting = waiting_.begin(); waiting != waiting_.end(); ++waiting) {
+    if (waiting->request.id != id) continue;
+    waiting_.erase(waiting);  // Its descriptors close, and nothing has run.
+    finish(could_not_run(id, "the run was cancelled while it waited"));
+    return true;
+  }
+  if (running_ != id) return false;
+  if (::kill(-branch_->pid(), number) != 0) ::kill(branch_->pid(), number);
+  return true;
+}
+
+void ResidentBranch::attend() {
+  if (!branch_) return;
+  // Its end first: what it said before is still there to be read then.
+  const bool has_ended = branch_->has_ended();
+  for (const auto& message : branch_->receive()) {
+    if (const auto* done = std::get_if<protocol::Done>(&message)) finish(*done);
+  }
+  if (has_ended) {
+    const int status = branch_->collect();
+    branch_.reset();
+    if (running_) finish(end_of_run(*running_, *recorder_, status));
+  }
+  serve_next();
+}
+
+void ResidentBranch::finish(const protocol::Done& done) {
+  if (running_ == done.id) running_.reset();
+  send_(done);
+}
+
+void ResidentBranch::abandon() {
+  if (branch_) branch_->abandon();
+  waiting_.clear();
+}
+
+}  // namespace stest
