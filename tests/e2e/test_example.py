@@ -8,7 +8,8 @@ from xml.etree import ElementTree
 
 import pytest
 
-from .harness import Project
+from .harness import Project, wait_for
+from .modes import MODES
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
@@ -18,12 +19,18 @@ def outcomes(file: Path) -> dict[str, list[str]]:
     return {f"{case.get('classname')}::{case.get('name')}": [e.tag for e in case] for case in cases}
 
 
-@pytest.mark.torch
-def test_plain_first_and_warm_runs_agree(project: Project) -> None:
+@pytest.fixture
+def example(project: Project) -> Project:
     shutil.copytree(
         EXAMPLES, project.root, dirs_exist_ok=True, ignore=shutil.ignore_patterns(".*", "__pycache__")
     )
     project.env["HF_HUB_OFFLINE"] = "1"
+    return project
+
+
+@pytest.mark.torch
+def test_plain_first_and_warm_runs_agree(example: Project) -> None:
+    project = example
     project.plain("-q", "--junitxml=plain.xml", "test_ai_model.py").expect(0)
     for name in ("first", "warm"):
         project.stest("-q", f"--junitxml={name}.xml", "test_ai_model.py").expect(0)
@@ -31,3 +38,24 @@ def test_plain_first_and_warm_runs_agree(project: Project) -> None:
     assert len(plain) >= 3
     assert outcomes(project.root / "first.xml") == plain
     assert outcomes(project.root / "warm.xml") == plain
+
+
+@pytest.mark.torch
+@pytest.mark.parametrize("mode", MODES)
+def test_edit_is_seen_at_once_with_torch_still_loaded(example: Project, mode: str) -> None:
+    example.env.update(MODES[mode])
+    for _ in range(2):  # What the first run teaches is loaded after it.
+        example.stest("-q").expect(0)
+        wait_for(lambda: example.status()["worker"]["state"] == "ready", "the preloading")
+    worker = example.status()["worker"]["pid"]
+    source = example.read("tinyai/score.py")
+    wrong = "import itertools\nnumbers = itertools.count()\ndef signed(answer): return next(numbers)\n"
+    for text, code in ((source + wrong, 1), (source, 0)):
+        example.write("tinyai/score.py", text)
+        run = example.stest("-q").expect(code)
+        assert ("test_a_batch_gives_what_single_texts_give" in run.text) == (code == 1)
+        receipt = "\n".join(example.status()["last_result"]["receipt"])
+        assert receipt == ("" if mode == "clean" else "reloaded tinyai.score")
+        wait_for(lambda: example.status()["worker"]["state"] == "ready", "the worker")
+    assert example.status()["worker"]["pid"] == worker
+    assert "torch" in {module["module"] for module in example.status()["worker"]["preloaded"]}

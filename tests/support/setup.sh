@@ -67,7 +67,7 @@ ensure_packages() {
   mapfile -t missing < <(missing_packages)
   [ ${#missing[@]} -gt 0 ] || return 0
   if [ "$(id -u)" != 0 ]; then
-    sudo -n true 2>/dev/null || die "packages are missing; run: sudo apt-get install ${missing[*]}"
+    sudo -n true 2>/dev/null || die "packages are missing; run: sudo apt-get update && sudo apt-get install ${missing[*]}"
     as_root=(sudo -n)
   fi
   say "installing Debian packages: ${missing[*]}"
