@@ -70,11 +70,16 @@ PYBIND11_EMBEDDED_MODULE(_stest_runner, m) {
   m.def("receipt", [](const py::str& text, const std::vector<std::string>& reloaded) {
     run_state->events.write({{"event", "receipt"}, {"text", utf8(text)}, {"reloaded", reloaded}});
   });
-  m.def("decline", [](const py::str& reason) {
-    run_state->recorder.set_nodeid(utf8(reason));
-    run_state->recorder.set_phase(protocol::Phase::declined);
-    ::_exit(0);
-  });
+  // Both end this process. A run that declines may be right in another fork, one that gives up cannot.
+  const auto end_in = [](protocol::Phase phase) {
+    return [phase](const py::str& reason) {
+      run_state->recorder.set_nodeid(utf8(reason));
+      run_state->recorder.set_phase(phase);
+      ::_exit(0);
+    };
+  };
+  m.def("decline", end_in(protocol::Phase::declined));
+  m.def("give_up", end_in(protocol::Phase::needs_cold));
 }
 
 namespace {

@@ -26,6 +26,7 @@ enum class ExitCode : int {
   cancelled = 107,           ///< The run was ended by `stest stop` or a cancel before pytest finished.
   not_running = 108,         ///< `stest status` or `stest logs`: there is no daemon.
   diverged = 109,            ///< `stest verify`: the warm and the cold run differ.
+  needs_cold = 112,          ///< No test ran: only a fresh process can be right. `stest` starts one itself.
 };
 
 /// What kind of thing went wrong, as named in the `error` field of the HTTP API.

@@ -124,7 +124,8 @@ enum class Phase {
   running = 1,           ///< Inside `pytest.main()`.
   session_finished = 2,  ///< pytest's session ended and every started test reported.
   returned = 3,          ///< `pytest.main()` returned.
-  declined = 4,          ///< It cannot give a right answer and has run no test; a fresh process may.
+  declined = 4,          ///< It cannot give a right answer and has run no test; a fresh fork may.
+  needs_cold = 5,        ///< The same, and no fork can: only a process that has loaded nothing.
 };
 
 /// The runner of run `id` ended and was reaped.

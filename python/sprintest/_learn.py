@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import sys
-from typing import Any
+from typing import Any, Callable
 
 from sprintest import _modules, _preload
 
@@ -14,15 +14,17 @@ class ImportOrder:
 
     Not ``sys.modules``' order, which is that of completion: importing a leaf first can fail where
     packages import each other. Not a finder in ``sys.meta_path`` either: tests look at that list.
+
+    ``on_find`` is called before each of these imports.
     """
 
-    def __init__(self) -> None:
-        self.names: list[str] = []
+    def __init__(self, names: list[str], on_find: Callable[[], None]) -> None:
         bootstrap: Any = importlib._bootstrap
         find_spec = bootstrap._find_spec
 
         def _find_spec(name: str, path: Any, target: Any = None) -> Any:
-            self.names.append(name)
+            on_find()
+            names.append(name)
             return find_spec(name, path, target)
 
         bootstrap._find_spec = _find_spec

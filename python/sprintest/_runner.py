@@ -19,6 +19,7 @@ import _stest_runner as runner  # type: ignore[import-not-found]  # built into s
 
 from sprintest import _bytecode, _learn, _modules, _preload, _project, _watch
 from sprintest._plugin import Reporter
+from sprintest._shadows import Shadows
 from sprintest._stash import Stash
 
 #: ``c10::detail::default_rng_seed_val``, the first seed of earlier versions of torch.
@@ -81,12 +82,35 @@ class Run:
         _refresh_process_state()
         _become_python_m_pytest(self._args)
         _bytecode.distrust_younger_sources()
-        names = _watch.names if self._stash is not None else _learn.ImportOrder().names
+        names = self._follow_imports()
         exit_code = _run_pytest(self.reporter)
         runner.returned()
         _empty_cuda_cache()
         self._report(names)
         return exit_code, names
+
+    def _follow_imports(self) -> list[str]:
+        """Return the list to which the names of imported modules will be added; watch for hidden ones."""
+        names = _watch.names if self._stash is not None else []
+        shadows = Shadows(names)
+
+        def check() -> None:
+            if hidden := shadows.find():
+                self._is_hidden(hidden)
+
+        check()
+        if self._stash is not None:
+            _watch.on_find = check
+        else:
+            _learn.ImportOrder(names, check)
+        return names
+
+    def _is_hidden(self, hidden: str) -> None:
+        if self.reporter.settled:
+            runner.receipt(f"{hidden}; `stest verify` tells whether the answer depends on it", [])
+        else:
+            runner.receipt(f"{hidden}: ran cold", [])
+            runner.give_up(hidden)
 
     def _begin(self, stash: Stash) -> None:
         if extension := stash.stale_extension():

@@ -11,7 +11,7 @@ import importlib
 import importlib.machinery
 import os
 import sys
-from typing import Any
+from typing import Any, Callable
 
 import _pytest.assertion.rewrite as _rewrite
 
@@ -22,6 +22,14 @@ _find_spec = _bootstrap._find_spec
 
 #: The names of modules in the order in which their imports began, since the run began.
 names: list[str] = []
+
+
+def _nothing() -> None:
+    pass
+
+
+#: Called before each of these imports.
+on_find: Callable[[], None] = _nothing
 
 #: What third-party modules read of the environment while they were imported.
 env_reads: dict[str, str | None] = {}
@@ -113,6 +121,7 @@ def _follow_imports(stash: Any, environment: _Environment) -> None:
     enter, leave = environment.enter, environment.leave
 
     def _find_and_note(name: str, path: Any, target: Any = None) -> Any:
+        on_find()
         spec = _find_spec(name, path, target)
         names.append(name)
         if spec is None:

@@ -69,6 +69,7 @@ Exit codes: 0 to 5 are pytest's own (0 passed, 1 failed, 2 interrupted, 3 intern
   107  the run was ended by `stest stop` before pytest finished
   108  `stest status`, `stest logs`: there is no daemon
   109  `stest verify`: the warm and the cold run differ
+  112  `stest verify`, `stest run --events`: only a cold run can be right
 
 Environment, each over its key in [tool.sprintest] of pyproject.toml where it has one:
   SPRINTEST_DIR           the folder of the daemon's files (.sprintest in the project's root)

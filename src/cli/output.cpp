@@ -89,6 +89,7 @@ bool Output::show_kind(const event::Receipt& event) {
 
 bool Output::show_kind(const event::Done& event) {
   end_waiting();
+  if (event.exit_code == static_cast<int>(ExitCode::needs_cold)) return true;  // The receipt has said so.
   if (!event.message.empty()) console_.say(Error{ErrorCode::internal, event.message, event.hint});
   return true;
 }

@@ -1,5 +1,8 @@
 #include "cli/run.hpp"
 
+#include <signal.h>
+
+#include "cli/cold_run.hpp"
 #include "cli/failure_check.hpp"
 #include "cli/warm_run.hpp"
 
@@ -11,6 +14,16 @@ int end_with(const Error& error, Console& console) {
   return static_cast<int>(exit_code(error.code));
 }
 
+bool needs_cold(const event::Done& done) {
+  return done.exit_code == static_cast<int>(ExitCode::needs_cold);
+}
+
+/// What a run in the daemon could not answer rightly, a fresh process can; the receipt has said why.
+Error run_cold_instead(const RunOptions& options) {
+  ::signal(SIGPIPE, SIG_DFL);
+  return become_cold_run(options.pytest_args);
+}
+
 }  // namespace
 
 int run_tests(const RunOptions& options, Console& console) {
@@ -18,6 +31,7 @@ int run_tests(const RunOptions& options, Console& console) {
   if (!project) return end_with(project.error(), console);
   const auto warm = run_warm(options, *project, console);
   if (!warm) return end_with(warm.error(), console);
+  if (needs_cold(warm->done) && !options.events) return end_with(run_cold_instead(options), console);
   const auto done =
       wants_check(*warm, *project, console) ? check_failures(*warm, options, *project, console) : warm->done;
   if (options.events && !print_event(done, console)) return static_cast<int>(ExitCode::tests_failed);

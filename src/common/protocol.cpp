@@ -12,8 +12,8 @@ namespace {
 
 using nlohmann::json;
 
-constexpr std::array<std::string_view, 5> kPhases{"forked", "running", "session_finished", "returned",
-                                                  "declined"};
+constexpr std::array<std::string_view, 6> kPhases{"forked",   "running",  "session_finished",
+                                                  "returned", "declined", "needs_cold"};
 constexpr std::array<std::string_view, 3> kModes{"clean", "surgical", "resident"};
 
 template <class Enum, std::size_t Count>

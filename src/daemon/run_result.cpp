@@ -29,6 +29,7 @@ std::string place(Phase phase, const std::string& nodeid) {
     case Phase::session_finished:
     case Phase::returned:
     case Phase::declined:
+    case Phase::needs_cold:
       break;
   }
   return "after the last test";
@@ -59,13 +60,16 @@ event::Done worker_died(const ExitStatus& status, const std::string& nodeid) {
                 "The next run starts a new worker. `stest logs` shows what the last one wrote.");
 }
 
+/// Whether it ended by itself before any test, because it could not be right.
+bool gave_up(Phase phase) { return phase == Phase::declined || phase == Phase::needs_cold; }
+
 /// Whether the way the process ended is the cancel's doing and not the tests'.
 bool ended_by_cancel(const RunReport& report) {
   if (!report.cancelled) return false;
   if (*report.cancelled != CancelHow::interrupt || report.cancel_reason != CancelReason::client) return true;
   // Ctrl-C: where pytest still returned, its own exit code stands.
   return !report.done || report.done->signal || report.done->phase < Phase::session_finished ||
-         report.done->phase == Phase::declined;
+         gave_up(report.done->phase);
 }
 
 event::Done result_of_process(const protocol::Done& done, const std::string& nodeid) {
@@ -78,6 +82,11 @@ event::Done result_of_process(const protocol::Done& done, const std::string& nod
     return result(ExitCode::worker_failed, Outcome::internal_error,
                   "the tests' process gave up before any test ran: " + nodeid,
                   "`stest restart` starts from the beginning.");
+  }
+  if (done.phase == Phase::needs_cold) {
+    return result(ExitCode::needs_cold, Outcome::internal_error,
+                  "no warm process can run these tests: " + nodeid,
+                  "`stest run --cold` runs them in a fresh process; `stest` alone does so by itself.");
   }
   if (done.signal) return died_by_signal(*done.signal, done.phase, nodeid);
   const int code = done.exit_code.value_or(static_cast<int>(ExitCode::internal_error));

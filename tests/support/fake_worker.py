@@ -35,7 +35,7 @@ import sys
 import time
 from typing import Any
 
-PHASES = ("forked", "running", "session_finished", "returned", "declined")
+PHASES = ("forked", "running", "session_finished", "returned", "declined", "needs_cold")
 NODE_SIZE = 1000
 
 

@@ -59,6 +59,11 @@ TEST(RunResult, NeverTakesADeclineForSuccess) {
          "the run was cancelled before pytest finished");
 }
 
+TEST(RunResult, TellsThatOnlyAColdRunCanBeRight) {
+  expect(exited(0, Phase::needs_cold, "a.py hides a"), 112, Outcome::internal_error,
+         "no warm process can run these tests: a.py hides a");
+}
+
 TEST(RunResult, NamesTheSignalAndTheTest) {
   expect(signalled(SIGSEGV, Phase::running, "t.py::a"), 105, Outcome::crashed,
          "the tests' process died by SIGSEGV (signal 11) while running t.py::a");
