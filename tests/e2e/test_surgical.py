@@ -100,7 +100,7 @@ def summary(text: str) -> list[str]:
     return [
         line.rpartition(" in ")[0] or line
         for line in lines
-        if not any(word in line for word in ("setup", "call", "durations"))
+        if not any(word in line for word in ("setup", "call", "teardown", "durations"))
     ]
 
 
