@@ -104,12 +104,10 @@ TEST(MembersOfGroup, WhoeverIsInItAndLives) {
   Result<Pipe> pipe = make_pipe();
   const Child leader([&] {
     ::setpgid(0, 0);
-    const int member = ::fork();
-    if (member == 0) {
-      ::prctl(PR_SET_PDEATHSIG, SIGKILL);
-      while (true) ::pause();
-    }
-    [[maybe_unused]] const Status told = write_all(pipe->write.get(), std::to_string(member));
+    if (::fork() != 0) return;
+    ::prctl(PR_SET_PDEATHSIG, SIGKILL);  // Before it is heard of, and the leader may be killed.
+    [[maybe_unused]] const Status told = write_all(pipe->write.get(), std::to_string(::getpid()));
+    while (true) ::pause();
   });
   const int member = std::atoi(read_some(pipe->read.get(), 20)->data.c_str());
   std::vector<int> members = members_of_group(leader.pid());
