@@ -130,7 +130,9 @@ Result<ColdResult> run_cold(const std::vector<std::string>& pytest_args, const P
 }
 
 bool show_output(const ColdResult& result, Console& console) {
-  return console.write(Stream::out, result.out) && console.write(Stream::err, result.err);
+  const bool is_read = console.write(Stream::out, result.out) && console.write(Stream::err, result.err);
+  console.end_output();
+  return is_read;
 }
 
 }  // namespace stest

@@ -4,8 +4,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <cstdlib>
-
 #include "common/fd.hpp"
 
 namespace stest {
@@ -39,15 +37,24 @@ bool are_same_file(int one, int other) {
   return ::fstat(one, &a) == 0 && ::fstat(other, &b) == 0 && a.st_dev == b.st_dev && a.st_ino == b.st_ino;
 }
 
-Console::Target Console::standard() {
-  const bool terminal = ::isatty(2) == 1;
-  const char* no_color = std::getenv("NO_COLOR");
-  return {1, 2, ::isatty(1) == 1, terminal, terminal && (no_color == nullptr || *no_color == '\0')};
-}
+Console::Target Console::standard() { return {1, 2, ::isatty(1) == 1, ::isatty(2) == 1}; }
+
+Console::~Console() { end_output(); }
 
 bool Console::write(Stream stream, std::string_view bytes) {
-  if (bytes.empty()) return true;
   const std::lock_guard lock(mutex_);
+  if (!presentation_.plain) return write_locked(stream, bytes);
+  return write_locked(stream, (stream == Stream::out ? out_filter_ : err_filter_).feed(bytes));
+}
+
+void Console::end_output() {
+  const std::lock_guard lock(mutex_);
+  write_locked(Stream::out, out_filter_.finish());
+  write_locked(Stream::err, err_filter_.finish());
+}
+
+bool Console::write_locked(Stream stream, std::string_view bytes) {
+  if (bytes.empty()) return true;
   clear_brief_locked();
   const bool to_out = stream == Stream::out;
   if (!to_out || target_.out_is_terminal) at_line_start_ = bytes.back() == '\n';
@@ -77,7 +84,7 @@ void Console::say(const Error& error) {
 }
 
 void Console::show_briefly(std::string_view line) {
-  if (!target_.err_is_terminal) return;
+  if (!presentation_.animated) return;
   const std::lock_guard lock(mutex_);
   if (!at_line_start_ && !brief_shown_) return;  // It would wipe out a run's half line.
   std::string text(clear_line);
@@ -99,9 +106,9 @@ void Console::clear_brief_locked() {
 
 std::string Console::format(std::string_view line, Tone tone) const {
   std::string text;
-  if (target_.colour) text += colour_of(tone);
+  if (presentation_.colour) text += colour_of(tone);
   text += "stest:";
-  if (target_.colour) text += plain;
+  if (presentation_.colour) text += plain;
   return text.append(" ").append(line).append("\n");
 }
 

@@ -11,6 +11,7 @@ constexpr std::array<CommandInfo, 7> commands{{
      "Examples:\n"
      "  stest run -- tests/test_model.py -x\n"
      "  stest run --stuck-after 5m -- -k training\n"
+     "  stest run --plain -- -s         no escape sequences, whatever the tests print\n"
      "  stest run --events -- -q        for tools: one JSON object per line\n"
      "  stest run --cold -- -k flaky    python -m pytest itself, for comparison"},
     {"verify", Action::verify, "run warm and cold, and report every difference",
@@ -87,7 +88,11 @@ Environment, each over its key in [tool.sprintest] of pyproject.toml where it ha
                           yes: run again cold what failed, before that is the verdict (no)
   SPRINTEST_FORCE_TCP, SPRINTEST_PORT
                           serve on 127.0.0.1 instead of a Unix socket; its port (8000)
-  NO_COLOR                no colour in stest's own lines
+  NO_COLOR, FORCE_COLOR, PY_COLORS
+                          colour in stest's own lines, as in pytest's; --color=… comes first
+  AI_AGENT, CLAUDECODE, CODEX_CI, CODEX_THREAD_ID, CURSOR_AGENT, GEMINI_CLI, GOOSE_TERMINAL,
+  OPENCODE                an agent reads: as with --plain, if stdout is no terminal and nobody
+                          asks for colour
 )";
 
 }  // namespace

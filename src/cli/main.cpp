@@ -9,10 +9,22 @@
 #include "cli/cold_run.hpp"
 #include "cli/commands.hpp"
 #include "cli/options.hpp"
+#include "common/process.hpp"
 
 namespace {
 
 using namespace stest;
+
+Presentation presentation_for(const Options& options, const Console::Target& target) {
+  Circumstances known;
+  known.plain_wanted = options.run.plain;
+  known.pytest_args = options.run.pytest_args;
+  known.out_is_terminal = target.out_is_terminal;
+  known.err_is_terminal = target.err_is_terminal;
+  auto chosen = presentation(known, current_environment());
+  if (options.run.events) chosen.plain = false;  // JSON is text, and as it is.
+  return chosen;
+}
 
 int report(Console& console, const Error& error) {
   console.say(error);
@@ -27,19 +39,25 @@ void fill_standard_descriptors() {
   if (fd > STDERR_FILENO) ::close(fd);
 }
 
+int run(const std::vector<std::string>& args) {
+  const auto options = parse_options(args);
+  const auto target = Console::standard();
+  Console console(target, presentation_for(options.value_or(Options{}), target));
+  if (!options) return report(console, options.error());
+  // First of all, because pytest inherits descriptors and signals as they are.
+  if (options->run.cold) return report(console, become_cold_run(options->run.pytest_args));
+  fill_standard_descriptors();
+  ::signal(SIGPIPE, SIG_IGN);  // A reader that has left shows as an error of the write.
+  return execute(*options, console);
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
-  Console console(Console::standard());
   try {
-    const auto options = parse_options(std::vector<std::string>(argv + 1, argv + argc));
-    if (!options) return report(console, options.error());
-    // First of all, because pytest inherits descriptors and signals as they are.
-    if (options->run.cold) return report(console, become_cold_run(options->run.pytest_args));
-    fill_standard_descriptors();
-    ::signal(SIGPIPE, SIG_IGN);  // A reader that has left shows as an error of the write.
-    return execute(*options, console);
+    return run(std::vector<std::string>(argv + 1, argv + argc));
   } catch (const std::exception& exception) {
+    Console console(Console::standard(), {});
     return report(console, {ErrorCode::internal, exception.what(), "this is a bug in stest"});
   }
 }

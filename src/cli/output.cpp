@@ -41,7 +41,7 @@ Output::Output(Console& console, bool very_quiet)
     : console_(console),
       very_quiet_(very_quiet),
       begin_(std::chrono::steady_clock::now()),
-      notice_(console.err_is_terminal()) {}
+      notice_(console.is_animated()) {}
 
 Output::~Output() { end_waiting(); }
 
@@ -89,6 +89,7 @@ bool Output::show_kind(const event::Receipt& event) {
 
 bool Output::show_kind(const event::Done& event) {
   end_waiting();
+  console_.end_output();
   if (event.exit_code == static_cast<int>(ExitCode::needs_cold)) return true;  // The receipt has said so.
   if (!event.message.empty()) console_.say(Error{ErrorCode::internal, event.message, event.hint});
   return true;

@@ -10,8 +10,8 @@ namespace {
 
 class ConsoleTest : public ::testing::Test {
  protected:
-  Console make(bool terminal, bool colour = false) {
-    return Console({out_.write.get(), err_.write.get(), terminal, terminal, colour});
+  Console make(bool terminal, bool colour = false, bool plain = false) {
+    return Console({out_.write.get(), err_.write.get(), terminal, terminal}, {plain, colour, terminal});
   }
 
   /// What has been written, all at once.
@@ -31,6 +31,25 @@ TEST_F(ConsoleTest, BytesPassUntouched) {
   EXPECT_TRUE(console.write(Stream::err, "b"));
   EXPECT_EQ(take(out_), bytes);
   EXPECT_EQ(take(err_), "b");
+}
+
+TEST_F(ConsoleTest, PlainTextIsOnlyText) {
+  {
+    auto console = make(false, false, true);
+    EXPECT_TRUE(console.write(Stream::out, "\x1b[3"));
+    EXPECT_TRUE(console.write(Stream::err, "1\r2"));
+    EXPECT_TRUE(console.write(Stream::out, "1mred\x1b]never ended"));
+  }
+  EXPECT_EQ(take(out_), "rednever ended");
+  EXPECT_EQ(take(err_), "1\n2");
+}
+
+TEST_F(ConsoleTest, WhatPlainTextHoldsBackComesAtTheEndOfTheOutput) {
+  auto console = make(false, false, true);
+  console.write(Stream::err, "1\r2");
+  console.end_output();
+  console.say("over");
+  EXPECT_EQ(take(err_), "1\n2stest: over\n");
 }
 
 TEST_F(ConsoleTest, OwnLinesGoToStderr) {
@@ -89,7 +108,7 @@ TEST_F(ConsoleTest, AReaderThatHasLeftIsReportedInSilence) {
 
 TEST_F(ConsoleTest, AFullDiskIsReportedWithAWord) {
   const Fd full(::open("/dev/full", O_WRONLY | O_CLOEXEC));
-  Console console({full.get(), err_.write.get(), false, false, false});
+  Console console({full.get(), err_.write.get(), false, false}, {});
   EXPECT_FALSE(console.write(Stream::out, "x"));
   EXPECT_NE(take(err_).find("No space left"), std::string::npos);
 }

@@ -18,7 +18,7 @@ class LogsTest : public ::testing::Test {
   std::filesystem::path file_ = project_.root() / "daemon.log";
   Pipe out_ = *make_pipe();
   Pipe err_ = *make_pipe();
-  Console console_{{out_.write.get(), err_.write.get(), false, false, false}};
+  Console console_{{out_.write.get(), err_.write.get(), false, false}, {}};
 };
 
 TEST_F(LogsTest, PrintsTheEnd) {

@@ -75,6 +75,13 @@ TEST(OptionsTest, ColdHasNoDaemonThatCouldTellEvents) {
   EXPECT_EQ(parse_error({"run", "--stuck-after", "5s", "--cold"}).code, ErrorCode::usage);
 }
 
+TEST(OptionsTest, PlainIsForWhatStestItselfShows) {
+  EXPECT_TRUE(parse({"run", "--plain", "--", "-x"}).run.plain);
+  EXPECT_FALSE(parse({"--plain"}).run.plain);
+  EXPECT_EQ(parse_error({"run", "--plain", "--cold"}).code, ErrorCode::usage);
+  EXPECT_EQ(parse_error({"run", "--events", "--plain"}).code, ErrorCode::usage);
+}
+
 TEST(OptionsTest, WhatFollowsVerifyBelongsToPytest) {
   EXPECT_EQ(parse({"verify"}).action, Action::verify);
   for (const auto& args : {Arguments{"-x", "tests"}, Arguments{"tests", "--help"}, Arguments{"--events"}}) {

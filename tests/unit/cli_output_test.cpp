@@ -29,7 +29,7 @@ class OutputTest : public ::testing::Test {
 
   Pipe out_ = *make_pipe();
   Pipe err_ = *make_pipe();
-  Console console_{{out_.write.get(), err_.write.get(), false, false, false}};
+  Console console_{{out_.write.get(), err_.write.get(), false, false}, {}};
 };
 
 TEST_F(OutputTest, BytesGoWhereTheRunWroteThem) {

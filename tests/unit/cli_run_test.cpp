@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <sys/stat.h>
 
+#include "cli/presentation.hpp"
 #include "client/daemon_stopper.hpp"
 #include "client_fake_daemon.hpp"
 #include "common/process.hpp"
@@ -33,7 +34,8 @@ class RunTest : public ::testing::Test {
  protected:
   RunTest() {
     write_text(root_ / "pytest.ini", "");
-    env_.erase("NO_COLOR");
+    for (const auto* name : {"NO_COLOR", "FORCE_COLOR", "PY_COLORS", "PYTEST_ADDOPTS"}) env_.erase(name);
+    while (!agent_variable(env_).empty()) env_.erase(std::string(agent_variable(env_)));
     env_.erase("SPRINTEST_DIR");
   }
   ~RunTest() override { (void)stop_daemon(runtime_paths(root_, {}), {2s, 1s, 5s}); }

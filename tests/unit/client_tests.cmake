@@ -14,12 +14,14 @@ add_custom_command(
 add_custom_target(stest_beside_fake_daemon DEPENDS ${STEST_FAKE_DIR}/stest)
 
 target_sources(stest_unit_tests PRIVATE
+  cli_ansi_filter_test.cpp
   cli_cancel_test.cpp
   cli_console_test.cpp
   cli_help_test.cpp
   cli_logs_test.cpp
   cli_options_test.cpp
   cli_output_test.cpp
+  cli_presentation_test.cpp
   cli_run_test.cpp
   cli_scratch_folder_test.cpp
   cli_status_text_test.cpp
