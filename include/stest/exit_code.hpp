@@ -26,6 +26,7 @@ enum class ExitCode : int {
   cancelled = 107,           ///< The run was ended by `stest stop` or a cancel before pytest finished.
   not_running = 108,         ///< `stest status` or `stest logs`: there is no daemon.
   diverged = 109,            ///< `stest verify`: the warm and the cold run differ.
+  busy = 110,                ///< `stest run --no-wait`: other runs go on.
   needs_cold = 112,          ///< No test ran: only a fresh process can be right. `stest` starts one itself.
 };
 
@@ -40,6 +41,7 @@ enum class ErrorCode {
   bad_request,
   not_found,
   cancelled,
+  busy,
 };
 
 /// The name of `code` on the wire, for example "config".

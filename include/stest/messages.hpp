@@ -30,6 +30,7 @@ struct RunRequest {
   Environment env;                ///< The whole environment; what is missing here is unset.
   int umask = 022;
   bool merge_streams = false;  ///< stdout and stderr are the same file: keep their order exactly.
+  bool wait = true;            ///< For its turn; else it is refused as `busy`.
 };
 
 nlohmann::json to_json(const RunRequest& request);
@@ -47,15 +48,24 @@ enum class Stream { out, err };
 
 namespace event {
 
+/// A run that goes on.
+struct Running {
+  std::uint64_t id = 0;
+  std::vector<std::string> args;
+  std::string nodeid;  ///< The test that runs, empty outside tests.
+  double seconds = 0;  ///< Since its turn came.
+};
 /// The run waits for others. `position` 1 is next.
 struct Queued {
   std::uint64_t id = 0;
   int position = 0;
+  std::vector<Running> running = {};
 };
 /// The worker starts or imports; `module` is what is being imported, empty while it starts.
 struct Warming {
   std::string module;
-  double elapsed_s = 0;
+  double elapsed_s = 0;                   ///< Of the wait.
+  std::optional<double> expected_s = {};  ///< How long the wait will be in all, by earlier starts.
 };
 /// The tests' process runs.
 struct Started {

@@ -316,4 +316,10 @@ void AnsiFilter::release() {
   line_has_text_ = true;
 }
 
+std::string plain_text(std::string_view bytes) {
+  AnsiFilter filter;
+  auto text = filter.feed(bytes);
+  return text.append(filter.finish());
+}
+
 }  // namespace stest

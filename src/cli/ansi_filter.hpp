@@ -74,4 +74,7 @@ class AnsiFilter {
   std::string held_;
 };
 
+/// The text of what is whole.
+std::string plain_text(std::string_view bytes);
+
 }  // namespace stest

@@ -45,8 +45,9 @@ Answer status(const Options& options, const Project& project, Console& console) 
   const auto status = DaemonClient(daemon->endpoint).status();
   if (!status && !is_alive(daemon->process)) return report_stopped(options, project, console);
   if (!status) return tl::unexpected(status.error());
-  console.write(Stream::out,
-                options.json ? status->dump(2) + "\n" : status_text(*status, seconds_since_epoch()));
+  // Arguments and node ids may hold anything.
+  console.write(Stream::out, options.json ? status->dump(2) + "\n"
+                                          : plain_text(status_text(*status, seconds_since_epoch())));
   return ExitCode::ok;
 }
 

@@ -1,8 +1,11 @@
 #include "cli/console.hpp"
 
 #include <poll.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include <algorithm>
 
 #include "common/fd.hpp"
 
@@ -22,6 +25,25 @@ std::string_view colour_of(Console::Tone tone) {
       break;
   }
   return "\x1b[31m";
+}
+
+std::size_t columns_of(int terminal) {
+  winsize size{};
+  return ::ioctl(terminal, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : 80;
+}
+
+/// Cut so that the line, with "stest: " before it, stays in one row: only that can be wiped out.
+std::string fitted(std::string_view line, std::size_t columns) {
+  constexpr std::size_t taken = 9;  // "stest: ", "…" and the last column, at which terminals differ.
+  auto text = plain_text(line);
+  std::replace_if(
+      text.begin(), text.end(), [](char byte) { return byte < ' ' && byte >= 0; }, ' ');
+  std::size_t width = 0;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const bool begins_character = (static_cast<unsigned char>(text[i]) & 0xc0) != 0x80;
+    if (begins_character && ++width + taken > columns) return text.substr(0, i) + "…";
+  }
+  return text;
 }
 
 bool has_reader(int fd) {
@@ -80,17 +102,16 @@ void Console::say(const Error& error) {
   say(error.message, Tone::error);
   if (error.hint.empty()) return;
   const std::lock_guard lock(mutex_);
-  (void)write_all(target_.err, "hint: " + error.hint + "\n");
+  (void)write_all(target_.err, "hint: " + plain_text(error.hint) + "\n");
 }
 
 void Console::show_briefly(std::string_view line) {
   if (!presentation_.animated) return;
   const std::lock_guard lock(mutex_);
   if (!at_line_start_ && !brief_shown_) return;  // It would wipe out a run's half line.
-  std::string text(clear_line);
-  text += format(line, Tone::note);
+  auto text = format(fitted(line, columns_of(target_.err)), Tone::note);
   text.pop_back();
-  (void)write_all(target_.err, text);
+  (void)write_all(target_.err, std::string(clear_line) + text);
   brief_shown_ = true;
 }
 
@@ -109,7 +130,7 @@ std::string Console::format(std::string_view line, Tone tone) const {
   if (presentation_.colour) text += colour_of(tone);
   text += "stest:";
   if (presentation_.colour) text += plain;
-  return text.append(" ").append(line).append("\n");
+  return text.append(" ").append(plain_text(line)).append("\n");
 }
 
 }  // namespace stest

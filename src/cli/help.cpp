@@ -12,6 +12,7 @@ constexpr std::array<CommandInfo, 7> commands{{
      "  stest run -- tests/test_model.py -x\n"
      "  stest run --stuck-after 5m -- -k training\n"
      "  stest run --plain -- -s         no escape sequences, whatever the tests print\n"
+     "  stest run --no-wait -- -q       not behind another run\n"
      "  stest run --events -- -q        for tools: one JSON object per line\n"
      "  stest run --cold -- -k flaky    python -m pytest itself, for comparison"},
     {"verify", Action::verify, "run warm and cold, and report every difference",
@@ -70,6 +71,7 @@ Exit codes: 0 to 5 are pytest's own (0 passed, 1 failed, 2 interrupted, 3 intern
   107  the run was ended by `stest stop` before pytest finished
   108  `stest status`, `stest logs`: there is no daemon
   109  `stest verify`: the warm and the cold run differ
+  110  `stest run --no-wait`: other runs go on
   112  `stest verify`, `stest run --events`: only a cold run can be right
 
 Environment, each over its key in [tool.sprintest] of pyproject.toml where it has one:

@@ -23,11 +23,13 @@ int print_log(const std::filesystem::path& file, int lines, bool follow, Console
     return static_cast<int>(ExitCode::not_running);
   }
   LogFollower follower(file);
-  bool is_read = console.write(Stream::out, last_lines(file, lines));
+  AnsiFilter filter;  // A library that is imported may write in colours.
+  bool is_read = console.write(Stream::out, filter.feed(last_lines(file, lines)));
   while (follow && is_read) {
     std::this_thread::sleep_for(look_period);
-    is_read = console.write(Stream::out, follower.read_new());
+    is_read = console.write(Stream::out, filter.feed(follower.read_new()));
   }
+  console.write(Stream::out, filter.finish());
   return static_cast<int>(ExitCode::ok);
 }
 

@@ -35,9 +35,12 @@ void add_options(CLI::App& app, Options& options) {
                      "Warn after so much silence, for example 90s or 5m; for this run")
           ->type_name("DURATION")
           ->check(is_duration);
+      app.add_flag("--no-wait", options.run.no_wait,
+                   "Where other runs go on, fail at once with exit code 110");
       app.add_flag("--plain", options.run.plain, "Only text: take escape sequences out of what is printed");
       app.add_flag("--cold", options.run.cold, "Run `python -m pytest` itself: no daemon, nothing warm")
           ->excludes("--events")
+          ->excludes("--no-wait")
           ->excludes("--plain")
           ->excludes("--stuck-after");
       app.get_option("--plain")->excludes("--events");

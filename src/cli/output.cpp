@@ -52,7 +52,7 @@ bool Output::show(const Event& event) {
 bool Output::show_kind(const event::Queued& event) {
   {
     const std::lock_guard lock(mutex_);
-    notice_.queued(event);
+    notice_.queued(event, elapsed());
   }
   begin_waiting();
   return true;
@@ -61,7 +61,7 @@ bool Output::show_kind(const event::Queued& event) {
 bool Output::show_kind(const event::Warming& event) {
   {
     const std::lock_guard lock(mutex_);
-    notice_.warming(event);
+    notice_.warming(event, elapsed());
   }
   begin_waiting();
   return true;
@@ -95,6 +95,10 @@ bool Output::show_kind(const event::Done& event) {
   return true;
 }
 
+WaitNotice::Elapsed Output::elapsed() const {
+  return std::chrono::floor<WaitNotice::Elapsed>(std::chrono::steady_clock::now() - begin_);
+}
+
 void Output::begin_waiting() {
   if (!ticker_.joinable()) ticker_ = std::thread([this] { tick(); });
 }
@@ -116,8 +120,7 @@ void Output::end_waiting() {
 void Output::tick() {
   std::unique_lock lock(mutex_);
   while (!wake_.wait_for(lock, tick_period, [this] { return stopping_; })) {
-    const auto elapsed = std::chrono::steady_clock::now() - begin_;
-    const auto line = notice_.due(std::chrono::duration_cast<std::chrono::milliseconds>(elapsed));
+    const auto line = notice_.due(elapsed());
     if (!line) continue;
     if (line->brief) {
       console_.show_briefly(line->text);

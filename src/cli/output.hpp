@@ -37,6 +37,7 @@ class Output {
   bool show_kind(const event::Receipt& event);
   bool show_kind(const event::Done& event);
 
+  WaitNotice::Elapsed elapsed() const;
   void begin_waiting();
   void end_waiting();
   void tick();

@@ -13,6 +13,7 @@ struct RunOptions {
   std::vector<std::string> pytest_args;
   bool events = false;                     ///< Print the events as JSON lines instead of showing them.
   std::optional<std::string> stuck_after;  ///< Overrides `SPRINTEST_STUCK_AFTER` for this run.
+  bool no_wait = false;                    ///< Give up where other runs go on.
   bool plain = false;                      ///< Only text, whatever the tests print.
   bool cold = false;                       ///< Without a daemon: `become_cold_run`, which main() does.
 };

@@ -122,14 +122,19 @@ std::string arguments(const json& run) {
   return list;
 }
 
+std::string run_line(const json& run, double now) {
+  const bool is_running = field(run, "started_at").is_number();
+  auto what = text(run, "state") + " for " + since(run, is_running ? "started_at" : "since", now);
+  if (!is_running) what += ", position " + text(run, "position");
+  what += " (stest" + arguments(run) + ")";
+  const auto nodeid = text(run, "nodeid");
+  if (!nodeid.empty()) what += ": " + nodeid + " for " + since(run, "test_started_at", now);
+  return line("run " + text(run, "id"), what);
+}
+
 std::string run_lines(const json& status, double now) {
   std::string lines;
-  for (const auto& run : field(status, "runs")) {
-    const auto nodeid = text(run, "nodeid");
-    lines += line("run " + text(run, "id"), text(run, "state") + " for " + since(run, "since", now) +
-                                                (nodeid.empty() ? "" : ": " + nodeid) + " (stest" +
-                                                arguments(run) + ")");
-  }
+  for (const auto& run : field(status, "runs")) lines += run_line(run, now);
   return lines;
 }
 

@@ -8,9 +8,9 @@
 
 namespace stest {
 
-/// Decides what to tell a user who waits for a run to begin, and when: nothing about short waits,
-/// one lasting line where lines last (a log), a line that changes where they can (a terminal). Knows
-/// neither clock nor screen: it is asked with the time that has passed since the request.
+/// Decides what to tell a user who waits for a run to begin, and when: nothing about short waits, then a
+/// line that changes where lines can be written over, else lasting ones, each after four times as long.
+/// Knows neither clock nor screen: it is told the time that has passed since the request.
 class WaitNotice {
  public:
   using Elapsed = std::chrono::milliseconds;
@@ -20,29 +20,32 @@ class WaitNotice {
     bool brief = false;  ///< To be replaced by what comes next.
   };
 
-  explicit WaitNotice(bool on_terminal) : on_terminal_(on_terminal) {}
+  explicit WaitNotice(bool animated) : animated_(animated) {}
 
-  void queued(const event::Queued& event);
-  void warming(const event::Warming& event);
+  void queued(const event::Queued& event, Elapsed now);
+  void warming(const event::Warming& event, Elapsed now);
   /// The wait is over.
-  void ended();
+  void ended() { state_ = State::none; }
 
   bool is_waiting() const { return state_ != State::none; }
   /// The line to show now, if any.
-  std::optional<Line> due(Elapsed elapsed);
+  std::optional<Line> due(Elapsed now);
 
  private:
   enum class State { none, queued, warming };
 
-  std::optional<Line> due_queued(Elapsed elapsed);
-  std::optional<Line> due_warming(Elapsed elapsed);
+  void enter(State state, Elapsed now);
+  std::string queued_text(Elapsed now) const;
+  std::string warming_text(Elapsed now) const;
 
-  bool on_terminal_;
+  bool animated_;
   State state_ = State::none;
-  int position_ = 0;
+  Elapsed since_{0};  ///< When the state began.
+  Elapsed heard_{0};  ///< When the last event came.
+  Elapsed next_{0};   ///< When the next lasting line is due.
+  event::Queued queued_;
   std::string module_;
-  bool said_queued_ = false;
-  bool said_warming_ = false;
+  std::optional<Elapsed> expected_;  ///< When the wait will be over.
 };
 
 }  // namespace stest

@@ -13,7 +13,7 @@ struct ErrorCodeRow {
 
 /// A client whose request was refused has a bug, or speaks to a daemon of another version: both are
 /// stest's own fault, hence `internal_error`.
-constexpr std::array<ErrorCodeRow, 9> kErrorCodes{{
+constexpr std::array<ErrorCodeRow, 10> kErrorCodes{{
     {ErrorCode::internal, "internal", ExitCode::internal_error},
     {ErrorCode::usage, "usage", ExitCode::usage_error},
     {ErrorCode::config, "config", ExitCode::config_error},
@@ -23,6 +23,7 @@ constexpr std::array<ErrorCodeRow, 9> kErrorCodes{{
     {ErrorCode::bad_request, "bad_request", ExitCode::internal_error},
     {ErrorCode::not_found, "not_found", ExitCode::internal_error},
     {ErrorCode::cancelled, "cancelled", ExitCode::cancelled},
+    {ErrorCode::busy, "busy", ExitCode::busy},
 }};
 
 const ErrorCodeRow& row(ErrorCode code) {

@@ -65,6 +65,12 @@ class FieldReader {
     }
   }
 
+  /// The same, of a list that may be missing or null.
+  template <class ReadItem>
+  void read_optional_objects(const char* field, ReadItem read_item) {
+    if (find(field, false) != nullptr) read_objects(field, read_item);
+  }
+
   /// An object, read by `read_fields(FieldReader&)`, which is not called where it is missing or null.
   template <class ReadFields>
   void read_optional_object(const char* field, ReadFields read_fields) {

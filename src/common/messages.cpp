@@ -44,10 +44,21 @@ void check_for_system(FieldReader& fields, const RunRequest& request) {
 }
 
 json event_json(const event::Queued& event) {
-  return {{"event", "queued"}, {"id", event.id}, {"position", event.position}};
+  auto running = json::array();
+  for (const auto& run : event.running) {
+    running.push_back({{"id", run.id},
+                       {"args", list_to_json(run.args)},
+                       {"nodeid", bytes_to_json(run.nodeid)},
+                       {"seconds", run.seconds}});
+  }
+  return {
+      {"event", "queued"}, {"id", event.id}, {"position", event.position}, {"running", std::move(running)}};
 }
 json event_json(const event::Warming& event) {
-  return {{"event", "warming"}, {"module", bytes_to_json(event.module)}, {"elapsed_s", event.elapsed_s}};
+  return {{"event", "warming"},
+          {"module", bytes_to_json(event.module)},
+          {"elapsed_s", event.elapsed_s},
+          {"expected_s", event.expected_s ? json(*event.expected_s) : json()}};
 }
 json event_json(const event::Started& event) {
   return {{"event", "started"}, {"id", event.id}, {"pid", event.pid}};
@@ -83,10 +94,19 @@ json event_json(const event::Done& event) {
 void read(FieldReader& fields, event::Queued& out) {
   fields.read("id", out.id);
   fields.read("position", out.position);
+  fields.read_optional_objects("running", [&](FieldReader& item) {
+    event::Running run;
+    item.read("id", run.id);
+    item.read("args", run.args);
+    item.read("nodeid", run.nodeid);
+    item.read("seconds", run.seconds);
+    out.running.push_back(std::move(run));
+  });
 }
 void read(FieldReader& fields, event::Warming& out) {
   fields.read("module", out.module);
   fields.read("elapsed_s", out.elapsed_s);
+  fields.read_optional("expected_s", out.expected_s);
 }
 void read(FieldReader& fields, event::Started& out) {
   fields.read("id", out.id);
@@ -165,22 +185,21 @@ Result<std::string> bytes_from_json(const json& value) {
 }
 
 json to_json(const RunRequest& request) {
-  return {{"args", list_to_json(request.args)},
-          {"cwd", bytes_to_json(request.cwd)},
-          {"env", environment_to_json(request.env)},
-          {"umask", request.umask},
-          {"merge_streams", request.merge_streams}};
+  return {{"args", list_to_json(request.args)},      {"cwd", bytes_to_json(request.cwd)},
+          {"env", environment_to_json(request.env)}, {"umask", request.umask},
+          {"merge_streams", request.merge_streams},  {"wait", request.wait}};
 }
 
 Result<RunRequest> run_request_from_json(const json& value) {
   RunRequest request;
   FieldReader fields(value, "run request");
-  fields.refuse_others({"args", "cwd", "env", "umask", "merge_streams"});
+  fields.refuse_others({"args", "cwd", "env", "umask", "merge_streams", "wait"});
   fields.read("args", request.args);
   fields.read("cwd", request.cwd);
   fields.read("env", request.env);
   fields.read_optional("umask", request.umask);
   fields.read_optional("merge_streams", request.merge_streams);
+  fields.read_optional("wait", request.wait);
   check_for_system(fields, request);
   if (Status status = fields.status(); !status) return tl::unexpected(status.error());
   return request;

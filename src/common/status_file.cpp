@@ -61,6 +61,7 @@ json to_json(const DaemonStatus& status) {
           {"python", bytes_to_json(status.python)},
           {"endpoint", to_json(status.endpoint)},
           {"state", bytes_to_json(status.state)},
+          {"since", status.since},
           {"last_result", status.last_result}};
 }
 
@@ -83,6 +84,7 @@ std::optional<DaemonStatus> parse_status(const json& value) {
   fields.read("build", status.build);
   fields.read("python", status.python);
   fields.read("state", status.state);
+  fields.read_optional("since", status.since);
   if (!fields.status() || !read_endpoint(value, status.endpoint)) return std::nullopt;
   status.last_result = value.value("last_result", json());
   return status;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -25,6 +26,7 @@ struct DaemonStatus {
   std::string python;  ///< The environment's interpreter.
   Endpoint endpoint;
   std::string state;           ///< "idle", "warming", "running", "stopping"
+  std::uint64_t since = 0;     ///< When that began, in seconds since the epoch.
   nlohmann::json last_result;  ///< null before the first run.
 };
 

@@ -44,6 +44,8 @@ int http_status(ErrorCode code) {
       return 400;
     case ErrorCode::not_found:
       return 404;
+    case ErrorCode::busy:
+      return 409;
     case ErrorCode::daemon_unavailable:
       return 503;
     default:

@@ -66,6 +66,10 @@ void PreloadStore::load() {
     for (const auto& row : json.at("left_out")) {
       left_out_.push_back({row.at("module").get<std::string>(), row.at("reason").get<std::string>()});
     }
+    if (const auto last = json.value("last_start", nlohmann::json()); last.is_object()) {
+      started_time_ = Seconds(last.at("seconds").get<double>());
+      started_modules_ = last.at("modules").get<std::size_t>();
+    }
     sites_ = std::move(sites);
     learned_ = std::move(learned);
     path_ = std::move(path);
@@ -82,6 +86,7 @@ void PreloadStore::forget_if_outdated() {
   sites_.clear();
   learned_.clear();
   left_out_.clear();
+  started_modules_ = 0;
 }
 
 std::vector<std::string> PreloadStore::modules(const std::vector<std::string>& configured,
@@ -120,14 +125,33 @@ Status PreloadStore::leave_out(LeftOut module, const std::vector<std::string>& s
   return save(site_dirs);
 }
 
+Status PreloadStore::remember_start(std::size_t modules, Seconds time,
+                                    const std::vector<std::string>& site_dirs) {
+  if (modules == 0) return {};
+  started_modules_ = modules;
+  started_time_ = time;
+  return sites_.empty() ? save(site_dirs) : write();
+}
+
+std::optional<PreloadStore::Seconds> PreloadStore::start_time(std::size_t modules) const {
+  const auto difference = std::max(modules, started_modules_) - std::min(modules, started_modules_);
+  if (started_modules_ == 0 || difference * 10 > modules) return std::nullopt;
+  return started_time_;
+}
+
 Status PreloadStore::save(const std::vector<std::string>& site_dirs) {
   sites_ = sites_state(python_, site_dirs);
+  return write();
+}
+
+Status PreloadStore::write() const {
   nlohmann::json json{{"version", format_version},
                       {"python", python_.string()},
                       {"sites", sites_to_json(sites_)},
                       {"learned", learned_},
                       {"path", path_},
-                      {"left_out", nlohmann::json::array()}};
+                      {"left_out", nlohmann::json::array()},
+                      {"last_start", {{"modules", started_modules_}, {"seconds", started_time_.count()}}}};
   for (const auto& out : left_out_)
     json["left_out"].push_back({{"module", out.name}, {"reason", out.reason}});
   return replace_file(file_, json.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");

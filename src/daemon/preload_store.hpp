@@ -1,6 +1,8 @@
 #pragma once
 
+#include <chrono>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -37,6 +39,12 @@ class PreloadStore {
   /// Where to look for the modules.
   const std::vector<std::string>& path() const { return path_; }
 
+  using Seconds = std::chrono::duration<double>;
+  /// Notes how long a worker took until all of so many modules were imported.
+  Status remember_start(std::size_t modules, Seconds time, const std::vector<std::string>& site_dirs);
+  /// How long it will take, as far as the last time tells: it had about as many modules.
+  std::optional<Seconds> start_time(std::size_t modules) const;
+
   /// Never to be preloaded again, nor what lies in it.
   Status leave_out(LeftOut module, const std::vector<std::string>& site_dirs);
 
@@ -44,6 +52,7 @@ class PreloadStore {
   bool is_left_out(std::string_view module) const;
   void load();
   Status save(const std::vector<std::string>& site_dirs);
+  Status write() const;
 
   std::filesystem::path file_;
   std::filesystem::path python_;
@@ -51,6 +60,8 @@ class PreloadStore {
   std::vector<std::string> learned_;
   std::vector<std::string> path_;
   std::vector<LeftOut> left_out_;
+  std::size_t started_modules_ = 0;  ///< Of the last start; 0 where there was none.
+  Seconds started_time_{0};
 };
 
 /// Whether `name` is `module` or lies in it.

@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -18,12 +19,16 @@ namespace stest {
 class RunQueue {
  public:
   struct View {
-    std::shared_ptr<const Run> run;
-    bool running = false;
+    std::shared_ptr<Run> run;
+    int position = 0;    ///< 1 is next; 0: it runs.
     std::string nodeid;  ///< The test that runs, if one does.
+    /// Since when the run, and its test, have been running.
+    std::optional<std::chrono::system_clock::time_point> started = {};
+    std::optional<std::chrono::system_clock::time_point> test_started = {};
   };
 
-  /// Takes a run in. Errors: `daemon_unavailable` after `close`.
+  /// Takes a run in. Errors: `daemon_unavailable` after `close`; `busy`, naming what runs, where it would
+  /// have to wait and does not want to.
   Result<std::shared_ptr<Run>> admit(RunRequest request, Config config);
 
   /// Blocks until it is `run`'s turn. Calls `waiting` with the position (1 is next) at once and then at
@@ -47,11 +52,8 @@ class RunQueue {
   bool wait_until_empty(std::chrono::milliseconds limit) const;
 
  private:
-  struct Active {
-    std::shared_ptr<Run> run;
-    std::string nodeid;
-  };
-
+  Error busy() const;
+  bool has_room_for(const Config& config) const;
   bool start_allowed(const Run& run) const;
   bool start_if_first(const Run& run);
   int position(const Run& run) const;
@@ -59,7 +61,7 @@ class RunQueue {
   mutable std::mutex mutex_;
   mutable std::condition_variable changed_;
   std::deque<std::shared_ptr<Run>> waiting_;
-  std::map<std::uint64_t, Active> active_;
+  std::map<std::uint64_t, View> active_;
   std::uint64_t last_id_ = 0;
   bool closed_ = false;
 };

@@ -7,6 +7,8 @@
 #include <ctime>
 #include <utility>
 
+#include "common/json_fields.hpp"
+#include "daemon/queue_notice.hpp"
 #include "daemon/run_pump.hpp"
 
 namespace stest {
@@ -22,14 +24,23 @@ constexpr std::chrono::seconds terminate_grace{2};
 /// What runs get to notice that their worker is gone.
 constexpr std::chrono::seconds leave_grace{1};
 
+using Moment = std::optional<std::chrono::system_clock::time_point>;
+
+nlohmann::json moment_to_json(const Moment& moment) {
+  if (!moment) return nullptr;
+  return std::chrono::system_clock::to_time_t(*moment);
+}
+
 nlohmann::json run_to_json(const RunQueue::View& view) {
-  auto args = nlohmann::json::array();
-  for (const auto& arg : view.run->request.args) args.push_back(bytes_to_json(arg));
   return {{"id", view.run->id},
-          {"state", view.running ? "running" : "queued"},
-          {"args", std::move(args)},
-          {"nodeid", view.nodeid},
-          {"since", view.run->since}};
+          {"state", view.position == 0 ? "running" : "queued"},
+          {"position", view.position},
+          {"args", list_to_json(view.run->request.args)},
+          {"cwd", bytes_to_json(view.run->request.cwd)},
+          {"nodeid", bytes_to_json(view.nodeid)},
+          {"since", view.run->since},
+          {"started_at", moment_to_json(view.started)},
+          {"test_started_at", moment_to_json(view.test_started)}};
 }
 
 nlohmann::json result_to_json(const Run& run, const event::Done& done,
@@ -102,11 +113,8 @@ event::Done Service::execute(Run& run, const Listener& listener) {
 
 /// The result of a run that ended while it waited.
 std::optional<event::Done> Service::await_turn(const Run& run, const Listener& listener) {
-  int told = 0;
-  const bool is_turn = queue_.await_turn(run, [&](int position) {
-    if (run.control.strongest() || !listener.alive()) return false;
-    return std::exchange(told, position) == position || listener.emit(event::Queued{run.id, position});
-  });
+  QueueNotice notice(run, listener, queue_);
+  const bool is_turn = queue_.await_turn(run, [&](int position) { return notice.tick(position); });
   if (is_turn && !run.control.strongest()) return std::nullopt;
   return cancelled_result(run.control.reason());
 }
@@ -159,24 +167,24 @@ nlohmann::json Service::status() const {
           {"root", options_.root.string()},
           {"python", daemon.python},
           {"endpoint", endpoint_to_json(daemon.endpoint)},
-          {"state", state()},
+          {"state", state(!runs.empty())},
           {"started_at", started_at_},
           {"worker", manager_.describe()},
           {"runs", std::move(runs)},
           {"last_result", board_.last_result()}};
 }
 
-std::string Service::state() const {
+std::string Service::state(bool busy) const {
   {
     std::lock_guard lock(mutex_);
     if (stopping_) return "stopping";
   }
   if (manager_.is_warming()) return "warming";
-  return queue_.empty() ? "idle" : "running";
+  return busy ? "running" : "idle";
 }
 
 void Service::refresh_status() {
-  board_.refresh([this] { return state(); });
+  board_.refresh([this] { return state(!queue_.empty()); });
 }
 
 void Service::stop(StopWhen when) {

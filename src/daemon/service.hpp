@@ -81,7 +81,7 @@ class Service {
   event::Done run_on_worker(Run& run, const Listener& listener);
   void finish(const Run& run, const event::Done& done, const std::vector<std::string>& receipts);
   void refresh_status();
-  std::string state() const;
+  std::string state(bool busy) const;
   void wake();
 
   const Options options_;

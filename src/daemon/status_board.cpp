@@ -2,6 +2,7 @@
 
 #include <spdlog/spdlog.h>
 
+#include <ctime>
 #include <system_error>
 #include <utility>
 
@@ -15,6 +16,7 @@ void StatusBoard::refresh(const std::function<std::string()>& state) {
   if (retired_) return;
   auto now = state();
   if (current_ && written_.state == now && written_.last_result == last_result_) return;
+  if (written_.state != now) written_.since = static_cast<std::uint64_t>(std::time(nullptr));
   written_.state = std::move(now);
   written_.last_result = last_result_;
   const auto done = write_status(file_, written_);

@@ -13,15 +13,20 @@ class WarmingNotice {
  public:
   WarmingNotice(const Run& run, const Listener& listener) : run_(run), listener_(listener) {}
 
-  /// To be called at least every `liveness_interval`. False when the wait is to be given up.
-  bool tick(const std::string& module) {
+  using Seconds = std::chrono::duration<double>;
+
+  /// To be called at least every `liveness_interval`; `left` is what the wait is expected to take from
+  /// now on. False when the wait is to be given up.
+  bool tick(const std::string& module, std::optional<Seconds> left) {
     const auto now = Clock::now();
     if (run_.control.strongest() || !listener_.alive()) return false;
     if (module == module_ && now - told_ < std::chrono::seconds(1)) return true;
     module_ = module;
     told_ = now;
-    const std::chrono::duration<double> elapsed = now - begin_;
-    return listener_.emit(event::Warming{module, elapsed.count()});
+    const Seconds elapsed = now - begin_;
+    event::Warming warming{module, elapsed.count(), {}};
+    if (left) warming.expected_s = (elapsed + *left).count();
+    return listener_.emit(warming);
   }
 
  private:

@@ -71,6 +71,12 @@ std::optional<protocol::Ready::LeftOut> WorkerInstance::end(const ExitStatus& st
   return lesson;
 }
 
+std::optional<ImportClock::Seconds> WorkerInstance::time_left(
+    std::optional<ImportClock::Seconds> expected) const {
+  if (!expected || !import_clock.is_running() || *expected <= import_clock.so_far()) return std::nullopt;
+  return *expected - import_clock.so_far();
+}
+
 Error WorkerInstance::failure(const std::filesystem::path& log_file) const {
   if (refused) return *refused;
   Error error{ErrorCode::worker_failed, "stest's worker " + stest::describe(exit) + " before it was ready",
@@ -97,6 +103,7 @@ nlohmann::json WorkerInstance::describe(const std::vector<protocol::Ready::LeftO
   }
   return {{"pid", process->pid()},
           {"state", name(state)},
+          {"importing", importing},
           {"python", ready.python},
           {"executable", ready.executable},
           {"preloaded", std::move(preloaded)},
@@ -128,6 +135,7 @@ std::optional<protocol::ToWorker> WorkerInstance::next_task(protocol::Preload pr
   if (!preload.modules.empty()) {
     spdlog::info("worker {} imports {} modules", process->pid(), preload.modules.size());
     project_is_due = project.has_value();  // It ends the process that held them.
+    import_clock.start();
     return preload;
   }
   if (std::exchange(project_is_due, false)) {

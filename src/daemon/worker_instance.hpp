@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -7,6 +8,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "daemon/event_lines.hpp"
@@ -15,8 +17,31 @@
 
 namespace stest {
 
+/// The time that a worker has needed to start and to import what is to be preloaded; runs from the start.
+class ImportClock {
+ public:
+  using Seconds = std::chrono::duration<double>;
+
+  void start() { begin_ = Clock::now(); }
+  /// Whether it ran.
+  bool stop() {
+    total_ = so_far();
+    return std::exchange(begin_, std::nullopt).has_value();
+  }
+  bool is_running() const { return begin_.has_value(); }
+  Seconds so_far() const {
+    if (!begin_) return total_;
+    return total_ + (Clock::now() - *begin_);
+  }
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  Seconds total_{0};
+  std::optional<Clock::time_point> begin_ = Clock::now();
+};
+
 /// One worker as the manager knows it, from its start to its end. The manager's mutex guards all but
-/// `key`, `process` and `use_learned`, which never change once it listens.
+/// `key` and `process`, which never change once it listens.
 struct WorkerInstance {
   enum class State {
     starting,  ///< Has not greeted.
@@ -26,15 +51,15 @@ struct WorkerInstance {
   };
 
   WorkerKey key;
-  bool use_learned = true;        ///< Whether the learned list is preloaded.
   std::uintmax_t log_offset = 0;  ///< Where the log ended when the worker started.
 
   State state = State::starting;
   int claims = 0;                  ///< Runs that wait for it or run on it.
-  std::vector<std::string> asked;  ///< The modules that it was told to preload.
-  std::string importing;           ///< The module being imported.
-  protocol::Ready ready;           ///< The last one; empty before the greeting.
-  SitesState sites;                ///< At the time of the greeting.
+  std::vector<std::string> asked;  ///< The modules that it was told, or will be, to preload.
+  ImportClock import_clock;
+  std::string importing;  ///< The module being imported.
+  protocol::Ready ready;  ///< The last one; empty before the greeting.
+  SitesState sites;       ///< At the time of the greeting.
   std::optional<protocol::Unfit> unfit;
   std::optional<Error> refused;  ///< Why the daemon killed it.
   bool dismissed = false;        ///< The daemon ended it, through no fault of any module.
@@ -66,6 +91,10 @@ struct WorkerInstance {
   /// What a person should know of it, in words: each ignored module whose file has changed since it was
   /// loaded, once per change; once that the configured target does not exist.
   std::vector<std::string> news();
+
+  /// What is left to wait for until all is imported, where that took `expected` before; nothing where
+  /// that is not known, or over.
+  std::optional<ImportClock::Seconds> time_left(std::optional<ImportClock::Seconds> expected) const;
 
   std::set<std::string> env_reads() const;
   /// Why it cannot serve `wanted`; nothing if it can, now or once it is ready.

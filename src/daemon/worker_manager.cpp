@@ -23,6 +23,11 @@ Error given_up() {
   return {ErrorCode::cancelled, "the run was cancelled while it waited for the worker", ""};
 }
 
+Error busy(const Restart& why) {
+  return {ErrorCode::busy, "other runs go on, and this one needs another worker than theirs: " + why.text,
+          "Without --no-wait (\"wait\": false) it waits until they are over."};
+}
+
 bool is_folder(const std::string& path) {
   std::error_code ignored;
   return std::filesystem::is_directory(path, ignored);
@@ -103,9 +108,10 @@ Result<WorkerManager::Instance> WorkerManager::claim_in_turn(std::unique_lock<st
       const auto why = reason_to_replace(attempt);
       if (!why) return take_claim();
       if (!current_ || current_->claims == 0) return replace(lock, attempt, *why);
+      if (!attempt.run.request.wait) return tl::unexpected(busy(*why));
     }
     lock.unlock();
-    const bool go_on = attempt.notice.tick("");
+    const bool go_on = attempt.notice.tick("", std::nullopt);
     lock.lock();
     if (!go_on) return tl::unexpected(given_up());
     changed_.wait_for(lock, liveness_interval);
@@ -143,7 +149,10 @@ Result<WorkerManager::Instance> WorkerManager::replace(std::unique_lock<std::mut
 Result<WorkerManager::Instance> WorkerManager::start(const Attempt& attempt) {
   auto instance = std::make_shared<WorkerInstance>();
   instance->key = attempt.key;
-  instance->use_learned = !attempt.without_learned;
+  {
+    std::lock_guard lock(mutex_);
+    instance->asked = store_.modules(attempt.key.preload, !attempt.without_learned);
+  }
   instance->log_offset = file_size_or_zero(program_.log_file);
   const auto cwd = is_folder(attempt.key.cwd) ? attempt.key.cwd : program_.root.string();
   auto process = WorkerProcess::spawn(
@@ -168,8 +177,9 @@ Result<bool> WorkerManager::await_ready(const WorkerInstance& instance, Attempt&
     // What was read while importing may have made the run need another worker after all.
     if (instance.state == State::ready) return !instance.unfit_for(attempt.key, std::nullopt);
     const auto module = instance.importing;
+    const auto left = instance.time_left(store_.start_time(instance.asked.size()));
     lock.unlock();
-    if (!attempt.notice.tick(module)) return tl::unexpected(given_up());
+    if (!attempt.notice.tick(module, left)) return tl::unexpected(given_up());
     lock.lock();
     if (instance.importing != module || instance.state >= State::ready) continue;
     changed_.wait_for(lock, liveness_interval);
@@ -287,8 +297,12 @@ void WorkerManager::on_ready(WorkerInstance& instance, const protocol::Ready& re
   protocol::Preload preload;
   if (greeting) {
     instance.sites = sites_state(program_.python, ready.site_dirs);
-    preload = {store_.modules(instance.key.preload, instance.use_learned), store_.path()};
-    instance.asked = preload.modules;
+    preload = {instance.asked, store_.path()};
+  }
+  const bool has_imported_all = instance.import_clock.stop() && preload.modules.empty();
+  if (has_imported_all) {
+    log_failure(
+        store_.remember_start(instance.asked.size(), instance.import_clock.so_far(), ready.site_dirs));
   }
   const auto task = instance.next_task(std::move(preload));
   lock.unlock();

@@ -163,6 +163,10 @@ class Project:
         self._clients.append(client)
         return client
 
+    def adopt(self, client: subprocess.Popen[bytes]) -> None:
+        """Has a process that was started by other means ended with the project."""
+        self._clients.append(client)
+
     def finish(self, client: subprocess.Popen[bytes], deadline: float = DEADLINE) -> Finished:
         words = shlex.join(map(str, client.args))  # type: ignore[arg-type]
         command = os.fsencode(words).decode(errors="backslashreplace")

@@ -8,11 +8,7 @@
 namespace stest {
 namespace {
 
-std::string plain(std::string_view bytes) {
-  AnsiFilter filter;
-  auto text = filter.feed(bytes);
-  return text + filter.finish();
-}
+std::string plain(std::string_view bytes) { return plain_text(bytes); }
 
 std::string plain_in_pieces(std::string_view bytes, std::size_t size) {
   AnsiFilter filter;

@@ -85,6 +85,19 @@ TEST_F(ConsoleTest, ABriefLineNeverWipesOutAHalfLineOfTheRun) {
   EXPECT_EQ(take(err_), "");
 }
 
+TEST_F(ConsoleTest, ABriefLineFitsIntoOneRow) {
+  auto console = make(true);  // A pipe in truth, for which 80 columns are assumed.
+  console.show_briefly("ü\n\x1b[31m" + std::string(200, 'x'));
+  console.clear_brief();
+  EXPECT_EQ(take(err_), "\r\x1b[Kstest: ü " + std::string(69, 'x') + "…\r\x1b[K");
+}
+
+TEST_F(ConsoleTest, OwnLinesBringNoEscapesFromElsewhere) {
+  auto console = make(false);
+  console.say(Error{ErrorCode::usage, "bad \x1b[31mname", "a\x1b]0;x\x07\nb"});
+  EXPECT_EQ(take(err_), "stest: bad name\nhint: a\nb\n");
+}
+
 TEST_F(ConsoleTest, WithoutATerminalThereAreNoBriefLines) {
   auto console = make(false);
   console.show_briefly("importing torch");

@@ -43,5 +43,11 @@ TEST_F(LogsTest, FollowsUntilNobodyReads) {
   printer.join();
 }
 
+TEST_F(LogsTest, IsPlainText) {
+  testing::write_text(file_, "\x1b[31mred\x1b[0m\n");
+  print_log(file_, 10, false, console_);
+  EXPECT_EQ(read(), "red\n");
+}
+
 }  // namespace
 }  // namespace stest

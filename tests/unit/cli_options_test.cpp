@@ -79,6 +79,7 @@ TEST(OptionsTest, PlainIsForWhatStestItselfShows) {
   EXPECT_TRUE(parse({"run", "--plain", "--", "-x"}).run.plain);
   EXPECT_FALSE(parse({"--plain"}).run.plain);
   EXPECT_EQ(parse_error({"run", "--plain", "--cold"}).code, ErrorCode::usage);
+  EXPECT_EQ(parse_error({"run", "--no-wait", "--cold"}).code, ErrorCode::usage);
   EXPECT_EQ(parse_error({"run", "--events", "--plain"}).code, ErrorCode::usage);
 }
 

@@ -65,9 +65,9 @@ TEST_F(OutputTest, TheEndSpeaksOnlyWherePytestCouldNot) {
 TEST_F(OutputTest, AWaitIsExplainedWithoutAFurtherEvent) {
   Output output(console_, false);
   output.show(event::Queued{1, 1});
-  EXPECT_EQ(read_some(err_.read.get(), 100)->data, "stest: waiting for 1 other run\n");
+  EXPECT_EQ(read_some(err_.read.get(), 100)->data.substr(0, 26), "stest: next in the queue, ");
   output.show(event::Warming{"torch", 0});
-  EXPECT_EQ(read_some(err_.read.get(), 100)->data, "stest: importing torch…\n");
+  EXPECT_EQ(read_some(err_.read.get(), 100)->data.substr(0, 24), "stest: importing torch, ");
   output.show(event::Started{1, 2});
   EXPECT_EQ(errors(), "");
 }

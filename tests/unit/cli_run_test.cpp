@@ -117,6 +117,13 @@ TEST_F(RunTest, StuckAfterTravelsInTheEnvironment) {
   EXPECT_EQ(run_request_from_json(request())->env.at("SPRINTEST_STUCK_AFTER"), "90s");
 }
 
+TEST_F(RunTest, NoWaitIsSaid) {
+  run({"hello"});
+  EXPECT_TRUE(run_request_from_json(request())->wait);
+  run({"run", "--no-wait", "--", "hello"});
+  EXPECT_FALSE(run_request_from_json(request())->wait);
+}
+
 TEST_F(RunTest, VeryQuietHidesTheReceipt) { EXPECT_EQ(run({"hello", "-qq"}).err, "oops\n"); }
 
 TEST_F(RunTest, EventsArePrintedAsTheyAre) {

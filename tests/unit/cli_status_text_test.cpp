@@ -13,8 +13,10 @@ TEST(StatusTextTest, ShowsEverythingThatAPersonAsksFor) {
       "preloaded": [{"module": "torch", "seconds": 1.234}, {"module": "numpy", "seconds": 0.1}],
       "left_out": [{"module": "grpc", "reason": "starts threads"}],
       "target": {"name": "tinyai", "path": "/project/tinyai", "how": "root"}},
-    "runs": [{"id": 3, "state": "running", "args": ["-x", "t.py"], "nodeid": "t.py::test_a", "since": 1190},
-             {"id": 4, "state": "queued", "args": [], "nodeid": "", "since": 1199}],
+    "runs": [{"id": 3, "state": "running", "args": ["-x", "t.py"], "nodeid": "t.py::test_a", "since": 1180,
+              "position": 0, "started_at": 1190, "test_started_at": 1197},
+             {"id": 4, "state": "queued", "args": [], "nodeid": "", "since": 1199,
+              "position": 1, "started_at": null, "test_started_at": null}],
     "last_result": {"id": 2, "exit_code": 1, "outcome": "failed", "duration_s": 0.5, "finished_at": 1080}})");
   EXPECT_EQ(status_text(status, 1200),
             "stest 0.1.0: running, pid 11, up 3 min\n"
@@ -24,8 +26,8 @@ TEST(StatusTextTest, ShowsEverythingThatAPersonAsksFor) {
             "  target     tinyai, /project/tinyai (root)\n"
             "  preloaded  torch 1.23 s, numpy 0.10 s\n"
             "  left out   grpc: starts threads\n"
-            "  run 3      running for 10 s: t.py::test_a (stest -x t.py)\n"
-            "  run 4      queued for 1 s (stest)\n"
+            "  run 3      running for 10 s (stest -x t.py): t.py::test_a for 3 s\n"
+            "  run 4      queued for 1 s, position 1 (stest)\n"
             "  last run   failed, exit code 1, 0.50 s, 2 min ago\n");
 }
 

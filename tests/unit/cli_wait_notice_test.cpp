@@ -13,48 +13,54 @@ TEST(WaitNoticeTest, NothingWithoutAWait) {
   EXPECT_FALSE(notice.due(10s));
 }
 
-TEST(WaitNoticeTest, AQueueIsNamedOnceAfterHalfASecond) {
-  WaitNotice notice(false);
-  notice.queued({1, 2});
-  EXPECT_FALSE(notice.due(400ms));
-  const auto line = notice.due(600ms);
-  ASSERT_TRUE(line);
-  EXPECT_EQ(line->text, "waiting for 2 other runs");
-  EXPECT_FALSE(line->brief);
-  notice.queued({1, 1});
-  EXPECT_FALSE(notice.due(9s));
+TEST(WaitNoticeTest, ShortWaitsAreNotMentioned) {
+  WaitNotice lasting(false), animated(true);
+  for (auto* notice : {&lasting, &animated}) notice->queued({1, 2}, 0ms);
+  EXPECT_FALSE(lasting.due(1900ms));
+  EXPECT_FALSE(animated.due(400ms));
+  EXPECT_TRUE(animated.due(600ms)->brief);
+  lasting.warming({"torch", 0.1}, 1900ms);  // Another wait.
+  EXPECT_FALSE(lasting.due(3800ms));
 }
 
-TEST(WaitNoticeTest, OneRunIsSingular) {
-  WaitNotice notice(false);
-  notice.queued({1, 1});
-  EXPECT_EQ(notice.due(1s)->text, "waiting for 1 other run");
-}
-
-TEST(WaitNoticeTest, InALogWarmingIsOneLine) {
-  WaitNotice notice(false);
-  notice.warming({"torch", 0.1});
-  EXPECT_FALSE(notice.due(900ms));
-  const auto line = notice.due(1100ms);
-  ASSERT_TRUE(line);
-  EXPECT_EQ(line->text, "importing torch…");
-  EXPECT_FALSE(line->brief);
-  notice.warming({"numpy", 2});
-  EXPECT_FALSE(notice.due(3s));
-}
-
-TEST(WaitNoticeTest, OnATerminalTheLineFollowsTheModules) {
+TEST(WaitNoticeTest, TheQueueIsShownWithWhatRuns) {
   WaitNotice notice(true);
-  notice.warming({"", 0});
-  EXPECT_EQ(notice.due(1s)->text, "starting the worker (1 s)");
-  notice.warming({"torch", 1});
-  EXPECT_EQ(notice.due(2100ms)->text, "importing torch (2 s)");
-  EXPECT_TRUE(notice.due(2200ms)->brief);
+  notice.queued({4, 1, {{3, {"-x", "t.py"}, "t.py::a", 1.5}}}, 1s);
+  EXPECT_EQ(notice.due(2s)->text,
+            "next in the queue, 1.0 s; waiting for run 3, 2.5 s so far, at t.py::a (stest -x t.py)");
+  notice.queued({4, 3, {{3, {}, "", 4}, {2, {}, "", 5}}}, 3s);
+  EXPECT_EQ(notice.due(3s)->text,
+            "number 3 in the queue, 2.0 s; waiting for run 3, 4.0 s so far (stest) and 1 more");
+  notice.queued({4, 2}, 4s);
+  EXPECT_EQ(notice.due(4s)->text, "number 2 in the queue, 3.0 s");
+}
+
+TEST(WaitNoticeTest, LastingLinesGrowRare) {
+  WaitNotice notice(false);
+  notice.warming({"torch", 0}, 0ms);
+  std::vector<WaitNotice::Elapsed> told;
+  for (auto now = 0ms; now < 10min; now += 100ms) {
+    notice.warming({"torch", 0}, now);
+    const auto line = notice.due(now);
+    if (!line) continue;
+    EXPECT_FALSE(line->brief);
+    told.push_back(now);
+  }
+  EXPECT_EQ(told, (std::vector<WaitNotice::Elapsed>{2s, 8s, 32s, 128s, 512s}));
+}
+
+TEST(WaitNoticeTest, ImportsAreShownWithTheTimeThatIsExpected) {
+  WaitNotice notice(true);
+  notice.warming({"", 0}, 1s);
+  EXPECT_EQ(notice.due(2s)->text, "starting the worker, 1.0 s");
+  notice.warming({"torch", 1.5, 4.1}, 2500ms);
+  EXPECT_EQ(notice.due(3s)->text, "importing torch, 2.0 s of about 4.1 s");
+  EXPECT_EQ(notice.due(6s)->text, "importing torch, 5.0 s");  // It takes longer than it did.
 }
 
 TEST(WaitNoticeTest, TheEndOfTheWaitEndsTheNotice) {
   WaitNotice notice(true);
-  notice.warming({"torch", 1});
+  notice.warming({"torch", 1}, 0ms);
   notice.ended();
   EXPECT_FALSE(notice.due(9s));
 }

@@ -91,6 +91,19 @@ TEST_F(PreloadStoreTest, StartsAnewFromAnUnreadableFile) {
   }
 }
 
+TEST_F(PreloadStoreTest, RemembersHowLongAStartTook) {
+  auto store = open();
+  EXPECT_FALSE(store.start_time(10));
+  ASSERT_TRUE(store.remember_start(0, PreloadStore::Seconds(1), sites()));
+  EXPECT_FALSE(store.start_time(0));
+  ASSERT_TRUE(store.remember_start(100, PreloadStore::Seconds(4.5), sites()));
+  for (const std::size_t about : {95u, 100u, 105u})
+    EXPECT_EQ(open().start_time(about)->count(), 4.5) << about;
+  for (const std::size_t other : {0u, 50u, 150u}) EXPECT_FALSE(open().start_time(other)) << other;
+  folder.write("site/package.pth", "longer");
+  EXPECT_FALSE(open().start_time(100));
+}
+
 TEST_F(PreloadStoreTest, SaysWhenItCannotSave) {
   PreloadStore store(folder.path() / "no/such/preload.json", folder.path() / "python");
   EXPECT_FALSE(store.learn({"a"}, path(), sites()));

@@ -54,12 +54,42 @@ TEST(RunQueue, ListsWhatRunsAndWaits) {
   queue.set_nodeid(*second, "ignored");
   const auto views = queue.list();
   ASSERT_EQ(views.size(), 2u);
-  EXPECT_TRUE(views[0].running);
+  EXPECT_EQ(views[0].position, 0);
   EXPECT_EQ(views[0].nodeid, "t.py::a");
-  EXPECT_FALSE(views[1].running);
+  EXPECT_TRUE(views[0].started && views[0].test_started);
+  EXPECT_EQ(views[1].position, 1);
   EXPECT_EQ(views[1].nodeid, "");
+  EXPECT_FALSE(views[1].started || views[1].test_started);
+  queue.set_nodeid(*first, "");
+  EXPECT_FALSE(queue.list()[0].test_started);
   EXPECT_EQ(queue.find(2), second);
   EXPECT_EQ(queue.find(3), nullptr);
+}
+
+TEST(RunQueue, RefusesWhoDoesNotWantToWait) {
+  RunQueue queue;
+  const RunRequest hasty{{"-q"}, "/", {}, 022, false, false};
+  const auto first = queue.admit(hasty, {}).value();
+  EXPECT_EQ(queue.admit(hasty, {}).error().message, "1 in the queue");
+  ASSERT_TRUE(queue.await_turn(*first, never_wait));
+  queue.set_nodeid(*first, "t.py::a");
+  const auto refused = queue.admit(hasty, {}).error();
+  EXPECT_EQ(refused.code, ErrorCode::busy);
+  EXPECT_EQ(refused.message, "run 1 (stest -q) has been running for 0 s and is at t.py::a");
+  queue.leave(*first);
+  EXPECT_EQ(queue.admit(hasty, {}).value()->id, 2u);  // Who was refused took no number.
+}
+
+TEST(RunQueue, WhoDoesNotWaitGetsAFreePlaceOnly) {
+  RunQueue queue;
+  const RunRequest hasty{{}, "/", {}, 022, false, false};
+  Config two;
+  two.concurrency = 2;
+  const auto first = admit(queue, 2);
+  EXPECT_TRUE(queue.admit(hasty, two));
+  EXPECT_FALSE(queue.admit(hasty, two));
+  queue.leave(*first);
+  EXPECT_FALSE(queue.admit(hasty, {}));
 }
 
 TEST(RunQueue, TakesNothingOnceClosed) {

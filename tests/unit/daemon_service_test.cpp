@@ -74,13 +74,43 @@ TEST_F(ServiceTest, RunsOneAfterAnother) {
   BackgroundRun third(service(), request({"out:third"}));
   third.client.await<event::Queued>([](const auto& queued) { return queued.position == 2; });
   EXPECT_EQ(service().status()["runs"].size(), 3u);
-  EXPECT_EQ(service().status()["runs"][2]["state"], "queued");
+  const auto runs = service().status()["runs"];
+  EXPECT_EQ(runs[0]["state"], "running");
+  EXPECT_EQ(runs[0]["position"], 0);
+  EXPECT_TRUE(runs[0]["started_at"].is_number());
+  EXPECT_EQ(runs[2]["state"], "queued");
+  EXPECT_EQ(runs[2]["position"], 2);
+  EXPECT_TRUE(runs[2]["started_at"].is_null());
   EXPECT_EQ(status_state(), "running");
   ASSERT_TRUE(service().cancel(first.id, CancelHow::interrupt));
   EXPECT_EQ(first.done().exit_code, 2);
   EXPECT_EQ(second.done().exit_code, 0);
   EXPECT_EQ(third.done().exit_code, 0);
   third.client.await<event::Queued>([](const auto& queued) { return queued.position == 1; });
+}
+
+TEST_F(ServiceTest, TellsWhoWaitsWhatRuns) {
+  BackgroundRun first(
+      service(),
+      request({R"(event:{"event":"test","nodeid":"t::a","when":"start","outcome":"","duration_s":0})",
+               "interruptible:2"}));
+  BackgroundRun second(service(), request({"out:second"}));
+  second.client.await<event::Queued>([&](const auto& queued) {
+    return queued.running.size() == 1 && queued.running[0].id == first.id &&
+           queued.running[0].nodeid == "t::a";
+  });
+  ASSERT_TRUE(service().cancel(first.id, CancelHow::interrupt));
+}
+
+TEST_F(ServiceTest, RefusesWhoDoesNotWantToWait) {
+  BackgroundRun first(service(), request({"interruptible:2"}));
+  first.client.await<event::Output>();
+  auto hasty = request({"out:never"});
+  hasty.wait = false;
+  EXPECT_EQ(service().admit(hasty).error().code, ErrorCode::busy);
+  ASSERT_TRUE(service().cancel(first.id, CancelHow::interrupt));
+  first.join();
+  EXPECT_TRUE(service().admit(hasty));
 }
 
 TEST_F(ServiceTest, RunsTwoAtOnceIfAllowed) {

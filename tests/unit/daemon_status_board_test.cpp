@@ -26,6 +26,7 @@ TEST_F(StatusBoardTest, WritesWhatChanged) {
   EXPECT_FALSE(std::filesystem::exists(file));
   board.refresh([] { return "idle"; });
   EXPECT_EQ(written().state, "idle");
+  EXPECT_GT(written().since, 0u);
   board.set_last_result({{"id", 3}});
   board.refresh([] { return "idle"; });
   EXPECT_EQ(written().last_result, (nlohmann::json{{"id", 3}}));

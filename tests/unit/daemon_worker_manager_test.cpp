@@ -56,6 +56,20 @@ TEST_F(WorkerManagerTest, PreloadsInOrderAndSaysSo) {
   EXPECT_EQ(warming, (std::vector<std::string>{"", "torch", "numpy"}));
 }
 
+TEST_F(WorkerManagerTest, ExpectsAStartToTakeAsLongAsTheLastOne) {
+  configure("preload = ['torch', 'numpy']\n");
+  env["FAKE_SLOW"] = "0.3";
+  Recorder first, second;
+  run({"out:ok"}, first);
+  for (const auto& warming : first.all<event::Warming>()) EXPECT_FALSE(warming.expected_s);
+  env["OMP_NUM_THREADS"] = "3";
+  run({"out:ok"}, second);
+  const auto warming = second.all<event::Warming>();
+  EXPECT_TRUE(std::any_of(warming.begin(), warming.end(), [](const auto& event) {
+    return event.module == "torch" && event.expected_s.value_or(0) > event.elapsed_s;
+  }));
+}
+
 TEST_F(WorkerManagerTest, RestartsForAVariableOfAFamily) {
   receipt();
   env["OMP_NUM_THREADS"] = "3";
@@ -190,6 +204,21 @@ TEST_F(WorkerManagerTest, AnotherKeyWaitsForTheRunsOfTheFirst) {
   EXPECT_EQ(first.done().exit_code, 0);
   EXPECT_EQ(second.done().exit_code, 0);
   EXPECT_EQ(second.receipt(), "restarted worker: OMP_NUM_THREADS changed\n");
+}
+
+TEST_F(WorkerManagerTest, AnotherKeyIsRefusedIfItDoesNotWantToWait) {
+  configure("concurrency = 2\n");
+  BackgroundRun first(service(), request({"interruptible:2"}));
+  first.client.await<event::Output>();
+  env["OMP_NUM_THREADS"] = "3";
+  auto hasty = request({"out:never"});
+  hasty.wait = false;
+  Recorder second;
+  const auto done = run(hasty, second);
+  EXPECT_EQ(done.exit_code, static_cast<int>(ExitCode::busy));
+  EXPECT_NE(done.message.find("OMP_NUM_THREADS changed"), std::string::npos) << done.message;
+  EXPECT_EQ(second.out(), "");
+  ASSERT_TRUE(service().cancel(first.id, CancelHow::interrupt));
 }
 
 TEST_F(WorkerManagerTest, StartsInTheRootWhereTheFolderIsGone) {

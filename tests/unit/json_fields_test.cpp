@@ -96,6 +96,17 @@ TEST(FieldReader, ObjectsInLists) {
   EXPECT_EQ(fields.status().error().message, "thing: items: field 'n' must be a whole number");
 }
 
+TEST(FieldReader, ObjectsInListsMayBeOptional) {
+  const json object{{"one", {json::object()}}, {"null", nullptr}};
+  int count = 0;
+  FieldReader fields(object, "thing");
+  for (const auto* field : {"one", "null", "none"}) {
+    fields.read_optional_objects(field, [&](FieldReader&) { ++count; });
+  }
+  EXPECT_EQ(count, 1);
+  EXPECT_TRUE(fields.status());
+}
+
 TEST(EnvironmentJson, IsAnObject) {
   EXPECT_EQ(environment_to_json(Environment{}), json::object());
   EXPECT_EQ(environment_to_json(Environment{{"A", "1"}, {"B", "\xff"}}),

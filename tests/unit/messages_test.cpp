@@ -61,6 +61,7 @@ TEST(RunRequestJson, RoundTripsEveryByte) {
   EXPECT_EQ(read->env, sent.env);
   EXPECT_EQ(read->umask, sent.umask);
   EXPECT_EQ(read->merge_streams, sent.merge_streams);
+  EXPECT_EQ(read->wait, sent.wait);
 }
 
 TEST(RunRequestJson, UmaskAndMergedStreamsHaveDefaults) {
@@ -68,6 +69,7 @@ TEST(RunRequestJson, UmaskAndMergedStreamsHaveDefaults) {
   ASSERT_TRUE(read) << read.error().message;
   EXPECT_EQ(read->umask, 022);
   EXPECT_FALSE(read->merge_streams);
+  EXPECT_TRUE(read->wait);
 }
 
 TEST(RunRequestJson, MissingFieldsAreNamed) {
@@ -140,7 +142,7 @@ TEST_P(EventJson, IsAsWrittenAndRoundTrips) {
 TEST_P(EventJson, EveryFieldIsNeeded) {
   const json value = to_json(GetParam().first);
   for (const auto& [field, ignored] : value.items()) {
-    if (field == "reloaded") continue;  // Daemons before it had none.
+    if (field == "reloaded" || field == "running" || field == "expected_s") continue;
     json missing = value;
     missing.erase(field);
     const Result<Event> read = event_from_json(missing);
@@ -155,9 +157,15 @@ TEST_P(EventJson, EveryFieldIsNeeded) {
 INSTANTIATE_TEST_SUITE_P(
     AllKinds, EventJson,
     testing::Values(
-        std::pair<Event, const char*>(event::Queued{7, 2}, R"({"event": "queued", "id": 7, "position": 2})"),
-        std::pair<Event, const char*>(event::Warming{"torch", 1.5},
-                                      R"({"event": "warming", "module": "torch", "elapsed_s": 1.5})"),
+        std::pair<Event, const char*>(event::Queued{7, 2, {{5, {"-x"}, "t.py::a", 1.5}}},
+                                      R"({"event": "queued", "id": 7, "position": 2,
+                "running": [{"id": 5, "args": ["-x"], "nodeid": "t.py::a", "seconds": 1.5}]})"),
+        std::pair<Event, const char*>(
+            event::Warming{"torch", 1.5, 4.0},
+            R"({"event": "warming", "module": "torch", "elapsed_s": 1.5, "expected_s": 4.0})"),
+        std::pair<Event, const char*>(
+            event::Warming{"", 0.5},
+            R"({"event": "warming", "module": "", "elapsed_s": 0.5, "expected_s": null})"),
         std::pair<Event, const char*>(event::Started{~0ull, 123},
                                       R"({"event": "started", "id": 18446744073709551615, "pid": 123})"),
         std::pair<Event, const char*>(event::Output{Stream::out, "line\n"},
@@ -188,6 +196,15 @@ TEST(EventFromJson, AReceiptMayBeWithoutReloadedModules) {
   EXPECT_EQ(std::get<event::Receipt>(*full).reloaded, (std::vector<std::string>{"a", "b"}));
   EXPECT_EQ(event_from_json({{"event", "receipt"}, {"text", "x"}, {"reloaded", "a"}}).error().message,
             "event: field 'reloaded' must be a list of strings");
+}
+
+TEST(EventFromJson, WhatOlderDaemonsDoNotSayMayBeMissing) {
+  const auto queued = event_from_json({{"event", "queued"}, {"id", 1}, {"position", 2}});
+  ASSERT_TRUE(queued);
+  EXPECT_TRUE(std::get<event::Queued>(*queued).running.empty());
+  const auto warming = event_from_json({{"event", "warming"}, {"module", "x"}, {"elapsed_s", 1}});
+  ASSERT_TRUE(warming);
+  EXPECT_FALSE(std::get<event::Warming>(*warming).expected_s);
 }
 
 TEST(EventFromJson, RefusesUnknownKindsAndValues) {

@@ -24,6 +24,7 @@ class StatusFileTest : public testing::Test {
     status.python = "/venv/\xff/bin/python";
     status.endpoint.socket = "/project/.sprintest/daemon.sock";
     status.state = "idle";
+    status.since = 1'700'000'000;
     status.last_result = {{"exit_code", 0}};
     return status;
   }
@@ -47,6 +48,7 @@ TEST_F(StatusFileTest, RoundTrips) {
   EXPECT_EQ(read->python, written.python);
   EXPECT_EQ(read->endpoint.socket, written.endpoint.socket);
   EXPECT_EQ(read->state, written.state);
+  EXPECT_EQ(read->since, written.since);
   EXPECT_EQ(read->last_result, written.last_result);
 }
 
@@ -96,7 +98,7 @@ TEST_F(StatusFileTest, EveryMissingFieldMakesItNothing) {
   ASSERT_TRUE(write_status(file_, status()));
   const nlohmann::json whole = nlohmann::json::parse(read_text(file_));
   for (const auto& [field, value] : whole.items()) {
-    if (field == "last_result") continue;
+    if (field == "last_result" || field == "since") continue;
     nlohmann::json part = whole;
     part.erase(field);
     folder_.write("status.json", part.dump());
