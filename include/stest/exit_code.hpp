@@ -24,7 +24,7 @@ enum class ExitCode : int {
   crashed = 105,             ///< The process that ran the tests died before pytest finished.
   killed = 106,              ///< The same, by SIGKILL that stest did not send: out of memory.
   cancelled = 107,           ///< The run was ended by `stest stop` or a cancel before pytest finished.
-  not_running = 108,         ///< `stest status` or `stest logs`: there is no daemon.
+  not_running = 108,         ///< There is no daemon (`status`, `logs`), or no run (`cancel`).
   diverged = 109,            ///< `stest verify`: the warm and the cold run differ.
   busy = 110,                ///< `stest run --no-wait`: other runs go on.
   needs_cold = 112,          ///< No test ran: only a fresh process can be right. `stest` starts one itself.

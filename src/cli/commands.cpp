@@ -3,6 +3,7 @@
 #include <array>
 #include <chrono>
 
+#include "cli/cancel_run.hpp"
 #include "cli/logs.hpp"
 #include "cli/project.hpp"
 #include "cli/run.hpp"
@@ -80,6 +81,10 @@ Answer restart(const Options& options, const Project& project, Console& console)
   return start(options, project, console);
 }
 
+Answer cancel(const Options& options, const Project& project, Console& console) {
+  return cancel_run(options.cancel, project, console);
+}
+
 Answer logs(const Options& options, const Project& project, Console& console) {
   return static_cast<ExitCode>(print_log(project.paths.log_file, options.lines, options.follow, console));
 }
@@ -89,9 +94,10 @@ struct Command {
   Answer (*execute)(const Options&, const Project&, Console&);
 };
 
-constexpr std::array<Command, 6> commands{{
+constexpr std::array<Command, 7> commands{{
     {Action::verify, verify},
     {Action::status, status},
+    {Action::cancel, cancel},
     {Action::stop, stop},
     {Action::start, start},
     {Action::restart, restart},

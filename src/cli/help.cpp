@@ -5,7 +5,7 @@
 namespace stest {
 namespace {
 
-constexpr std::array<CommandInfo, 7> commands{{
+constexpr std::array<CommandInfo, 8> commands{{
     {"run", Action::run, "run pytest, with options of stest's own",
      "Run pytest in the project's daemon. What follows `--` goes to pytest untouched.",
      "Examples:\n"
@@ -23,6 +23,10 @@ constexpr std::array<CommandInfo, 7> commands{{
     {"status", Action::status, "what the daemon does, and what it has preloaded",
      "Show the state of the project's daemon. Exit code 108: none is running.",
      "Examples:\n  stest status\n  stest status --json"},
+    {"cancel", Action::cancel, "end a run, as Ctrl-C in its client does",
+     "Ask the daemon to end a run, wherever it was started; a run that waits leaves the queue. The run's own\n"
+     "client says so and returns 107, or 2 where pytest ended by itself. Exit code 108: there is no such run.",
+     "Examples:\n  stest cancel\n  stest cancel 3 --how kill"},
     {"stop", Action::stop, "end the daemon, and return when it has gone",
      "End the project's daemon and whatever it runs; return when it has really gone.", ""},
     {"start", Action::start, "start the daemon ahead of the first run",
@@ -68,8 +72,8 @@ Exit codes: 0 to 5 are pytest's own (0 passed, 1 failed, 2 interrupted, 3 intern
   104  the worker could not start, or died before the tests ran
   105  the process that ran the tests died before pytest finished
   106  the same, killed from outside: most often out of memory
-  107  the run was ended by `stest stop` before pytest finished
-  108  `stest status`, `stest logs`: there is no daemon
+  107  the run was ended by `stest cancel` or `stest stop` before pytest finished
+  108  `stest status`, `stest logs`: there is no daemon; `stest cancel`: there is no such run
   109  `stest verify`: the warm and the cold run differ
   110  `stest run --no-wait`: other runs go on
   112  `stest verify`, `stest run --events`: only a cold run can be right

@@ -3,16 +3,18 @@
 #include <string>
 #include <vector>
 
+#include "cli/cancel_run.hpp"
 #include "cli/run.hpp"
 
 namespace stest {
 
-enum class Action { run, verify, status, stop, start, restart, logs, print };
+enum class Action { run, verify, status, cancel, stop, start, restart, logs, print };
 
 /// A command line, understood.
 struct Options {
   Action action = Action::run;
   RunOptions run;
+  CancelOptions cancel;
   bool json = false;    ///< `status --json`
   bool follow = false;  ///< `logs -f`
   int lines = 50;       ///< `logs -n`

@@ -116,17 +116,11 @@ std::string left_out_lines(const json& worker) {
   return lines;
 }
 
-std::string arguments(const json& run) {
-  std::string list;
-  for (const auto& arg : field(run, "args")) list += " " + bytes_from_json(arg).value_or("?");
-  return list;
-}
-
 std::string run_line(const json& run, double now) {
   const bool is_running = field(run, "started_at").is_number();
   auto what = text(run, "state") + " for " + since(run, is_running ? "started_at" : "since", now);
   if (!is_running) what += ", position " + text(run, "position");
-  what += " (stest" + arguments(run) + ")";
+  what += " (" + command_of(run) + ")";
   const auto nodeid = text(run, "nodeid");
   if (!nodeid.empty()) what += ": " + nodeid + " for " + since(run, "test_started_at", now);
   return line("run " + text(run, "id"), what);
@@ -147,6 +141,12 @@ std::string last_result_line(const json& last, double now) {
 }
 
 }  // namespace
+
+std::string command_of(const json& run) {
+  std::string command = "stest";
+  for (const auto& arg : field(run, "args")) command += " " + bytes_from_json(arg).value_or("?");
+  return command;
+}
 
 std::string status_text(const json& status, double now) {
   const auto& worker = field(status, "worker");

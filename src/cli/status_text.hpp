@@ -9,4 +9,7 @@ namespace stest {
 /// Fields that are missing, as those of another version's daemon may be, are left out.
 std::string status_text(const nlohmann::json& status, double now);
 
+/// The command line of one of its runs: "stest -x tests".
+std::string command_of(const nlohmann::json& run);
+
 }  // namespace stest

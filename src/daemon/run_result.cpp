@@ -72,6 +72,12 @@ bool ended_by_cancel(const RunReport& report) {
          gave_up(report.done->phase);
 }
 
+event::Done cancelled(std::optional<CancelReason> reason, const std::string& when) {
+  return result(ExitCode::cancelled, Outcome::cancelled,
+                "the run was cancelled " + when +
+                    (reason == CancelReason::stop ? ": stest's daemon was stopped" : ""));
+}
+
 event::Done result_of_process(const protocol::Done& done, const std::string& nodeid) {
   if (!done.error.empty()) {
     return result(ExitCode::worker_failed, Outcome::internal_error,
@@ -105,11 +111,7 @@ std::string describe(const ExitStatus& status) {
 }
 
 event::Done cancelled_result(std::optional<CancelReason> reason) {
-  if (reason == CancelReason::stop) {
-    return result(ExitCode::cancelled, Outcome::cancelled,
-                  "the run was cancelled: stest's daemon was stopped");
-  }
-  return result(ExitCode::cancelled, Outcome::cancelled, "the run was cancelled before pytest finished");
+  return cancelled(reason, "before its tests began");
 }
 
 event::Done failed_result(const Error& error) {
@@ -117,7 +119,7 @@ event::Done failed_result(const Error& error) {
 }
 
 event::Done result_of(const RunReport& report) {
-  if (ended_by_cancel(report)) return cancelled_result(report.cancel_reason);
+  if (ended_by_cancel(report)) return cancelled(report.cancel_reason, "before pytest finished");
   if (!report.done) {
     if (report.worker_death) return worker_died(*report.worker_death, report.nodeid);
     return failed_result({ErrorCode::worker_failed, report.launch_error, ""});

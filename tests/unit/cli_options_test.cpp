@@ -106,8 +106,21 @@ TEST(OptionsTest, TheOtherCommands) {
   EXPECT_EQ(logs.lines, 7);
 }
 
+TEST(OptionsTest, CancelTakesAnIdAndHow) {
+  EXPECT_EQ(parse({"cancel"}).action, Action::cancel);
+  EXPECT_FALSE(parse({"cancel"}).cancel.id);
+  EXPECT_EQ(parse({"cancel"}).cancel.how, CancelHow::interrupt);
+  const auto options = parse({"cancel", "12", "--how", "kill"});
+  EXPECT_EQ(options.cancel.id, 12u);
+  EXPECT_EQ(options.cancel.how, CancelHow::kill);
+  for (const auto& args : {Arguments{"cancel", "x"}, Arguments{"cancel", "--how", "gently"},
+                           Arguments{"cancel", "1", "2"}, Arguments{"cancel", "-1"}}) {
+    EXPECT_EQ(parse_error(args).code, ErrorCode::usage) << args[1];
+  }
+}
+
 TEST(OptionsTest, EveryCommandRejectsWhatItDoesNotKnow) {
-  for (const auto* command : {"status", "stop", "start", "restart", "logs"}) {
+  for (const auto* command : {"status", "stop", "start", "restart", "logs", "cancel"}) {
     const auto error = parse_error({command, "--bogus"});
     EXPECT_EQ(error.code, ErrorCode::usage);
     EXPECT_NE(error.message.find("--bogus"), std::string::npos);
@@ -118,7 +131,7 @@ TEST(OptionsTest, EveryCommandRejectsWhatItDoesNotKnow) {
 }
 
 TEST(OptionsTest, EveryCommandHasAHelp) {
-  for (const auto* command : {"run", "verify", "status", "stop", "start", "restart", "logs"}) {
+  for (const auto* command : {"run", "verify", "status", "stop", "start", "restart", "logs", "cancel"}) {
     const auto options = parse({command, "--help"});
     EXPECT_EQ(options.action, Action::print);
     EXPECT_NE(options.text.find("Usage: stest " + std::string(command)), std::string::npos) << options.text;

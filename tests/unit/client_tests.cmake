@@ -15,6 +15,7 @@ add_custom_target(stest_beside_fake_daemon DEPENDS ${STEST_FAKE_DIR}/stest)
 
 target_sources(stest_unit_tests PRIVATE
   cli_ansi_filter_test.cpp
+  cli_cancel_run_test.cpp
   cli_cancel_test.cpp
   cli_console_test.cpp
   cli_help_test.cpp
