@@ -40,8 +40,8 @@ bool ProjectBranch::run(const protocol::RunTest& request, const std::vector<Fd>&
   return true;
 }
 
-bool ProjectBranch::signal(const protocol::Signal& message) {
-  if (!runs_.contains(message.id)) return false;
+bool ProjectBranch::forward(std::uint64_t id, const protocol::ToWorker& message) {
+  if (!runs_.contains(id)) return false;
   branch_->send(message);
   return true;
 }

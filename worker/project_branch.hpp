@@ -28,8 +28,9 @@ class ProjectBranch {
 
   /// Whether it takes the run.
   bool run(const protocol::RunTest& request, const std::vector<Fd>& fds);
-  /// Whether the run is here.
-  bool signal(const protocol::Signal& message);
+  /// Whether the run is here; the message then goes to its process.
+  bool forward(std::uint64_t id, const protocol::ToWorker& message);
+  pid_t pid() const { return branch_ ? branch_->pid() : -1; }
 
   int fd() const { return branch_ ? branch_->fd() : -1; }
   /// Takes in what it said, and its end.
@@ -51,7 +52,7 @@ class ProjectBranch {
   protocol::HoldProject wanted_;
   protocol::Ready fallback_;
   bool is_loading_ = false;
-  bool is_spoilt_ = false;       ///< It ends by itself: it has loaded what it must not hold.
+  bool is_spoilt_ = false;                    ///< It ends by itself: it has loaded what it must not hold.
   std::map<std::string, std::string> unfit_;  ///< Modules that such a process must not hold, and why.
   std::set<std::uint64_t> runs_;
 };

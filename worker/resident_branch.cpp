@@ -2,6 +2,8 @@
 
 #include <signal.h>
 
+#include "stack_request.hpp"
+
 namespace stest {
 
 void ResidentBranch::run(const protocol::RunTest& request, std::vector<Fd> fds) {
@@ -53,22 +55,37 @@ bool ResidentBranch::signal(std::uint64_t id, int number) {
   return true;
 }
 
+bool ResidentBranch::request_stack(std::uint64_t id) const {
+  if (running_ != id) return false;
+  stest::request_stack(branch_->pid());
+  return true;
+}
+
 void ResidentBranch::attend() {
   if (!branch_) return;
   // Its end first: what it said before is still there to be read then.
   const bool has_ended = branch_->has_ended();
   for (const auto& message : branch_->receive()) {
-    if (const auto* done = std::get_if<protocol::Done>(&message)) finish(*done);
+    if (const auto* said = std::get_if<protocol::Done>(&message)) {
+      auto done = *said;
+      done.left = end_run_(branch_->pid());
+      finish(std::move(done));
+    }
   }
   if (has_ended) {
+    auto left = end_run_(branch_->pid());
     const int status = branch_->collect();
     branch_.reset();
-    if (running_) finish(end_of_run(*running_, *recorder_, status));
+    if (running_) {
+      auto done = end_of_run(*running_, *recorder_, status);
+      done.left = std::move(left);
+      finish(std::move(done));
+    }
   }
   serve_next();
 }
 
-void ResidentBranch::finish(const protocol::Done& done) {
+void ResidentBranch::finish(protocol::Done done) {
   if (running_ == done.id) running_.reset();
   send_(done);
 }

@@ -19,6 +19,7 @@
 #include "common/process.hpp"
 #include "event_pipe.hpp"
 #include "python_values.hpp"
+#include "stack_request.hpp"
 
 namespace py = pybind11;
 
@@ -98,6 +99,26 @@ void set_environment(const protocol::RunTest& request, const EnvironmentChanges&
       .attr("set_environment")(python_environment(apply(changes, request.env)));
 }
 
+/// Has `faulthandler` answer what the daemon asks about a silent run. It needs no interpreter lock, so that
+/// a thread which is blocked in C code is no obstacle.
+void answer_stack_requests(Fd fd) {
+  static void (*dump)(int) = nullptr;
+  EventPipe pipe(std::move(fd));
+  try {
+    py::module_::import("faulthandler")
+        .attr("register")(stack_signal(), py::arg("file") = pipe.fd(), py::arg("all_threads") = true,
+                          py::arg("chain") = false);
+  } catch (const py::error_already_set&) {
+    return;  // A run without stacks is as good an answer.
+  }
+  if (dump == nullptr) {
+    struct sigaction action {};
+    ::sigaction(stack_signal(), nullptr, &action);
+    dump = action.sa_handler;
+  }
+  stest::answer_stack_requests(std::move(pipe), dump);
+}
+
 int internal_error(const std::exception& error) {
   std::fprintf(stderr, "stest: internal error in the runner: %s\n", error.what());
   return static_cast<int>(ExitCode::internal_error);
@@ -159,6 +180,7 @@ void run_in_this_process(const protocol::RunTest& request, std::vector<Fd> fds, 
     ::_exit(static_cast<int>(ExitCode::worker_failed));
   }
   run_state.emplace(RunState{std::move(recorder), EventPipe(std::move(fds.at(3)))});
+  answer_stack_requests(std::move(fds.at(4)));
   fds.clear();
   end_process(run_pytest(request, changes));
 }
@@ -195,11 +217,8 @@ class ChannelGuard {
   struct stat info_ {};
 };
 
-/// Kills what the tests left in this process's group, and reaps it.
-void end_children() {
-  for (const pid_t pid : members_of_group(::getpgrp())) {
-    if (pid != ::getpid()) ::kill(pid, SIGKILL);
-  }
+/// Collects what the zygote has killed of the last run's children, and others that have ended.
+void collect_children() {
   while (::waitpid(-1, nullptr, WNOHANG) > 0) {
   }
 }
@@ -242,13 +261,14 @@ void serve_runs(LineChannel& channel, FlightRecorder recorder, std::uint64_t mem
       std::fprintf(stderr, "stest: %s\n", ready.error().message.c_str());
       end_process(static_cast<int>(ExitCode::worker_failed));
     }
+    collect_children();
     run_state->events = EventPipe(std::move((*line)->fds.at(3)));
+    answer_stack_requests(std::move((*line)->fds.at(4)));
     line = {};
     const auto [code, is_last] = run_once(resident, *request, changes);
     if (is_last || !guard.is_intact()) end_process(code);
     std::fflush(nullptr);
     streams.restore();
-    end_children();
     run_state->events = EventPipe(Fd());
     protocol::Done done;
     done.id = request->id;

@@ -10,6 +10,7 @@
 
 #include "common/process.hpp"
 #include "fork.hpp"
+#include "stack_request.hpp"
 
 namespace stest {
 
@@ -23,13 +24,16 @@ Zygote::Zygote(LineChannel& channel, Preloader& preloader, std::vector<std::stri
                  Zygote(to_parent, preloader_, self_).serve_project(wanted);
                }),
       resident_(
-          preloader, [this](const auto& message) { send(message); }, [this] { leave_to_parent(); }) {}
+          preloader, [this](const auto& message) { send(message); }, [this] { leave_to_parent(); },
+          [this](pid_t leader) { return leftovers_.end_run(leader, own_children()); }) {}
 
 int Zygote::serve() {
   sigchld_fd();
   std::vector<Fd> fds;
   // The greeting: pytest alone is warm.
   serve_while(handle(protocol::Preload{}, fds));
+  // Of a daemon that goes on, it is the daemon's to decide what may outlive this process.
+  if (!is_shut_down_) leftovers_.kill_all();
   return 0;
 }
 
@@ -127,7 +131,7 @@ bool Zygote::handle(const protocol::HoldProject& message, std::vector<Fd>&) {
 }
 
 bool Zygote::handle(const protocol::RunTest& message, std::vector<Fd>& fds) {
-  if (fds.size() != 4) {
+  if (fds.size() != 5) {
     send(could_not_run(message.id, "its descriptors did not arrive"));
   } else if (message.mode == protocol::RunMode::resident) {
     resident_.run(message, std::move(fds));
@@ -158,14 +162,23 @@ void Zygote::leave_to_parent() {
 bool Zygote::handle(const protocol::Signal& message, std::vector<Fd>&) {
   // To the group, as a terminal would: the tests' own children get it as well. The runner is not
   // reaped yet, so that its number cannot belong to anybody else.
-  if (project_.signal(message) || resident_.signal(message.id, message.signal)) return true;
+  if (project_.forward(message.id, message) || resident_.signal(message.id, message.signal)) return true;
   const auto run = runs_.find(message.id);
   if (run == runs_.end()) return true;
   if (::kill(-run->second.pid, message.signal) != 0) ::kill(run->second.pid, message.signal);
   return true;
 }
 
-bool Zygote::handle(const protocol::Shutdown&, std::vector<Fd>&) { return false; }
+bool Zygote::handle(const protocol::DumpStack& message, std::vector<Fd>&) {
+  if (project_.forward(message.id, message) || resident_.request_stack(message.id)) return true;
+  if (const auto run = runs_.find(message.id); run != runs_.end()) request_stack(run->second.pid);
+  return true;
+}
+
+bool Zygote::handle(const protocol::Shutdown&, std::vector<Fd>&) {
+  is_shut_down_ = true;
+  return false;
+}
 
 void Zygote::reap() {
   drain_sigchld();
@@ -176,13 +189,22 @@ void Zygote::reap() {
       ++run;
       continue;
     }
-    // What the tests left in their group ends with them; before reaping, while the number is ours.
-    ::kill(-run->second.pid, SIGKILL);
+    // What the tests left in their session ends with them; before reaping, while the number is ours.
+    auto left = leftovers_.end_run(run->second.pid, own_children());
     int status = 0;
     ::waitpid(run->second.pid, &status, 0);
-    send(end_of_run(run->first, run->second.recorder, status));
+    auto done = end_of_run(run->first, run->second.recorder, status);
+    done.left = std::move(left);
+    send(done);
     run = runs_.erase(run);
   }
+  Leftovers::reap(own_children());
+}
+
+std::set<pid_t> Zygote::own_children() const {
+  std::set<pid_t> own{project_.pid(), resident_.pid()};
+  for (const auto& [id, run] : runs_) own.insert(run.pid);
+  return own;
 }
 
 void Zygote::kill_all() {

@@ -1,8 +1,10 @@
 #pragma once
 
 #include <map>
+#include <set>
 
 #include "common/line_channel.hpp"
+#include "leftovers.hpp"
 #include "preload.hpp"
 #include "project_branch.hpp"
 #include "resident_branch.hpp"
@@ -35,6 +37,7 @@ class Zygote {
   bool handle(const protocol::HoldProject& message, std::vector<Fd>& fds);
   bool handle(const protocol::RunTest& message, std::vector<Fd>& fds);
   bool handle(const protocol::Signal& message, std::vector<Fd>& fds);
+  bool handle(const protocol::DumpStack& message, std::vector<Fd>& fds);
   bool handle(const protocol::Shutdown& message, std::vector<Fd>& fds);
 
   void fork_runner(const protocol::RunTest& message, std::vector<Fd>& fds);
@@ -43,6 +46,8 @@ class Zygote {
   /// In a child of this process: nothing here is its own.
   void leave_to_parent();
   void reap();
+  /// The children of this process that are not orphans of a run.
+  std::set<pid_t> own_children() const;
   void kill_all();
   void send(const protocol::FromWorker& message);
   /// Which of `modules` makes forks of a process unhealthy.
@@ -53,6 +58,8 @@ class Zygote {
   std::vector<std::string> self_;  ///< The command line that probes a list of modules.
   std::vector<std::string> modules_;
   std::map<std::uint64_t, Run> runs_;
+  bool is_shut_down_ = false;
+  Leftovers leftovers_;
   ProjectBranch project_;
   ResidentBranch resident_;
 };

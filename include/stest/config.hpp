@@ -25,6 +25,7 @@ struct Config {
   std::optional<std::string> target;       ///< Name of the package under development.
   std::optional<std::string> target_path;  ///< Folder of that package, from the root; it exists.
   std::chrono::milliseconds stuck_after{30'000};
+  std::chrono::milliseconds hang_timeout{0};  ///< 0: a silent run is never ended.
   std::chrono::milliseconds idle_timeout{2 * 3600 * 1000};
   int concurrency = 1;
   std::optional<std::uint64_t> memory_limit;  ///< Bytes of resident memory of the worker.

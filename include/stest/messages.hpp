@@ -38,7 +38,7 @@ nlohmann::json to_json(const RunRequest& request);
 Result<RunRequest> run_request_from_json(const nlohmann::json& value);
 
 /// How a run ended; a closed set.
-enum class Outcome { passed, failed, crashed, killed, cancelled, usage_error, internal_error };
+enum class Outcome { passed, failed, crashed, killed, hung, cancelled, usage_error, internal_error };
 std::string_view name(Outcome outcome);
 std::optional<Outcome> outcome(std::string_view name);
 /// The outcome that pytest's own exit code stands for.
@@ -90,6 +90,8 @@ struct Test {
 struct Stuck {
   double seconds = 0;
   std::string nodeid;
+  double test_seconds = 0;  ///< How long that test has run.
+  std::string stack = {};   ///< Python's, of each thread, by `faulthandler`; empty where not to be had.
 };
 /// What was not simply warm: started, restarted, reloaded, and why.
 struct Receipt {

@@ -15,7 +15,7 @@
 /// `docs/protocol.md` is the written form; `protocol_version` changes with it.
 namespace stest::protocol {
 
-inline constexpr int version = 2;
+inline constexpr int version = 3;
 
 // ---- daemon → worker ----
 
@@ -42,8 +42,8 @@ enum class RunMode {
   resident = 2,  ///< One process, run after run.
 };
 
-/// Fork a runner. Four descriptors travel with the line (SCM_RIGHTS): stdin, stdout, stderr and the
-/// pipe on which the runner's pytest plugin writes its events.
+/// Fork a runner. Five descriptors travel with the line (SCM_RIGHTS): stdin, stdout, stderr, the pipe on
+/// which the runner's pytest plugin writes its events, and the pipe for the answer to `DumpStack`.
 struct RunTest {
   std::uint64_t id = 0;
   std::vector<std::string> args;
@@ -60,10 +60,16 @@ struct Signal {
   int signal = 0;
 };
 
+/// Have the process of run `id` write the Python stacks of its threads, and a NUL, to its last pipe. There
+/// is no answer where it cannot.
+struct DumpStack {
+  std::uint64_t id = 0;
+};
+
 /// End: no further message follows. The worker kills what runs and exits with 0.
 struct Shutdown {};
 
-using ToWorker = std::variant<Preload, HoldProject, RunTest, Signal, Shutdown>;
+using ToWorker = std::variant<Preload, HoldProject, RunTest, Signal, DumpStack, Shutdown>;
 
 // ---- worker → daemon ----
 
@@ -136,6 +142,13 @@ struct Done {
   std::optional<int> signal;
   std::string nodeid;  ///< The test that was running, else empty. The reason if it declined.
   std::string error;   ///< Why a runner could not be started, else empty.
+  /// A process that tests started in a session of its own, and that goes on.
+  struct Left {
+    int pid = 0;
+    std::uint64_t start_time = 0;  ///< As in `ProcessIdentity`.
+    std::string command;
+  };
+  std::vector<Left> left = {};  ///< Each is told once.
 };
 
 /// A preloaded module proved unfit (threads, CUDA, a failed canary). The worker ends after this

@@ -26,7 +26,8 @@ tl::unexpected<Error> no_run(const std::string& message) {
 
 tl::unexpected<Error> several(const std::vector<json>& runs) {
   std::string list;
-  for (const auto& run : runs) list += "\n  stest cancel " + std::to_string(id_of(run)) + "   " + command_of(run);
+  for (const auto& run : runs)
+    list += "\n  stest cancel " + std::to_string(id_of(run)) + "   " + command_of(run);
   return fail(ErrorCode::usage, "there are several runs", "say which one:" + list);
 }
 
@@ -71,8 +72,8 @@ Result<ExitCode> cancel_run(const CancelOptions& options, const Project& project
     return no_run("run " + std::to_string(id) + " is over");
   }
   if (!cancelled) return tl::unexpected(cancelled.error());
-  console.write(Stream::out, "stest: " + std::string(doing(options.how)) + " run " + std::to_string(id) + " (" +
-                                 command_of(*run) + ")\n");
+  console.write(Stream::out, "stest: " + std::string(doing(options.how)) + " run " + std::to_string(id) +
+                                 " (" + command_of(*run) + ")\n");
   return ExitCode::ok;
 }
 

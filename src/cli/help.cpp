@@ -24,8 +24,8 @@ constexpr std::array<CommandInfo, 8> commands{{
      "Show the state of the project's daemon. Exit code 108: none is running.",
      "Examples:\n  stest status\n  stest status --json"},
     {"cancel", Action::cancel, "end a run, as Ctrl-C in its client does",
-     "Ask the daemon to end a run, wherever it was started; a run that waits leaves the queue. The run's own\n"
-     "client says so and returns 107, or 2 where pytest ended by itself. Exit code 108: there is no such run.",
+     "Ask the daemon to end a run, wherever it was started; a run that waits leaves the queue. Its own\n"
+     "client says so, and returns 107, or 2 where pytest ended by itself. Exit code 108: no such run.",
      "Examples:\n  stest cancel\n  stest cancel 3 --how kill"},
     {"stop", Action::stop, "end the daemon, and return when it has gone",
      "End the project's daemon and whatever it runs; return when it has really gone.", ""},
@@ -76,6 +76,7 @@ Exit codes: 0 to 5 are pytest's own (0 passed, 1 failed, 2 interrupted, 3 intern
   108  `stest status`, `stest logs`: there is no daemon; `stest cancel`: there is no such run
   109  `stest verify`: the warm and the cold run differ
   110  `stest run --no-wait`: other runs go on
+  111  the run was silent for longer than hang_timeout, and was ended
   112  `stest verify`, `stest run --events`: only a cold run can be right
 
 Environment, each over its key in [tool.sprintest] of pyproject.toml where it has one:
@@ -87,6 +88,7 @@ Environment, each over its key in [tool.sprintest] of pyproject.toml where it ha
   SPRINTEST_TARGET_PKG, SPRINTEST_TARGET_PKG_PATH
                           name and folder of the package under development
   SPRINTEST_STUCK_AFTER   silence after which stest says which test is running (30s)
+  SPRINTEST_HANG_TIMEOUT  silence after which a run is ended (none)
   SPRINTEST_IDLE_TIMEOUT  idle time after which the daemon ends (2h)
   SPRINTEST_CONCURRENCY   how many runs go at once (1)
   SPRINTEST_MEMORY_LIMIT  the most memory that the worker may hold

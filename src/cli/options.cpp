@@ -50,13 +50,14 @@ void add_options(CLI::App& app, Options& options) {
       app.add_flag("--json", options.json, "Print the daemon's whole status as JSON");
       break;
     case Action::cancel:
-      app.add_option("ID", options.cancel.id, "Which run; without it the one that goes on");
+      app.add_option("ID", options.cancel.id, "Which run; without it the one that goes on")
+          ->check(CLI::PositiveNumber);
       app.add_option("--how", options.cancel.how,
                      "interrupt, as Ctrl-C does: pytest tears down and reports; terminate; or kill")
           ->type_name("HOW")
           ->transform(CLI::Transformer(std::map<std::string, CancelHow>{{"interrupt", CancelHow::interrupt},
-                                                                       {"terminate", CancelHow::terminate},
-                                                                       {"kill", CancelHow::kill}}));
+                                                                        {"terminate", CancelHow::terminate},
+                                                                        {"kill", CancelHow::kill}}));
       break;
     case Action::logs:
       app.add_flag("-f,--follow", options.follow, "Go on printing what is logged, until Ctrl-C");

@@ -2,6 +2,9 @@
 
 #include <cmath>
 #include <string_view>
+#include <utility>
+
+#include "cli/stack_text.hpp"
 
 namespace stest {
 namespace {
@@ -23,10 +26,12 @@ int count_quiet(std::string_view arg) {
   return count;
 }
 
+std::string whole_seconds(double seconds) { return std::to_string(std::lround(seconds)) + " s"; }
+
 std::string stuck_text(const event::Stuck& event) {
-  const auto seconds = std::to_string(std::lround(event.seconds));
-  const auto what = event.nodeid.empty() ? "no test is running" : "running " + event.nodeid;
-  return "no output for " + seconds + " s; " + what + " (the run goes on)";
+  auto what = event.nodeid.empty() ? "no test is running" : "running " + event.nodeid;
+  if (event.test_seconds > 0) what += " for " + whole_seconds(event.test_seconds);
+  return "no output for " + whole_seconds(event.seconds) + "; " + what + " (the run goes on)";
 }
 
 }  // namespace
@@ -78,7 +83,13 @@ bool Output::show_kind(const event::Output& event) {
 }
 
 bool Output::show_kind(const event::Stuck& event) {
-  console_.say(stuck_text(event), Console::Tone::warning);
+  auto text = stuck_text(event);
+  if (!event.stack.empty()) {
+    const bool is_same = std::exchange(last_stack_, event.stack) == event.stack;
+    text += is_same ? "; its stack is the same as before" : "\n" + stack_text(event.stack);
+  }
+  if (text.back() == '\n') text.pop_back();
+  console_.say(text, Console::Tone::warning);
   return true;
 }
 

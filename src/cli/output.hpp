@@ -44,6 +44,7 @@ class Output {
 
   Console& console_;
   bool very_quiet_;
+  std::string last_stack_;
   std::chrono::steady_clock::time_point begin_;
 
   std::mutex mutex_;  ///< Guards `notice_` and `stopping_`.

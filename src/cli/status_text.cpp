@@ -132,6 +132,15 @@ std::string run_lines(const json& status, double now) {
   return lines;
 }
 
+std::string left_lines(const json& status) {
+  std::string lines;
+  for (const auto& process : field(status, "left_behind")) {
+    lines += line("left", "pid " + text(process, "pid") + " by run " + text(process, "run") + ": " +
+                              text(process, "command") + " (`stest stop` ends it)");
+  }
+  return lines;
+}
+
 std::string last_result_line(const json& last, double now) {
   if (!last.is_object()) return {};
   const auto& duration = field(last, "duration_s");
@@ -152,7 +161,7 @@ std::string status_text(const json& status, double now) {
   const auto& worker = field(status, "worker");
   return headline(status, now) + line("root", text(status, "root")) + line("python", text(status, "python")) +
          worker_line(worker) + target_line(field(worker, "target")) + preloaded_line(worker) +
-         left_out_lines(worker) + run_lines(status, now) +
+         left_out_lines(worker) + run_lines(status, now) + left_lines(status) +
          last_result_line(field(status, "last_result"), now);
 }
 

@@ -72,6 +72,9 @@ constexpr std::array kSettings{
         "stuck_after", "SPRINTEST_STUCK_AFTER", kDuration, "30s", "",
         [](Config& config, const RawValue& raw) { return assign(config.stuck_after, parse_duration(raw)); }},
     Setting{
+        "hang_timeout", "SPRINTEST_HANG_TIMEOUT", kDuration, "none", "",
+        [](Config& config, const RawValue& raw) { return assign(config.hang_timeout, parse_duration(raw)); }},
+    Setting{
         "idle_timeout", "SPRINTEST_IDLE_TIMEOUT", kDuration, "2h", "",
         [](Config& config, const RawValue& raw) { return assign(config.idle_timeout, parse_duration(raw)); }},
     Setting{"concurrency", "SPRINTEST_CONCURRENCY", "a whole number from 1 to 256", "1", "",

@@ -12,11 +12,12 @@ namespace {
 
 using nlohmann::json;
 
-constexpr std::array<std::pair<Outcome, std::string_view>, 7> kOutcomes{{
+constexpr std::array<std::pair<Outcome, std::string_view>, 8> kOutcomes{{
     {Outcome::passed, "passed"},
     {Outcome::failed, "failed"},
     {Outcome::crashed, "crashed"},
     {Outcome::killed, "killed"},
+    {Outcome::hung, "hung"},
     {Outcome::cancelled, "cancelled"},
     {Outcome::usage_error, "usage_error"},
     {Outcome::internal_error, "internal_error"},
@@ -76,7 +77,11 @@ json event_json(const event::Test& event) {
           {"duration_s", event.duration_s}};
 }
 json event_json(const event::Stuck& event) {
-  return {{"event", "stuck"}, {"seconds", event.seconds}, {"nodeid", bytes_to_json(event.nodeid)}};
+  return {{"event", "stuck"},
+          {"seconds", event.seconds},
+          {"nodeid", bytes_to_json(event.nodeid)},
+          {"test_seconds", event.test_seconds},
+          {"stack", bytes_to_json(event.stack)}};
 }
 json event_json(const event::Receipt& event) {
   return {
@@ -128,6 +133,8 @@ void read(FieldReader& fields, event::Test& out) {
 void read(FieldReader& fields, event::Stuck& out) {
   fields.read("seconds", out.seconds);
   fields.read("nodeid", out.nodeid);
+  fields.read("test_seconds", out.test_seconds);
+  fields.read("stack", out.stack);
 }
 void read(FieldReader& fields, event::Receipt& out) {
   fields.read("text", out.text);

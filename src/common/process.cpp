@@ -18,6 +18,7 @@ struct ProcStat {
   char state = 0;
   int parent = 0;
   int group = 0;
+  int session = 0;
   std::uint64_t start_time = 0;
 };
 
@@ -39,13 +40,18 @@ std::vector<std::string_view> split_words(std::string_view text) {
   return words;
 }
 
-/// The start of a file of /proc, empty where it cannot be read. All that stest reads there is short.
+/// A file of /proc, its first 64 KiB at most; empty where it cannot be read.
 std::string read_proc(int pid, std::string_view file) {
   const std::string path = "/proc/" + std::to_string(pid) + "/" + std::string(file);
   const Fd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
-  if (!fd) return {};
-  Result<ReadResult> read = read_some(fd.get(), 4096);
-  return read ? std::move(read->data) : std::string();
+  std::string text;
+  while (fd && text.size() < 65536) {
+    const Result<ReadResult> read = read_some(fd.get(), 4096);
+    if (!read || read->data.empty()) break;
+    text += read->data;
+    if (read->data.size() < 4096) break;
+  }
+  return text;
 }
 
 /// Fields are counted from behind the last ')': the name before it may hold anything.
@@ -57,9 +63,10 @@ std::optional<ProcStat> read_stat(int pid) {
   if (fields.size() < 20) return std::nullopt;
   const auto parent = parse_number<int>(fields[1]);
   const auto group = parse_number<int>(fields[2]);
+  const auto session = parse_number<int>(fields[3]);
   const auto start_time = parse_number<std::uint64_t>(fields[19]);
-  if (!parent || !group || !start_time) return std::nullopt;
-  return ProcStat{fields[0][0], *parent, *group, *start_time};
+  if (!parent || !group || !session || !start_time) return std::nullopt;
+  return ProcStat{fields[0][0], *parent, *group, *session, *start_time};
 }
 
 std::optional<ProcStat> read_living_stat(int pid) {
@@ -68,13 +75,29 @@ std::optional<ProcStat> read_living_stat(int pid) {
   return stat;
 }
 
+/// Calls `use` with each number that is the name of an entry of `folder`.
+template <class Use>
+void for_each_number(const std::string& folder, Use use) {
+  std::error_code error;
+  for (fs::directory_iterator entry(folder, error), end; !error && entry != end; entry.increment(error)) {
+    if (const auto number = parse_number<int>(entry->path().filename().native())) use(*number);
+  }
+}
+
 template <class Use>
 void for_each_living(Use use) {
-  std::error_code error;
-  for (fs::directory_iterator entry("/proc", error), end; !error && entry != end; entry.increment(error)) {
-    const auto pid = parse_number<int>(entry->path().filename().native());
-    if (const auto stat = pid ? read_living_stat(*pid) : std::nullopt) use(*pid, *stat);
-  }
+  for_each_number("/proc", [&](int pid) {
+    if (const auto stat = read_living_stat(pid)) use(pid, *stat);
+  });
+}
+
+/// For kernels without /proc/PID/task/TID/children.
+std::vector<int> children_by_scan(int parent) {
+  std::vector<int> children;
+  for_each_number("/proc", [&](int pid) {
+    if (const auto stat = read_stat(pid); stat && stat->parent == parent) children.push_back(pid);
+  });
+  return children;
 }
 
 std::multimap<int, int> living_children_by_parent() {
@@ -93,6 +116,37 @@ std::optional<ProcessIdentity> identify(int pid) {
 
 bool is_alive(const ProcessIdentity& identity) { return identify(identity.pid) == identity; }
 
+std::vector<ProcessView> living_processes() {
+  std::vector<ProcessView> all;
+  for_each_living([&](int pid, const ProcStat& stat) {
+    all.push_back({{pid, stat.start_time}, stat.parent, stat.group, stat.session});
+  });
+  return all;
+}
+
+std::vector<int> children_of(int pid) {
+  static const bool are_listed = ::access("/proc/thread-self/children", F_OK) == 0;
+  if (!are_listed) return children_by_scan(pid);
+  std::vector<int> children;
+  for_each_number("/proc/" + std::to_string(pid) + "/task", [&](int thread) {
+    const std::string text = read_proc(pid, "task/" + std::to_string(thread) + "/children");
+    for (const auto word : split_words(text)) {
+      if (const auto child = parse_number<int>(word)) children.push_back(*child);
+    }
+  });
+  return children;
+}
+
+std::string command_line(int pid) {
+  std::string text = read_proc(pid, "cmdline");
+  while (!text.empty() && text.back() == '\0') text.pop_back();
+  std::replace(text.begin(), text.end(), '\0', ' ');
+  if (!text.empty()) return text;
+  std::string name = read_proc(pid, "comm");
+  if (!name.empty()) name.pop_back();  // The newline.
+  return "[" + name + "]";
+}
+
 std::vector<int> descendants(int pid) {
   const std::multimap<int, int> children = living_children_by_parent();
   std::vector<int> found{pid};
@@ -105,14 +159,6 @@ std::vector<int> descendants(int pid) {
   }
   found.erase(found.begin());
   return found;
-}
-
-std::vector<int> members_of_group(int group) {
-  std::vector<int> members;
-  for_each_living([&](int pid, const ProcStat& stat) {
-    if (stat.group == group) members.push_back(pid);
-  });
-  return members;
 }
 
 std::optional<std::uint64_t> resident_memory(int pid) {

@@ -16,7 +16,7 @@ namespace stest {
 struct ProcessIdentity {
   int pid = 0;
   std::uint64_t start_time = 0;  ///< Clock ticks since boot (field 22 of /proc/PID/stat).
-  bool operator==(const ProcessIdentity&) const = default;
+  auto operator<=>(const ProcessIdentity&) const = default;
 };
 
 /// The identity of a living process (a zombie does not count); nothing if there is none.
@@ -25,11 +25,26 @@ std::optional<ProcessIdentity> identify(int pid);
 /// Whether that very process still lives.
 bool is_alive(const ProcessIdentity& identity);
 
+/// One living process, as it was when /proc was read.
+struct ProcessView {
+  ProcessIdentity identity;
+  int parent = 0;
+  int group = 0;
+  int session = 0;
+};
+
+/// All living processes that can be seen.
+std::vector<ProcessView> living_processes();
+
+/// The children of `pid`, those included that have ended and were not collected. Cheap: does not look at
+/// other processes, except where the kernel does not list children.
+std::vector<int> children_of(int pid);
+
+/// What a process was called with, its arguments separated by blanks; "[NAME]" where it has none.
+std::string command_line(int pid);
+
 /// Every living descendant of `pid`, children before grandchildren.
 std::vector<int> descendants(int pid);
-
-/// The living processes of a process group.
-std::vector<int> members_of_group(int group);
 
 /// Resident memory in bytes; nothing if the process is gone.
 std::optional<std::uint64_t> resident_memory(int pid);

@@ -86,6 +86,7 @@ json message_json(const RunTest& message) {
           {"mode", kModes[static_cast<std::size_t>(message.mode)]},
           {"memory_limit", message.memory_limit}};
 }
+json message_json(const DumpStack& message) { return {{"type", "dump_stack"}, {"id", message.id}}; }
 json message_json(const Signal& message) {
   return {{"type", "signal"}, {"id", message.id}, {"signal", message.signal}};
 }
@@ -111,13 +112,20 @@ json message_json(const Started& message) {
   return {{"type", "started"}, {"id", message.id}, {"pid", message.pid}};
 }
 json message_json(const Done& message) {
+  auto left = json::array();
+  for (const Done::Left& process : message.left) {
+    left.push_back({{"pid", process.pid},
+                    {"start_time", process.start_time},
+                    {"command", bytes_to_json(process.command)}});
+  }
   return {{"type", "done"},
           {"id", message.id},
           {"phase", kPhases[static_cast<std::size_t>(message.phase)]},
           {"exit_code", nullable(message.exit_code)},
           {"signal", nullable(message.signal)},
           {"nodeid", bytes_to_json(message.nodeid)},
-          {"error", bytes_to_json(message.error)}};
+          {"error", bytes_to_json(message.error)},
+          {"left", std::move(left)}};
 }
 json message_json(const Unfit& message) {
   return {{"type", "unfit"},
@@ -148,6 +156,7 @@ void read(FieldReader& fields, Signal& out) {
   fields.read("id", out.id);
   fields.read("signal", out.signal);
 }
+void read(FieldReader& fields, DumpStack& out) { fields.read("id", out.id); }
 void read(FieldReader&, Shutdown&) {}
 void read(FieldReader& fields, Ready& out) {
   fields.read("protocol", out.protocol);
@@ -195,6 +204,12 @@ void read(FieldReader& fields, Done& out) {
   fields.read_optional("signal", out.signal);
   fields.read("nodeid", out.nodeid);
   fields.read("error", out.error);
+  fields.read_objects("left", [&](FieldReader& item) {
+    Done::Left& process = out.left.emplace_back();
+    item.read("pid", process.pid);
+    item.read("start_time", process.start_time);
+    item.read("command", process.command);
+  });
 }
 void read(FieldReader& fields, Unfit& out) {
   fields.read("module", out.module);
@@ -215,11 +230,12 @@ struct Parser {
   Result<Message> (*parse)(FieldReader&);
 };
 
-constexpr std::array<Parser<ToWorker>, 5> kToWorker{{
+constexpr std::array<Parser<ToWorker>, 6> kToWorker{{
     {"preload", parse<ToWorker, Preload>},
     {"hold_project", parse<ToWorker, HoldProject>},
     {"run_test", parse<ToWorker, RunTest>},
     {"signal", parse<ToWorker, Signal>},
+    {"dump_stack", parse<ToWorker, DumpStack>},
     {"shutdown", parse<ToWorker, Shutdown>},
 }};
 

@@ -5,10 +5,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <chrono>
 #include <csignal>
 #include <thread>
+#include <utility>
 
 namespace stest {
 
@@ -62,9 +64,43 @@ void Children::reap_orphans() {
   }
 }
 
+bool Children::add_left(Left left) {
+  std::lock_guard lock(mutex_);
+  const auto is_same = [&](const Left& known) { return known.process == left.process; };
+  if (std::any_of(left_.begin(), left_.end(), is_same)) return false;
+  left_.push_back(std::move(left));
+  return true;
+}
+
+std::vector<Children::Left> Children::left() const {
+  std::lock_guard lock(mutex_);
+  auto living = left_;
+  std::erase_if(living, [](const Left& left) { return !is_alive(left.process); });
+  return living;
+}
+
+std::vector<int> Children::not_left() const {
+  std::set<int> spared;
+  for (const auto& one : left()) {
+    spared.insert(one.process.pid);
+    for (const int pid : descendants(one.process.pid)) spared.insert(pid);
+  }
+  auto pids = descendants(getpid());
+  std::erase_if(pids, [&](int pid) { return spared.contains(pid); });
+  return pids;
+}
+
 void Children::kill_all() {
+  kill_until_none([] { return descendants(getpid()); });
+}
+
+void Children::kill_all_but_left() {
+  kill_until_none([this] { return not_left(); });
+}
+
+void Children::kill_until_none(const std::function<std::vector<int>()>& find) {
   const auto deadline = std::chrono::steady_clock::now() + kill_limit;
-  for (auto left = descendants(getpid()); !left.empty(); left = descendants(getpid())) {
+  for (auto left = find(); !left.empty(); left = find()) {
     for (const int pid : left) ::kill(pid, SIGKILL);
     reap_orphans();
     if (std::chrono::steady_clock::now() > deadline) {

@@ -17,7 +17,7 @@ std::optional<CancelHow> cancel_how(std::string_view name);
 int signal_of(CancelHow how);
 
 /// Why a run was asked to end.
-enum class CancelReason { client, stop, vanished };
+enum class CancelReason { client, stop, vanished, hung };
 
 /// The wish to end one run, expressed from any thread. Until the tests' process exists, the run's own
 /// thread looks at `strongest`; from then on each cancel is a signal, delivered in the caller's

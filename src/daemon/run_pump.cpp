@@ -18,14 +18,18 @@ constexpr std::size_t read_limit = 64u << 10;
 // After the client vanished: SIGINT at once, then these, counted from that moment.
 constexpr std::chrono::seconds terminate_after{5};
 constexpr std::chrono::seconds kill_after{7};
+/// A run that is hung gets SIGTERM at once, and SIGKILL after this.
+constexpr std::chrono::seconds kill_hung_after{2};
 /// A worker that has not reported a killed run's end after this is no worker any more.
 constexpr std::chrono::seconds worker_patience{5};
 
 /// The runner's ends of the pipes, in the order in which they travel.
 struct RunnerEnds {
-  Fd in, out, err, events;
+  Fd in, out, err, events, stacks;
 
-  std::vector<int> fds() const { return {in.get(), out.get(), err ? err.get() : out.get(), events.get()}; }
+  std::vector<int> fds() const {
+    return {in.get(), out.get(), err ? err.get() : out.get(), events.get(), stacks.get()};
+  }
 };
 
 /// Makes a pipe, keeps its non-blocking read end in `ours` and its write end in `theirs`.
@@ -65,7 +69,7 @@ RunPump::RunPump(WorkerProcess& worker, Run& run, const Listener& listener)
     : worker_(worker),
       run_(run),
       listener_(listener),
-      silence_(run.config.stuck_after, Clock::now()),
+      silence_(run.config, Clock::now()),
       checked_(Clock::now()),
       mode_(mode_of(run.config)),
       holds_back_(mode_ != protocol::RunMode::clean) {}
@@ -130,6 +134,9 @@ Status RunPump::launch() {
     if (auto made = connect(err_, ends.err); !made) return made;
   }
   if (auto made = connect(events_, ends.events); !made) return made;
+  auto stacks = silence_.connect();
+  if (!stacks) return tl::unexpected(stacks.error());
+  ends.stacks = std::move(*stacks);
   auto mailbox = worker_.open_mailbox(run_.id);
   if (!mailbox) return tl::unexpected(mailbox.error());
   mailbox_ = *mailbox;
@@ -144,15 +151,17 @@ Status RunPump::launch() {
 }
 
 void RunPump::step() {
-  std::array<pollfd, 4> polled{{{out_.get(), POLLIN, 0},
+  std::array<pollfd, 5> polled{{{out_.get(), POLLIN, 0},
                                 {err_.get(), POLLIN, 0},
                                 {events_.get(), POLLIN, 0},
-                                {mailbox_->fd(), POLLIN, 0}}};
+                                {mailbox_->fd(), POLLIN, 0},
+                                {silence_.fd(), POLLIN, 0}}};
   ::poll(polled.data(), polled.size(), poll_timeout());
   if (polled[3].revents) read_mail();
   if (polled[0].revents) read_output(out_, Stream::out);
   if (polled[1].revents) read_output(err_, Stream::err);
   if (polled[2].revents) read_events();
+  if (polled[4].revents) silence_.read();
   check_client();
   check_silence();
   escalate();
@@ -160,7 +169,7 @@ void RunPump::step() {
 
 int RunPump::poll_timeout() const {
   auto wait = std::chrono::ceil<std::chrono::milliseconds>(liveness_interval);
-  if (const auto left = silence_.remaining(Clock::now())) {
+  if (const auto left = hung_ ? std::nullopt : silence_.remaining(Clock::now())) {
     wait = std::min(wait, std::chrono::ceil<std::chrono::milliseconds>(*left));
   }
   return static_cast<int>(std::max<std::int64_t>(wait.count(), 0));
@@ -173,6 +182,7 @@ void RunPump::read_mail() {
       emit(event::Started{run_.id, started->pid});
     } else if (const auto* done = std::get_if<protocol::Done>(&message)) {
       report_.done = *done;
+      report_.left.insert(report_.left.end(), done->left.begin(), done->left.end());
     }
   }
   if (content.death) report_.worker_death = content.death;
@@ -207,6 +217,8 @@ void RunPump::read_events() {
 
 void RunPump::take_events(std::string_view bytes) {
   for (auto& event : lines_.feed(bytes)) {
+    const auto* test = std::get_if<event::Test>(&event);
+    if (test != nullptr && test->when == "start") silence_.test_started(Clock::now());
     take(std::move(event), sizeof(Event));
     silence_.heard(Clock::now());
   }
@@ -253,11 +265,17 @@ void RunPump::client_vanished() {
 }
 
 void RunPump::check_silence() {
-  if (over()) return;
-  const auto silent = silence_.due(Clock::now());
-  if (!silent) return;
-  spdlog::info("run {}: silent for {:.1f} s {}", run_.id, silent->count(), lines_.nodeid());
-  emit(event::Stuck{silent->count(), lines_.nodeid()});
+  if (over() || hung_) return;
+  const auto now = Clock::now();
+  if (silence_.must_ask(now)) (void)worker_.send(protocol::DumpStack{run_.id});
+  const auto stuck = silence_.report(lines_.nodeid(), now);
+  if (!stuck) return;
+  spdlog::info("run {}: silent for {:.1f} s {}", run_.id, stuck->seconds, stuck->nodeid);
+  emit(*stuck);
+  if (!silence_.is_hung(now)) return;
+  hung_ = now;
+  report_.silent_s = stuck->seconds;
+  run_.control.cancel(CancelHow::terminate, CancelReason::hung);
 }
 
 void RunPump::escalate() {
@@ -268,6 +286,9 @@ void RunPump::escalate() {
   }
   if (vanished_ && now - *vanished_ > kill_after && strongest < CancelHow::kill) {
     run_.control.cancel(CancelHow::kill, CancelReason::vanished);
+  }
+  if (hung_ && now - *hung_ > kill_hung_after && strongest < CancelHow::kill) {
+    run_.control.cancel(CancelHow::kill, CancelReason::hung);
   }
   if (strongest != CancelHow::kill) return;
   if (!killed_) killed_ = now;

@@ -7,7 +7,7 @@
 #include "daemon/event_lines.hpp"
 #include "daemon/run.hpp"
 #include "daemon/run_result.hpp"
-#include "daemon/stuck_watch.hpp"
+#include "daemon/silence_watch.hpp"
 #include "daemon/worker_process.hpp"
 
 namespace stest {
@@ -60,8 +60,9 @@ class RunPump {
   Fd err_;
   Fd events_;
   EventLines lines_;
-  StuckWatch silence_;
+  SilenceWatch silence_;
   std::optional<Clock::time_point> vanished_;  ///< When the client was found gone.
+  std::optional<Clock::time_point> hung_;      ///< When it had been silent for too long.
   std::optional<Clock::time_point> killed_;    ///< When a cancel by SIGKILL was seen.
   Clock::time_point checked_;                  ///< When the client was last asked for.
   RunReport report_;

@@ -1,6 +1,8 @@
 #include "daemon/run_result.hpp"
 
+#include <array>
 #include <csignal>
+#include <cstdio>
 #include <utility>
 
 namespace stest {
@@ -73,9 +75,18 @@ bool ended_by_cancel(const RunReport& report) {
 }
 
 event::Done cancelled(std::optional<CancelReason> reason, const std::string& when) {
-  return result(ExitCode::cancelled, Outcome::cancelled,
-                "the run was cancelled " + when +
-                    (reason == CancelReason::stop ? ": stest's daemon was stopped" : ""));
+  return result(
+      ExitCode::cancelled, Outcome::cancelled,
+      "the run was cancelled" + (reason == CancelReason::stop ? ": stest's daemon was stopped" : " " + when));
+}
+
+event::Done hung(const RunReport& report, const std::string& nodeid) {
+  std::array<char, 32> silent{};
+  std::snprintf(silent.data(), silent.size(), "%.3g s", report.silent_s);
+  const auto phase = report.done ? report.done->phase : Phase::running;
+  return result(ExitCode::hung, Outcome::hung,
+                std::string("the run was silent for ") + silent.data() + " " + place(phase, nodeid) +
+                    ", longer than hang_timeout allows, and was ended");
 }
 
 event::Done result_of_process(const protocol::Done& done, const std::string& nodeid) {
@@ -110,6 +121,20 @@ std::string describe(const ExitStatus& status) {
   return "ended";
 }
 
+std::string describe(const std::vector<protocol::Done::Left>& left) {
+  constexpr std::size_t longest = 60;
+  std::string list;
+  for (const auto& process : left) {
+    auto command = process.command.substr(0, longest);
+    if (process.command.size() > longest) command += "…";
+    list += (list.empty() ? "pid " : ", pid ") + std::to_string(process.pid) + " `" + command + "`";
+  }
+  const bool one = left.size() == 1;
+  return "the tests have left " +
+         std::string(one ? "a process" : std::to_string(left.size()) + " processes") + " running: " + list +
+         "; `stest stop` ends " + (one ? "it" : "them");
+}
+
 event::Done cancelled_result(std::optional<CancelReason> reason) {
   return cancelled(reason, "before its tests began");
 }
@@ -119,12 +144,14 @@ event::Done failed_result(const Error& error) {
 }
 
 event::Done result_of(const RunReport& report) {
+  const auto& nodeid = report.done && !report.done->nodeid.empty() ? report.done->nodeid : report.nodeid;
+  if (report.cancel_reason == CancelReason::hung) return hung(report, nodeid);
   if (ended_by_cancel(report)) return cancelled(report.cancel_reason, "before pytest finished");
   if (!report.done) {
     if (report.worker_death) return worker_died(*report.worker_death, report.nodeid);
     return failed_result({ErrorCode::worker_failed, report.launch_error, ""});
   }
-  return result_of_process(*report.done, report.done->nodeid.empty() ? report.nodeid : report.done->nodeid);
+  return result_of_process(*report.done, nodeid);
 }
 
 }  // namespace stest

@@ -20,6 +20,8 @@ struct RunReport {
   std::string nodeid;        ///< The test that ran last, where the worker cannot tell.
   std::optional<CancelHow> cancelled;
   std::optional<CancelReason> cancel_reason;
+  double silent_s = 0;  ///< How long the run was silent that was ended for it.
+  std::vector<protocol::Done::Left> left;
   Lessons lessons;
 };
 
@@ -32,6 +34,9 @@ event::Done cancelled_result(std::optional<CancelReason> reason);
 
 /// The result of a run that an error of stest prevented.
 event::Done failed_result(const Error& error);
+
+/// What the client is told of processes that a run has left behind: "the tests have left 2 processes …".
+std::string describe(const std::vector<protocol::Done::Left>& left);
 
 /// "died by SIGSEGV (signal 11)", "ended with exit status 3".
 std::string describe(const ExitStatus& status);

@@ -53,6 +53,14 @@ nlohmann::json result_to_json(const Run& run, const event::Done& done,
           {"finished_at", std::time(nullptr)}};
 }
 
+nlohmann::json left_to_json(const std::vector<Children::Left>& left) {
+  auto list = nlohmann::json::array();
+  for (const auto& one : left) {
+    list.push_back({{"pid", one.process.pid}, {"command", bytes_to_json(one.command)}, {"run", one.run}});
+  }
+  return list;
+}
+
 nlohmann::json endpoint_to_json(const Endpoint& endpoint) {
   if (endpoint.socket.empty()) return {{"port", endpoint.port}};
   return {{"socket", endpoint.socket}};
@@ -128,7 +136,18 @@ event::Done Service::run_on_worker(Run& run, const Listener& listener) {
   }
   const auto report = RunPump(lease->worker(), run, listener).run();
   manager_.learn(*lease, run, report.lessons);
+  tell_left(run, report.left, listener);
   return result_of(report);
+}
+
+void Service::tell_left(const Run& run, std::vector<protocol::Done::Left> left, const Listener& listener) {
+  // A process of the worker's tells it again when those of another one fall to it.
+  std::erase_if(left, [&](const auto& one) {
+    return !children_.add_left({{one.pid, one.start_time}, one.command, run.id});
+  });
+  if (left.empty()) return;
+  spdlog::info("run {}: {}", run.id, describe(left));
+  listener.emit(event::Receipt{describe(left)});
 }
 
 void Service::finish(const Run& run, const event::Done& done, const std::vector<std::string>& receipts) {
@@ -171,6 +190,7 @@ nlohmann::json Service::status() const {
           {"started_at", started_at_},
           {"worker", manager_.describe()},
           {"runs", std::move(runs)},
+          {"left_behind", left_to_json(children_.left())},
           {"last_result", board_.last_result()}};
 }
 

@@ -79,6 +79,7 @@ class Service {
   event::Done execute(Run& run, const Listener& listener);
   std::optional<event::Done> await_turn(const Run& run, const Listener& listener);
   event::Done run_on_worker(Run& run, const Listener& listener);
+  void tell_left(const Run& run, std::vector<protocol::Done::Left> left, const Listener& listener);
   void finish(const Run& run, const event::Done& done, const std::vector<std::string>& receipts);
   void refresh_status();
   std::string state(bool busy) const;

@@ -150,7 +150,7 @@ void WorkerProcess::deliver(std::uint64_t id, const protocol::FromWorker& messag
 
 void WorkerProcess::await_exit() {
   const auto status = children_.wait(pid_);
-  children_.kill_all();
+  children_.kill_all_but_left();
   {
     std::lock_guard lock(mutex_);
     exit_ = status;

@@ -31,7 +31,8 @@ struct WorkerCommand {
 };
 
 /// One worker: owns the process, its channel and two threads, one that reads the channel and one
-/// that waits for the process. When it is gone, so are all its descendants.
+/// that waits for the process. When it is gone, so are all its descendants, but for what runs have left
+/// behind on purpose.
 class WorkerProcess {
  public:
   /// Both are called in the reading thread, which must not destroy the object.

@@ -7,9 +7,10 @@ import signal
 
 import pytest
 
-from .harness import Finished, Project, wait_for
+from .harness import WAITING_TEST, Finished, Project, wait_for
+from .modes import MODES
 
-CANCELLED = 107  # include/stest/exit_code.hpp
+CANCELLED, NO_SUCH_RUN, USAGE_ERROR = 107, 108, 101  # include/stest/exit_code.hpp
 
 WAITS = """
     import os, subprocess, threading, time
@@ -200,3 +201,145 @@ def test_interrupt_while_the_worker_warms_up(project: Project) -> None:
     assert interrupt(project).code != 0
     os.close(os.open(project.root / "go on", os.O_CREAT))
     project.stest().expect(0)
+
+
+# ---- stest cancel
+
+
+@pytest.mark.parametrize(("how", "code"), [("interrupt", 2), ("terminate", CANCELLED), ("kill", CANCELLED)])
+@pytest.mark.parametrize("mode", MODES)
+def test_cancel_from_another_terminal(project: Project, mode: str, how: str, code: int) -> None:
+    project.env |= MODES[mode]
+    project.write("test_it.py", WAITS)
+    client = project.start("test_it.py")
+    project.await_file("started")
+    cancel = project.stest("cancel", "--how", how).expect(0)
+    assert "ing run 1 (stest test_it.py)" in cancel.text
+    finished = project.finish(client).expect(code)
+    if code == CANCELLED:
+        assert "stest: the run was cancelled before pytest finished" in finished.errors
+    else:
+        assert "KeyboardInterrupt" in finished.text
+    wait_for(lambda: not project.status()["runs"], "the end of all runs")
+    assert not project.processes("sleep")
+    project.write("test_fine.py", "def test(): pass")
+    assert "1 passed" in project.stest("test_fine.py").expect(0).text
+
+
+def test_cancel_of_a_run_that_waits(project: Project) -> None:
+    project.write("test_it.py", WAITS)
+    first = project.start("test_it.py")
+    project.await_file("started")
+    second = project.start("test_it.py", "-x")
+    wait_for(lambda: len(project.status()["runs"]) == 2, "the second run in the queue")
+    assert "run 2 (stest test_it.py -x)" in project.stest("cancel", "2").expect(0).text
+    assert "cancelled before its tests began" in project.finish(second).expect(CANCELLED).errors
+    # Without an id the one that runs is meant, whatever waits.
+    third = project.start("test_it.py")
+    wait_for(lambda: len(project.status()["runs"]) == 2, "the third run in the queue")
+    project.stest("cancel").expect(0)
+    project.finish(first).expect(2)
+    project.write("go on", "")
+    project.finish(third).expect(0)
+
+
+def test_cancel_names_the_runs_that_it_cannot_choose_from(project: Project) -> None:
+    project.env["SPRINTEST_CONCURRENCY"] = "2"
+    project.write("test_it.py", WAITING_TEST)
+    clients = [project.start("test_it.py", *args) for args in ([], ["-x"])]
+    wait_for(lambda: [run["nodeid"] for run in project.status()["runs"]].count("") == 0, "both tests")
+    wait_for(lambda: len(project.status()["runs"]) == 2, "both runs")
+    errors = project.stest("cancel").expect(USAGE_ERROR).errors
+    assert "there are several runs" in errors
+    assert "stest cancel 1 " in errors
+    assert "stest cancel 2 " in errors
+    project.write("go on", "")
+    for client in clients:
+        project.finish(client).expect(0)
+
+
+def test_cancel_where_there_is_nothing_to_cancel(project: Project) -> None:
+    assert "no daemon is running" in project.stest("cancel").expect(NO_SUCH_RUN).errors
+    project.stest("start").expect(0)
+    assert "there is no run to cancel" in project.stest("cancel").expect(NO_SUCH_RUN).errors
+    assert "there is no run 7" in project.stest("cancel", "7").expect(NO_SUCH_RUN).errors
+
+
+# ---- a client killed with -9, in each phase
+
+PHASES = {
+    "collecting": ("conftest.py", "{wait}\n"),
+    "setup": ("conftest.py", "import pytest\n@pytest.fixture(autouse=True)\ndef slow():\n    {wait}\n"),
+    "running": ("test_it.py", "def test():\n    {wait}\n"),
+    "teardown": (
+        "conftest.py",
+        "import pytest\n@pytest.fixture(autouse=True)\ndef slow():\n    yield\n    {wait}\n",
+    ),
+    "session-finish": ("conftest.py", "def pytest_sessionfinish():\n    {wait}\n"),
+    "atexit": ("conftest.py", "import atexit\ndef slow():\n    {wait}\natexit.register(slow)\n"),
+}
+WAIT = "import time; file = open('started', 'w'); file.write('yes\\n'); file.close(); time.sleep(1000)"
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize(("file", "text"), PHASES.values(), ids=PHASES)
+def test_killed_client_in_each_phase(project: Project, mode: str, file: str, text: str) -> None:
+    project.env |= MODES[mode]
+    project.write("test_it.py", "def test(): pass")
+    project.write(file, text.format(wait=WAIT))
+    client = project.start("test_it.py")
+    project.await_file("started")
+    client.kill()
+    wait_for(lambda: not project.status()["runs"], "the end of the run")
+    assert project.status()["last_result"]["outcome"] == "cancelled"
+    project.write("conftest.py", "")
+    project.write("test_fine.py", "def test(): pass")
+    assert "1 passed" in project.stest("test_fine.py").expect(0).text
+
+
+def test_killed_client_that_waits_leaves_the_queue(project: Project) -> None:
+    project.write("test_it.py", WAITING_TEST)
+    first = project.start("test_it.py")
+    project.await_file("started")
+    second = project.start("test_it.py")
+    wait_for(lambda: len(project.status()["runs"]) == 2, "the second run in the queue")
+    second.kill()
+    wait_for(lambda: len(project.status()["runs"]) == 1, "its end")
+    project.write("go on", "")
+    project.finish(first).expect(0)
+
+
+def test_killed_client_while_the_worker_warms_up(project: Project) -> None:
+    project.install(
+        "slow.py",
+        f"""
+        import time
+        from pathlib import Path
+
+        Path({str(project.root / "started")!r}).write_text("yes\\n")
+        while not Path({str(project.root / "go on")!r}).exists():
+            time.sleep(0.01)
+        """,
+    )
+    project.configure(sprintest="preload = ['slow']")
+    project.write("test_it.py", "def test(): pass")
+    client = project.start("test_it.py")
+    project.await_file("started")
+    client.kill()
+    wait_for(lambda: not project.status()["runs"], "the end of the run")
+    project.write("go on", "")
+    assert "1 passed" in project.stest().expect(0).text
+
+
+@pytest.mark.parametrize("deadly", [signal.SIGTERM, signal.SIGHUP])
+def test_signal_to_a_client_that_waits(project: Project, deadly: signal.Signals) -> None:
+    project.write("test_it.py", WAITING_TEST)
+    first = project.start("test_it.py")
+    project.await_file("started")
+    second = project.start("test_it.py")
+    wait_for(lambda: len(project.status()["runs"]) == 2, "the second run in the queue")
+    second.send_signal(deadly)
+    assert project.finish(second).code == -deadly
+    wait_for(lambda: len(project.status()["runs"]) == 1, "its end")
+    project.write("go on", "")
+    project.finish(first).expect(0)

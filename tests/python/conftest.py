@@ -78,7 +78,7 @@ class Worker:
         message = {"type": "run_test", "id": self._last_id, "args": args, "cwd": str(self.root)}
         message |= {"umask": 0o22, "env": {**self.env, **env}, "mode": mode, "memory_limit": memory_limit}
         with open(os.devnull, "rb") as null:
-            self.send(message, (null.fileno(), out_end, out_end, events_end))
+            self.send(message, (null.fileno(), out_end, out_end, events_end, null.fileno()))
         os.close(out_end)
         os.close(events_end)
         return Running(self._last_id, out, events)

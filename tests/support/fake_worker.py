@@ -178,7 +178,8 @@ class Worker:
     """FAKE_DIE: exit at once. FAKE_PROTOCOL: its version. FAKE_DEAF: ignore the shutdown.
     FAKE_SLOW: seconds per import. FAKE_FATAL, FAKE_UNFIT: a module that kills it, or is unfit.
     FAKE_READS: variables read while importing. FAKE_SITE, FAKE_FILE: a site folder, a module's file.
-    FAKE_IGNORED: that module is never unloaded. FAKE_LOG: a file for the options and for each message
+    FAKE_IGNORED: that module is never unloaded. FAKE_LEFT: the pid of a process that each run has left
+    behind. FAKE_LOG: a file for the options and for each message
     that is not about a run, one line each.
     """
 
@@ -190,6 +191,7 @@ class Worker:
         self._project: list[str] = []
         self._seen: set[int] = set()
         self._runs: dict[int, tuple[int, Record]] = {}
+        self._stacks: dict[int, int] = {}
         self._fds: list[int] = []
         self._buffer = b""
         self._log(
@@ -254,7 +256,7 @@ class Worker:
             ]
         self._send(
             "ready",
-            protocol=int(env.get("FAKE_PROTOCOL", "2")),
+            protocol=int(env.get("FAKE_PROTOCOL", "3")),
             stest_version="0",
             python="3",
             executable=self._python,
@@ -287,8 +289,9 @@ class Worker:
         self._ready()
 
     def _on_run_test(self, message: dict[str, Any]) -> None:
-        fds, self._fds = self._fds[:4], self._fds[4:]
+        fds, self._fds = self._fds[:5], self._fds[5:]
         run = message["id"]
+        self._stacks[run] = fds.pop()
         if message["args"] == ["refuse:"]:
             self._send_done(run, Record(), error="no more processes")
         else:
@@ -320,6 +323,9 @@ class Worker:
                 # The child may not have made its group yet.
                 os.kill(pid, message["signal"])
 
+    def _on_dump_stack(self, message: dict[str, int]) -> None:
+        os.write(self._stacks[message["id"]], b"a stack\0")
+
     def _on_shutdown(self, _: dict[str, Any]) -> None:
         if "FAKE_DEAF" not in os.environ:
             sys.exit(0)
@@ -343,7 +349,18 @@ class Worker:
             signal=number,
             nodeid=record.node,
             error=error,
+            left=self._left(),
         )
+        os.close(self._stacks.pop(run))
+
+    @staticmethod
+    def _left() -> list[dict[str, Any]]:
+        pid = int(os.environ.get("FAKE_LEFT", "0"))
+        if not pid:
+            return []
+        with open(f"/proc/{pid}/stat") as stat:
+            start_time = int(stat.read().rpartition(") ")[2].split()[19])
+        return [{"pid": pid, "start_time": start_time, "command": "a daemon"}]
 
 
 def main() -> None:

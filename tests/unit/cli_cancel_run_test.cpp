@@ -5,7 +5,9 @@
 namespace stest {
 namespace {
 
-nlohmann::json run(int id, const char* state) { return {{"id", id}, {"state", state}, {"args", {"-k", "a b"}}}; }
+nlohmann::json run(int id, const char* state) {
+  return {{"id", id}, {"state", state}, {"args", {"-k", "a b"}}};
+}
 
 Result<nlohmann::json> choose(nlohmann::json runs, std::optional<std::uint64_t> id = {}) {
   return choose_run({{"runs", std::move(runs)}}, id);

@@ -49,6 +49,20 @@ TEST_F(OutputTest, SilenceIsExplained) {
             "stest: no output for 60 s; no test is running (the run goes on)\n");
 }
 
+TEST_F(OutputTest, AStackIsShownWhereItHasChanged) {
+  Output output(console_, false);
+  const std::string stack = "Current thread 0x1 (most recent call first):\n  File \"t.py\", line 3 in test\n";
+  output.show(event::Stuck{30, "t.py::test", 31, stack});
+  output.show(event::Stuck{60, "t.py::test", 61, stack});
+  EXPECT_EQ(
+      errors(),
+      "stest: no output for 30 s; running t.py::test for 31 s (the run goes on)\n"
+      "  Current thread 0x1 (most recent call first):\n"
+      "    File \"t.py\", line 3 in test\n"
+      "stest: no output for 60 s; running t.py::test for 61 s (the run goes on); its stack is the same as "
+      "before\n");
+}
+
 TEST_F(OutputTest, ReceiptsAreLinesUnlessVeryQuiet) {
   Output(console_, true).show(event::Receipt{"started the worker"});
   Output(console_, false).show(event::Receipt{"restarted the worker"});

@@ -25,6 +25,7 @@ target_sources(stest_unit_tests PRIVATE
   cli_presentation_test.cpp
   cli_run_test.cpp
   cli_scratch_folder_test.cpp
+  cli_stack_text_test.cpp
   cli_status_text_test.cpp
   cli_verdict_test.cpp
   cli_wait_notice_test.cpp

@@ -13,8 +13,8 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr const char* kKeys =
-    "Accepted keys: ignore, preload, isolation, reload, target, target_path, stuck_after, idle_timeout, "
-    "concurrency, memory_limit, verify_failures.";
+    "Accepted keys: ignore, preload, isolation, reload, target, target_path, stuck_after, hang_timeout, "
+    "idle_timeout, concurrency, memory_limit, verify_failures.";
 
 class ConfigTest : public testing::Test {
  protected:
@@ -54,6 +54,7 @@ void expect_defaults(const Config& config) {
   EXPECT_EQ(config.target, std::nullopt);
   EXPECT_EQ(config.target_path, std::nullopt);
   EXPECT_EQ(config.stuck_after, 30s);
+  EXPECT_EQ(config.hang_timeout, 0s);
   EXPECT_EQ(config.idle_timeout, 2h);
   EXPECT_EQ(config.concurrency, 1);
   EXPECT_EQ(config.memory_limit, std::nullopt);
@@ -281,7 +282,7 @@ TEST(ConfigKeys, AreCompleteAndUnique) {
     EXPECT_FALSE(key.key.empty() && key.variable.empty());
     EXPECT_TRUE(names.insert(key.key + "/" + key.variable).second);
   }
-  EXPECT_EQ(names.size(), 16u);
+  EXPECT_EQ(names.size(), 17u);
 }
 
 TEST_F(ConfigTest, FallbacksAreTheDefaults) {

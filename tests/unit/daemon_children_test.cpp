@@ -1,4 +1,5 @@
 #include <csignal>
+#include <thread>
 
 #include "daemon/children.hpp"
 #include "daemon_harness.hpp"
@@ -49,6 +50,27 @@ TEST(Children, KillsOrphansOfOrphans) {
   children.kill_all();
   EXPECT_FALSE(identify(orphan));
   EXPECT_TRUE(descendants(getpid()).empty());
+}
+
+TEST(Children, SparesWhatWasLeftBehindUntilTheEnd) {
+  ASSERT_TRUE(Children::adopt_orphans());
+  Children children;
+  const int left = children.spawn(shell("sleep 60 & wait")).value();
+  const int other = children.spawn(shell("sleep 60")).value();
+  await([&] { return descendants(left).size() == 1; }, "the child");
+  const auto identity = identify(left).value();
+  EXPECT_TRUE(children.add_left({identity, "sleep 60", 3}));
+  EXPECT_FALSE(children.add_left({identity, "sleep 60", 4}));
+  std::thread waiter([&] { EXPECT_EQ(children.wait(other).signal, SIGKILL); });
+  children.kill_all_but_left();
+  waiter.join();
+  ASSERT_EQ(children.left().size(), 1u);
+  EXPECT_EQ(children.left()[0].run, 3u);
+  EXPECT_EQ(descendants(left).size(), 1u);
+  std::thread last([&] { EXPECT_EQ(children.wait(left).signal, SIGKILL); });
+  children.kill_all();
+  last.join();
+  EXPECT_TRUE(children.left().empty());
 }
 
 }  // namespace

@@ -19,7 +19,7 @@ TEST(CollectedRun, GathersWhatARunSaid) {
     "id": 7, "exit_code": 1, "outcome": "failed", "message": "m", "hint": "h", "duration_s": 2.0,
     "stdout": "ab", "stderr": {"base64": "/w=="},
     "tests": [{"nodeid": "t.py::x", "when": "call", "outcome": "passed", "duration_s": 0.5}],
-    "receipt": ["started worker"], "stuck": [{"seconds": 30.0, "nodeid": "t.py::x"}]})"));
+    "receipt": ["started worker"], "stuck": [{"seconds": 30.0, "nodeid": "t.py::x", "test_seconds": 0.0, "stack": ""}]})"));
 }
 
 }  // namespace

@@ -90,6 +90,25 @@ TEST_F(RunPumpTest, SaysWhenNothingIsHeard) {
   EXPECT_EQ(stuck[0].nodeid, "t.py::a");
   EXPECT_GE(stuck[0].seconds, 0.2);
   EXPECT_GE(stuck[1].seconds, 0.4);
+  EXPECT_GE(stuck[0].test_seconds, 0.2);
+  EXPECT_EQ(stuck[0].stack, "a stack");
+}
+
+TEST_F(RunPumpTest, EndsARunThatIsSilentForTooLong) {
+  configure("hang_timeout = '200ms'\n");
+  for (const auto& script :
+       {std::vector<std::string>{test_event("t.py::a", "start"), "sleep:60"},
+        std::vector<std::string>{"ignore:15", test_event("t.py::a", "start"), "sleep:60"}}) {
+    Recorder client;
+    const auto done = run(script, client);
+    EXPECT_EQ(done.exit_code, 111);
+    EXPECT_EQ(done.outcome, Outcome::hung);
+    EXPECT_NE(done.message.find("while running t.py::a"), std::string::npos) << done.message;
+    ASSERT_EQ(client.all<event::Stuck>().size(), 1u);
+    EXPECT_EQ(client.all<event::Stuck>()[0].stack, "a stack");
+  }
+  configure("");
+  EXPECT_EQ(run({"sleep:0.5", "out:ok"}).exit_code, 0);
 }
 
 TEST_F(RunPumpTest, DoesNotWaitForProcessesLeftBehind) {

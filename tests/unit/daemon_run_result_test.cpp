@@ -97,6 +97,23 @@ TEST(RunResult, SaysCancelledAfterForce) {
          Outcome::cancelled, "the run was cancelled: stest's daemon was stopped");
 }
 
+TEST(RunResult, NamesWhereARunHung) {
+  auto report =
+      cancelled(signalled(SIGTERM, Phase::running, "t.py::a"), CancelHow::terminate, CancelReason::hung);
+  report.silent_s = 300.02;
+  expect(
+      report, 111, Outcome::hung,
+      "the run was silent for 300 s while running t.py::a, longer than hang_timeout allows, and was ended");
+}
+
+TEST(RunResult, ListsWhatWasLeftBehind) {
+  EXPECT_EQ(describe({{12, 1, "sleep 1000"}}),
+            "the tests have left a process running: pid 12 `sleep 1000`; `stest stop` ends it");
+  EXPECT_EQ(describe({{12, 1, "a"}, {13, 1, std::string(61, 'x')}}),
+            "the tests have left 2 processes running: pid 12 `a`, pid 13 `" + std::string(60, 'x') +
+                "…`; `stest stop` ends them");
+}
+
 TEST(RunResult, TellsOfTheWorkersDeath) {
   RunReport report;
   report.worker_death = ExitStatus{{}, SIGKILL};

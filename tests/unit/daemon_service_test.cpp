@@ -219,5 +219,26 @@ TEST_F(ServiceTest, ServesManyClientsAtOnce) {
   }
 }
 
+TEST_F(ServiceTest, TellsOnceOfAProcessThatWasLeftBehind) {
+  SpawnOptions sleep;
+  sleep.executable = "/bin/sleep";
+  sleep.args = {"60"};
+  const int pid = children.spawn(sleep).value();
+  env["FAKE_LEFT"] = std::to_string(pid);
+  Recorder first;
+  run({"out:ok"}, first);
+  EXPECT_NE(first.receipt().find("the tests have left a process running: pid " + std::to_string(pid)),
+            std::string::npos)
+      << first.receipt();
+  const auto expected = nlohmann::json::array({{{"pid", pid}, {"command", "a daemon"}, {"run", 1}}});
+  EXPECT_EQ(service().status()["left_behind"], expected);
+  Recorder second;
+  run({"out:ok"}, second);
+  EXPECT_EQ(second.receipt(), "");
+  children.signal(pid, SIGKILL);
+  children.wait(pid);
+  EXPECT_TRUE(service().status()["left_behind"].empty());
+}
+
 }  // namespace
 }  // namespace stest

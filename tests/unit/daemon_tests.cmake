@@ -14,6 +14,7 @@ add_executable(stest_daemon_tests
   daemon_run_queue_test.cpp
   daemon_run_result_test.cpp
   daemon_service_test.cpp
+  daemon_silence_watch_test.cpp
   daemon_status_board_test.cpp
   daemon_stuck_watch_test.cpp
   daemon_worker_key_test.cpp

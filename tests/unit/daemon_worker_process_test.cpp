@@ -73,7 +73,7 @@ TEST_F(WorkerProcessTest, TakesAllDescendantsAlong) {
   ASSERT_TRUE(Children::adopt_orphans());
   start();
   const auto null = ::open("/dev/null", O_RDWR);
-  ASSERT_TRUE(worker->send(script({"leave:60", "sleep:60"}), {null, null, null, null}));
+  ASSERT_TRUE(worker->send(script({"leave:60", "sleep:60"}), {null, null, null, null, null}));
   ::close(null);
   await([&] { return descendants(worker->pid()).size() == 2; }, "the runner and its child");
   const auto family = descendants(worker->pid());

@@ -177,8 +177,9 @@ INSTANTIATE_TEST_SUITE_P(
             event::Test{"t.py::test_x[\u00e9]", "call", "failed", 0.25},
             "{\"event\": \"test\", \"nodeid\": \"t.py::test_x[\u00e9]\", \"when\": \"call\", \"outcome\": "
             "\"failed\", \"duration_s\": 0.25}"),
-        std::pair<Event, const char*>(event::Stuck{30, "t.py::test_x"},
-                                      R"({"event": "stuck", "seconds": 30.0, "nodeid": "t.py::test_x"})"),
+        std::pair<Event, const char*>(event::Stuck{30, "t.py::test_x", 31.5, "File"},
+                                      R"({"event": "stuck", "seconds": 30.0, "nodeid": "t.py::test_x",
+                                          "test_seconds": 31.5, "stack": "File"})"),
         std::pair<Event, const char*>(
             event::Receipt{"reloaded a", {"a", "b"}},
             R"({"event": "receipt", "text": "reloaded a", "reloaded": ["a", "b"]})"),

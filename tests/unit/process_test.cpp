@@ -100,34 +100,45 @@ TEST(Descendants, ChildrenBeforeGrandchildren) {
   EXPECT_TRUE(descendants(grandchild).empty());
 }
 
-TEST(MembersOfGroup, WhoeverIsInItAndLives) {
-  Result<Pipe> pipe = make_pipe();
-  const Child leader([&] {
-    ::setpgid(0, 0);
-    if (::fork() != 0) return;
-    ::prctl(PR_SET_PDEATHSIG, SIGKILL);  // Before it is heard of, and the leader may be killed.
-    [[maybe_unused]] const Status told = write_all(pipe->write.get(), std::to_string(::getpid()));
-    while (true) ::pause();
-  });
-  const int member = std::atoi(read_some(pipe->read.get(), 20)->data.c_str());
-  std::vector<int> members = members_of_group(leader.pid());
-  std::sort(members.begin(), members.end());
-  EXPECT_EQ(members, (std::vector<int>{std::min(leader.pid(), member), std::max(leader.pid(), member)}));
+std::optional<ProcessView> view_of(int pid) {
+  for (const auto& process : living_processes()) {
+    if (process.identity.pid == pid) return process;
+  }
+  return std::nullopt;
 }
 
-TEST(MembersOfGroup, NotWhoHasLeftItOrDied) {
-  const Child stays([] { ::setpgid(0, 0); });
-  const int group = stays.pid();
-  const Child leaves([&] {
-    ::setpgid(0, group);
-    ::setpgid(0, 0);
-  });
-  const Child dies([&] { ::setpgid(0, group); });
-  EXPECT_EQ(members_of_group(group).size(), 2u);
-  ::kill(dies.pid(), SIGKILL);
-  wait_for_zombie(dies.pid());
-  EXPECT_EQ(members_of_group(group), std::vector<int>{stays.pid()});
-  EXPECT_TRUE(members_of_group(1 << 30).empty());
+TEST(LivingProcesses, KnowParentGroupAndSession) {
+  const Child member([] { ::setpgid(0, 0); });
+  const Child leader([] { ::setsid(); });
+  const auto grouped = view_of(member.pid());
+  ASSERT_TRUE(grouped);
+  EXPECT_EQ(grouped->parent, ::getpid());
+  EXPECT_EQ(grouped->group, member.pid());
+  EXPECT_EQ(grouped->session, ::getsid(0));
+  EXPECT_EQ(view_of(leader.pid())->session, leader.pid());
+  ::kill(member.pid(), SIGKILL);
+  wait_for_zombie(member.pid());
+  EXPECT_FALSE(view_of(member.pid()));
+}
+
+TEST(ChildrenOf, ThoseThatHaveEndedToo) {
+  const Child one([] {});
+  const Child other([] {});
+  ::kill(other.pid(), SIGKILL);
+  wait_for_zombie(other.pid());
+  auto children = children_of(::getpid());
+  std::sort(children.begin(), children.end());
+  EXPECT_EQ(children, (std::vector<int>{std::min(one.pid(), other.pid()), std::max(one.pid(), other.pid())}));
+  EXPECT_TRUE(children_of(one.pid()).empty());
+  EXPECT_TRUE(children_of(1 << 30).empty());
+}
+
+TEST(CommandLine, OfAProgramAndOfNone) {
+  EXPECT_NE(command_line(::getpid()).find("stest_unit_tests"), std::string::npos);
+  const Child zombie([] {});
+  ::kill(zombie.pid(), SIGKILL);
+  wait_for_zombie(zombie.pid());
+  EXPECT_EQ(command_line(zombie.pid()).substr(0, 12), "[stest_unit_");
 }
 
 TEST(ResidentMemory, OfThisProcess) {

@@ -93,7 +93,7 @@ TEST(FromWorkerJson, IsAsWritten) {
             json::parse(R"({"type": "importing", "module": "torch"})"));
   EXPECT_EQ(to_json(FromWorker(Done{7, Phase::running, std::nullopt, 11, "t.py::x", ""})),
             json::parse(R"({"type": "done", "id": 7, "phase": "running", "exit_code": null, "signal": 11,
-                            "nodeid": "t.py::x", "error": ""})"));
+                            "nodeid": "t.py::x", "error": "", "left": []})"));
 }
 
 TEST(FromWorkerJson, ReadyKeepsEverything) {
@@ -140,7 +140,7 @@ TEST(FromWorkerJson, DoneKeepsEveryPhaseAndEnd) {
   for (const Phase phase :
        {Phase::forked, Phase::running, Phase::session_finished, Phase::returned, Phase::declined,
         Phase::needs_cold}) {
-    const Done sent{1, phase, 3, std::nullopt, "", "why"};
+    const Done sent{1, phase, 3, std::nullopt, "", "why", {{12, 99, "sleep \xff"}}};
     const Result<FromWorker> message = from_worker_from_json(through_the_wire(to_json(FromWorker(sent))));
     ASSERT_TRUE(message) << message.error().message;
     const Done& read = std::get<Done>(*message);
@@ -148,6 +148,10 @@ TEST(FromWorkerJson, DoneKeepsEveryPhaseAndEnd) {
     EXPECT_EQ(read.exit_code, 3);
     EXPECT_EQ(read.signal, std::nullopt);
     EXPECT_EQ(read.error, "why");
+    ASSERT_EQ(read.left.size(), 1u);
+    EXPECT_EQ(read.left[0].pid, 12);
+    EXPECT_EQ(read.left[0].start_time, 99u);
+    EXPECT_EQ(read.left[0].command, "sleep \xff");
   }
 }
 
