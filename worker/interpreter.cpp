@@ -46,6 +46,15 @@ Interpreter::Interpreter(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Interpreter::Interpreter(Interpreter&&) noexcept = default;
 Interpreter::~Interpreter() = default;
 
+std::string Interpreter::version() const {
+  const py::tuple numbers = py::module_::import("sys").attr("version_info");
+  return py::str("{}.{}.{}").format(numbers[0], numbers[1], numbers[2]).cast<std::string>();
+}
+
+std::string Interpreter::prefix() const {
+  return py::module_::import("sys").attr("prefix").cast<std::string>();
+}
+
 Result<Interpreter> Interpreter::start(const std::string& executable) {
   PyConfig config;
   if (const PyStatus status = configure(config, executable); PyStatus_Exception(status)) {

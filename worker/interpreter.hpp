@@ -16,6 +16,9 @@ class Interpreter {
   /// than the library that is embedded.
   static Result<Interpreter> start(const std::string& executable);
 
+  std::string version() const;  ///< "3.11.7"
+  std::string prefix() const;   ///< `sys.prefix`
+
   Interpreter(Interpreter&&) noexcept;
   ~Interpreter();
 

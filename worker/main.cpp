@@ -19,10 +19,15 @@ struct Options {
   std::vector<std::string> modules;
 };
 
-/// `--probe`: import the modules, then exit with 0 if forks of such a process are healthy.
-int probe(stest::Preloader& preloader, const Options& options) {
-  const auto unfit = preloader.load({options.modules, {}}, [](const std::string&) {});
-  return unfit || stest::canary() ? 1 : 0;
+/// `--probe`: import the modules, then exit with 0 if forks of such a process are healthy. One line on stdout
+/// says which Python this is, and why they are not.
+int probe(const stest::Interpreter& interpreter, stest::Preloader& preloader, const Options& options) {
+  const auto found = preloader.load({options.modules, {}}, [](const std::string&) {});
+  const auto unfit = found ? found->module + " " + found->reason : stest::canary().value_or("");
+  const nlohmann::json answer = {
+      {"python", interpreter.version()}, {"prefix", interpreter.prefix()}, {"unfit", unfit}};
+  std::printf("%s\n", answer.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace).c_str());
+  return unfit.empty() ? 0 : 1;
 }
 
 int serve(stest::Preloader& preloader, const Options& options) {
@@ -55,7 +60,7 @@ int run(const Options& options) {
   int code = static_cast<int>(stest::ExitCode::worker_failed);
   try {
     stest::Preloader preloader(options.project, initial);
-    code = options.probe ? probe(preloader, options) : serve(preloader, options);
+    code = options.probe ? probe(*interpreter, preloader, options) : serve(preloader, options);
   } catch (const std::exception& error) {  // Here: Python's have a message only while Python lives.
     std::fprintf(stderr, "stest-worker: %s\n", error.what());
   }

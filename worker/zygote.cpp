@@ -93,6 +93,7 @@ bool Zygote::handle(const protocol::Preload& message, std::vector<Fd>&) {
     return false;
   }
   modules_.insert(modules_.end(), message.modules.begin(), message.modules.end());
+  if (!message.modules.empty()) send(protocol::Importing{});
   // Nothing that pytest imports has threads: the greeting needs no canary.
   if (auto reason = message.modules.empty() ? std::nullopt : canary()) {
     send(protocol::Unfit{find_culprit(modules_), *reason});
@@ -102,7 +103,7 @@ bool Zygote::handle(const protocol::Preload& message, std::vector<Fd>&) {
   return true;
 }
 
-std::string Zygote::find_culprit(const std::vector<std::string>& modules) const {
+std::string Zygote::find_culprit(const std::vector<std::string>& modules) {
   // Whether a fork of a process that imported the first `count` of them is healthy.
   const auto healthy = [&](std::size_t count) {
     SpawnOptions probe;
@@ -111,6 +112,7 @@ std::string Zygote::find_culprit(const std::vector<std::string>& modules) const 
     probe.fds = {{2, 2}};
     probe.args.insert(probe.args.end(), modules.begin(),
                       modules.begin() + static_cast<std::ptrdiff_t>(count));
+    send(protocol::Importing{});  // A sign of life: all of them may take long.
     const auto pid = spawn(probe);
     if (!pid) return false;
     const auto status = wait_for(*pid);
@@ -172,6 +174,11 @@ bool Zygote::handle(const protocol::Signal& message, std::vector<Fd>&) {
 bool Zygote::handle(const protocol::DumpStack& message, std::vector<Fd>&) {
   if (project_.forward(message.id, message) || resident_.request_stack(message.id)) return true;
   if (const auto run = runs_.find(message.id); run != runs_.end()) request_stack(run->second.pid);
+  return true;
+}
+
+bool Zygote::handle(const protocol::Ping& message, std::vector<Fd>&) {
+  send(protocol::Pong{message.id});
   return true;
 }
 

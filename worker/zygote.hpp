@@ -38,6 +38,7 @@ class Zygote {
   bool handle(const protocol::RunTest& message, std::vector<Fd>& fds);
   bool handle(const protocol::Signal& message, std::vector<Fd>& fds);
   bool handle(const protocol::DumpStack& message, std::vector<Fd>& fds);
+  bool handle(const protocol::Ping& message, std::vector<Fd>& fds);
   bool handle(const protocol::Shutdown& message, std::vector<Fd>& fds);
 
   void fork_runner(const protocol::RunTest& message, std::vector<Fd>& fds);
@@ -51,7 +52,7 @@ class Zygote {
   void kill_all();
   void send(const protocol::FromWorker& message);
   /// Which of `modules` makes forks of a process unhealthy.
-  std::string find_culprit(const std::vector<std::string>& modules) const;
+  std::string find_culprit(const std::vector<std::string>& modules);
 
   LineChannel& channel_;
   Preloader& preloader_;

@@ -27,6 +27,8 @@ struct Config {
   std::chrono::milliseconds stuck_after{30'000};
   std::chrono::milliseconds hang_timeout{0};  ///< 0: a silent run is never ended.
   std::chrono::milliseconds idle_timeout{2 * 3600 * 1000};
+  /// What the worker gets to start, to import one module, to begin a run. 0 is for ever.
+  std::chrono::milliseconds worker_timeout{300'000};
   int concurrency = 1;
   std::optional<std::uint64_t> memory_limit;  ///< Bytes of resident memory of the worker.
   bool verify_failures = false;               ///< The client runs again cold what failed warm.

@@ -66,10 +66,15 @@ struct DumpStack {
   std::uint64_t id = 0;
 };
 
+/// Answer with `Pong`, at once: sent for a run that goes on, to a worker that waits for messages.
+struct Ping {
+  std::uint64_t id = 0;
+};
+
 /// End: no further message follows. The worker kills what runs and exits with 0.
 struct Shutdown {};
 
-using ToWorker = std::variant<Preload, HoldProject, RunTest, Signal, DumpStack, Shutdown>;
+using ToWorker = std::variant<Preload, HoldProject, RunTest, Signal, DumpStack, Ping, Shutdown>;
 
 // ---- worker → daemon ----
 
@@ -113,7 +118,7 @@ struct Ready {
   std::optional<Target> target;
 };
 
-/// Progress outside a run: the module that is being imported.
+/// Progress outside a run: the module that is being imported; empty while forks are tried out.
 struct Importing {
   std::string module;
 };
@@ -151,6 +156,11 @@ struct Done {
   std::vector<Left> left = {};  ///< Each is told once.
 };
 
+/// The answer to `Ping`.
+struct Pong {
+  std::uint64_t id = 0;
+};
+
 /// A preloaded module proved unfit (threads, CUDA, a failed canary). The worker ends after this
 /// line; the daemon starts it anew without the module.
 struct Unfit {
@@ -158,7 +168,7 @@ struct Unfit {
   std::string reason;
 };
 
-using FromWorker = std::variant<Ready, Importing, Started, Done, Unfit>;
+using FromWorker = std::variant<Ready, Importing, Started, Done, Pong, Unfit>;
 
 nlohmann::json to_json(const ToWorker& message);
 nlohmann::json to_json(const FromWorker& message);

@@ -4,6 +4,7 @@
 #include <chrono>
 
 #include "cli/cancel_run.hpp"
+#include "cli/doctor.hpp"
 #include "cli/logs.hpp"
 #include "cli/project.hpp"
 #include "cli/run.hpp"
@@ -89,6 +90,12 @@ Answer logs(const Options& options, const Project& project, Console& console) {
   return static_cast<ExitCode>(print_log(project.paths.log_file, options.lines, options.follow, console));
 }
 
+Answer doctor(const Options& options, const Project& project, Console& console) {
+  const auto findings = examine(project, console);
+  console.write(Stream::out, options.json ? findings_json(findings) : findings_text(findings));
+  return exit_code(findings);
+}
+
 struct Command {
   Action action;
   Answer (*execute)(const Options&, const Project&, Console&);
@@ -102,6 +109,7 @@ constexpr std::array<Command, 7> commands{{
     {Action::start, start},
     {Action::restart, restart},
     {Action::logs, logs},
+    {Action::doctor, doctor},
 }};
 
 Answer execute_on_project(const Options& options, Console& console) {

@@ -5,7 +5,7 @@
 namespace stest {
 namespace {
 
-constexpr std::array<CommandInfo, 8> commands{{
+constexpr std::array<CommandInfo, 9> commands{{
     {"run", Action::run, "run pytest, with options of stest's own",
      "Run pytest in the project's daemon. What follows `--` goes to pytest untouched.",
      "Examples:\n"
@@ -34,6 +34,11 @@ constexpr std::array<CommandInfo, 8> commands{{
     {"restart", Action::restart, "stop, then start", "Stop the project's daemon and start a new one.", ""},
     {"logs", Action::logs, "the end of the daemon's log", "Print the last lines of the daemon's log.",
      "Examples:\n  stest logs -n 200\n  stest logs -f"},
+    {"doctor", Action::doctor, "check the installation, and say how to mend it",
+     "Check stest's programs, Python, pytest, whether the worker can be forked, the project's configuration\n"
+     "and state folder, and the machine's limits. Starts no daemon and disturbs none.\n"
+     "Exit code 0: it works, though there may be warnings. 113: something must be mended.",
+     "Examples:\n  stest doctor\n  stest doctor --json"},
 }};
 
 constexpr std::string_view before_commands =
@@ -78,6 +83,7 @@ Exit codes: 0 to 5 are pytest's own (0 passed, 1 failed, 2 interrupted, 3 intern
   110  `stest run --no-wait`: other runs go on
   111  the run was silent for longer than hang_timeout, and was ended
   112  `stest verify`, `stest run --events`: only a cold run can be right
+  113  `stest doctor`: something must be mended
 
 Environment, each over its key in [tool.sprintest] of pyproject.toml where it has one:
   SPRINTEST_DIR           the folder of the daemon's files (.sprintest in the project's root)
@@ -90,6 +96,8 @@ Environment, each over its key in [tool.sprintest] of pyproject.toml where it ha
   SPRINTEST_STUCK_AFTER   silence after which stest says which test is running (30s)
   SPRINTEST_HANG_TIMEOUT  silence after which a run is ended (none)
   SPRINTEST_IDLE_TIMEOUT  idle time after which the daemon ends (2h)
+  SPRINTEST_WORKER_TIMEOUT
+                          time for the worker to answer, or to import one module (5m)
   SPRINTEST_CONCURRENCY   how many runs go at once (1)
   SPRINTEST_MEMORY_LIMIT  the most memory that the worker may hold
   SPRINTEST_VERIFY_FAILURES

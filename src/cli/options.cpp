@@ -59,6 +59,9 @@ void add_options(CLI::App& app, Options& options) {
                                                                         {"terminate", CancelHow::terminate},
                                                                         {"kill", CancelHow::kill}}));
       break;
+    case Action::doctor:
+      app.add_flag("--json", options.json, "Print the findings as JSON");
+      break;
     case Action::logs:
       app.add_flag("-f,--follow", options.follow, "Go on printing what is logged, until Ctrl-C");
       app.add_option("-n,--lines", options.lines, "How many of the last lines to print")

@@ -8,14 +8,14 @@
 
 namespace stest {
 
-enum class Action { run, verify, status, cancel, stop, start, restart, logs, print };
+enum class Action { run, verify, status, cancel, stop, start, restart, logs, doctor, print };
 
 /// A command line, understood.
 struct Options {
   Action action = Action::run;
   RunOptions run;
   CancelOptions cancel;
-  bool json = false;    ///< `status --json`
+  bool json = false;    ///< `status --json`, `doctor --json`
   bool follow = false;  ///< `logs -f`
   int lines = 50;       ///< `logs -n`
   std::string text;     ///< What `print` prints: a help text or the version.

@@ -77,6 +77,10 @@ constexpr std::array kSettings{
     Setting{
         "idle_timeout", "SPRINTEST_IDLE_TIMEOUT", kDuration, "2h", "",
         [](Config& config, const RawValue& raw) { return assign(config.idle_timeout, parse_duration(raw)); }},
+    Setting{"worker_timeout", "SPRINTEST_WORKER_TIMEOUT", kDuration, "5m", "",
+            [](Config& config, const RawValue& raw) {
+              return assign(config.worker_timeout, parse_duration(raw));
+            }},
     Setting{"concurrency", "SPRINTEST_CONCURRENCY", "a whole number from 1 to 256", "1", "",
             [](Config& config, const RawValue& raw) {
               return assign(config.concurrency, parse_int(raw, 1, 256));

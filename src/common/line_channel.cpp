@@ -45,17 +45,14 @@ std::vector<Fd> detach(msghdr& message) {
   return fds;
 }
 
-void wait_for_event(int fd, short event) {
-  pollfd entry{fd, event, 0};
-  ::poll(&entry, 1, -1);
-}
-
-/// Whether the call that just failed is to be repeated; waits where the socket is non-blocking.
-bool should_retry(int fd, short event) {
+/// Whether the call that just failed is to be repeated; waits where it would have blocked.
+bool should_retry(int fd, short event, int timeout_ms) {
   if (errno == EINTR) return true;
   if (errno != EAGAIN && errno != EWOULDBLOCK) return false;
-  wait_for_event(fd, event);
-  return true;
+  pollfd entry{fd, event, 0};
+  if (::poll(&entry, 1, timeout_ms) != 0) return true;
+  errno = ETIMEDOUT;
+  return false;
 }
 
 }  // namespace
@@ -90,9 +87,11 @@ Result<std::size_t> LineChannel::send_part(std::string_view text, std::size_t fr
   ControlBuffer control;
   if (from == 0) attach(message, control, fds);
   while (true) {
-    const ssize_t count = ::sendmsg(socket_.get(), &message, MSG_NOSIGNAL);
+    const ssize_t count = ::sendmsg(socket_.get(), &message, MSG_NOSIGNAL | MSG_DONTWAIT);
     if (count >= 0) return static_cast<std::size_t>(count);
-    if (!should_retry(socket_.get(), POLLOUT)) return errno_error("cannot send on the channel");
+    if (should_retry(socket_.get(), POLLOUT, send_patience_ms_)) continue;
+    if (errno == ETIMEDOUT) return fail(ErrorCode::worker_failed, "nobody reads on the channel");
+    return errno_error("cannot send on the channel");
   }
 }
 
@@ -120,7 +119,7 @@ Result<bool> LineChannel::read_more() {
     message.msg_control = control.bytes.data();
     message.msg_controllen = control.bytes.size();
     count = ::recvmsg(socket_.get(), &message, MSG_CMSG_CLOEXEC);
-  } while (count < 0 && should_retry(socket_.get(), POLLIN));
+  } while (count < 0 && should_retry(socket_.get(), POLLIN, -1));
   // A peer that closed without reading everything resets the connection: an end like any other.
   if (count == 0 || (count < 0 && errno == ECONNRESET)) return false;
   if (count < 0) return errno_error("cannot receive on the channel");

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <deque>
 #include <mutex>
 #include <optional>
@@ -22,8 +23,14 @@ class LineChannel {
 
   explicit LineChannel(Fd socket) : socket_(std::move(socket)) {}
 
-  /// Sends `text` and a newline; `fds` stay the caller's. Errors: the other side is gone.
+  /// Sends `text` and a newline; `fds` stay the caller's. Errors: the other side is gone; `worker_failed`
+  /// when it has not read for as long as `set_send_patience` allows. The channel is then of no more use.
   Status send(std::string_view text, const std::vector<int>& fds = {});
+
+  /// Without it `send` waits for a reader for ever. To be called before the first `send`.
+  void set_send_patience(std::chrono::milliseconds patience) {
+    send_patience_ms_ = static_cast<int>(patience.count());
+  }
 
   /// Blocks for the next whole line; nothing once the other side has closed. A line may have any
   /// length up to `max_line`.
@@ -44,6 +51,7 @@ class LineChannel {
   void split(std::string_view bytes, std::vector<Fd> fds);
 
   Fd socket_;
+  int send_patience_ms_ = -1;
   std::mutex write_mutex_;
   std::deque<Line> lines_;  ///< Read, but not yet received.
   Line partial_;            ///< The line whose end has not been read.

@@ -90,6 +90,7 @@ json message_json(const DumpStack& message) { return {{"type", "dump_stack"}, {"
 json message_json(const Signal& message) {
   return {{"type", "signal"}, {"id", message.id}, {"signal", message.signal}};
 }
+json message_json(const Ping& message) { return {{"type", "ping"}, {"id", message.id}}; }
 json message_json(const Shutdown&) { return {{"type", "shutdown"}}; }
 json message_json(const Ready& message) {
   return {{"type", "ready"},
@@ -127,6 +128,7 @@ json message_json(const Done& message) {
           {"error", bytes_to_json(message.error)},
           {"left", std::move(left)}};
 }
+json message_json(const Pong& message) { return {{"type", "pong"}, {"id", message.id}}; }
 json message_json(const Unfit& message) {
   return {{"type", "unfit"},
           {"module", bytes_to_json(message.module)},
@@ -157,6 +159,7 @@ void read(FieldReader& fields, Signal& out) {
   fields.read("signal", out.signal);
 }
 void read(FieldReader& fields, DumpStack& out) { fields.read("id", out.id); }
+void read(FieldReader& fields, Ping& out) { fields.read("id", out.id); }
 void read(FieldReader&, Shutdown&) {}
 void read(FieldReader& fields, Ready& out) {
   fields.read("protocol", out.protocol);
@@ -211,6 +214,7 @@ void read(FieldReader& fields, Done& out) {
     item.read("command", process.command);
   });
 }
+void read(FieldReader& fields, Pong& out) { fields.read("id", out.id); }
 void read(FieldReader& fields, Unfit& out) {
   fields.read("module", out.module);
   fields.read("reason", out.reason);
@@ -230,20 +234,22 @@ struct Parser {
   Result<Message> (*parse)(FieldReader&);
 };
 
-constexpr std::array<Parser<ToWorker>, 6> kToWorker{{
+constexpr std::array<Parser<ToWorker>, 7> kToWorker{{
     {"preload", parse<ToWorker, Preload>},
     {"hold_project", parse<ToWorker, HoldProject>},
     {"run_test", parse<ToWorker, RunTest>},
     {"signal", parse<ToWorker, Signal>},
     {"dump_stack", parse<ToWorker, DumpStack>},
+    {"ping", parse<ToWorker, Ping>},
     {"shutdown", parse<ToWorker, Shutdown>},
 }};
 
-constexpr std::array<Parser<FromWorker>, 5> kFromWorker{{
+constexpr std::array<Parser<FromWorker>, 6> kFromWorker{{
     {"ready", parse<FromWorker, Ready>},
     {"importing", parse<FromWorker, Importing>},
     {"started", parse<FromWorker, Started>},
     {"done", parse<FromWorker, Done>},
+    {"pong", parse<FromWorker, Pong>},
     {"unfit", parse<FromWorker, Unfit>},
 }};
 

@@ -115,10 +115,17 @@ void wait_for_end(Service& service, int signal_fd, Children& children) {
   }
 }
 
-/// Serves until the end. Errors: the socket cannot be made.
+/// Names the way out where a file cannot be written: a full disk, most likely.
+Status on_disk(Status written) {
+  if (!written) written.error().hint = "Make room, or choose another folder with SPRINTEST_DIR.";
+  return written;
+}
+
+/// Serves until the end. Errors: the socket or the status file cannot be made.
 Status serve(const RuntimePaths& paths, Service& service, Children& children, int signal_fd,
              Readiness& readiness) {
   HttpServer server(service);
+  if (auto told = on_disk(service.is_announced()); !told) return told;
   if (auto bound = server.bind(paths.socket); !bound) return bound;
   auto served = std::async(std::launch::async, [&server] { server.serve(); });
   readiness.report({});
@@ -144,7 +151,7 @@ Status start(const DaemonOptions& options, int signal_fd, Readiness& readiness) 
     return logging;
   auto lock = take_lock(options, paths);
   if (!lock) return tl::unexpected(lock.error());
-  if (auto written = lock->write_holder(getpid()); !written) return written;
+  if (auto written = on_disk(lock->write_holder(getpid())); !written) return written;
   if (auto adopted = Children::adopt_orphans(); !adopted) return adopted;
   Children children;
   Service service(service_options(paths, config, foreground), children);

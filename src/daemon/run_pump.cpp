@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <array>
+#include <csignal>
 #include <utility>
 
 namespace stest {
@@ -70,6 +71,7 @@ RunPump::RunPump(WorkerProcess& worker, Run& run, const Listener& listener)
       run_(run),
       listener_(listener),
       silence_(run.config, Clock::now()),
+      answers_(run.config.worker_timeout, Clock::now()),
       checked_(Clock::now()),
       mode_(mode_of(run.config)),
       holds_back_(mode_ != protocol::RunMode::clean) {}
@@ -88,6 +90,7 @@ RunReport RunPump::run() {
   // Before `drain`: a client that vanishes now changes nothing any more.
   report_.cancelled = run_.control.strongest();
   report_.cancel_reason = run_.control.reason();
+  look_for_oom();
   drain();
   release();
   report_.nodeid = lines_.nodeid();
@@ -140,10 +143,13 @@ Status RunPump::launch() {
   auto mailbox = worker_.open_mailbox(run_.id);
   if (!mailbox) return tl::unexpected(mailbox.error());
   mailbox_ = *mailbox;
+  oom_.emplace(worker_.pid());  // Whose cgroup the tests' process will be in.
+  answers_.asked();
   // A worker that dies here is seen in the mailbox, which knows how it died.
   if (auto sent = worker_.send(message_for(run_, mode_), ends.fds()); !sent) {
     spdlog::warn("run {}: {}", run_.id, sent.error().message);
-    worker_.kill();
+    // Of one that does not read, `answers_` will know.
+    if (sent.error().code != ErrorCode::worker_failed) worker_.kill();
     return {};
   }
   run_.control.attach([this](int signal) { (void)worker_.send(protocol::Signal{run_.id, signal}); });
@@ -163,6 +169,7 @@ void RunPump::step() {
   if (polled[2].revents) read_events();
   if (polled[4].revents) silence_.read();
   check_client();
+  check_worker();
   check_silence();
   escalate();
 }
@@ -177,15 +184,21 @@ int RunPump::poll_timeout() const {
 
 void RunPump::read_mail() {
   const auto content = mailbox_->take();
+  if (!content.messages.empty()) answers_.answered();
   for (const auto& message : content.messages) {
     if (const auto* started = std::get_if<protocol::Started>(&message)) {
+      runner_ = started->pid;
+      has_begun_ = true;
       emit(event::Started{run_.id, started->pid});
     } else if (const auto* done = std::get_if<protocol::Done>(&message)) {
       report_.done = *done;
       report_.left.insert(report_.left.end(), done->left.begin(), done->left.end());
     }
   }
-  if (content.death) report_.worker_death = content.death;
+  if (!content.death) return;
+  report_.worker_death = content.death;
+  report_.given_up = worker_.why_given_up();
+  report_.may_be_repeated = !report_.given_up.empty() && !has_begun_;
 }
 
 void RunPump::read_output(Fd& pipe, Stream stream) {
@@ -193,6 +206,7 @@ void RunPump::read_output(Fd& pipe, Stream stream) {
   if (!read || read->end) return pipe.reset();
   if (read->would_block) return;
   const auto size = read->data.size();
+  has_begun_ = true;
   take(event::Output{stream, std::move(read->data)}, size);
   silence_.heard(Clock::now());
 }
@@ -212,7 +226,9 @@ void RunPump::release() {
 void RunPump::read_events() {
   auto read = read_some(events_.get(), read_limit);
   if (!read || read->end) return events_.reset();
-  if (!read->would_block) take_events(read->data);
+  if (read->would_block) return;
+  has_begun_ = true;
+  take_events(read->data);
 }
 
 void RunPump::take_events(std::string_view bytes) {
@@ -262,6 +278,26 @@ void RunPump::client_vanished() {
   vanished_ = Clock::now();
   spdlog::info("run {}: the client is gone; interrupting the tests", run_.id);
   run_.control.cancel(CancelHow::interrupt, CancelReason::vanished);
+}
+
+/// A worker never has a reason not to answer: all that takes long is done by its children.
+void RunPump::check_worker() {
+  answers_.tick(Clock::now());
+  if (over()) return;
+  if (answers_.is_over()) {
+    answers_.answered();  // Its death is the answer.
+    worker_.give_up("did not answer for " + seconds_text(run_.config.worker_timeout));
+  } else if (answers_.should_ask()) {
+    answers_.asked();
+    (void)worker_.send(protocol::Ping{run_.id});
+  }
+}
+
+void RunPump::look_for_oom() {
+  const auto signal = report_.done           ? report_.done->signal
+                      : report_.worker_death ? report_.worker_death->signal
+                                             : std::nullopt;
+  if (signal == SIGKILL && oom_) report_.oom = oom_->evidence(report_.done ? runner_ : worker_.pid());
 }
 
 void RunPump::check_silence() {

@@ -4,7 +4,9 @@
 #include <optional>
 
 #include "common/fd.hpp"
+#include "daemon/answer_watch.hpp"
 #include "daemon/event_lines.hpp"
+#include "daemon/oom_watch.hpp"
 #include "daemon/run.hpp"
 #include "daemon/run_result.hpp"
 #include "daemon/silence_watch.hpp"
@@ -48,6 +50,8 @@ class RunPump {
   void emit(const Event& event);
   void check_client();
   void client_vanished();
+  void check_worker();
+  void look_for_oom();
   void check_silence();
   void escalate();
 
@@ -61,6 +65,10 @@ class RunPump {
   Fd events_;
   EventLines lines_;
   SilenceWatch silence_;
+  AnswerWatch answers_;  ///< Of the worker.
+  std::optional<OomWatch> oom_;
+  int runner_ = 0;                             ///< The tests' process.
+  bool has_begun_ = false;                     ///< Something was heard of the tests' process.
   std::optional<Clock::time_point> vanished_;  ///< When the client was found gone.
   std::optional<Clock::time_point> hung_;      ///< When it had been silent for too long.
   std::optional<Clock::time_point> killed_;    ///< When a cancel by SIGKILL was seen.

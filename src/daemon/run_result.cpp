@@ -3,6 +3,7 @@
 #include <array>
 #include <csignal>
 #include <cstdio>
+#include <sstream>
 #include <utility>
 
 namespace stest {
@@ -37,12 +38,19 @@ std::string place(Phase phase, const std::string& nodeid) {
   return "after the last test";
 }
 
-event::Done died_by_signal(int signal, Phase phase, const std::string& nodeid) {
-  if (signal == SIGKILL) {
-    return result(ExitCode::killed, Outcome::killed,
-                  "the tests' process was killed by SIGKILL, probably out of memory, " + place(phase, nodeid),
-                  "The kernel's log names the process if memory ran out: dmesg | grep -i oom");
+event::Done killed(const std::string& where, const std::optional<std::string>& oom) {
+  auto message = "the tests' process was killed by SIGKILL " + where;
+  if (oom) {
+    return result(ExitCode::killed, Outcome::killed, message + "; " + oom_text(*oom),
+                  "Have the tests use less memory, or raise the limit.");
   }
+  return result(ExitCode::killed, Outcome::killed, message + "; it is mostly for want of memory",
+                "The kernel's log names the process if memory ran out: dmesg | grep -i oom");
+}
+
+event::Done died_by_signal(int signal, Phase phase, const std::string& nodeid,
+                           const std::optional<std::string>& oom) {
+  if (signal == SIGKILL) return killed(place(phase, nodeid), oom);
   return result(ExitCode::crashed, Outcome::crashed,
                 "the tests' process " + describe({.code = {}, .signal = signal}) + " " + place(phase, nodeid),
                 signal == SIGSEGV ? "Run with -X faulthandler or PYTHONFAULTHANDLER=1 to see where." : "");
@@ -55,10 +63,11 @@ event::Done exited_early(int code, Phase phase, const std::string& nodeid) {
                     ", as os._exit(" + std::to_string(code) + ") does; pytest did not finish");
 }
 
-event::Done worker_died(const ExitStatus& status, const std::string& nodeid) {
-  const auto where = nodeid.empty() ? std::string(" during the run") : " while running " + nodeid;
-  return result(ExitCode::worker_failed, Outcome::internal_error,
-                "stest's worker " + describe(status) + where,
+event::Done worker_died(const RunReport& report) {
+  auto text = report.given_up.empty() ? describe(*report.worker_death) : report.given_up + " and was killed";
+  text += report.nodeid.empty() ? std::string(" during the run") : " while running " + report.nodeid;
+  if (report.oom && report.given_up.empty()) text += "; " + oom_text(*report.oom);
+  return result(ExitCode::worker_failed, Outcome::internal_error, "stest's worker " + text,
                 "The next run starts a new worker. `stest logs` shows what the last one wrote.");
 }
 
@@ -89,7 +98,8 @@ event::Done hung(const RunReport& report, const std::string& nodeid) {
                     ", longer than hang_timeout allows, and was ended");
 }
 
-event::Done result_of_process(const protocol::Done& done, const std::string& nodeid) {
+event::Done result_of_process(const protocol::Done& done, const std::string& nodeid,
+                              const std::optional<std::string>& oom) {
   if (!done.error.empty()) {
     return result(ExitCode::worker_failed, Outcome::internal_error,
                   "stest's worker could not start the tests' process: " + done.error,
@@ -105,13 +115,21 @@ event::Done result_of_process(const protocol::Done& done, const std::string& nod
                   "no warm process can run these tests: " + nodeid,
                   "`stest run --cold` runs them in a fresh process; `stest` alone does so by itself.");
   }
-  if (done.signal) return died_by_signal(*done.signal, done.phase, nodeid);
+  if (done.signal) return died_by_signal(*done.signal, done.phase, nodeid, oom);
   const int code = done.exit_code.value_or(static_cast<int>(ExitCode::internal_error));
   if (done.phase < Phase::session_finished) return exited_early(code, done.phase, nodeid);
   return result(static_cast<ExitCode>(code), outcome_of_pytest(code), "");
 }
 
 }  // namespace
+
+std::string seconds_text(std::chrono::milliseconds time) {
+  std::ostringstream text;
+  text << std::chrono::duration<double>(time).count() << " s";
+  return text.str();
+}
+
+std::string oom_text(const std::string& evidence) { return "the kernel's OOM killer did it: " + evidence; }
 
 std::string describe(const ExitStatus& status) {
   if (status.signal) {
@@ -148,10 +166,10 @@ event::Done result_of(const RunReport& report) {
   if (report.cancel_reason == CancelReason::hung) return hung(report, nodeid);
   if (ended_by_cancel(report)) return cancelled(report.cancel_reason, "before pytest finished");
   if (!report.done) {
-    if (report.worker_death) return worker_died(*report.worker_death, report.nodeid);
+    if (report.worker_death) return worker_died(report);
     return failed_result({ErrorCode::worker_failed, report.launch_error, ""});
   }
-  return result_of_process(*report.done, nodeid);
+  return result_of_process(*report.done, nodeid, report.oom);
 }
 
 }  // namespace stest

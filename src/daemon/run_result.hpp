@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <optional>
 #include <string>
 #include <vector>
@@ -16,8 +17,11 @@ namespace stest {
 struct RunReport {
   std::optional<protocol::Done> done;
   std::optional<ExitStatus> worker_death;
-  std::string launch_error;  ///< Why the run could not be handed to the worker.
-  std::string nodeid;        ///< The test that ran last, where the worker cannot tell.
+  std::string launch_error;        ///< Why the run could not be handed to the worker.
+  std::string nodeid;              ///< The test that ran last, where the worker cannot tell.
+  std::string given_up;            ///< Why the daemon killed the worker, to follow "it"; else empty.
+  bool may_be_repeated = false;    ///< The worker was given up, and the run had not begun.
+  std::optional<std::string> oom;  ///< What speaks for an OOM kill; see `OomWatch`.
   std::optional<CancelHow> cancelled;
   std::optional<CancelReason> cancel_reason;
   double silent_s = 0;  ///< How long the run was silent that was ended for it.
@@ -37,6 +41,12 @@ event::Done failed_result(const Error& error);
 
 /// What the client is told of processes that a run has left behind: "the tests have left 2 processes …".
 std::string describe(const std::vector<protocol::Done::Left>& left);
+
+/// "300 s"; "0.5 s".
+std::string seconds_text(std::chrono::milliseconds time);
+
+/// "the kernel's OOM killer did it: …"
+std::string oom_text(const std::string& evidence);
 
 /// "died by SIGSEGV (signal 11)", "ended with exit status 3".
 std::string describe(const ExitStatus& status);

@@ -127,17 +127,24 @@ std::optional<event::Done> Service::await_turn(const Run& run, const Listener& l
   return cancelled_result(run.control.reason());
 }
 
+/// A worker that does not begin the run has stopped answering: the next one gets it, and its receipt says so.
 event::Done Service::run_on_worker(Run& run, const Listener& listener) {
+  const auto report = try_on_worker(run, listener);
+  const bool again = report && report->may_be_repeated && !run.control.strongest();
+  const auto last = again ? try_on_worker(run, listener) : report;
+  if (last) return result_of(*last);
+  if (last.error().code == ErrorCode::cancelled) return cancelled_result(run.control.reason());
+  spdlog::error("run {}: {}", run.id, last.error().message);
+  return failed_result(last.error());
+}
+
+Result<RunReport> Service::try_on_worker(Run& run, const Listener& listener) {
   auto lease = manager_.acquire(run, listener);
-  if (!lease) {
-    if (lease.error().code == ErrorCode::cancelled) return cancelled_result(run.control.reason());
-    spdlog::error("run {}: {}", run.id, lease.error().message);
-    return failed_result(lease.error());
-  }
-  const auto report = RunPump(lease->worker(), run, listener).run();
+  if (!lease) return tl::unexpected(lease.error());
+  auto report = RunPump(lease->worker(), run, listener).run();
   manager_.learn(*lease, run, report.lessons);
   tell_left(run, report.left, listener);
-  return result_of(report);
+  return report;
 }
 
 void Service::tell_left(const Run& run, std::vector<protocol::Done::Left> left, const Listener& listener) {

@@ -9,6 +9,7 @@
 
 #include "daemon/children.hpp"
 #include "daemon/run_queue.hpp"
+#include "daemon/run_result.hpp"
 #include "daemon/status_board.hpp"
 #include "daemon/worker_manager.hpp"
 
@@ -58,6 +59,9 @@ class Service {
   /// The body of `GET /v1/status`.
   nlohmann::json status() const;
 
+  /// Whether clients can find the daemon. Errors: the status file could not be written.
+  Status is_announced() const { return board_.last_write(); }
+
   /// Takes no more runs; `now` cancels those that there are, `idle` lets them end.
   void stop(StopWhen when);
 
@@ -80,6 +84,7 @@ class Service {
   std::optional<event::Done> await_turn(const Run& run, const Listener& listener);
   event::Done run_on_worker(Run& run, const Listener& listener);
   void tell_left(const Run& run, std::vector<protocol::Done::Left> left, const Listener& listener);
+  Result<RunReport> try_on_worker(Run& run, const Listener& listener);
   void finish(const Run& run, const event::Done& done, const std::vector<std::string>& receipts);
   void refresh_status();
   std::string state(bool busy) const;

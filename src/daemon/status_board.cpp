@@ -19,14 +19,19 @@ void StatusBoard::refresh(const std::function<std::string()>& state) {
   if (written_.state != now) written_.since = static_cast<std::uint64_t>(std::time(nullptr));
   written_.state = std::move(now);
   written_.last_result = last_result_;
-  const auto done = write_status(file_, written_);
-  if (!done) spdlog::error("{} cannot be written: {}", file_.string(), done.error().message);
-  current_ = done.has_value();
+  last_write_ = write_status(file_, written_);
+  current_ = last_write_.has_value();
+  if (!current_) spdlog::error("{} cannot be written: {}", file_.string(), last_write_.error().message);
 }
 
 void StatusBoard::set_last_result(nlohmann::json result) {
   std::lock_guard lock(mutex_);
   last_result_ = std::move(result);
+}
+
+Status StatusBoard::last_write() const {
+  std::lock_guard lock(mutex_);
+  return last_write_;
 }
 
 nlohmann::json StatusBoard::last_result() const {

@@ -22,6 +22,9 @@ class StatusBoard {
   void set_last_result(nlohmann::json result);
   nlohmann::json last_result() const;
 
+  /// How the last writing of the file went.
+  Status last_write() const;
+
   /// What never changes.
   const DaemonStatus& constants() const { return constants_; }
 
@@ -34,6 +37,7 @@ class StatusBoard {
   mutable std::mutex mutex_;
   DaemonStatus written_;
   nlohmann::json last_result_;
+  Status last_write_;
   bool current_ = false;  ///< Whether the file says what `written_` says.
   bool retired_ = false;
 };

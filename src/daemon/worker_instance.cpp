@@ -27,9 +27,19 @@ Restart why_it_ended(const WorkerInstance& instance) {
     return {RestartReason::unfit_module,
             instance.unfit->module + " cannot be preloaded: " + instance.unfit->reason};
   }
-  std::string text = "it " + stest::describe(instance.exit);
+  std::string text = "it " + instance.end_text;
   if (!instance.importing.empty()) text += " while importing " + instance.importing;
   return {RestartReason::died, std::move(text)};
+}
+
+std::string how_it_ended(const WorkerInstance& instance, const ExitStatus& status) {
+  if (auto given_up = instance.process->why_given_up(); !given_up.empty()) return given_up;
+  auto text = stest::describe(status);
+  // Once it serves runs, what was counted since may have been one of these.
+  const bool imports = instance.state < WorkerInstance::State::ready;
+  if (status.signal != SIGKILL || !imports || instance.dismissed || !instance.oom) return text;
+  const auto evidence = instance.oom->evidence(instance.process->pid());
+  return evidence ? text + "; " + oom_text(*evidence) : text;
 }
 
 bool asked_for(const std::vector<std::string>& asked, const std::string& module) {
@@ -61,6 +71,7 @@ std::string_view name(WorkerInstance::State state) {
 }
 
 std::optional<protocol::Ready::LeftOut> WorkerInstance::end(const ExitStatus& status) {
+  end_text = how_it_ended(*this, status);
   state = State::ended;
   exit = status;
   if (unfit && asked_for(asked, unfit->module)) {
@@ -79,7 +90,7 @@ std::optional<ImportClock::Seconds> WorkerInstance::time_left(
 
 Error WorkerInstance::failure(const std::filesystem::path& log_file) const {
   if (refused) return *refused;
-  Error error{ErrorCode::worker_failed, "stest's worker " + stest::describe(exit) + " before it was ready",
+  Error error{ErrorCode::worker_failed, "stest's worker " + end_text + " before it was ready",
               "`stest logs` shows its output."};
   if (unfit) {
     const auto culprit = unfit->module.empty() ? "" : unfit->module + ": ";
@@ -132,13 +143,17 @@ void WorkerInstance::learn_project(const RunRequest& request, const Lessons& les
 
 std::optional<protocol::ToWorker> WorkerInstance::next_task(protocol::Preload preload) {
   state = State::warming;
+  ++signs;
+  holds_project = false;
   if (!preload.modules.empty()) {
+    oom.emplace(process->pid());
     spdlog::info("worker {} imports {} modules", process->pid(), preload.modules.size());
     project_is_due = project.has_value();  // It ends the process that held them.
     import_clock.start();
     return preload;
   }
   if (std::exchange(project_is_due, false)) {
+    holds_project = true;
     spdlog::info("worker {} has a process hold {} project modules", process->pid(), project->modules.size());
     return *project;
   }

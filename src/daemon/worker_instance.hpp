@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "daemon/event_lines.hpp"
+#include "daemon/oom_watch.hpp"
 #include "daemon/worker_key.hpp"
 #include "daemon/worker_process.hpp"
 
@@ -62,8 +63,12 @@ struct WorkerInstance {
   SitesState sites;       ///< At the time of the greeting.
   std::optional<protocol::Unfit> unfit;
   std::optional<Error> refused;  ///< Why the daemon killed it.
+  std::uint64_t signs = 0;       ///< How often something was heard from it or asked of it.
+  bool holds_project = false;    ///< What it does, or did last, is to hold the project's modules.
+  std::optional<OomWatch> oom;   ///< Since it was last given something to import.
   bool dismissed = false;        ///< The daemon ended it, through no fault of any module.
   ExitStatus exit;
+  std::string end_text;                            ///< How it ended, to follow "it".
   std::optional<protocol::Ready::LeftOut> lesson;  ///< The module that its end is blamed on.
 
   /// What a process is to hold for the runs in `reload = "surgical"`, as the last of them taught.

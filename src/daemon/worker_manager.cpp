@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "common/log_tail.hpp"
+#include "daemon/answer_watch.hpp"
 #include "daemon/run_result.hpp"
 
 namespace stest {
@@ -170,9 +171,17 @@ Result<WorkerManager::Instance> WorkerManager::start(const Attempt& attempt) {
 }
 
 /// True when the worker is ready for the run, false when another one is to be tried.
-Result<bool> WorkerManager::await_ready(const WorkerInstance& instance, Attempt& attempt) {
+Result<bool> WorkerManager::await_ready(WorkerInstance& instance, Attempt& attempt) {
+  const auto timeout = attempt.run.config.worker_timeout;
+  AnswerWatch watch(timeout, AnswerWatch::Clock::now());
   std::unique_lock lock(mutex_);
-  while (instance.state != State::ended) {
+  for (std::uint64_t seen = instance.signs + 1; instance.state != State::ended;) {
+    if (std::exchange(seen, instance.signs) != instance.signs) watch.asked();
+    watch.tick(AnswerWatch::Clock::now());
+    if (watch.is_over()) {
+      watch.answered();  // Its death is the answer.
+      give_up(instance, timeout);
+    }
     if (stopped_) return tl::unexpected(given_up());
     // What was read while importing may have made the run need another worker after all.
     if (instance.state == State::ready) return !instance.unfit_for(attempt.key, std::nullopt);
@@ -189,12 +198,23 @@ Result<bool> WorkerManager::await_ready(const WorkerInstance& instance, Attempt&
   return false;
 }
 
+/// It is stopped, or waits for what will not come; that it ends is heard of elsewhere.
+void WorkerManager::give_up(WorkerInstance& instance, std::chrono::milliseconds timeout) {
+  const auto limit = seconds_text(timeout);
+  if (!instance.importing.empty()) {
+    instance.unfit = protocol::Unfit{instance.importing, "its import did not end within " + limit};
+  }
+  if (instance.holds_project) may_hold_project_ = false;
+  instance.process->give_up("did not answer for " + limit +
+                            (instance.holds_project ? ", when it loaded the project's modules" : ""));
+}
+
 /// Whether the next worker may do better than this one, which ended before it was ready.
 bool WorkerManager::may_retry(const WorkerInstance& instance, Attempt& attempt) {
+  if (instance.unfit && instance.lesson) return true;  // Each time one module less: this comes to an end.
   // SIGKILL comes from outside (a person, the kernel out of memory) and says nothing of a module.
   if (instance.exit.signal == SIGKILL) return !std::exchange(attempt.after_kill, true);
   if (!instance.lesson) return false;
-  if (instance.unfit) return true;  // Each time one module less: this comes to an end.
   return !std::exchange(attempt.without_learned, true);
 }
 
@@ -223,7 +243,8 @@ void WorkerManager::learn(const WorkerLease& lease, const Run& run, const Lesson
   std::lock_guard lock(mutex_);
   auto& instance = *lease.instance_;
   log_failure(store_.learn(lessons.modules, lessons.path, instance.ready.site_dirs));
-  if (mode_of(run.config) == protocol::RunMode::surgical) instance.learn_project(run.request, lessons);
+  const bool holds = may_hold_project_ && mode_of(run.config) == protocol::RunMode::surgical;
+  if (holds) instance.learn_project(run.request, lessons);
 }
 
 void WorkerManager::preload_learned() {
@@ -272,6 +293,7 @@ nlohmann::json WorkerManager::describe() const {
 void WorkerManager::on_message(WorkerInstance& instance, const protocol::FromWorker& message) {
   if (const auto* ready = std::get_if<protocol::Ready>(&message)) return on_ready(instance, *ready);
   std::unique_lock lock(mutex_);
+  ++instance.signs;
   if (const auto* importing = std::get_if<protocol::Importing>(&message)) {
     instance.importing = importing->module;
   } else if (const auto* unfit = std::get_if<protocol::Unfit>(&message)) {

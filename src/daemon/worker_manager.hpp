@@ -83,7 +83,8 @@ class WorkerManager {
   Result<Instance> replace(std::unique_lock<std::mutex>& lock, Attempt& attempt, const Restart& why);
   std::optional<Restart> reason_to_replace(const Attempt& attempt) const;
   Result<Instance> start(const Attempt& attempt);
-  Result<bool> await_ready(const WorkerInstance& instance, Attempt& attempt);
+  Result<bool> await_ready(WorkerInstance& instance, Attempt& attempt);
+  void give_up(WorkerInstance& instance, std::chrono::milliseconds timeout);
   void tell_news(WorkerInstance& instance, const Listener& listener);
   static bool may_retry(const WorkerInstance& instance, Attempt& attempt);
   void drop(Instance instance);
@@ -104,6 +105,7 @@ class WorkerManager {
   Instance current_;
   bool replacing_ = false;  ///< A thread ends or starts the worker without the lock.
   bool stopped_ = false;
+  bool may_hold_project_ = true;   ///< False once that did not come to an end.
   std::set<std::uint64_t> turns_;  ///< Of the runs that wait for a claim, by arrival.
   std::uint64_t last_turn_ = 0;
 };

@@ -12,6 +12,8 @@ namespace stest {
 namespace {
 
 constexpr int channel_fd = 3;  ///< The worker's end, in the worker.
+/// A worker that does not read has stopped; what is sent to it fits into the socket, nearly always.
+constexpr std::chrono::seconds send_patience{60};
 /// What a worker gets to exit after it has closed its channel.
 constexpr std::chrono::seconds exit_grace{2};
 
@@ -51,6 +53,16 @@ Result<int> start(const WorkerCommand& command, int channel, Children& children)
   return children.spawn(options);
 }
 
+/// The run that a message is about, if any.
+std::optional<std::uint64_t> run_of(const protocol::FromWorker& message) {
+  return std::visit(
+      [](const auto& kind) -> std::optional<std::uint64_t> {
+        if constexpr (requires { kind.id; }) return kind.id;
+        return std::nullopt;
+      },
+      message);
+}
+
 }  // namespace
 
 Result<std::unique_ptr<WorkerProcess>> WorkerProcess::spawn(const WorkerCommand& command,
@@ -63,6 +75,11 @@ Result<std::unique_ptr<WorkerProcess>> WorkerProcess::spawn(const WorkerCommand&
                 "Is stest installed completely? Its executables belong in one folder.");
   }
   return std::unique_ptr<WorkerProcess>(new WorkerProcess(*pid, std::move(pair->first), children));
+}
+
+WorkerProcess::WorkerProcess(int pid, Fd channel, Children& children)
+    : pid_(pid), channel_(std::move(channel)), children_(children) {
+  channel_.set_send_patience(send_patience);
 }
 
 void WorkerProcess::listen(Callbacks callbacks) {
@@ -111,6 +128,20 @@ void WorkerProcess::stop(std::chrono::milliseconds grace) {
 
 void WorkerProcess::kill() { children_.signal(pid_, SIGKILL); }
 
+void WorkerProcess::give_up(std::string why) {
+  {
+    std::lock_guard lock(mutex_);
+    if (why_given_up_.empty()) why_given_up_ = std::move(why);
+  }
+  spdlog::warn("killing worker {}: it {}", pid_, why_given_up());
+  kill();
+}
+
+std::string WorkerProcess::why_given_up() const {
+  std::lock_guard lock(mutex_);
+  return why_given_up_;
+}
+
 void WorkerProcess::read_all() {
   for (;;) {
     auto line = channel_.receive();
@@ -132,20 +163,17 @@ bool WorkerProcess::dispatch(const std::string& line) {
     kill();
     return false;
   }
-  if (const auto* started = std::get_if<protocol::Started>(&*message)) {
-    deliver(started->id, *message);
-  } else if (const auto* done = std::get_if<protocol::Done>(&*message)) {
-    deliver(done->id, *message);
-  } else {
-    callbacks_.message(*message);
-  }
+  if (!deliver(*message)) callbacks_.message(*message);
   return true;
 }
 
-void WorkerProcess::deliver(std::uint64_t id, const protocol::FromWorker& message) {
+bool WorkerProcess::deliver(const protocol::FromWorker& message) {
+  const auto id = run_of(message);
+  if (!id) return false;
   std::lock_guard lock(mutex_);
-  const auto found = mailboxes_.find(id);
+  const auto found = mailboxes_.find(*id);
   if (found != mailboxes_.end()) found->second->put(message);
+  return true;
 }
 
 void WorkerProcess::await_exit() {

@@ -37,7 +37,7 @@ class WorkerProcess {
  public:
   /// Both are called in the reading thread, which must not destroy the object.
   struct Callbacks {
-    std::function<void(const protocol::FromWorker&)> message;  ///< Ready, Importing, Unfit.
+    std::function<void(const protocol::FromWorker&)> message;  ///< What is not about a run.
     std::function<void(const ExitStatus&)> ended;              ///< The last call of all.
   };
 
@@ -65,14 +65,18 @@ class WorkerProcess {
   void stop(std::chrono::milliseconds grace);
 
   void kill();
+  /// The same for a worker that does not do what it should; `why` follows "it", and the first one counts.
+  void give_up(std::string why);
+  /// Why it was given up; empty if it was not.
+  std::string why_given_up() const;
 
  private:
-  WorkerProcess(int pid, Fd channel, Children& children)
-      : pid_(pid), channel_(std::move(channel)), children_(children) {}
+  WorkerProcess(int pid, Fd channel, Children& children);
 
   void read_all();
   bool dispatch(const std::string& line);
-  void deliver(std::uint64_t id, const protocol::FromWorker& message);
+  /// To the run that it is about; false if it is about none.
+  bool deliver(const protocol::FromWorker& message);
   void await_exit();
   bool wait_for_exit(std::chrono::milliseconds limit);
   void announce_end();
@@ -82,7 +86,8 @@ class WorkerProcess {
   Children& children_;
   Callbacks callbacks_;
 
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
+  std::string why_given_up_;
   std::condition_variable changed_;
   std::map<std::uint64_t, std::shared_ptr<Mailbox>> mailboxes_;
   std::optional<ExitStatus> exit_;  ///< Set when the process was collected and its descendants killed.

@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 
 from .harness import Project
+from .modes import MODES
+from .warmth import Warmth
 
 CRASHED, KILLED = 105, 106  # include/stest/exit_code.hpp
 
@@ -46,6 +48,29 @@ def test_death_in_a_test(project: Project, death: str, code: int, named: str) ->
     assert named in finished.errors
     assert "test_it.py::test_dies" in finished.errors
     assert_next_run_works(project)
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize(("death", "code", "named"), DEATHS)
+def test_the_next_run_after_a_death_is_warm(
+    project: Project, death: str, code: int, named: str, mode: str
+) -> None:
+    """The zygote lives on, with all that it has imported, whatever process the tests were in."""
+    warmth = Warmth(project, MODES[mode])
+    project.write("test_it.py", f"{IMPORTS}def test_dies():\n    {death}\n")
+    finished = project.stest("test_it.py", env=MODES[mode]).expect(code)
+    assert named in finished.errors
+    assert "test_it.py::test_dies" in finished.errors
+    warmth.assert_kept()
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_endless_recursion_is_a_plain_failure(project: Project, mode: str) -> None:
+    project.write("test_it.py", "def test_deep():\n    def f(): f()\n    f()\ndef test_after(): pass\n")
+    assert "RecursionError" in project.plain().expect(1).text
+    finished = project.stest(env=MODES[mode]).expect(1)
+    assert "RecursionError" in finished.text
+    assert "1 failed, 1 passed" in finished.text
 
 
 @pytest.mark.parametrize(

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import stat
+import subprocess
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
-from .harness import STEST, Project, wait_for
+from .harness import STEST, WAITING_TEST, Project, wait_for
+from .modes import MODES
 
-NOT_RUNNING = 108  # include/stest/exit_code.hpp
+CANCELLED, NOT_RUNNING = 107, 108  # include/stest/exit_code.hpp
 
 
 @pytest.fixture
@@ -116,6 +121,92 @@ def test_client_does_not_link_python(fine: Project) -> None:
     linked = fine.finish(fine.start(str(STEST), program=("ldd",))).expect(0).text
     assert "libc.so" in linked
     assert "libpython" not in linked
+
+
+def test_idle_worker_is_released_and_the_daemon_waits_longer(fine: Project) -> None:
+    fine.configure(sprintest="idle_timeout = '3s'")
+    fine.stest().expect(0)
+    (daemon,) = fine.daemons()
+    wait_for(lambda: not fine.processes("stest-worker"), "the end of the idle worker", 30)
+    assert fine.daemons() == [daemon]
+    assert fine.status()["worker"] is None
+    assert "started worker" in fine.stest().expect(0).errors
+    assert fine.daemons() == [daemon]
+
+
+def test_a_run_is_no_idle_time(fine: Project) -> None:
+    fine.configure(sprintest="idle_timeout = '100ms'")
+    fine.write("test_it.py", "import time\ndef test(): time.sleep(2)")
+    fine.stest().expect(0)
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_stop_ends_everything_and_leaves_the_folder_clean(fine: Project, mode: str) -> None:
+    """What stays: the log, what runs have taught, the lock's file, which nobody holds, and .gitignore."""
+    fine.install("taught.py", "")
+    fine.write("test_it.py", "import taught\ndef test(): pass")
+    fine.stest(env=MODES[mode]).expect(0)
+    fine.write("test_it.py", WAITING_TEST)
+    client = fine.start(env=MODES[mode])
+    fine.await_file("started")
+    fine.stest("stop").expect(0)
+    assert not fine.processes("stestd") + fine.processes("stest-worker") + fine.processes("python3")
+    fine.finish(client).expect(CANCELLED)
+    assert sorted(file.name for file in fine.state.iterdir()) == [
+        ".gitignore",
+        "daemon.lock",
+        "daemon.log",
+        "preload.json",
+    ]
+    with open(fine.state / "daemon.lock") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+# ---- a full disk
+
+
+@pytest.fixture
+def tiny(fine: Project) -> Iterator[Path]:
+    """A file system of 64 KiB, for the daemon's files."""
+    folder = fine.home / "tiny"
+    folder.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", "size=64k,mode=700", "tmpfs", str(folder)]
+    if subprocess.run(command, capture_output=True).returncode != 0:
+        pytest.skip("no file system can be mounted here")
+    fine.env["SPRINTEST_DIR"] = str(folder)
+    try:
+        yield folder
+    finally:
+        fine.stest("stop")
+        subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+def fill(folder: Path) -> Path:
+    ballast = folder / "ballast"
+    with open(ballast, "wb", buffering=0) as file, suppress(OSError):
+        while True:
+            file.write(b"x" * 4096)
+    return ballast
+
+
+def test_a_full_disk_is_told_and_nothing_is_left(fine: Project, tiny: Path) -> None:
+    ballast = fill(tiny)
+    finished = fine.stest()
+    assert finished.code >= 100, finished
+    assert "No space left on device" in finished.errors
+    assert "SPRINTEST_DIR" in finished.errors
+    assert not fine.processes()
+    ballast.unlink()
+    fine.stest().expect(0)
+
+
+def test_a_disk_that_fills_up_does_not_change_an_answer(fine: Project, tiny: Path) -> None:
+    fine.stest().expect(0)
+    fill(tiny)
+    for _ in range(3):
+        fine.stest().expect(0)
+    fine.write("test_it.py", "def test(): assert 0")
+    fine.stest().expect(1)
 
 
 def test_idle_daemon_leaves(fine: Project) -> None:

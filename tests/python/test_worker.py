@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from .conftest import Site, StartWorker, Worker
+from .conftest import Site, StartWorker, Worker, read_all
 
 
 def names(entries: list[dict[str, Any]]) -> list[str]:
@@ -43,6 +43,19 @@ def test_preloaded_module_is_shared_by_runs_and_its_file_is_told(worker: Worker,
         f"import heavy\ndef test(): assert heavy.made_in == {worker.process.pid}\n"
     )
     assert worker.run().done["exit_code"] == 0
+
+
+def test_ping_is_answered_while_a_run_goes_on(worker: Worker) -> None:
+    (worker.root / "test_it.py").write_text("import time\ndef test(): time.sleep(60)")
+    running = worker.begin()
+    running.await_test()
+    assert worker.receive()["type"] == "started"
+    worker.send({"type": "ping", "id": running.id})
+    assert worker.receive() == {"type": "pong", "id": running.id}
+    worker.send({"type": "signal", "id": running.id, "signal": 9})
+    assert worker.receive()["signal"] == 9
+    read_all(running.out)
+    running.events.close()
 
 
 def test_run_tells_what_it_imported_itself(worker: Worker) -> None:

@@ -279,6 +279,8 @@ class Worker:
         self._project = []
         for module in message["modules"]:
             self._send("importing", module=module)
+            if module == os.environ.get("FAKE_ENDLESS"):
+                time.sleep(600)
             time.sleep(float(os.environ.get("FAKE_SLOW", "0")))
             if module == os.environ.get("FAKE_FATAL"):
                 os.kill(os.getpid(), signal.SIGSEGV)
@@ -325,6 +327,9 @@ class Worker:
 
     def _on_dump_stack(self, message: dict[str, int]) -> None:
         os.write(self._stacks[message["id"]], b"a stack\0")
+
+    def _on_ping(self, message: dict[str, int]) -> None:
+        self._send("pong", id=message["id"])
 
     def _on_shutdown(self, _: dict[str, Any]) -> None:
         if "FAKE_DEAF" not in os.environ:

@@ -18,11 +18,15 @@ target_sources(stest_unit_tests PRIVATE
   cli_cancel_run_test.cpp
   cli_cancel_test.cpp
   cli_console_test.cpp
+  cli_doctor_installation_test.cpp
+  cli_doctor_machine_test.cpp
+  cli_doctor_test.cpp
   cli_help_test.cpp
   cli_logs_test.cpp
   cli_options_test.cpp
   cli_output_test.cpp
   cli_presentation_test.cpp
+  cli_program_test.cpp
   cli_run_test.cpp
   cli_scratch_folder_test.cpp
   cli_stack_text_test.cpp

@@ -14,7 +14,7 @@ using namespace std::chrono_literals;
 
 constexpr const char* kKeys =
     "Accepted keys: ignore, preload, isolation, reload, target, target_path, stuck_after, hang_timeout, "
-    "idle_timeout, concurrency, memory_limit, verify_failures.";
+    "idle_timeout, worker_timeout, concurrency, memory_limit, verify_failures.";
 
 class ConfigTest : public testing::Test {
  protected:
@@ -56,6 +56,7 @@ void expect_defaults(const Config& config) {
   EXPECT_EQ(config.stuck_after, 30s);
   EXPECT_EQ(config.hang_timeout, 0s);
   EXPECT_EQ(config.idle_timeout, 2h);
+  EXPECT_EQ(config.worker_timeout, 5min);
   EXPECT_EQ(config.concurrency, 1);
   EXPECT_EQ(config.memory_limit, std::nullopt);
   EXPECT_FALSE(config.verify_failures);
@@ -90,6 +91,7 @@ target = "pkg"
 target_path = "src/pkg"
 stuck_after = "5m"
 idle_timeout = 90
+worker_timeout = "2m"
 concurrency = 4
 memory_limit = "8GiB"
 verify_failures = true
@@ -102,6 +104,7 @@ verify_failures = true
   EXPECT_EQ(config.target_path, "src/pkg");
   EXPECT_EQ(config.stuck_after, 5min);
   EXPECT_EQ(config.idle_timeout, 90s);
+  EXPECT_EQ(config.worker_timeout, 2min);
   EXPECT_EQ(config.concurrency, 4);
   EXPECT_EQ(config.memory_limit, 8ull << 30);
   EXPECT_TRUE(config.verify_failures);

@@ -73,7 +73,13 @@ TEST(RunResult, NamesTheSignalAndTheTest) {
   expect(signalled(SIGSEGV, Phase::returned), 105, Outcome::crashed,
          "the tests' process died by SIGSEGV (signal 11) after the last test");
   expect(signalled(SIGKILL, Phase::running, "t.py::a"), 106, Outcome::killed,
-         "the tests' process was killed by SIGKILL, probably out of memory, while running t.py::a");
+         "the tests' process was killed by SIGKILL while running t.py::a; it is mostly for want of memory");
+  auto out_of_memory = signalled(SIGKILL, Phase::running, "t.py::a");
+  out_of_memory.oom = "the machine ran out of memory";
+  expect(
+      out_of_memory, 106, Outcome::killed,
+      "the tests' process was killed by SIGKILL while running t.py::a; the kernel's OOM killer did it: the "
+      "machine ran out of memory");
 }
 
 TEST(RunResult, FallsBackToTheTestThatReportedLast) {
@@ -121,6 +127,9 @@ TEST(RunResult, TellsOfTheWorkersDeath) {
   report.nodeid = "t.py::a";
   expect(report, 104, Outcome::internal_error,
          "stest's worker died by SIGKILL (signal 9) while running t.py::a");
+  report.given_up = "did not answer for 300 s";
+  expect(report, 104, Outcome::internal_error,
+         "stest's worker did not answer for 300 s and was killed while running t.py::a");
   expect(cancelled(report, CancelHow::kill), 107, Outcome::cancelled,
          "the run was cancelled before pytest finished");
 }

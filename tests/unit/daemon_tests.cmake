@@ -1,6 +1,7 @@
 # The daemon's unit tests, with a fake worker that speaks the protocol (tests/support/fake_worker.py).
 
 add_executable(stest_daemon_tests
+  daemon_answer_watch_test.cpp
   daemon_children_test.cpp
   daemon_collected_run_test.cpp
   daemon_connection_threads_test.cpp
@@ -8,6 +9,7 @@ add_executable(stest_daemon_tests
   daemon_event_lines_test.cpp
   daemon_http_server_test.cpp
   daemon_mailbox_test.cpp
+  daemon_oom_watch_test.cpp
   daemon_preload_store_test.cpp
   daemon_run_control_test.cpp
   daemon_run_pump_test.cpp

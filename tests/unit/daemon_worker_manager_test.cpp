@@ -140,6 +140,40 @@ TEST_F(WorkerManagerTest, LeavesOutAModuleThatKills) {
   EXPECT_EQ(preloaded(), std::vector<std::string>{"good"});
 }
 
+TEST_F(WorkerManagerTest, LeavesOutAModuleWhoseImportDoesNotEnd) {
+  configure("preload = ['good', 'endless']\nworker_timeout = '2s'\n");
+  env["FAKE_ENDLESS"] = "endless";
+  EXPECT_EQ(receipt(),
+            "started worker\n"
+            "restarted worker: endless cannot be preloaded: its import did not end within 2 s\n");
+  EXPECT_EQ(preloaded(), std::vector<std::string>{"good"});
+  EXPECT_NE(read_text(project.path() / "preload.json").find("did not end within 2 s"), std::string::npos);
+  EXPECT_EQ(receipt(), "");
+}
+
+TEST_F(WorkerManagerTest, ReplacesAWorkerThatDoesNotBeginTheRun) {
+  configure("worker_timeout = '1s'\n");
+  receipt();
+  ::kill(worker_pid(), SIGSTOP);
+  EXPECT_EQ(receipt(), "restarted worker: it did not answer for 1 s\n");
+  EXPECT_EQ(receipt(), "");
+}
+
+TEST_F(WorkerManagerTest, TellsARunThatItsWorkerStoppedAnswering) {
+  configure("worker_timeout = '1s'\n");
+  BackgroundRun slow(service(), request({"out:x", "interruptible:2"}));
+  slow.client.await<event::Output>();
+  ::kill(worker_pid(), SIGSTOP);
+  EXPECT_EQ(slow.done().exit_code, 104);
+  EXPECT_EQ(slow.done().message, "stest's worker did not answer for 1 s and was killed during the run");
+}
+
+TEST_F(WorkerManagerTest, AWorkerThatAnswersHasAllTheTimeThatItsRunTakes) {
+  configure("worker_timeout = '300ms'\n");
+  receipt();
+  EXPECT_EQ(run({"sleep:2"}).exit_code, 0);
+}
+
 TEST_F(WorkerManagerTest, GivesUpOnAWorkerThatDiesAtOnce) {
   env["FAKE_DIE"] = "1";
   const auto done = run({"out:ok"});

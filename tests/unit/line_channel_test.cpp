@@ -36,6 +36,12 @@ class LineChannelTest : public testing::Test {
   LineChannel right_;
 };
 
+TEST_F(LineChannelTest, PatienceWithAReaderThatDoesNotReadEnds) {
+  left_.set_send_patience(std::chrono::milliseconds(50));
+  EXPECT_TRUE(left_.send("short"));
+  EXPECT_EQ(left_.send(std::string(16u << 20, 'x')).error().code, ErrorCode::worker_failed);
+}
+
 /// What is written to `fd`'s pipe by now.
 std::string content(const Fd& fd) { return read_some(fd.get(), 100).value().data; }
 

@@ -175,8 +175,9 @@ void check(const Message& message, Result<Message> (*parse)(const json&)) {
 }
 
 TEST(ToWorkerJson, EveryKindRoundTrips) {
-  for (const ToWorker& message : {ToWorker(Preload{{"a", "b"}, {"/src"}}), ToWorker(hold_project()),
-                                  ToWorker(run_test()), ToWorker(Signal{1, 15}), ToWorker(Shutdown{})}) {
+  for (const ToWorker& message :
+       {ToWorker(Preload{{"a", "b"}, {"/src"}}), ToWorker(hold_project()), ToWorker(run_test()),
+        ToWorker(Signal{1, 15}), ToWorker(Ping{7}), ToWorker(Shutdown{})}) {
     if (std::holds_alternative<Signal>(message)) {
       EXPECT_FALSE(to_worker_from_json({{"type", "signal"}, {"id", 1}})) << "a signal without its number";
     }
@@ -187,7 +188,7 @@ TEST(ToWorkerJson, EveryKindRoundTrips) {
 TEST(FromWorkerJson, EveryKindRoundTrips) {
   for (const FromWorker& message :
        {FromWorker(ready()), FromWorker(Importing{"a"}), FromWorker(Started{1, 2}), FromWorker(Done{}),
-        FromWorker(Unfit{"m", "hangs"})}) {
+        FromWorker(Pong{7}), FromWorker(Unfit{"m", "hangs"})}) {
     check(message, &from_worker_from_json);
   }
 }
