@@ -1,5 +1,11 @@
 # Adds the sanitizers of STEST_SANITIZE (for example "address,undefined") to `stest_options`.
 
+if(STEST_FUZZ)
+  if(NOT CMAKE_CXX_COMPILER_ID MATCHES "Clang")
+    message(FATAL_ERROR "STEST_FUZZ needs Clang: -DCMAKE_CXX_COMPILER=clang++")
+  endif()
+  set(STEST_SANITIZE fuzzer-no-link,address,undefined)
+endif()
 if(STEST_SANITIZE)
   set(STEST_SANITIZER_FLAGS
     -fsanitize=${STEST_SANITIZE}

@@ -33,7 +33,7 @@ struct Config {
   std::optional<std::uint64_t> memory_limit;  ///< Bytes of resident memory of the worker.
   bool verify_failures = false;               ///< The client runs again cold what failed warm.
   bool force_tcp = false;
-  int port = 8000;
+  std::optional<int> port;  ///< For TCP; without one 8000, or another where that is taken.
   std::string log_level = "INFO";
 };
 
@@ -43,6 +43,9 @@ struct Config {
 /// "FILE:LINE: unknown key 'x' in [tool.sprintest]" or "SPRINTEST_X: …", and a hint that lists the
 /// accepted keys or values.
 Result<Config> load_config(const std::filesystem::path& root, const Environment& env);
+
+/// The `SPRINTEST_*` variables of `env` alone, over the defaults. Errors: `config`, as above.
+Result<Config> load_variables(const Environment& env);
 
 /// The documented keys, one row each, in the order of the table; for the docs' test and `--help`.
 struct ConfigKey {

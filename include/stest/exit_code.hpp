@@ -42,6 +42,8 @@ enum class ErrorCode {
   not_running,
   bad_request,
   not_found,
+  unauthorized,
+  forbidden,
   cancelled,
   busy,
 };

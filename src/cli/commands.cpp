@@ -68,7 +68,7 @@ Answer stop(const Options&, const Project& project, Console& console) {
 }
 
 Answer start(const Options&, const Project& project, Console& console) {
-  DaemonLauncher launcher(project.paths, own_installation(),
+  DaemonLauncher launcher(project.paths, own_installation(project.env),
                           [&](const std::string& line) { console.say(line); });
   const auto daemon = launcher.ensure();
   if (!daemon) return tl::unexpected(daemon.error());

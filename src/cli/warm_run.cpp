@@ -40,7 +40,8 @@ class Run {
  public:
   Run(const RunOptions& options, const Project& project, Console& console, std::function<void()> on_leave)
       : console_(console),
-        launcher_(project.paths, own_installation(), [this](const std::string& line) { console_.say(line); }),
+        launcher_(project.paths, own_installation(project.env),
+                  [this](const std::string& line) { console_.say(line); }),
         request_(make_request(options, project)),
         events_(options.events),
         output_(console, is_very_quiet(options.pytest_args)),

@@ -2,6 +2,7 @@
 
 #include <httplib.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 
@@ -26,11 +27,21 @@ constexpr auto cancel_patience = 2s;
 // end after 24 days.
 constexpr auto run_patience = std::chrono::hours(24 * 20);
 
-/// Connects without waiting; the error number, 0 on success.
+/// How a connect() in progress ended, the error number; EINPROGRESS where it has not within a second.
+int await_connection(const Fd& socket) {
+  pollfd entry{socket.get(), POLLOUT, 0};
+  int error = EINPROGRESS;
+  socklen_t size = sizeof error;
+  if (::poll(&entry, 1, 1000) > 0) ::getsockopt(socket.get(), SOL_SOCKET, SO_ERROR, &error, &size);
+  return error;
+}
+
+/// Connects, without waiting where the daemon is too busy; the error number, 0 on success.
 int try_connect(int family, const sockaddr* address, socklen_t size) {
   Fd socket(::socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   if (!socket) return errno;
-  return ::connect(socket.get(), address, size) == 0 ? 0 : errno;
+  if (::connect(socket.get(), address, size) == 0) return 0;
+  return errno == EINPROGRESS ? await_connection(socket) : errno;
 }
 
 int try_connect_unix(const std::string& path) {
@@ -64,10 +75,16 @@ std::unique_ptr<httplib::Client> open_client(const Endpoint& endpoint, Clock::du
   return client;
 }
 
+/// cpp-httplib would name the socket's path.
+std::string host_of(const Endpoint& endpoint) {
+  return endpoint.socket.empty() ? "127.0.0.1:" + std::to_string(endpoint.port) : "localhost";
+}
+
 /// A non-blocking connect fails while the daemon's queue of connections is full, as it does when
 /// nobody listens; cpp-httplib does not say which of the two it was.
-httplib::Result send(const Endpoint& endpoint, const httplib::Request& request, Clock::duration patience) {
+httplib::Result send(const Endpoint& endpoint, httplib::Request request, Clock::duration patience) {
   const auto deadline = Clock::now() + std::min<Clock::duration>(busy_patience, patience);
+  request.set_header("Host", host_of(endpoint));
   for (Backoff backoff;; backoff.wait()) {
     auto result = open_client(endpoint, patience)->send(request);
     const bool refused = !result && result.error() == httplib::Error::Connection;
@@ -79,7 +96,6 @@ httplib::Request make_request(const char* method, std::string path, const nlohma
   httplib::Request request;
   request.method = method;
   request.path = std::move(path);
-  request.set_header("Host", "localhost");  // cpp-httplib would name the socket's path.
   if (!body.is_null()) {
     request.set_header("Content-Type", "application/json");
     request.body = body.dump();

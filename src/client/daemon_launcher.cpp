@@ -32,7 +32,7 @@
 //
 //   1. connect   status.json names a process that lives (same pid, same start time) and something
 //                listens at its socket. The usual case: a handful of system calls, no lock.
-//                Is it of our version, build and Python? Then we are done. If not, it is asked to
+//                Is it of our version, build and Python, and where it was asked to be? Then we are done. If not, it is asked to
 //                end once idle, we wait for the end of its process, and begin anew.
 //   2. lock      Without waiting. Not obtained: another client is starting a daemon, or one is just
 //                ending. Either changes what step 1 sees; so pause for some milliseconds and repeat.
@@ -127,10 +127,17 @@ std::string log_excerpt(const RuntimePaths& paths, std::uint64_t log_start) {
 
 }  // namespace
 
-Installation own_installation() {
+Installation own_installation(const Environment& env) {
   const auto folder = executable_folder();
   const auto daemon = folder / "stestd";
-  return {daemon, std::string(stest_version()), build_id(daemon), python_executable(folder).string()};
+  // A bad variable asks for nothing: the daemon says what is wrong with it when it gets the run.
+  const auto config = load_variables(env).value_or(Config{});
+  return {daemon,
+          std::string(stest_version()),
+          build_id(daemon),
+          python_executable(folder).string(),
+          config.force_tcp,
+          config.port};
 }
 
 std::optional<DaemonStatus> find_daemon(const RuntimePaths& paths) {
@@ -164,8 +171,20 @@ Result<DaemonStatus> DaemonLauncher::ensure() {
 }
 
 bool DaemonLauncher::serves_us(const DaemonStatus& daemon) const {
-  return daemon.state != "stopping" && daemon.version == wanted_.version && daemon.build == wanted_.build &&
-         daemon.python == wanted_.python;
+  return daemon.state != "stopping" && mismatch(daemon).empty();
+}
+
+/// Why the daemon is to be replaced; empty where it is not.
+std::string DaemonLauncher::mismatch(const DaemonStatus& daemon) const {
+  if (daemon.version != wanted_.version || daemon.python != wanted_.python) {
+    return "it runs " + describe(daemon.version, daemon.python) + ", this is " +
+           describe(wanted_.version, wanted_.python);
+  }
+  if (daemon.build != wanted_.build) return "it runs another build of stest " + daemon.version;
+  if (!wanted_.tcp) return {};
+  if (!daemon.endpoint.socket.empty()) return "it does not serve TCP";
+  if (daemon.endpoint.port == wanted_.port.value_or(daemon.endpoint.port)) return {};
+  return "it serves port " + std::to_string(daemon.endpoint.port);
 }
 
 Status DaemonLauncher::await_end(const DaemonStatus& daemon) {
@@ -193,11 +212,7 @@ Status DaemonLauncher::await_end(const DaemonStatus& daemon) {
 
 void DaemonLauncher::announce_replacement(const DaemonStatus& daemon) {
   if (daemon.state == "stopping") return say_once("waiting for the daemon to stop");
-  const bool same_text = daemon.version == wanted_.version && daemon.python == wanted_.python;
-  say_once("replacing the daemon of " + paths_.root.string() + ": it runs " +
-           (same_text ? "another build of stest " + daemon.version
-                      : describe(daemon.version, daemon.python) + ", this is " +
-                            describe(wanted_.version, wanted_.python)) +
+  say_once("replacing the daemon of " + paths_.root.string() + ": " + mismatch(daemon) +
            "; waiting for it to finish its runs");
 }
 

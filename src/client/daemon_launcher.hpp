@@ -16,12 +16,14 @@ namespace stest {
 struct Installation {
   std::filesystem::path daemon;  ///< `stestd` beside our own executable.
   std::string version;
-  std::string build;   ///< `build_id()` of `daemon`.
-  std::string python;  ///< The interpreter of the same environment.
+  std::string build;          ///< `build_id()` of `daemon`.
+  std::string python;         ///< The interpreter of the same environment.
+  bool tcp = false;           ///< It must serve TCP; else it may as well.
+  std::optional<int> port{};  ///< With `tcp`: at this port.
 };
 
-/// The installation that the running executable belongs to.
-Installation own_installation();
+/// The installation that the running executable belongs to, with what the variables of `env` ask for.
+Installation own_installation(const Environment& env);
 
 /// The project's daemon, if one lives and listens; of whatever version.
 std::optional<DaemonStatus> find_daemon(const RuntimePaths& paths);
@@ -45,6 +47,7 @@ class DaemonLauncher {
   using Clock = std::chrono::steady_clock;
 
   bool serves_us(const DaemonStatus& daemon) const;
+  std::string mismatch(const DaemonStatus& daemon) const;
   Status await_end(const DaemonStatus& daemon);
   void announce_replacement(const DaemonStatus& daemon);
   Result<std::optional<DaemonStatus>> try_start();

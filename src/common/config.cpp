@@ -90,12 +90,10 @@ constexpr std::array kSettings{
     Setting{
         "verify_failures", "SPRINTEST_VERIFY_FAILURES", "true or false", "false", "",
         [](Config& config, const RawValue& raw) { return assign(config.verify_failures, parse_bool(raw)); }},
-    Setting{"", "SPRINTEST_FORCE_TCP", "0, false, no or off", "off", "TCP is not available in this version.",
-            [](Config& config, const RawValue& raw) {
-              return assign(config.force_tcp, parse_bool(raw)) && !config.force_tcp;
-            }},
+    Setting{"", "SPRINTEST_FORCE_TCP", "true or false", "false", "",
+            [](Config& config, const RawValue& raw) { return assign(config.force_tcp, parse_bool(raw)); }},
     Setting{
-        "", "SPRINTEST_PORT", "a whole number from 1 to 65535", "8000", "",
+        "", "SPRINTEST_PORT", "a whole number from 1 to 65535", "8000, else a free one", "",
         [](Config& config, const RawValue& raw) { return assign(config.port, parse_int(raw, 1, 65535)); }},
     Setting{"", "SPRINTEST_DIR", "a folder", ".sprintest", "", nullptr},
     Setting{"", "SPRINTEST_LOCK_FILE", "a file", "daemon.lock in that folder", "", nullptr},
@@ -303,6 +301,11 @@ Result<Config> load_config(const std::filesystem::path& root, const Environment&
                 "One process runs one suite at a time: leave concurrency at 1, or isolation at \"fork\".");
   }
   return config;
+}
+
+Result<Config> load_variables(const Environment& env) {
+  Config config;
+  return apply_variables(config, env).map([&] { return config; });
 }
 
 std::vector<ConfigKey> config_keys() {

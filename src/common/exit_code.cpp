@@ -13,7 +13,7 @@ struct ErrorCodeRow {
 
 /// A client whose request was refused has a bug, or speaks to a daemon of another version: both are
 /// stest's own fault, hence `internal_error`.
-constexpr std::array<ErrorCodeRow, 10> kErrorCodes{{
+constexpr std::array<ErrorCodeRow, 12> kErrorCodes{{
     {ErrorCode::internal, "internal", ExitCode::internal_error},
     {ErrorCode::usage, "usage", ExitCode::usage_error},
     {ErrorCode::config, "config", ExitCode::config_error},
@@ -22,6 +22,8 @@ constexpr std::array<ErrorCodeRow, 10> kErrorCodes{{
     {ErrorCode::not_running, "not_running", ExitCode::not_running},
     {ErrorCode::bad_request, "bad_request", ExitCode::internal_error},
     {ErrorCode::not_found, "not_found", ExitCode::internal_error},
+    {ErrorCode::unauthorized, "unauthorized", ExitCode::daemon_unavailable},
+    {ErrorCode::forbidden, "forbidden", ExitCode::daemon_unavailable},
     {ErrorCode::cancelled, "cancelled", ExitCode::cancelled},
     {ErrorCode::busy, "busy", ExitCode::busy},
 }};

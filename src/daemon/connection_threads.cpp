@@ -1,21 +1,28 @@
 #include "daemon/connection_threads.hpp"
 
+#include <system_error>
 #include <utility>
 
 namespace stest {
 
-void ConnectionThreads::enqueue(std::function<void()> connection) {
+bool ConnectionThreads::enqueue(std::function<void()> connection) {
   std::unique_lock lock(mutex_);
   join_finished(lock);
-  finished_one_.wait(lock, [this] { return threads_.size() - finished_.size() < max_connections; });
+  if (threads_.size() == max_connections) return false;
   const auto self = threads_.emplace(threads_.end());
-  // The new thread takes the lock before it reports itself finished, hence after this assignment.
-  *self = std::thread([this, self, work = std::move(connection)] {
-    work();
-    std::lock_guard done(mutex_);
-    finished_.push_back(self);
-    finished_one_.notify_all();
-  });
+  try {
+    // The new thread takes the lock before it reports itself finished, hence after this assignment.
+    *self = std::thread([this, self, work = std::move(connection)] {
+      work();
+      std::lock_guard done(mutex_);
+      finished_.push_back(self);
+      finished_one_.notify_all();
+    });
+  } catch (const std::system_error&) {
+    threads_.erase(self);
+    return false;
+  }
+  return true;
 }
 
 void ConnectionThreads::shutdown() {

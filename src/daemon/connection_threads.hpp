@@ -1,7 +1,5 @@
 #pragma once
 
-#include <httplib.h>
-
 #include <condition_variable>
 #include <functional>
 #include <list>
@@ -12,16 +10,20 @@
 namespace stest {
 
 /// Gives each connection a thread of its own, so that runs that stream for minutes never keep a status
-/// request waiting. At most `max_connections` at once; then accepting pauses.
-class ConnectionThreads : public httplib::TaskQueue {
+/// request waiting. At most `max_connections` at once.
+class ConnectionThreads {
  public:
   static constexpr std::size_t max_connections = 512;
 
-  ~ConnectionThreads() override { shutdown(); }
+  ConnectionThreads() = default;
+  ConnectionThreads(const ConnectionThreads&) = delete;
+  ConnectionThreads& operator=(const ConnectionThreads&) = delete;
+  ~ConnectionThreads() { shutdown(); }
 
-  void enqueue(std::function<void()> connection) override;
+  /// False where there are too many, or the system has no thread to give.
+  bool enqueue(std::function<void()> connection);
   /// Joins all threads.
-  void shutdown() override;
+  void shutdown();
 
  private:
   using Threads = std::list<std::thread>;

@@ -20,6 +20,7 @@
 #include "common/version.hpp"
 #include "daemon/children.hpp"
 #include "daemon/http_server.hpp"
+#include "daemon/server_socket.hpp"
 #include "daemon/service.hpp"
 
 namespace stest {
@@ -70,7 +71,8 @@ Result<FileLock> take_lock(const DaemonOptions& options, const RuntimePaths& pat
               "`stest stop` ends it.");
 }
 
-Service::Options service_options(const RuntimePaths& paths, const Config& config, bool foreground) {
+Service::Options service_options(const RuntimePaths& paths, const Config& config, const Endpoint& endpoint,
+                                 bool foreground) {
   const auto folder = executable_folder();
   const auto python = python_executable(folder);
   Service::Options options;
@@ -81,7 +83,7 @@ Service::Options service_options(const RuntimePaths& paths, const Config& config
   options.status.version = stest_version();
   options.status.build = build_id(folder / "stestd");
   options.status.python = python.string();
-  options.status.endpoint.socket = paths.socket.string();
+  options.status.endpoint = endpoint;
   options.worker = {folder / "stest-worker", python, foreground ? std::filesystem::path() : paths.log_file,
                     paths.preload_file, paths.root};
   return options;
@@ -89,7 +91,22 @@ Service::Options service_options(const RuntimePaths& paths, const Config& config
 
 /// A configuration that cannot be read is no reason not to start: each run reports it anew.
 Config initial_config(const RuntimePaths& paths) {
-  return load_config(paths.root, current_environment()).value_or(Config{});
+  const auto env = current_environment();
+  if (auto config = load_config(paths.root, env)) return *config;
+  return load_variables(env).value_or(Config{});
+}
+
+/// Some file systems know no sockets: there TCP has to do.
+Result<ServerSocket> open_socket(const RuntimePaths& paths, const Config& config) {
+  if (config.force_tcp) return ServerSocket::on_loopback(config.port);
+  auto socket = ServerSocket::at_path(paths.socket);
+  if (socket) return socket;
+  spdlog::warn("{}; serving TCP instead", socket.error().message);
+  return ServerSocket::on_loopback(std::nullopt);
+}
+
+std::string text(const Endpoint& endpoint) {
+  return endpoint.socket.empty() ? "127.0.0.1:" + std::to_string(endpoint.port) : endpoint.socket;
 }
 
 /// Whether a signal asks the daemon to end. Collects orphans on the way.
@@ -121,18 +138,16 @@ Status on_disk(Status written) {
   return written;
 }
 
-/// Serves until the end. Errors: the socket or the status file cannot be made.
-Status serve(const RuntimePaths& paths, Service& service, Children& children, int signal_fd,
-             Readiness& readiness) {
-  HttpServer server(service);
+/// Serves until the end. Errors: the status file cannot be made.
+Status serve(ServerSocket socket, Service& service, Children& children, int signal_fd, Readiness& readiness) {
   if (auto told = on_disk(service.is_announced()); !told) return told;
-  if (auto bound = server.bind(paths.socket); !bound) return bound;
+  const auto endpoint = socket.endpoint();
+  HttpServer server(service, std::move(socket));
   auto served = std::async(std::launch::async, [&server] { server.serve(); });
   readiness.report({});
-  spdlog::info("serving {} at {}", paths.root.string(), paths.socket.string());
+  spdlog::info("serving at {}", text(endpoint));
   wait_for_end(service, signal_fd, children);
   service.shut_down();
-  std::filesystem::remove(paths.socket);
   server.stop();
   if (served.wait_for(connection_grace) != std::future_status::ready) {
     // A client that does not read keeps its connection's thread; nothing is left to be done for it.
@@ -153,9 +168,12 @@ Status start(const DaemonOptions& options, int signal_fd, Readiness& readiness) 
   if (!lock) return tl::unexpected(lock.error());
   if (auto written = on_disk(lock->write_holder(getpid())); !written) return written;
   if (auto adopted = Children::adopt_orphans(); !adopted) return adopted;
+  auto socket = open_socket(paths, config);
+  if (!socket) return tl::unexpected(socket.error());
   Children children;
-  Service service(service_options(paths, config, foreground), children);
-  auto served = serve(paths, service, children, signal_fd, readiness);
+  Service service(service_options(paths, config, socket->endpoint(), foreground), children);
+  spdlog::info("the root is {}", paths.root.string());
+  auto served = serve(std::move(*socket), service, children, signal_fd, readiness);
   spdlog::info("ended");
   return served;
 }

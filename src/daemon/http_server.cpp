@@ -3,19 +3,20 @@
 #include <httplib.h>
 #include <spdlog/spdlog.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 
-#include <cerrno>
 #include <charconv>
-#include <chrono>
-#include <cstring>
 #include <exception>
 #include <string>
-#include <system_error>
 #include <utility>
 
+#include "daemon/access.hpp"
 #include "daemon/collected_run.hpp"
+#include "daemon/connection_stream.hpp"
 #include "daemon/connection_threads.hpp"
+#include "daemon/http_request.hpp"
+#include "daemon/openapi.hpp"
+#include "daemon/raw_refusal.hpp"
+#include "daemon/reception.hpp"
 #include "stest/messages.hpp"
 
 namespace stest {
@@ -25,88 +26,22 @@ namespace {
 using nlohmann::json;
 using SharedTicket = std::shared_ptr<Service::Ticket>;
 
-constexpr int backlog = 512;
-constexpr std::size_t max_body = 64u << 20;
-constexpr std::chrono::seconds read_timeout{10};
-/// A client stopped with Ctrl-Z loses nothing when it goes on days later. httplib may count in
-/// milliseconds of an `int`, which end after 24 days.
-constexpr std::chrono::hours write_timeout{24 * 20};
-/// httplib wants a port even where there is none.
-constexpr int no_port = 80;
-
 std::string dump(const json& value) { return value.dump(-1, ' ', false, json::error_handler_t::replace); }
-
-int http_status(ErrorCode code) {
-  switch (code) {
-    case ErrorCode::usage:
-    case ErrorCode::config:
-    case ErrorCode::bad_request:
-      return 400;
-    case ErrorCode::not_found:
-      return 404;
-    case ErrorCode::busy:
-      return 409;
-    case ErrorCode::daemon_unavailable:
-      return 503;
-    default:
-      return 500;
-  }
-}
 
 void answer(httplib::Response& response, const json& body) {
   response.set_content(dump(body) + "\n", "application/json");
 }
 
-void refuse(httplib::Response& response, const Error& error, int status) {
-  response.status = status;
-  answer(response, to_json(error));
+/// The texts are for people: what is no UTF-8 in them is replaced.
+void refuse(httplib::Response& response, const Refusal& refusal) {
+  const auto& error = refusal.error;
+  response.status = refusal.status;
+  if (!refusal.allow.empty()) response.set_header("Allow", refusal.allow);
+  if (refusal.status == 401) response.set_header("WWW-Authenticate", "Bearer");
+  answer(response, {{"error", name(error.code)}, {"message", error.message}, {"hint", error.hint}});
 }
 
-void refuse(httplib::Response& response, const Error& error) {
-  refuse(response, error, http_status(error.code));
-}
-
-/// Errors that httplib itself found, which come without a body.
-Error error_of_status(const httplib::Request& request, int status) {
-  if (status == 404) {
-    return {ErrorCode::not_found, "there is no " + request.method + " " + request.path,
-            "docs/http_api.md lists what there is."};
-  }
-  if (status == 413) return {ErrorCode::bad_request, "the body is larger than 64 MiB", ""};
-  if (status >= 500) return {ErrorCode::internal, "the request could not be served", ""};
-  return {ErrorCode::bad_request, "this is no valid HTTP request", ""};
-}
-
-Result<std::string> read_body(const httplib::Request& request, const httplib::ContentReader& reader) {
-  std::string body;
-  // Without either header there is no body; httplib would wait for the client to close.
-  if (!request.has_header("Content-Length") && !request.has_header("Transfer-Encoding")) return body;
-  if (request.is_multipart_form_data()) return fail(ErrorCode::bad_request, "the body is not JSON");
-  const bool whole = reader([&](const char* data, std::size_t size) {
-    body.append(data, size);
-    return body.size() <= max_body;
-  });
-  if (!whole) return fail(ErrorCode::bad_request, "the body is larger than 64 MiB or was not sent in time");
-  return body;
-}
-
-Result<json> read_json(const httplib::Request& request, const httplib::ContentReader& reader) {
-  auto body = read_body(request, reader);
-  if (!body) return tl::unexpected(body.error());
-  if (body->empty()) return json::object();
-  auto parsed = json::parse(*body, nullptr, false);
-  if (!parsed.is_object()) return fail(ErrorCode::bad_request, "the body is not a JSON object");
-  return parsed;
-}
-
-/// The value of an optional string field.
-Result<std::string> text_field(const json& body, const char* field, std::string fallback) {
-  const auto found = body.find(field);
-  if (found == body.end()) return fallback;
-  if (!found->is_string())
-    return fail(ErrorCode::bad_request, std::string("\"") + field + "\" is not a string");
-  return found->get<std::string>();
-}
+void refuse(httplib::Response& response, const Error& error) { refuse(response, refusal_of(error)); }
 
 /// What a provider does must not throw: nobody catches it.
 bool guarded(httplib::DataSink& sink, const std::function<void()>& work) {
@@ -159,7 +94,7 @@ void collect_run(Service& service, httplib::Response& response, const json& body
 }
 
 void cancel_run(Service& service, const std::string& digits, httplib::Response& response, const json& body) {
-  const auto how = text_field(body, "how", "interrupt");
+  const auto how = only_field(body, "how", "interrupt");
   if (!how) return refuse(response, how.error());
   const auto level = cancel_how(*how);
   if (!level) {
@@ -174,7 +109,7 @@ void cancel_run(Service& service, const std::string& digits, httplib::Response& 
 }
 
 void stop_daemon(Service& service, httplib::Response& response, const json& body) {
-  const auto when = text_field(body, "when", "now");
+  const auto when = only_field(body, "when", "now");
   if (!when) return refuse(response, when.error());
   if (*when != "now" && *when != "idle") {
     const Error unknown{ErrorCode::bad_request, "\"when\" is \"" + *when + "\"",
@@ -198,42 +133,124 @@ Error error_of(std::exception_ptr thrown) {
 
 }  // namespace
 
-/// httplib's server with what it keeps to itself: a longer backlog, and a stop that cannot be missed.
+/// httplib's server without its sockets: it parses, routes and answers on connections that come from a
+/// Reception.
 class HttpServer::Server : public httplib::Server {
  public:
-  bool lengthen_backlog() { return ::listen(svr_sock_, backlog) == 0; }
+  Server(Service& service, ServerSocket socket);
+  ~Server() override { svr_sock_ = INVALID_SOCKET; }
 
-  // httplib's own stop() does nothing before listen_after_bind() has begun. This one ends the accept()
-  // that runs or will run; httplib then closes the socket itself.
-  void stop_accepting() { ::shutdown(svr_sock_, SHUT_RDWR); }
-
-  void route(Service& service);
-  void route_errors();
+  void serve();
+  void stop();
+  const RouteTable& routes() const { return routes_; }
 
  private:
+  void route(Service& service);
+  void route_errors();
+  void get(const std::string& path, Handler endpoint);
   /// `endpoint(request, response, body)` is called with the parsed JSON body.
   template <class Endpoint>
-  void post(const std::string& pattern, Endpoint endpoint);
+  void post(const std::string& path, Endpoint endpoint);
+
+  bool admits(int connection) const { return socket_.endpoint().socket.empty() || is_own_user(connection); }
+  void hand_over(Fd connection, std::string received);
+  void serve_connection(Fd connection, std::string received);
+  template <class Self>
+  static void process(Self& self, ConnectionStream& stream);
+
+  ServerSocket socket_;
+  RouteTable routes_;
+  ConnectionThreads threads_;
+  Reception reception_;
 };
 
+HttpServer::Server::Server(Service& service, ServerSocket socket)
+    : socket_(std::move(socket)),
+      reception_(
+          socket_.fd(), [this](int connection) { return admits(connection); },
+          [this](Fd connection, std::string received) {
+            hand_over(std::move(connection), std::move(received));
+          }) {
+  svr_sock_ = socket_.fd();  // Without one httplib takes itself for stopped, and cuts its answers.
+  set_keep_alive_max_count(1);
+  set_payload_max_length(max_body);
+  route(service);
+  route_errors();
+}
+
+void HttpServer::Server::serve() {
+  reception_.run();
+  threads_.shutdown();
+}
+
+/// Who connects from now on is refused by the kernel.
+void HttpServer::Server::stop() {
+  socket_.remove_file();
+  reception_.stop();
+  ::shutdown(socket_.fd(), SHUT_RDWR);
+}
+
+void HttpServer::Server::hand_over(Fd connection, std::string received) {
+  const auto shared = std::make_shared<Fd>(std::move(connection));  // A std::function must be copyable.
+  const bool taken = threads_.enqueue([this, shared, received = std::move(received)] {
+    serve_connection(std::move(*shared), received);
+  });
+  if (taken) return;
+  const auto busy = raw_refusal(
+      503, {ErrorCode::daemon_unavailable, "the daemon serves too many requests at once", "Try again later."});
+  (void)write_all(shared->get(), busy);
+}
+
+void HttpServer::Server::serve_connection(Fd connection, std::string received) {
+  try {
+    ConnectionStream stream(std::move(connection), std::move(received));
+    process(*this, stream);
+    stream.finish();
+  } catch (const std::exception& error) {
+    spdlog::error("a request could not be served: {}", error.what());
+  }
+}
+
+/// One request. httplib wants the addresses of both sides since version 0.17. Nobody needs a part of an
+/// answer: what asks for one gets the whole.
+template <class Self>
+void HttpServer::Server::process(Self& self, ConnectionStream& stream) {
+  bool closed = false;
+  const auto clear_ranges = [](httplib::Request& request) { request.ranges.clear(); };
+  if constexpr (requires { self.process_request(stream, true, closed, clear_ranges); }) {
+    self.process_request(stream, true, closed, clear_ranges);
+  } else {
+    self.process_request(stream, "", 0, "", 0, true, closed, clear_ranges);
+  }
+}
+
+void HttpServer::Server::get(const std::string& path, Handler endpoint) {
+  routes_.add("GET", path);
+  Get(RouteTable::pattern(path), std::move(endpoint));
+}
+
 template <class Endpoint>
-void HttpServer::Server::post(const std::string& pattern, Endpoint endpoint) {
-  Post(pattern, [endpoint](const httplib::Request& request, httplib::Response& response,
-                           const httplib::ContentReader& reader) {
+void HttpServer::Server::post(const std::string& path, Endpoint endpoint) {
+  routes_.add("POST", path);
+  Post(RouteTable::pattern(path), [endpoint](const httplib::Request& request, httplib::Response& response,
+                                             const httplib::ContentReader& reader) {
     response.status = 200;
     const auto body = read_json(request, reader);
-    if (!body) return refuse(response, body.error(), response.status == 413 ? 413 : 400);
+    if (!body) return refuse(response, body.error());
     endpoint(request, response, *body);
   });
 }
 
 void HttpServer::Server::route(Service& service) {
-  Get("/v1/status", [&](const auto&, auto& response) { answer(response, service.status()); });
+  get("/v1/openapi.json", [](const auto&, auto& response) {
+    response.set_content(std::string(openapi_document()), "application/json");
+  });
+  get("/v1/status", [&](const auto&, auto& response) { answer(response, service.status()); });
   post("/v1/test/run/stream",
        [&](const auto&, auto& response, const json& body) { stream_run(service, response, body); });
   post("/v1/test/run",
        [&](const auto&, auto& response, const json& body) { collect_run(service, response, body); });
-  post(R"(/v1/test/run/(\d+)/cancel)", [&](const auto& request, auto& response, const json& body) {
+  post("/v1/test/run/{id}/cancel", [&](const auto& request, auto& response, const json& body) {
     cancel_run(service, request.matches[1], response, body);
   });
   post("/v1/stop",
@@ -241,9 +258,15 @@ void HttpServer::Server::route(Service& service) {
 }
 
 void HttpServer::Server::route_errors() {
-  HandlerWithResponse on_error = [](const auto& request, auto& response) {
+  set_pre_routing_handler([this](const auto& request, auto& response) {
+    const auto refusal = check_head(request, socket_.endpoint(), routes_);
+    if (!refusal) return HandlerResponse::Unhandled;
+    refuse(response, *refusal);
+    return HandlerResponse::Handled;
+  });
+  HandlerWithResponse on_error = [this](const auto& request, auto& response) {
     if (!response.body.empty()) return HandlerResponse::Unhandled;
-    refuse(response, error_of_status(request, response.status), response.status);
+    refuse(response, refusal_of_httplib(request, response.status, routes_));
     return HandlerResponse::Handled;
   };
   set_error_handler(std::move(on_error));
@@ -254,34 +277,15 @@ void HttpServer::Server::route_errors() {
   });
 }
 
-HttpServer::HttpServer(Service& service) : server_(std::make_unique<Server>()) {
-  server_->new_task_queue = [] { return new ConnectionThreads; };
-  server_->set_address_family(AF_UNIX);
-  server_->set_keep_alive_max_count(1);
-  server_->set_payload_max_length(max_body);
-  server_->set_read_timeout(read_timeout);
-  server_->set_write_timeout(write_timeout);
-  server_->route(service);
-  server_->route_errors();
-}
+HttpServer::HttpServer(Service& service, ServerSocket socket)
+    : server_(std::make_unique<Server>(service, std::move(socket))) {}
 
 HttpServer::~HttpServer() = default;
 
-Status HttpServer::bind(const std::filesystem::path& socket) {
-  std::error_code ignored;
-  std::filesystem::remove(socket, ignored);
-  const auto old_mask = ::umask(0177);
-  const bool bound = server_->bind_to_port(socket.string(), no_port) && server_->lengthen_backlog();
-  const int reason = errno;
-  ::umask(old_mask);
-  if (bound) return {};
-  return fail(ErrorCode::daemon_unavailable,
-              "cannot listen at " + socket.string() + ": " + std::strerror(reason),
-              "Set SPRINTEST_DIR to a folder on a local disk where sockets can be made.");
-}
+void HttpServer::serve() { server_->serve(); }
 
-void HttpServer::serve() { server_->listen_after_bind(); }
+void HttpServer::stop() { server_->stop(); }
 
-void HttpServer::stop() { server_->stop_accepting(); }
+std::vector<std::string> HttpServer::routes() const { return server_->routes().all(); }
 
 }  // namespace stest

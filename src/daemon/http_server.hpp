@@ -1,29 +1,30 @@
 #pragma once
 
-#include <filesystem>
 #include <memory>
+#include <string>
+#include <vector>
 
+#include "daemon/server_socket.hpp"
 #include "daemon/service.hpp"
 
 namespace stest {
 
-/// The HTTP API over a Unix socket, as `docs/http_api.md` describes it: turns requests into calls of
-/// the service and its answers into JSON. Decides nothing.
+/// The HTTP API, as `docs/http_api.md` describes it: turns requests into calls of the service and its
+/// answers into JSON. Decides nothing.
 class HttpServer {
  public:
-  /// Borrows `service`.
-  explicit HttpServer(Service& service);
+  /// Borrows `service`. Clients can connect already; they wait for `serve`.
+  HttpServer(Service& service, ServerSocket socket);
   ~HttpServer();
-
-  /// Listens at `socket`, which only this user can open; a stale file there is replaced. From now on
-  /// clients can connect. Errors: `daemon_unavailable`.
-  Status bind(const std::filesystem::path& socket);
 
   /// Serves until `stop`; returns when the last connection is over.
   void serve();
 
-  /// Accepts nothing more; effective before `serve` too.
+  /// Accepts nothing more, and removes the socket's file; effective before `serve` too.
   void stop();
+
+  /// "GET /v1/status", …
+  std::vector<std::string> routes() const;
 
  private:
   class Server;

@@ -196,8 +196,14 @@ class Project:
         return answer
 
     @property
+    def endpoint(self) -> dict[str, Any]:
+        """How to reach the running daemon, with the token of TCP."""
+        endpoint: dict[str, Any] = json.loads((self.state / "status.json").read_text())["endpoint"]
+        return endpoint
+
+    @property
     def api(self) -> Api:
-        return Api(self.status()["endpoint"]["socket"])
+        return Api(self.endpoint)
 
     def request(self, *args: str) -> dict[str, Any]:
         """The body of a run request for the HTTP API."""

@@ -13,7 +13,8 @@ import pytest
 from .api import Api
 from .harness import WAITING_TEST, Project
 
-DOCUMENT = Path(__file__).parents[2] / "docs/http_api.md"
+SOURCE = Path(__file__).parents[2]
+DOCUMENT = SOURCE / "docs/http_api.md"
 
 
 def curl_commands() -> list[str]:
@@ -51,8 +52,24 @@ def test_documented_curl_line(served: Project, command: str) -> None:
 
 def test_document_shows_every_request() -> None:
     text = "\n".join(curl_commands())
-    for path in ("/v1/test/run/stream", "/v1/test/run ", "/cancel", "/v1/status", "/v1/stop"):
+    for path in (
+        "/v1/openapi.json",
+        "/v1/test/run/stream",
+        "/v1/test/run ",
+        "/cancel",
+        "/v1/status",
+        "/v1/stop",
+    ):
         assert path in text.replace("'", " ").replace('"', " ") + " "
+
+
+def test_openapi_document_is_served_and_names_what_the_page_for_people_names(served: Project) -> None:
+    document = served.api.get("/v1/openapi.json").json()
+    assert document == json.loads((SOURCE / "src/daemon/openapi.json").read_text())
+    described = {
+        f"{method.upper()} {path}" for path, methods in document["paths"].items() for method in methods
+    }
+    assert described == set(re.findall(r"^\| `([A-Z]+ /v1/\S+)` \|", DOCUMENT.read_text(), re.M))
 
 
 def test_stream_of_events(served: Project) -> None:

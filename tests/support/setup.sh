@@ -45,9 +45,20 @@ wanted_packages() {
   fi
 }
 
+# Clang with libFuzzer, for tests/run; `wants_fuzzing=yes` asks for it.
+can_fuzz() {
+  command -v clang++ >/dev/null &&
+    printf 'extern "C" int LLVMFuzzerTestOneInput(const char*, unsigned long) { return 0; }' |
+    clang++ -x c++ -fsanitize=fuzzer,address,undefined -o /dev/null - 2>/dev/null
+}
+
+fuzzing_packages() {
+  [ "${wants_fuzzing:-no}" = no ] || can_fuzz || echo clang libclang-rt-dev libclang-rt-14-dev
+}
+
 missing_packages() {
   local package
-  for package in $(wanted_packages); do installed "$package" || echo "$package"; done
+  for package in $(wanted_packages) $(fuzzing_packages); do installed "$package" || echo "$package"; done
 }
 
 # Those that this release of the distribution has; CMake downloads the libraries that it lacks.

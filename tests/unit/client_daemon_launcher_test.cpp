@@ -28,7 +28,7 @@ class LauncherTest : public ::testing::Test {
   }
 
   static Installation installation(const std::string& python = "python-a") {
-    return {STEST_FAKE_STESTD, "0.1.0", build_id(STEST_FAKE_STESTD), python};
+    return {STEST_FAKE_STESTD, "0.1.0", build_id(STEST_FAKE_STESTD), python, false, {}};
   }
 
   static void fake(const char* kind) { ::setenv("STEST_FAKE", kind, 1); }
@@ -100,6 +100,17 @@ TEST_F(LauncherTest, ADaemonOfAnotherPythonIsReplaced) {
   ASSERT_EQ(notices_.size(), 1u);
   EXPECT_NE(notices_[0].find("python-a, this is stest 0.1.0 with python-b"), std::string::npos)
       << notices_[0];
+}
+
+TEST_F(LauncherTest, WhoAsksForTcpGetsADaemonThatServesIt) {
+  ASSERT_TRUE(ensure());
+  auto wanted = installation();
+  wanted.tcp = true;
+  ASSERT_TRUE(ensure(wanted));
+  EXPECT_EQ(starts(), 2);
+  EXPECT_NE(notices_.back().find("does not serve TCP"), std::string::npos);
+  ASSERT_TRUE(ensure());
+  EXPECT_EQ(starts(), 2);
 }
 
 TEST_F(LauncherTest, AReplacementWaitsForRunsForAsLongAsTheyTake) {

@@ -17,7 +17,7 @@ class StopperTest : public ::testing::Test {
   DaemonStatus start(const char* kind) {
     ::setenv("STEST_FAKE", kind, 1);
     ::setenv("STEST_FAKE_PYTHON", "python", 1);
-    const Installation wanted{STEST_FAKE_STESTD, "0.1.0", build_id(STEST_FAKE_STESTD), "python"};
+    const Installation wanted{STEST_FAKE_STESTD, "0.1.0", build_id(STEST_FAKE_STESTD), "python", false, {}};
     const auto daemon = DaemonLauncher(paths_, wanted, [](const auto&) {}).ensure();
     EXPECT_TRUE(daemon) << daemon.error().message;
     return *daemon;

@@ -61,7 +61,7 @@ void expect_defaults(const Config& config) {
   EXPECT_EQ(config.memory_limit, std::nullopt);
   EXPECT_FALSE(config.verify_failures);
   EXPECT_FALSE(config.force_tcp);
-  EXPECT_EQ(config.port, 8000);
+  EXPECT_FALSE(config.port);
   EXPECT_EQ(config.log_level, "INFO");
 }
 
@@ -237,10 +237,13 @@ TEST_F(ConfigTest, AResidentProcessRunsOneSuiteAtATime) {
   EXPECT_EQ(load(text + "concurrency = 1\n").isolation, "resident");
 }
 
-TEST_F(ConfigTest, WhatThisVersionDoesNotHave) {
-  const Error tcp = error_of_variable("SPRINTEST_FORCE_TCP", "1");
-  EXPECT_EQ(tcp.message, "SPRINTEST_FORCE_TCP: bad value \"1\"");
-  EXPECT_EQ(tcp.hint, "Accepted: 0, false, no or off. TCP is not available in this version.");
+TEST_F(ConfigTest, VariablesAloneAreReadWithoutAFile) {
+  const auto config = load_variables({{"SPRINTEST_FORCE_TCP", "1"}, {"SPRINTEST_PORT", "8123"}});
+  ASSERT_TRUE(config);
+  EXPECT_TRUE(config->force_tcp);
+  EXPECT_EQ(config->port, 8123);
+  EXPECT_FALSE(load_variables({})->force_tcp);
+  EXPECT_FALSE(load_variables({{"SPRINTEST_PORT", "many"}}));
 }
 
 TEST_F(ConfigTest, BadVariables) {

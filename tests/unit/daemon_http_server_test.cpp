@@ -1,8 +1,9 @@
 #include <httplib.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/un.h>
 
+#include <algorithm>
+#include <cctype>
 #include <cstring>
 #include <sstream>
 
@@ -18,8 +19,6 @@ using nlohmann::json;
 class HttpServerTest : public ServiceFixture {
  protected:
   HttpServerTest() {
-    const auto bound = server.bind(socket);
-    EXPECT_TRUE(bound) << bound.error().message;
     thread = std::thread([this] { server.serve(); });
   }
   ~HttpServerTest() override {
@@ -56,15 +55,9 @@ class HttpServerTest : public ServiceFixture {
   }
 
   std::filesystem::path socket = project.path() / "daemon.sock";
-  HttpServer server{service()};
+  HttpServer server{service(), ServerSocket::at_path(socket).value()};
   std::thread thread;
 };
-
-TEST_F(HttpServerTest, MakesAPrivateSocket) {
-  struct stat info {};
-  ASSERT_EQ(::stat(socket.c_str(), &info), 0);
-  EXPECT_EQ(info.st_mode & 0777, 0600u);
-}
 
 TEST_F(HttpServerTest, AnswersStatus) {
   const auto answer = client().Get("/v1/status");
@@ -110,8 +103,8 @@ TEST_F(HttpServerTest, CancelsARun) {
 
 TEST_F(HttpServerTest, AnswersErrorsAsJson) {
   expect_error(client().Get("/nowhere"), 404, "not_found");
-  expect_error(client().Get("/v1/stop"), 404, "not_found");
-  expect_error(client().Put("/v1/status", "{}", "application/json"), 404, "not_found");
+  expect_error(client().Get("/v1/stop"), 405, "bad_request");
+  expect_error(client().Put("/v1/status", "{}", "application/json"), 405, "bad_request");
   expect_error(post("/v1/test/run/77/cancel", "{}"), 404, "not_found");
   expect_error(post("/v1/test/run/99999999999999999999999/cancel", "{}"), 404, "not_found");
   expect_error(post("/v1/test/run/x/cancel", "{}"), 404, "not_found");
@@ -120,6 +113,7 @@ TEST_F(HttpServerTest, AnswersErrorsAsJson) {
   expect_error(post("/v1/test/run/stream", "{}"), 400, "bad_request");
   expect_error(post("/v1/test/run/stream", R"({"args":"x","cwd":"/","env":{}})"), 400, "bad_request");
   expect_error(post("/v1/stop", R"({"when":"later"})"), 400, "bad_request");
+  expect_error(post("/v1/stop", R"({"whem":"now"})"), 400, "bad_request");
   configure("unknown = 1\n");
   expect_error(post("/v1/test/run/stream", run_body({})), 400, "config");
 }
@@ -185,6 +179,55 @@ TEST_F(HttpServerTest, ASlowClientHoldsTheTestsBackAndLosesNothing) {
   EXPECT_GT(received, 3'000'000u);
 }
 
+TEST_F(HttpServerTest, ServesTheDescriptionOfEachOfItsRoutesAndOfNoOther) {
+  const auto document = json::parse(client().Get("/v1/openapi.json")->body);
+  std::vector<std::string> described;
+  for (const auto& [path, methods] : document["paths"].items()) {
+    for (const auto& [method, operation] : methods.items()) {
+      std::string upper = method;
+      std::transform(upper.begin(), upper.end(), upper.begin(), ::toupper);
+      described.push_back(upper + " " + path);
+    }
+  }
+  auto served = server.routes();
+  std::sort(served.begin(), served.end());
+  std::sort(described.begin(), described.end());
+  EXPECT_EQ(described, served);
+}
+
+TEST_F(HttpServerTest, StopsAndRemovesItsSocket) {
+  server.stop();
+  EXPECT_FALSE(std::filesystem::exists(socket));
+  EXPECT_FALSE(client().Get("/v1/status"));
+}
+
+class TcpServerTest : public ServiceFixture {
+ protected:
+  ~TcpServerTest() override {
+    service().shut_down();
+    server.stop();
+    thread.join();
+  }
+
+  int status_with(const httplib::Headers& headers) const {
+    httplib::Client client("127.0.0.1", endpoint.port);
+    const auto answer = client.Get("/v1/status", headers);
+    return answer ? answer->status : 0;
+  }
+
+  ServerSocket socket = ServerSocket::on_loopback({}).value();
+  Endpoint endpoint = socket.endpoint();
+  HttpServer server{service(), std::move(socket)};
+  std::thread thread{[this] { server.serve(); }};
+};
+
+TEST_F(TcpServerTest, WantsItsTokenAndItsName) {
+  const auto host = "127.0.0.1:" + std::to_string(endpoint.port);
+  EXPECT_EQ(status_with({{"Host", host}}), 401);
+  EXPECT_EQ(status_with({{"Host", "elsewhere"}, {"Authorization", "Bearer " + endpoint.token}}), 403);
+  EXPECT_EQ(status_with({{"Host", host}, {"Authorization", "Bearer " + endpoint.token}}), 200);
+}
+
 TEST(HttpServer, StopsBeforeItServes) {
   TemporaryFolder folder;
   Children children;
@@ -192,24 +235,9 @@ TEST(HttpServer, StopsBeforeItServes) {
   options.root = folder.path();
   options.status_file = folder.path() / "status.json";
   Service service(options, children);
-  HttpServer server(service);
-  ASSERT_TRUE(server.bind(folder.path() / "socket"));
+  HttpServer server(service, ServerSocket::at_path(folder.path() / "socket").value());
   server.stop();
   server.serve();
-}
-
-TEST(HttpServer, SaysWhyItCannotListen) {
-  Children children;
-  TemporaryFolder folder;
-  Service::Options options;
-  options.root = folder.path();
-  options.status_file = folder.path() / "status.json";
-  Service service(options, children);
-  HttpServer server(service);
-  const auto bound = server.bind(folder.path() / "no/such/folder");
-  ASSERT_FALSE(bound);
-  EXPECT_EQ(bound.error().code, ErrorCode::daemon_unavailable);
-  EXPECT_NE(bound.error().message.find("no/such/folder"), std::string::npos);
 }
 
 }  // namespace

@@ -11,6 +11,7 @@ constexpr ErrorCode kAll[] = {
     ErrorCode::internal,    ErrorCode::usage,     ErrorCode::config,
     ErrorCode::not_running, ErrorCode::not_found, ErrorCode::daemon_unavailable,
     ErrorCode::bad_request, ErrorCode::cancelled, ErrorCode::worker_failed,
+    ErrorCode::forbidden,   ErrorCode::unauthorized,
 };
 
 TEST(ErrorCodeNames, RoundTripAndDiffer) {

@@ -1,0 +1,85 @@
+"""The OpenAPI document that the daemon serves is what the daemon does: schemathesis tries it, over TCP."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, settings
+
+from .harness import Project, private_project
+
+SOURCE = Path(__file__).parents[2]
+BOUNDED = settings(
+    max_examples=10, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck), database=None
+)
+schema = schemathesis.openapi.from_path(SOURCE / "src/daemon/openapi.json")
+
+
+@schemathesis.deserializer("application/x-ndjson")
+def lines(_: schemathesis.DeserializationContext, response: schemathesis.Response) -> Any:
+    return [json.loads(line) for line in response.content.splitlines()]
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
+    with private_project(tmp_path_factory.mktemp("o")) as project:
+        project.write("test_it.py", "def test(): pass")
+        project.env["SPRINTEST_FORCE_TCP"] = "1"
+        project.stest().expect(0)
+        yield project
+
+
+def is_bytes(value: Any) -> bool:
+    """Whether it stands for bytes, as the daemon takes them; NUL, which no process takes, aside."""
+    if isinstance(value, str):
+        return "\0" not in value
+    try:
+        base64.b64decode(value["base64"], validate=True)
+    except (TypeError, ValueError, KeyError):
+        return False
+    return len(value) == 1
+
+
+def is_environment(env: Any) -> bool:
+    rows = env.items() if isinstance(env, dict) else env
+    return isinstance(env, (dict, list)) and all(
+        isinstance(row, (tuple, list)) and len(row) == 2 and all(map(is_bytes, row)) for row in rows
+    )
+
+
+def harmless(body: Any, project: Project) -> Any:
+    """What is right in a run request stays right, and is a run in the project that ends at once."""
+    if not isinstance(body, dict) or "cwd" not in body:
+        return body
+    changed = dict(body)
+    if is_bytes(body["cwd"]) and (isinstance(body["cwd"], dict) or body["cwd"].startswith("/")):
+        changed["cwd"] = str(project.root)
+    if isinstance(body.get("args"), list) and all(map(is_bytes, body["args"])):
+        args = [f"missing/{arg}" if isinstance(arg, str) else {"base64": "L/8="} for arg in body["args"]]
+        changed["args"] = ["missing", *args]
+    if is_environment(body.get("env")):
+        is_list = isinstance(body["env"], list)
+        changed["env"] = [*project.env.items(), ({"base64": "/w=="}, "")] if is_list else project.env
+    return changed
+
+
+def call(case: schemathesis.Case, project: Project) -> None:
+    endpoint = project.endpoint
+    case.body = harmless(case.body, project)
+    case.call_and_validate(
+        base_url=f"http://127.0.0.1:{endpoint['port']}",
+        headers={"Authorization": f"Bearer {endpoint['token']}"},
+    )
+
+
+# /v1/stop would end the daemon that the others need.
+@schema.exclude(path="/v1/stop").parametrize()
+@BOUNDED
+def test_daemon_does_what_it_describes(case: schemathesis.Case, served: Project) -> None:
+    call(case, served)
