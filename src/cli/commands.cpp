@@ -101,7 +101,7 @@ struct Command {
   Answer (*execute)(const Options&, const Project&, Console&);
 };
 
-constexpr std::array<Command, 7> commands{{
+constexpr std::array<Command, 8> commands{{
     {Action::verify, verify},
     {Action::status, status},
     {Action::cancel, cancel},
