@@ -59,12 +59,13 @@ void examine_python(const Project& project, const Config& config, Console& conso
   console.clear_brief();
 }
 
-void examine_state(const RuntimePaths& paths, std::vector<Finding>& findings) {
+void examine_state(const Project& project, std::vector<Finding>& findings) {
+  const auto& paths = project.paths;
   findings.push_back(check_state_folder(paths));
   if (findings.back().grade == Grade::failure) return;
   findings.push_back(check_socket(paths));
   findings.push_back(check_disk(paths.directory));
-  findings.push_back(check_daemon(paths, own_installation()));
+  findings.push_back(check_daemon(paths, own_installation(project.env)));
 }
 
 void examine_machine(std::vector<Finding>& findings) {
@@ -86,7 +87,7 @@ std::vector<Finding> examine(const Project& project, Console& console) {
   findings.push_back(check_programs(executable_folder()));
   findings.push_back(check_configuration(config));
   examine_python(project, config.value_or(Config{}), console, findings);
-  examine_state(project.paths, findings);
+  examine_state(project, findings);
   examine_machine(findings);
   return findings;
 }
