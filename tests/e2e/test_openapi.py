@@ -69,7 +69,7 @@ def harmless(body: Any, project: Project) -> Any:
     return changed
 
 
-def call(case: schemathesis.Case, project: Project) -> None:
+def call(case: schemathesis.Case[Any], project: Project) -> None:
     endpoint = project.endpoint
     case.body = harmless(case.body, project)
     case.call_and_validate(
@@ -81,5 +81,5 @@ def call(case: schemathesis.Case, project: Project) -> None:
 # /v1/stop would end the daemon that the others need.
 @schema.exclude(path="/v1/stop").parametrize()
 @BOUNDED
-def test_daemon_does_what_it_describes(case: schemathesis.Case, served: Project) -> None:
+def test_daemon_does_what_it_describes(case: schemathesis.Case[Any], served: Project) -> None:
     call(case, served)

@@ -295,6 +295,7 @@ TEST_F(ConfigTest, FallbacksAreTheDefaults) {
   Environment env;
   for (const ConfigKey& key : config_keys()) {
     if (key.variable.empty() || key.fallback == "none" || key.fallback == "found") continue;
+    if (key.variable == "SPRINTEST_PORT") continue;  // To ask for one is something else than its default.
     env[key.variable] = key.fallback;
   }
   expect_defaults(load("", env));

@@ -9,8 +9,6 @@ namespace {
 
 class ConnectionStreamTest : public testing::Test {
  protected:
-  ConnectionStreamTest() { EXPECT_TRUE(set_nonblocking(ends.second.get(), true)); }
-
   std::string read(std::size_t size) {
     std::string data(size, '\0');
     const auto count = stream.read(data.data(), size);
@@ -18,7 +16,14 @@ class ConnectionStreamTest : public testing::Test {
     return data;
   }
 
-  std::pair<Fd, Fd> ends = make_socketpair().value();
+  /// As the daemon's sockets are: the stream's end does not block.
+  static std::pair<Fd, Fd> make_ends() {
+    auto ends = make_socketpair().value();
+    EXPECT_TRUE(set_nonblocking(ends.second.get(), true));
+    return ends;
+  }
+
+  std::pair<Fd, Fd> ends = make_ends();
   Fd client = std::move(ends.first);
   ConnectionStream stream{std::move(ends.second), "head"};
 };
