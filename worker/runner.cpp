@@ -4,6 +4,8 @@
 #include <pybind11/embed.h>
 #include <pybind11/stl.h>
 #include <signal.h>
+#include <stdio_ext.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -85,10 +87,35 @@ PYBIND11_EMBEDDED_MODULE(_stest_runner, m) {
 
 namespace {
 
+/// Makes the client's terminal, where it is among the standard streams, the one of this session: keys like
+/// Ctrl-C are then signals for the tests, and /dev/tty is it. Another session's own is refused to us.
+void take_terminal() {
+  for (int fd = 0; fd < 3; ++fd) {
+    if (::isatty(fd) != 0 && ::ioctl(fd, TIOCSCTTY, 0) == 0) return;
+  }
+}
+
+/// Lets go of it, whether or not it still is one. The kernel hangs up on its foreground processes, of
+/// which this is one.
+void release_terminal() {
+  const Fd terminal(::open("/dev/tty", O_RDWR | O_CLOEXEC));
+  if (!terminal) return;
+  struct sigaction ignore {
+  }, previous{};
+  ignore.sa_handler = SIG_IGN;
+  ::sigaction(SIGHUP, &ignore, &previous);
+  ::ioctl(terminal.get(), TIOCNOTTY);
+  ::sigaction(SIGHUP, &previous, nullptr);
+}
+
 Status enter_run(const protocol::RunTest& request, std::vector<Fd>& fds) {
   for (int target = 0; target < 3; ++target) {
     if (::dup2(fds.at(static_cast<std::size_t>(target)).get(), target) < 0) return errno_error("dup2");
   }
+  take_terminal();
+  // What an earlier run in this process has left unread, or found ended.
+  ::__fpurge(stdin);
+  std::clearerr(stdin);
   ::umask(static_cast<mode_t>(request.umask));
   if (::chdir(request.cwd.c_str()) != 0) return errno_error("cannot enter " + request.cwd);
   return {};
@@ -268,6 +295,7 @@ void serve_runs(LineChannel& channel, FlightRecorder recorder, std::uint64_t mem
     const auto [code, is_last] = run_once(resident, *request, changes);
     if (is_last || !guard.is_intact()) end_process(code);
     std::fflush(nullptr);
+    release_terminal();
     streams.restore();
     run_state->events = EventPipe(Fd());
     protocol::Done done;

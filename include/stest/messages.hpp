@@ -23,7 +23,31 @@ nlohmann::json bytes_to_json(std::string_view bytes);
 /// The inverse of `bytes_to_json`. Errors: `bad_request`.
 Result<std::string> bytes_from_json(const nlohmann::json& value);
 
-/// One request to run pytest, complete: a run depends on nothing else of the client.
+/// A file of the client's that the runner is to have as well. `path` leads the daemon to it, but not
+/// where the two live in different namespaces (containers): there it may be another file, which the
+/// identity gives away; zeros are not compared.
+struct OpenFile {
+  std::string path;
+  std::uint64_t device = 0;
+  std::uint64_t inode = 0;
+};
+
+/// The client's stdin, where it is no terminal that the runner shares.
+struct InputFile {
+  OpenFile file;
+  std::uint64_t offset = 0;  ///< From where it is to be read.
+};
+
+/// The terminal that the client has made for the runner, and which of its streams go there.
+struct Terminal {
+  OpenFile file;
+  bool in = false;
+  bool out = false;
+  bool err = false;
+};
+
+/// One request to run pytest, complete: a run depends on nothing else of the client, except for the
+/// files that `input` and `terminal` name.
 struct RunRequest {
   std::vector<std::string> args;  ///< pytest's arguments, untouched.
   std::string cwd;                ///< Absolute.
@@ -31,6 +55,8 @@ struct RunRequest {
   int umask = 022;
   bool merge_streams = false;  ///< stdout and stderr are the same file: keep their order exactly.
   bool wait = true;            ///< For its turn; else it is refused as `busy`.
+  std::optional<InputFile> input = {};    ///< Nothing: stdin is empty.
+  std::optional<Terminal> terminal = {};  ///< Nothing: stdout and stderr are pipes.
 };
 
 nlohmann::json to_json(const RunRequest& request);
@@ -71,6 +97,7 @@ struct Warming {
 struct Started {
   std::uint64_t id = 0;
   int pid = 0;
+  bool terminal = false;  ///< On the terminal that the request names.
 };
 /// Raw bytes that the run wrote.
 struct Output {

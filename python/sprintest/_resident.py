@@ -64,6 +64,17 @@ class _Exits:
                 sys.excepthook(*sys.exc_info())
 
 
+def _renew_stdin() -> None:
+    """Give this run a ``sys.stdin`` of its own, as Python makes it: the last one may have read ahead."""
+    old: Any = sys.__stdin__
+    new: Any = open(0, encoding=old.encoding, errors=old.errors, newline="\n", closefd=False)
+    new.buffer.raw.name = old.name
+    new.mode = old.mode
+    sys.stdin = sys.__stdin__ = new  # type: ignore[misc]
+    if "readline" in sys.modules:
+        sys.modules["readline"].clear_history()
+
+
 class Resident:
     """One per process; ``run`` is called for each run, in the environment that the run asks for.
 
@@ -101,6 +112,7 @@ class Resident:
         variables = dict(vars(main))
         _watch.names.clear()
         random.seed()
+        _renew_stdin()
         run = _runner.Run(args, self._stash)
         run.reporter.on_collected = self._state.learn_imported
         exit_code, names = run.execute()

@@ -3,25 +3,13 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <atomic>
-#include <cerrno>
 
 namespace stest {
 namespace {
 
-// The handler's only way to the object; -1 while there is none.
-std::atomic<int> signal_pipe{-1};
-static_assert(std::atomic<int>::is_always_lock_free);
-
-extern "C" void write_signal(int signal) {
-  const int saved = errno;
-  const auto byte = static_cast<char>(signal);
-  if (const int fd = signal_pipe.load(); fd >= 0) (void)!::write(fd, &byte, 1);
-  errno = saved;
-}
-
-constexpr int handled[] = {SIGINT, SIGTERM, SIGHUP};
 constexpr char end_of_service = 0;
+/// Bytes above those of signals are steps that a typed Ctrl-C asks for.
+constexpr char first_step = 100;
 
 }  // namespace
 
@@ -40,33 +28,13 @@ Escalation::Step Escalation::next(int signal, bool has_run) {
   }
 }
 
-Canceller::Canceller(Actions actions) : actions_(std::move(actions)) {
-  auto pipe = make_pipe();
-  if (!pipe) return;  // No descriptors left: signals keep their usual effect.
-  pipe_ = std::move(*pipe);
-  thread_ = std::thread([this] { serve(); });
-  install_handlers();
-}
-
-void Canceller::install_handlers() {
-  signal_pipe = pipe_.write.get();
-  struct sigaction action {};
-  action.sa_handler = write_signal;
-  action.sa_flags = SA_RESTART;
-  for (const int signal : handled) {
-    struct sigaction previous {};
-    ::sigaction(signal, nullptr, &previous);
-    if (previous.sa_handler == SIG_IGN) continue;
-    ::sigaction(signal, &action, &previous);
-    previous_[signal] = previous;
-  }
+Canceller::Canceller(Actions actions) : actions_(std::move(actions)), signals_({SIGINT, SIGTERM, SIGHUP}) {
+  if (signals_.fd() >= 0) thread_ = std::thread([this] { serve(); });
 }
 
 Canceller::~Canceller() {
-  for (const auto& [signal, previous] : previous_) ::sigaction(signal, &previous, nullptr);
-  signal_pipe = -1;
   if (!thread_.joinable()) return;
-  (void)write_all(pipe_.write.get(), std::string_view(&end_of_service, 1));
+  signals_.post(end_of_service);
   thread_.join();
 }
 
@@ -75,27 +43,40 @@ void Canceller::run_started(std::uint64_t id) {
   run_ = id;
 }
 
+void Canceller::typed(bool counts, bool reaches_tests) {
+  const std::lock_guard lock(mutex_);
+  if (!counts) return escalation_.begin_anew();
+  const auto step = escalation_.next(SIGINT, run_.has_value());
+  if (step == Escalation::Step::interrupt && reaches_tests) return;
+  signals_.post(static_cast<char>(first_step + static_cast<int>(step)));
+}
+
 void Canceller::serve() {
-  for (;;) {
-    const auto read = read_some(pipe_.read.get(), 1);
-    if (!read || read->end || read->data[0] == end_of_service) return;
-    handle(read->data[0]);
+  for (int byte = signals_.next(); byte != end_of_service; byte = signals_.next()) {
+    if (byte >= first_step) {
+      take(static_cast<Escalation::Step>(byte - first_step), SIGINT);
+    } else {
+      take(next_step(byte), byte);
+    }
   }
 }
 
-void Canceller::handle(int signal) {
-  std::optional<std::uint64_t> run;
-  {
-    const std::lock_guard lock(mutex_);
-    run = run_;
-  }
-  switch (escalation_.next(signal, run.has_value())) {
+Escalation::Step Canceller::next_step(int signal) {
+  const std::lock_guard lock(mutex_);
+  return escalation_.next(signal, run_.has_value());
+}
+
+void Canceller::take(Escalation::Step step, int signal) {
+  std::unique_lock lock(mutex_);
+  const auto run = run_.value_or(0);
+  lock.unlock();
+  switch (step) {
     case Escalation::Step::interrupt:
-      return actions_.cancel(*run, CancelHow::interrupt);
+      return actions_.cancel(run, CancelHow::interrupt);
     case Escalation::Step::terminate:
-      return actions_.cancel(*run, CancelHow::terminate);
+      return actions_.cancel(run, CancelHow::terminate);
     case Escalation::Step::kill:
-      return actions_.cancel(*run, CancelHow::kill);
+      return actions_.cancel(run, CancelHow::kill);
     case Escalation::Step::leave:
       return actions_.leave(signal);
   }

@@ -1,16 +1,13 @@
 #pragma once
 
-#include <signal.h>
-
 #include <cstdint>
 #include <functional>
-#include <map>
 #include <mutex>
 #include <optional>
 #include <thread>
 
+#include "cli/signal_pipe.hpp"
 #include "client/client.hpp"
-#include "common/fd.hpp"
 
 namespace stest {
 
@@ -21,14 +18,15 @@ class Escalation {
  public:
   enum class Step { leave, interrupt, terminate, kill };
   Step next(int signal, bool has_run);
+  /// What came before is forgotten.
+  void begin_anew() { level_ = 0; }
 
  private:
   int level_ = 0;
 };
 
-/// Turns SIGINT, SIGTERM and SIGHUP into requests to the daemon, from construction to destruction.
-/// The handler only writes a byte to a pipe; a thread of this object does the work. A signal that is
-/// ignored (`nohup`, a background job) stays ignored. At most one object at a time.
+/// Turns SIGINT, SIGTERM and SIGHUP into requests to the daemon, from construction to destruction. A
+/// thread of this object does the work. At most one object at a time.
 class Canceller {
  public:
   /// What the steps do; both are called on the object's thread.
@@ -45,17 +43,21 @@ class Canceller {
   /// From now on signals cancel this run.
   void run_started(std::uint64_t id);
 
+  /// A key was typed on a terminal of the tests' own. A Ctrl-C that `counts` is taken as SIGINT is, but
+  /// for the first step where it `reaches_tests` as a signal by itself. Any other key, or a Ctrl-C at a
+  /// prompt, shows that they react: the next Ctrl-C is a first one.
+  void typed(bool counts, bool reaches_tests);
+
  private:
-  void install_handlers();
   void serve();
-  void handle(int signal);
+  Escalation::Step next_step(int signal);
+  void take(Escalation::Step step, int signal);
 
   Actions actions_;
-  Pipe pipe_;
+  SignalPipe signals_;
   std::mutex mutex_;
   std::optional<std::uint64_t> run_;
   Escalation escalation_;
-  std::map<int, struct sigaction> previous_;
   std::thread thread_;
 };
 

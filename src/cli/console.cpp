@@ -51,6 +51,17 @@ bool has_reader(int fd) {
   return ::poll(&entry, 1, 0) < 0 || (entry.revents & (POLLERR | POLLHUP)) == 0;
 }
 
+/// The inverse of what a terminal does to the ends of lines.
+std::string with_plain_line_ends(std::string_view bytes) {
+  std::string text;
+  text.reserve(bytes.size());
+  for (const char byte : bytes) {
+    if (byte == '\n' && !text.empty() && text.back() == '\r') text.pop_back();
+    text += byte;
+  }
+  return text;
+}
+
 }  // namespace
 
 bool are_same_file(int one, int other) {
@@ -80,13 +91,39 @@ bool Console::write_locked(Stream stream, std::string_view bytes) {
   clear_brief_locked();
   const bool to_out = stream == Stream::out;
   if (!to_out || target_.out_is_terminal) at_line_start_ = bytes.back() == '\n';
+  return report_locked(put_locked(stream, bytes), to_out ? target_.out : target_.err);
+}
+
+bool Console::write_terminal(std::string_view bytes) {
+  if (bytes.empty()) return true;
+  const std::lock_guard lock(mutex_);
+  clear_brief_locked();
+  at_line_start_ = bytes.back() == '\n';
+  const int fd = target_.out_is_terminal ? target_.out : target_.err;
+  return report_locked(write_all(fd, is_raw_ ? bytes : std::string_view(with_plain_line_ends(bytes))), fd);
+}
+
+Status Console::put_locked(Stream stream, std::string_view bytes) {
+  const bool to_out = stream == Stream::out;
   const int fd = to_out ? target_.out : target_.err;
-  const auto written = write_all(fd, bytes);
-  // A full disk deserves a word; a reader that has left (`stest | head`) does not.
+  const bool is_terminal = to_out ? target_.out_is_terminal : target_.err_is_terminal;
+  if (!is_raw_ || !is_terminal) return write_all(fd, bytes);
+  std::string text;
+  for (const char byte : bytes) text.append(byte == '\n' ? "\r" : "").append(1, byte);
+  return write_all(fd, text);
+}
+
+// A full disk deserves a word; a reader that has left (`stest | head`) does not.
+bool Console::report_locked(const Status& written, int fd) {
   if (!written && has_reader(fd)) {
-    (void)write_all(target_.err, format(written.error().message + " the tests' output", Tone::error));
+    (void)put_locked(Stream::err, format(written.error().message + " the tests' output", Tone::error));
   }
   return written.has_value();
+}
+
+void Console::set_raw(bool on) {
+  const std::lock_guard lock(mutex_);
+  is_raw_ = on;
 }
 
 void Console::say(std::string_view line, Tone tone) {
@@ -95,14 +132,14 @@ void Console::say(std::string_view line, Tone tone) {
   // "....." of a run stays a line of its own.
   const bool breaks_line = target_.err_is_terminal && !at_line_start_;
   at_line_start_ = true;
-  (void)write_all(target_.err, (breaks_line ? "\n" : "") + format(line, tone));
+  (void)put_locked(Stream::err, (breaks_line ? "\n" : "") + format(line, tone));
 }
 
 void Console::say(const Error& error) {
   say(error.message, Tone::error);
   if (error.hint.empty()) return;
   const std::lock_guard lock(mutex_);
-  (void)write_all(target_.err, "hint: " + plain_text(error.hint) + "\n");
+  (void)put_locked(Stream::err, "hint: " + plain_text(error.hint) + "\n");
 }
 
 void Console::show_briefly(std::string_view line) {

@@ -39,6 +39,13 @@ class Console {
   /// The run's output is over: writes what plain text has held back.
   void end_output();
 
+  /// Bytes that the run wrote on a terminal of its own. Such a terminal ends lines with "\r\n"; where this
+  /// one does that as well, the former is undone.
+  bool write_terminal(std::string_view bytes);
+
+  /// Whether the terminal takes output as it is, so that lines must end with "\r\n".
+  void set_raw(bool on);
+
   /// A line of stest's own, without "stest: " and the newline.
   void say(std::string_view line, Tone tone = Tone::note);
   /// "stest: MESSAGE", and the hint, if there is one, on a line of its own.
@@ -53,6 +60,9 @@ class Console {
  private:
   bool write_locked(Stream stream, std::string_view bytes);
   void clear_brief_locked();
+  /// Leaves the ends of lines to the terminal, if that is one and does it.
+  Status put_locked(Stream stream, std::string_view bytes);
+  bool report_locked(const Status& written, int fd);
   std::string format(std::string_view line, Tone tone) const;
 
   Target target_;
@@ -62,6 +72,7 @@ class Console {
   AnsiFilter err_filter_;
   bool brief_shown_ = false;
   bool at_line_start_ = true;
+  bool is_raw_ = false;
 };
 
 }  // namespace stest

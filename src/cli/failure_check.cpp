@@ -160,7 +160,7 @@ bool wants_check(const WarmResult& warm, const Project& project, Console& consol
   const auto code = static_cast<ExitCode>(done.exit_code);
   const bool has_failed =
       done.outcome == Outcome::failed && (code == ExitCode::tests_failed || code == ExitCode::interrupted);
-  if (warm.cancelled || !(has_failed || done.outcome == Outcome::crashed)) return false;
+  if (warm.cancelled || warm.interactive || !(has_failed || done.outcome == Outcome::crashed)) return false;
   const auto config = load_config(project.paths.root, project.env);
   if (!config) console.say(config.error());
   return config && config->verify_failures;

@@ -21,6 +21,7 @@ Result<Warm> run_warm_judged(const Options& options, const Project& project, con
                              Console& console) {
   const auto file = folder.path() / "warm.jsonl";
   RunOptions with_plugin;
+  with_plugin.detached = true;
   with_plugin.pytest_args = with_verdict_plugin(options.run.pytest_args);
   auto result = run_warm(with_plugin, with_verdict_file(project, file), console, [&] { folder.remove(); });
   if (!result) return tl::unexpected(result.error());

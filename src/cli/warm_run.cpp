@@ -7,6 +7,8 @@
 
 #include "cli/cancel.hpp"
 #include "cli/output.hpp"
+#include "cli/standard_input.hpp"
+#include "cli/terminal_link.hpp"
 #include "client/backoff.hpp"
 #include "client/client.hpp"
 #include "client/daemon_launcher.hpp"
@@ -44,11 +46,21 @@ class Run {
                   [this](const std::string& line) { console_.say(line); }),
         request_(make_request(options, project)),
         events_(options.events),
+        detached_(options.detached),
+        modes_(TerminalStreams::of_this_process().fd),
         output_(console, is_very_quiet(options.pytest_args)),
         on_leave_(std::move(on_leave)),
         canceller_({[this](auto id, auto how) { cancel(id, how); }, [this](int signal) { leave(signal); }}) {}
 
   Result<WarmResult> execute() {
+    share_streams();
+    auto result = ask_daemons();
+    if (terminal_) terminal_->finish();
+    return result;
+  }
+
+ private:
+  Result<WarmResult> ask_daemons() {
     Backoff backoff;
     for (int attempt = 1;; ++attempt, backoff.wait()) {
       const auto daemon = launcher_.ensure();
@@ -61,7 +73,29 @@ class Run {
     }
   }
 
- private:
+  void share_streams() {
+    if (detached_) return;
+    if (!events_) share_terminal();
+    if (request_.terminal && request_.terminal->in) return;
+    input_.emplace();
+    request_.input = input_->file();
+  }
+
+  void share_terminal() {
+    const auto streams = TerminalStreams::of_this_process();
+    if (streams.fd < 0) return;
+    auto link = TerminalLink::open(
+        streams, modes_, console_,
+        {[this](bool counts, bool reaches_tests) {
+           if (counts) cancelled_ = true;
+           canceller_.typed(counts, reaches_tests);
+         },
+         [this](bool on) { suspend(on); }});
+    if (!link) return console_.say(link.error());
+    terminal_ = std::move(*link);
+    request_.terminal = terminal_->description();
+  }
+
   Result<event::Done> ask(const DaemonClient& client) {
     {
       const std::lock_guard lock(mutex_);
@@ -71,15 +105,23 @@ class Run {
   }
 
   WarmResult result(event::Done done) {
-    return {std::move(done), std::move(tests_), cancelled_ || reader_has_left_};
+    const bool interactive = terminal_ && terminal_->was_typed();
+    return {std::move(done), std::move(tests_), interactive, cancelled_ || reader_has_left_};
   }
 
   bool take(const Event& event) {
     has_begun_ = true;
-    if (const auto* started = std::get_if<event::Started>(&event)) canceller_.run_started(started->id);
     if (const auto* test = std::get_if<event::Test>(&event)) tests_.push_back(*test);
+    if (terminal_ && std::holds_alternative<event::Done>(event)) terminal_->finish();
     reader_has_left_ = !show(event);
+    if (const auto* started = std::get_if<event::Started>(&event)) begin(*started);
     return !reader_has_left_;
+  }
+
+  void begin(const event::Started& started) {
+    run_ = started.id;
+    canceller_.run_started(started.id);
+    if (terminal_ && started.terminal) terminal_->begin();
   }
 
   bool show(const Event& event) {
@@ -97,18 +139,26 @@ class Run {
     cancelled_ = true;
     if (how == CancelHow::terminate) console_.say("terminating the run (Ctrl-C kills it)");
     if (how == CancelHow::kill) console_.say("killing the run (Ctrl-C leaves it)");
-    std::optional<DaemonClient> client;
-    {
-      const std::lock_guard lock(mutex_);
-      client = client_;
-    }
-    const auto cancelled = client->cancel(id, how);
-    if (!cancelled && cancelled.error().code != ErrorCode::not_found) console_.say(cancelled.error());
+    report(client()->cancel(id, how));
+  }
+
+  /// On the thread of the terminal's link.
+  void suspend(bool on) { report(client()->suspend(run_, on)); }
+
+  std::optional<DaemonClient> client() {
+    const std::lock_guard lock(mutex_);
+    return client_;
+  }
+
+  /// A run that is over meanwhile is no error.
+  void report(const Status& asked) {
+    if (!asked && asked.error().code != ErrorCode::not_found) console_.say(asked.error());
   }
 
   /// On the canceller's thread. The closed connection ends whatever the daemon does for us.
   void leave(int signal) {
     console_.clear_brief();
+    modes_.end();
     if (on_leave_) on_leave_();
     leave_by_signal(signal);
   }
@@ -117,6 +167,10 @@ class Run {
   DaemonLauncher launcher_;
   RunRequest request_;
   bool events_;
+  bool detached_;
+  TerminalModes modes_;
+  std::optional<StandardInput> input_;
+  std::uint64_t run_ = 0;
   Output output_;
   std::vector<event::Test> tests_;
   bool has_begun_ = false;
@@ -125,7 +179,8 @@ class Run {
   std::function<void()> on_leave_;
   std::mutex mutex_;  ///< Guards `client_`.
   std::optional<DaemonClient> client_;
-  Canceller canceller_;  ///< Last: its thread uses the others.
+  Canceller canceller_;                     ///< Its thread uses those above.
+  std::unique_ptr<TerminalLink> terminal_;  ///< Last: its thread uses all the others.
 };
 
 }  // namespace

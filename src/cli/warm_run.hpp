@@ -12,6 +12,7 @@ namespace stest {
 struct WarmResult {
   event::Done done;
   std::vector<event::Test> tests;  ///< Every report of pytest, in order.
+  bool interactive = false;        ///< Somebody typed something, which nobody can repeat.
   bool cancelled = false;          ///< By a signal to this process, or because stdout's reader has left.
 };
 

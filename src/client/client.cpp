@@ -227,6 +227,12 @@ Status DaemonClient::cancel(std::uint64_t id, CancelHow how) const {
   return ask(endpoint_, request, cancel_patience).map([](const auto&) {});
 }
 
+Status DaemonClient::suspend(std::uint64_t id, bool on) const {
+  const auto path = "/v1/test/run/" + std::to_string(id) + (on ? "/suspend" : "/resume");
+  return ask(endpoint_, make_request("POST", path, nlohmann::json::object()), cancel_patience)
+      .map([](const auto&) {});
+}
+
 Result<event::Done> DaemonClient::run(const RunRequest& request, const EventSink& sink) const {
   RunStream stream(sink);
   auto http = make_request("POST", "/v1/test/run/stream", to_json(request));

@@ -30,6 +30,9 @@ class DaemonClient {
   /// Errors: `not_found` when there is no such run any more; `daemon_unavailable` after 2 s.
   Status cancel(std::uint64_t id, CancelHow how) const;
 
+  /// Stops the tests' processes, or lets them go on. Errors as above.
+  Status suspend(std::uint64_t id, bool on) const;
+
   /// Runs the tests, and hands every event, the last one included, to `sink` as it comes. When `sink`
   /// returns false the connection is closed, which ends the run: `cancelled`.
   ///

@@ -44,6 +44,54 @@ void check_for_system(FieldReader& fields, const RunRequest& request) {
   if (request.umask < 0 || request.umask > 0777) fields.mistyped("umask", "from 0 to 511");
 }
 
+json file_json(const OpenFile& file) {
+  return {{"path", bytes_to_json(file.path)}, {"device", file.device}, {"inode", file.inode}};
+}
+
+void read(FieldReader& fields, OpenFile& out) {
+  fields.read("path", out.path);
+  fields.read_optional("device", out.device);
+  fields.read_optional("inode", out.inode);
+  if (out.path.empty() || out.path[0] != '/' || has_nul(out.path)) fields.mistyped("path", "an absolute path");
+}
+
+json input_json(const InputFile& input) {
+  auto value = file_json(input.file);
+  value["offset"] = input.offset;
+  return value;
+}
+
+void read(FieldReader& fields, InputFile& out) {
+  fields.refuse_others({"path", "device", "inode", "offset"});
+  read(fields, out.file);
+  fields.read_optional("offset", out.offset);
+}
+
+/// The standard streams by the names that they have in JSON.
+constexpr std::array<std::pair<std::string_view, bool Terminal::*>, 3> kStreams{
+    {{"stdin", &Terminal::in}, {"stdout", &Terminal::out}, {"stderr", &Terminal::err}}};
+
+json terminal_json(const Terminal& terminal) {
+  auto value = file_json(terminal.file);
+  value["streams"] = json::array();
+  for (const auto& [name, member] : kStreams) {
+    if (terminal.*member) value["streams"].push_back(name);
+  }
+  return value;
+}
+
+void read(FieldReader& fields, Terminal& out) {
+  std::vector<std::string> streams;
+  fields.refuse_others({"path", "device", "inode", "streams"});
+  read(fields, out.file);
+  fields.read("streams", streams);
+  for (const auto& stream : streams) {
+    const auto* row = std::find_if(kStreams.begin(), kStreams.end(), [&](auto& r) { return r.first == stream; });
+    if (row == kStreams.end()) return fields.mistyped("streams", R"(of "stdin", "stdout" and "stderr")");
+    out.*row->second = true;
+  }
+}
+
 json event_json(const event::Queued& event) {
   auto running = json::array();
   for (const auto& run : event.running) {
@@ -62,7 +110,7 @@ json event_json(const event::Warming& event) {
           {"expected_s", event.expected_s ? json(*event.expected_s) : json()}};
 }
 json event_json(const event::Started& event) {
-  return {{"event", "started"}, {"id", event.id}, {"pid", event.pid}};
+  return {{"event", "started"}, {"id", event.id}, {"pid", event.pid}, {"terminal", event.terminal}};
 }
 json event_json(const event::Output& event) {
   return {{"event", "output"},
@@ -116,6 +164,7 @@ void read(FieldReader& fields, event::Warming& out) {
 void read(FieldReader& fields, event::Started& out) {
   fields.read("id", out.id);
   fields.read("pid", out.pid);
+  fields.read_optional("terminal", out.terminal);
 }
 void read(FieldReader& fields, event::Output& out) {
   std::string stream;
@@ -192,21 +241,29 @@ Result<std::string> bytes_from_json(const json& value) {
 }
 
 json to_json(const RunRequest& request) {
-  return {{"args", list_to_json(request.args)},      {"cwd", bytes_to_json(request.cwd)},
-          {"env", environment_to_json(request.env)}, {"umask", request.umask},
-          {"merge_streams", request.merge_streams},  {"wait", request.wait}};
+  json value = {{"args", list_to_json(request.args)},
+                {"cwd", bytes_to_json(request.cwd)},
+                {"env", environment_to_json(request.env)},
+                {"umask", request.umask},
+                {"merge_streams", request.merge_streams},
+                {"wait", request.wait}};
+  if (request.input) value["stdin"] = input_json(*request.input);
+  if (request.terminal) value["terminal"] = terminal_json(*request.terminal);
+  return value;
 }
 
 Result<RunRequest> run_request_from_json(const json& value) {
   RunRequest request;
   FieldReader fields(value, "run request");
-  fields.refuse_others({"args", "cwd", "env", "umask", "merge_streams", "wait"});
+  fields.refuse_others({"args", "cwd", "env", "umask", "merge_streams", "wait", "stdin", "terminal"});
   fields.read("args", request.args);
   fields.read("cwd", request.cwd);
   fields.read("env", request.env);
   fields.read_optional("umask", request.umask);
   fields.read_optional("merge_streams", request.merge_streams);
   fields.read_optional("wait", request.wait);
+  fields.read_optional_object("stdin", [&](FieldReader& item) { read(item, request.input.emplace()); });
+  fields.read_optional_object("terminal", [&](FieldReader& item) { read(item, request.terminal.emplace()); });
   check_for_system(fields, request);
   if (Status status = fields.status(); !status) return tl::unexpected(status.error());
   return request;

@@ -93,6 +93,13 @@ void collect_run(Service& service, httplib::Response& response, const json& body
       });
 }
 
+/// 0, which no run has, where the number is too large.
+std::uint64_t run_id(const std::string& digits) {
+  std::uint64_t id = 0;
+  std::from_chars(digits.data(), digits.data() + digits.size(), id);
+  return id;
+}
+
 void cancel_run(Service& service, const std::string& digits, httplib::Response& response, const json& body) {
   const auto how = only_field(body, "how", "interrupt");
   if (!how) return refuse(response, how.error());
@@ -102,9 +109,14 @@ void cancel_run(Service& service, const std::string& digits, httplib::Response& 
                         "It is \"interrupt\", \"terminate\" or \"kill\"."};
     return refuse(response, unknown);
   }
-  std::uint64_t id = 0;  // Stays 0, which no run has, where the number is too large.
-  std::from_chars(digits.data(), digits.data() + digits.size(), id);
+  const auto id = run_id(digits);
   if (auto done = service.cancel(id, *level); !done) return refuse(response, done.error());
+  answer(response, {{"id", id}});
+}
+
+void suspend_run(Service& service, const std::string& digits, httplib::Response& response, bool on) {
+  const auto id = run_id(digits);
+  if (auto done = service.suspend(id, on); !done) return refuse(response, done.error());
   answer(response, {{"id", id}});
 }
 
@@ -252,6 +264,9 @@ void HttpServer::Server::route(Service& service) {
        [&](const auto&, auto& response, const json& body) { collect_run(service, response, body); });
   post("/v1/test/run/{id}/cancel", [&](const auto& request, auto& response, const json& body) {
     cancel_run(service, request.matches[1], response, body);
+  });
+  post(R"(/v1/test/run/(\d+)/(suspend|resume))", [&](const auto& request, auto& response, const json&) {
+    suspend_run(service, request.matches[1], response, request.matches[2] == "suspend");
   });
   post("/v1/stop",
        [&](const auto&, auto& response, const json& body) { stop_daemon(service, response, body); });

@@ -37,9 +37,22 @@ void RunControl::cancel(CancelHow how, CancelReason reason) {
   if (!reason_) reason_ = reason;
   if (deliver_) {
     deliver_(signal_of(how));
+    if (std::exchange(suspended_, false)) deliver_(SIGCONT);
   } else {
     undelivered_.push_back(how);
   }
+}
+
+void RunControl::suspend(bool on) {
+  std::lock_guard lock(mutex_);
+  if (!deliver_) return;
+  suspended_ = on;
+  deliver_(on ? SIGSTOP : SIGCONT);
+}
+
+bool RunControl::is_suspended() const {
+  std::lock_guard lock(mutex_);
+  return suspended_;
 }
 
 void RunControl::attach(std::function<void(int)> deliver) {

@@ -26,6 +26,11 @@ class RunControl {
  public:
   void cancel(CancelHow how, CancelReason reason);
 
+  /// Stops the tests' processes, or lets them go on; a cancel does so as well. Before there is a process
+  /// it does nothing.
+  void suspend(bool on);
+  bool is_suspended() const;
+
   /// `deliver` takes a signal number. Signals of earlier cancels are delivered at once.
   void attach(std::function<void(int)> deliver);
   /// After this `deliver` is never called again.
@@ -39,6 +44,7 @@ class RunControl {
   mutable std::mutex mutex_;
   std::function<void(int)> deliver_;
   std::vector<CancelHow> undelivered_;
+  bool suspended_ = false;
   std::optional<CancelHow> strongest_;
   std::optional<CancelReason> reason_;
 };

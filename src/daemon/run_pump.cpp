@@ -24,15 +24,6 @@ constexpr std::chrono::seconds kill_hung_after{2};
 /// A worker that has not reported a killed run's end after this is no worker any more.
 constexpr std::chrono::seconds worker_patience{5};
 
-/// The runner's ends of the pipes, in the order in which they travel.
-struct RunnerEnds {
-  Fd in, out, err, events, stacks;
-
-  std::vector<int> fds() const {
-    return {in.get(), out.get(), err ? err.get() : out.get(), events.get(), stacks.get()};
-  }
-};
-
 /// Makes a pipe, keeps its non-blocking read end in `ours` and its write end in `theirs`.
 Status connect(Fd& ours, Fd& theirs) {
   auto pipe = make_pipe();
@@ -65,6 +56,11 @@ std::size_t bytes_in(int fd) {
 }
 
 }  // namespace
+
+/// What the runner gets, open until it has travelled. A stream that is missing goes to the terminal.
+struct RunPump::RunnerEnds {
+  Fd in, out, err, events, stacks;
+};
 
 RunPump::RunPump(WorkerProcess& worker, Run& run, const Listener& listener)
     : worker_(worker),
@@ -128,25 +124,62 @@ void RunPump::start_over() {
   held_bytes_ = 0;
 }
 
-Status RunPump::launch() {
-  RunnerEnds ends;
-  ends.in = Fd(::open("/dev/null", O_RDONLY | O_CLOEXEC));
-  if (!ends.in) return errno_error("open /dev/null");
-  if (auto made = connect(out_, ends.out); !made) return made;
-  if (!run_.request.merge_streams) {
+void RunPump::open_client_files(RunnerEnds& ends) {
+  const auto& request = run_.request;
+  terminal_.reset();
+  if (request.terminal) {
+    auto terminal = ClientTerminal::open(request.terminal->file);
+    if (terminal) {
+      terminal_ = std::move(*terminal);
+    } else {
+      emit(event::Receipt{"no terminal for the tests: " + terminal.error().message});
+    }
+  }
+  if (!request.input) return;
+  auto input = open_client_input(*request.input);
+  if (input) {
+    ends.in = std::move(*input);
+  } else {
+    emit(event::Receipt{"an empty stdin for the tests: " + input.error().message});
+  }
+}
+
+Status RunPump::open_streams(RunnerEnds& ends) {
+  open_client_files(ends);
+  const auto shared = terminal_ ? *run_.request.terminal : Terminal{};
+  if (!ends.in && !shared.in) {
+    ends.in = Fd(::open("/dev/null", O_RDONLY | O_CLOEXEC));
+    if (!ends.in) return errno_error("open /dev/null");
+  }
+  if (!shared.out) {
+    if (auto made = connect(out_, ends.out); !made) return made;
+  }
+  if (!shared.err && !run_.request.merge_streams) {
     if (auto made = connect(err_, ends.err); !made) return made;
   }
   if (auto made = connect(events_, ends.events); !made) return made;
   auto stacks = silence_.connect();
   if (!stacks) return tl::unexpected(stacks.error());
   ends.stacks = std::move(*stacks);
+  return {};
+}
+
+std::vector<int> RunPump::fds_of(const RunnerEnds& ends) const {
+  const auto or_terminal = [this](const Fd& fd) { return fd || !terminal_ ? fd.get() : terminal_->fd(); };
+  const auto& err = !ends.err && run_.request.merge_streams ? ends.out : ends.err;
+  return {or_terminal(ends.in), or_terminal(ends.out), or_terminal(err), ends.events.get(), ends.stacks.get()};
+}
+
+Status RunPump::launch() {
+  RunnerEnds ends;
+  if (auto opened = open_streams(ends); !opened) return opened;
   auto mailbox = worker_.open_mailbox(run_.id);
   if (!mailbox) return tl::unexpected(mailbox.error());
   mailbox_ = *mailbox;
   oom_.emplace(worker_.pid());  // Whose cgroup the tests' process will be in.
   answers_.asked();
   // A worker that dies here is seen in the mailbox, which knows how it died.
-  if (auto sent = worker_.send(message_for(run_, mode_), ends.fds()); !sent) {
+  if (auto sent = worker_.send(message_for(run_, mode_), fds_of(ends)); !sent) {
     spdlog::warn("run {}: {}", run_.id, sent.error().message);
     // Of one that does not read, `answers_` will know.
     if (sent.error().code != ErrorCode::worker_failed) worker_.kill();
@@ -189,7 +222,7 @@ void RunPump::read_mail() {
     if (const auto* started = std::get_if<protocol::Started>(&message)) {
       runner_ = started->pid;
       has_begun_ = true;
-      emit(event::Started{run_.id, started->pid});
+      emit(event::Started{run_.id, started->pid, terminal_.has_value()});
     } else if (const auto* done = std::get_if<protocol::Done>(&message)) {
       report_.done = *done;
       report_.left.insert(report_.left.end(), done->left.begin(), done->left.end());
@@ -303,6 +336,7 @@ void RunPump::look_for_oom() {
 void RunPump::check_silence() {
   if (over() || hung_) return;
   const auto now = Clock::now();
+  if (run_.control.is_suspended() || (terminal_ && terminal_->is_in_use())) silence_.heard(now);
   if (silence_.must_ask(now)) (void)worker_.send(protocol::DumpStack{run_.id});
   const auto stuck = silence_.report(lines_.nodeid(), now);
   if (!stuck) return;

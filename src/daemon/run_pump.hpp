@@ -5,6 +5,7 @@
 
 #include "common/fd.hpp"
 #include "daemon/answer_watch.hpp"
+#include "daemon/client_files.hpp"
 #include "daemon/event_lines.hpp"
 #include "daemon/oom_watch.hpp"
 #include "daemon/run.hpp"
@@ -20,7 +21,8 @@ namespace stest {
 ///
 /// A process that other runs have left something in may decline, before the first test runs as a rule.
 /// As long as it may, all that it says is held back; if it does, that is dropped, and the run starts
-/// anew in a fresh process.
+/// anew in a fresh process. What goes to the client's terminal is seen at once: a person may be asked
+/// something.
 class RunPump {
  public:
   RunPump(WorkerProcess& worker, Run& run, const Listener& listener);
@@ -30,8 +32,12 @@ class RunPump {
 
  private:
   using Clock = std::chrono::steady_clock;
+  struct RunnerEnds;
 
   Status launch();
+  Status open_streams(RunnerEnds& ends);
+  void open_client_files(RunnerEnds& ends);
+  std::vector<int> fds_of(const RunnerEnds& ends) const;
   void follow();
   bool may_start_over() const;
   void start_over();
@@ -60,8 +66,9 @@ class RunPump {
   const Listener& listener_;
 
   std::shared_ptr<Mailbox> mailbox_;
-  Fd out_;
-  Fd err_;
+  std::optional<ClientTerminal> terminal_;
+  Fd out_;  ///< Nothing where the terminal takes it.
+  Fd err_;  ///< The same, and where it goes with stdout.
   Fd events_;
   EventLines lines_;
   SilenceWatch silence_;

@@ -172,14 +172,25 @@ void Service::finish(const Run& run, const event::Done& done, const std::vector<
   wake();
 }
 
+Result<std::shared_ptr<Run>> Service::find(std::uint64_t id) const {
+  auto run = queue_.find(id);
+  if (run) return run;
+  return fail(ErrorCode::not_found, "there is no run " + std::to_string(id),
+              "It is over, or it never was; GET /v1/status lists those that wait or run.");
+}
+
 Status Service::cancel(std::uint64_t id, CancelHow how) {
-  const auto run = queue_.find(id);
-  if (!run) {
-    return fail(ErrorCode::not_found, "there is no run " + std::to_string(id),
-                "It is over, or it never was; GET /v1/status lists those that wait or run.");
-  }
+  const auto run = find(id);
+  if (!run) return tl::unexpected(run.error());
   spdlog::info("run {}: {} asked for", id, name(how));
-  run->control.cancel(how, CancelReason::client);
+  (*run)->control.cancel(how, CancelReason::client);
+  return {};
+}
+
+Status Service::suspend(std::uint64_t id, bool on) {
+  const auto run = find(id);
+  if (!run) return tl::unexpected(run.error());
+  (*run)->control.suspend(on);
   return {};
 }
 

@@ -56,6 +56,9 @@ class Service {
   /// Errors: `not_found`.
   Status cancel(std::uint64_t id, CancelHow how);
 
+  /// Stops the tests' processes of a run, or lets them go on. Errors: `not_found`.
+  Status suspend(std::uint64_t id, bool on);
+
   /// The body of `GET /v1/status`.
   nlohmann::json status() const;
 
@@ -81,6 +84,7 @@ class Service {
 
  private:
   event::Done execute(Run& run, const Listener& listener);
+  Result<std::shared_ptr<Run>> find(std::uint64_t id) const;
   std::optional<event::Done> await_turn(const Run& run, const Listener& listener);
   event::Done run_on_worker(Run& run, const Listener& listener);
   void tell_left(const Run& run, std::vector<protocol::Done::Left> left, const Listener& listener);
