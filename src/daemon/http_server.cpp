@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "daemon/access.hpp"
+#include "common/json_fields.hpp"
 #include "daemon/collected_run.hpp"
 #include "daemon/connection_stream.hpp"
 #include "daemon/connection_threads.hpp"
@@ -114,7 +115,11 @@ void cancel_run(Service& service, const std::string& digits, httplib::Response& 
   answer(response, {{"id", id}});
 }
 
-void suspend_run(Service& service, const std::string& digits, httplib::Response& response, bool on) {
+void suspend_run(Service& service, const std::string& digits, httplib::Response& response, const json& body,
+                 bool on) {
+  FieldReader fields(body, "request");
+  fields.refuse_others({});
+  if (auto status = fields.status(); !status) return refuse(response, status.error());
   const auto id = run_id(digits);
   if (auto done = service.suspend(id, on); !done) return refuse(response, done.error());
   answer(response, {{"id", id}});
@@ -265,8 +270,11 @@ void HttpServer::Server::route(Service& service) {
   post("/v1/test/run/{id}/cancel", [&](const auto& request, auto& response, const json& body) {
     cancel_run(service, request.matches[1], response, body);
   });
-  post(R"(/v1/test/run/(\d+)/(suspend|resume))", [&](const auto& request, auto& response, const json&) {
-    suspend_run(service, request.matches[1], response, request.matches[2] == "suspend");
+  post("/v1/test/run/{id}/suspend", [&](const auto& request, auto& response, const json& body) {
+    suspend_run(service, request.matches[1], response, body, true);
+  });
+  post("/v1/test/run/{id}/resume", [&](const auto& request, auto& response, const json& body) {
+    suspend_run(service, request.matches[1], response, body, false);
   });
   post("/v1/stop",
        [&](const auto&, auto& response, const json& body) { stop_daemon(service, response, body); });

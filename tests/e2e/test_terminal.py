@@ -1,0 +1,425 @@
+"""On a real terminal: what a person sees and types is as under plain pytest, and the terminal stays whole."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import signal
+import subprocess
+import termios
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pexpect
+import pytest
+
+from .harness import DEADLINE, PYTHON, STEST, WAITING_TEST, Project, wait_for
+from .modes import MODES
+
+PLAIN = (str(PYTHON), "-m", "pytest")
+WARM = (str(STEST),)
+SIZE = (30, 100)
+
+PROMPT = re.escape("(Pdb) ")
+
+
+@pytest.fixture(params=MODES)
+def any_mode(project: Project, request: pytest.FixtureRequest) -> Project:
+    project.env.update(MODES[request.param])
+    return project
+
+
+@contextmanager
+def terminal(
+    project: Project, *args: str, program: tuple[str, ...] = WARM, env: dict[str, str] | None = None
+) -> Iterator[Any]:
+    """A program on a terminal of its own; fails if it has not ended at the end."""
+    variables = {**project.env, "TERM": "xterm-256color", **(env or {})}
+    del variables["COLUMNS"]
+    child = pexpect.spawn(
+        program[0],
+        [*program[1:], *args],
+        cwd=str(project.root),
+        env=variables,
+        dimensions=SIZE,
+        timeout=DEADLINE,
+        encoding="utf-8",
+        codec_errors="backslashreplace",
+    )
+    child.before_modes = termios.tcgetattr(child.child_fd)[:4]
+    try:
+        yield child
+    finally:
+        child.close(force=True)
+
+
+def finish(child: Any) -> tuple[int, str]:
+    """The exit code (a signal is negative), and what came until the end."""
+    child.expect(pexpect.EOF)
+    text: str = child.before
+    child.wait()
+    return (child.exitstatus if child.signalstatus is None else -child.signalstatus), text
+
+
+def run(project: Project, *args: str, program: tuple[str, ...] = WARM, keys: str = "") -> tuple[int, str]:
+    with terminal(project, *args, program=program) as child:
+        child.send(keys)
+        return finish(child)
+
+
+def lines(text: str) -> list[str]:
+    """What was shown, escapes and all, but for the times."""
+    return re.sub(r"in \d+\.\d+s", "in N s", text).splitlines(keepends=True)
+
+
+def stripped(text: str) -> str:
+    return re.sub(r"\x1b\[[0-9;]*m|\x1b\[K", "", text)
+
+
+def warm_up(project: Project) -> None:
+    """So that stest's own line about the start comes at no bad time."""
+    project.stest("--collect-only", "-q")
+    wait_for(lambda: (project.status()["worker"] or {}).get("state") == "ready", "the worker")
+
+
+def test_output_is_that_of_plain_pytest(any_mode: Project) -> None:
+    any_mode.write(
+        "test_it.py",
+        """
+        import sys, os, shutil, pytest
+
+        @pytest.mark.parametrize("number", range(200))
+        def test_many(number):
+            pass
+
+        def test_terminal():
+            for stream in (sys.__stdin__, sys.__stdout__, sys.__stderr__):
+                assert stream.isatty()
+            assert os.get_terminal_size(1) == (100, 30)
+            assert os.ttyname(0) and os.tcgetpgrp(0) == os.getpgrp()
+            with open("/dev/tty") as tty:
+                assert os.isatty(tty.fileno())
+
+        def test_fails():
+            print("captured")
+            assert [1, 2] == [1, 3]
+        """,
+    )
+    warm_up(any_mode)
+    plain, warm = run(any_mode, "-s", program=PLAIN), run(any_mode, "-s")
+    assert plain[0] == warm[0] == 1
+    assert "\x1b[31m" in warm[1]
+    assert lines(warm[1]) == lines(plain[1])
+
+
+def test_input_with_s(any_mode: Project) -> None:
+    any_mode.write("test_it.py", "def test(): print(f\"<{input('name? ')}>\", flush=True)\n")
+    warm_up(any_mode)
+    for _ in range(2):
+        with terminal(any_mode, "-s") as child:
+            child.expect_exact("name? ")
+            child.sendline("Ada")
+            child.expect_exact("<Ada>")
+            assert finish(child)[0] == 0
+
+
+def test_pdb_at_a_failure(any_mode: Project) -> None:
+    any_mode.write("test_it.py", "def test():\n    number = 6 * 7\n    assert number == 0\n")
+    warm_up(any_mode)
+    with terminal(any_mode, "--pdb") as child:
+        child.expect(PROMPT)
+        child.sendline("p number + 1")
+        child.expect_exact("43")
+        child.expect(PROMPT)
+        child.sendline("continue")
+        code, text = finish(child)
+    assert code == 1
+    assert "1 failed" in stripped(text)
+
+
+def test_breakpoint_with_line_editing_and_history(any_mode: Project) -> None:
+    any_mode.write("test_it.py", "def test():\n    value = 'here'\n    breakpoint()\n    print('on')\n")
+    warm_up(any_mode)
+    with terminal(any_mode) as child:
+        child.expect(PROMPT)
+        child.sendline("p valu\x7fue * 2")  # A key that erases.
+        child.expect_exact("'herehere'")
+        child.expect(PROMPT)
+        child.send("\x1b[A\r")  # The line before.
+        child.expect_exact("'herehere'")
+        child.expect(PROMPT)
+        child.sendline("continue")
+        assert finish(child)[0] == 0
+
+
+def test_ctrl_c_at_a_prompt_is_pdbs_own(any_mode: Project) -> None:
+    """As often as one likes."""
+    any_mode.write("test_it.py", "def test():\n    value = 5\n    breakpoint()\n")
+    warm_up(any_mode)
+    with terminal(any_mode) as child:
+        child.expect(PROMPT)
+        for _ in range(5):
+            child.sendintr()
+            child.expect_exact("--KeyboardInterrupt--")
+            child.expect(PROMPT)
+        child.sendline("p value + 1")
+        child.expect_exact("6")
+        child.expect(PROMPT)
+        child.sendline("continue")
+        assert finish(child)[0] == 0
+
+
+def test_ipython_prompt(project: Project) -> None:
+    pytest.importorskip("IPython")
+    project.write("test_it.py", "def test():\n    value = 21\n    assert value == 0\n")
+    warm_up(project)
+    with terminal(project, "--pdb", "--pdbcls=IPython.terminal.debugger:TerminalPdb") as child:
+        child.expect("ipdb>")
+        child.send("p value * 2\r")
+        child.expect("42")
+        child.expect("ipdb>")
+        child.send("q\r")
+        finish(child)
+
+
+def test_size_follows_the_window(any_mode: Project) -> None:
+    any_mode.write(
+        "test_it.py",
+        """
+        import os, signal, time
+
+        def test():
+            seen = []
+            signal.signal(signal.SIGWINCH, lambda *_: seen.append(os.get_terminal_size(1)))
+            print("ready", flush=True)
+            while (44, 11) not in seen:
+                time.sleep(0.01)
+        """,
+    )
+    warm_up(any_mode)
+    with terminal(any_mode, "-s") as child:
+        child.expect_exact("ready")
+        child.setwinsize(11, 44)
+        assert finish(child)[0] == 0
+
+
+def interrupt(times: int) -> Any:
+    def act(child: Any, project: Project) -> None:
+        for number in range(times):
+            child.sendintr()
+            if number < times - 1:
+                # The rule is about a run that does not react.
+                child.expect("terminating|killing") if number > 0 else time.sleep(0.3)
+
+    return act
+
+
+def kill_daemon(child: Any, project: Project) -> None:
+    os.kill(project.daemons()[0], signal.SIGKILL)
+
+
+def terminate_client(child: Any, project: Project) -> None:
+    os.kill(child.pid, signal.SIGTERM)
+
+
+STUBBORN = """
+    import signal, time
+
+    def test_stubborn():
+        {}
+        print("started", flush=True)
+        while True:
+            try:
+                time.sleep(0.05)
+            except KeyboardInterrupt:
+                pass
+"""
+STARTED = "def test_x():\n    print('started', flush=True)\n"
+STUBBORN_TERM = "signal.signal(signal.SIGTERM, signal.SIG_IGN)"
+
+
+@pytest.mark.parametrize(
+    ("test", "act", "code"),
+    [
+        (STARTED, None, 0),
+        (f"{STARTED}    assert 0", None, 1),
+        (
+            "import os\ndef test_x():\n    print('started', flush=True)\n    os.kill(os.getpid(), 11)",
+            None,
+            105,
+        ),
+        ("import time\ndef test_x():\n    print('started', flush=True)\n    time.sleep(99)", interrupt(1), 2),
+        (STUBBORN.format("pass"), interrupt(2), 107),
+        (STUBBORN.format(STUBBORN_TERM), interrupt(3), 107),
+        (STUBBORN.format("pass"), kill_daemon, 103),
+        (STUBBORN.format("pass"), terminate_client, 107),
+    ],
+    ids=["pass", "fail", "crash", "ctrl-c", "ctrl-c twice", "ctrl-c thrice", "daemon killed", "terminated"],
+)
+def test_terminal_is_as_before(project: Project, test: str, act: Any, code: int) -> None:
+    project.write("test_it.py", test)
+    warm_up(project)
+    with terminal(project, "-s") as child:
+        child.expect_exact("started")
+        if act:
+            act(child, project)
+        # The settings are of the terminal, and stay when the program has gone.
+        while child.isalive():
+            child.expect([pexpect.EOF, pexpect.TIMEOUT, ".+"], timeout=1)
+        assert termios.tcgetattr(child.child_fd)[:4] == child.before_modes
+        child.wait()
+        assert child.exitstatus == code
+    project.stest("restart").expect(0)  # A daemon that was killed has left its files.
+
+
+def test_settings_that_a_test_left_do_not_reach_ours(project: Project) -> None:
+    project.write("test_it.py", "import os\ndef test(): os.system('stty raw -echo < /dev/tty')\n")
+    warm_up(project)
+    with terminal(project) as child:
+        code, _ = finish(child)
+        assert termios.tcgetattr(child.child_fd)[:4] == child.before_modes
+    assert code == 0
+
+
+@contextmanager
+def shell_on_terminal(project: Project) -> Iterator[Any]:
+    program = ("bash", "--norc", "--noprofile", "-i")
+    with terminal(project, program=program, env={"PS1": "shell> "}) as shell:
+        shell.expect_exact("shell> ")
+        yield shell
+
+
+def test_stop_and_go_on(any_mode: Project) -> None:
+    """Ctrl-Z gives the terminal back to the shell; `fg` goes on, with the keyboard."""
+    any_mode.write("test_it.py", "def test(): print(f\"<{input('name? ')}>\", flush=True)\n")
+    warm_up(any_mode)
+    with terminal(
+        any_mode, "--norc", "--noprofile", "-i", program=("bash",), env={"PS1": "shell> "}
+    ) as shell:
+        shell.sendline(f"{STEST} -s")
+        shell.expect_exact("name? ")
+        shell.send("\x1a")
+        shell.expect("Stopped")
+        shell.expect_exact("shell> ")
+        shell.sendline("echo $((6*7))")
+        shell.expect("42")
+        shell.sendline("fg")
+        shell.expect_exact("-s")
+        shell.sendline("Ada")
+        shell.expect_exact("<Ada>")
+        shell.expect_exact("shell> ")
+        shell.sendline("exit")
+        finish(shell)
+
+
+def test_background_job_neither_stops_nor_takes_keys(project: Project) -> None:
+    project.write("test_it.py", "def test(): open('done', 'w').write('yes\\n')\n")
+    warm_up(project)
+    with shell_on_terminal(project) as shell:
+        shell.sendline(f'{STEST} -q & read line; echo "<$line>"')
+        project.await_file("done")
+        shell.sendline("for the shell")
+        shell.expect_exact("<for the shell>")
+        shell.sendline("wait")
+        shell.expect(r"Done .*stest -q")
+        shell.sendline("exit")
+        finish(shell)
+
+
+def test_only_what_is_the_terminal_is_one(project: Project) -> None:
+    """`stest > file`: the errors and the keys are the terminal's, the output is not."""
+    project.write(
+        "test_it.py",
+        """
+        import sys
+        def test():
+            kinds = [s.isatty() for s in (sys.__stdin__, sys.__stdout__, sys.__stderr__)]
+            open("seen", "w").write(str(kinds))
+        """,
+    )
+    warm_up(project)
+    for redirect in ("> out", "2> err", "< /dev/null", "> out 2> err"):
+        seen = []
+        for program in (" ".join(PLAIN), " ".join(WARM)):
+            with terminal(project, "-c", f"{program} -s {redirect}", program=("sh",)) as child:
+                assert finish(child)[0] == 0
+            seen.append(project.read("seen"))
+        assert seen[0] == seen[1], redirect
+
+
+def test_much_output_right_before_the_end(any_mode: Project) -> None:
+    any_mode.write(
+        "test_it.py", "import os\ndef test():\n    for n in range(20000): os.write(1, b'line %d\\n' % n)\n"
+    )
+    warm_up(any_mode)
+    code, text = run(any_mode, "-s", "-q")
+    assert code == 0
+    assert re.findall(r"line (\d+)", text) == [str(n) for n in range(20000)]
+
+
+# ---- stdin that is no terminal
+
+
+def pipe_in(project: Project, data: bytes, *args: str, program: tuple[str, ...] = WARM) -> tuple[int, bytes]:
+    done = subprocess.run(
+        [*program, *args],
+        cwd=project.root,
+        env=project.env,
+        input=data,
+        capture_output=True,
+        timeout=DEADLINE,
+    )
+    return done.returncode, done.stdout + done.stderr
+
+
+def test_stdin_from_a_pipe_and_from_a_file(any_mode: Project) -> None:
+    any_mode.write(
+        "test_it.py",
+        """
+        import hashlib, sys
+        def test():
+            data = sys.stdin.buffer.read()
+            open("seen", "w").write(f"{len(data)} {hashlib.sha256(data).hexdigest()}")
+        """,
+    )
+    warm_up(any_mode)
+    data = os.urandom(300_000)
+    expected = f"{len(data)} {hashlib.sha256(data).hexdigest()}"
+    assert pipe_in(any_mode, data, "-s")[0] == 0
+    assert any_mode.read("seen") == expected
+    (any_mode.root / "data").write_bytes(data)
+    with open(any_mode.root / "data", "rb") as file:
+        file.read(1000)
+        os.lseek(file.fileno(), 1000, os.SEEK_SET)
+        subprocess.run(
+            [*WARM, "-s"], cwd=any_mode.root, env=any_mode.env, stdin=file, check=True, capture_output=True
+        )
+    assert any_mode.read("seen") == f"{len(data) - 1000} {hashlib.sha256(data[1000:]).hexdigest()}"
+
+
+def test_stdin_that_nobody_reads(project: Project) -> None:
+    project.write("test_it.py", "def test(): pass\n")
+    warm_up(project)
+    assert pipe_in(project, b"x" * 10_000_000, "-q")[0] == 0
+
+
+def test_what_a_run_does_not_read_is_left_to_the_next_program(project: Project) -> None:
+    """As with plain pytest: `printf '…' | (stest -s; cat)`."""
+    project.write("test_it.py", "import os\ndef test(): open('seen', 'wb').write(os.read(0, 6))\n")
+    warm_up(project)
+    command = f"printf 'first\\nsecond\\n' | ({STEST} -s -q > out 2>&1; cat)"
+    done = subprocess.run(["sh", "-c", command], cwd=project.root, env=project.env, capture_output=True)
+    assert project.read("seen") == "first\n"
+    assert done.stdout == b"second\n"
+
+
+def test_client_is_killed_on_a_terminal(project: Project) -> None:
+    project.write("test_it.py", WAITING_TEST)
+    warm_up(project)
+    with terminal(project, "-s") as child:
+        project.await_file("started")
+        child.kill(signal.SIGKILL)
+    wait_for(lambda: not project.status()["runs"], "the end of the run")
