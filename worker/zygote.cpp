@@ -63,6 +63,7 @@ void Zygote::serve_while(bool go_on) {
 }
 
 void Zygote::wait_for_event() {
+  reap();  // What ended while a message was handled: the canary and the branches take such signals too.
   // A negative descriptor is none.
   pollfd fds[] = {{channel_.fd(), POLLIN, 0},
                   {sigchld_fd(), POLLIN, 0},

@@ -53,8 +53,8 @@ struct RunRequest {
   std::string cwd;                ///< Absolute.
   Environment env;                ///< The whole environment; what is missing here is unset.
   int umask = 022;
-  bool merge_streams = false;  ///< stdout and stderr are the same file: keep their order exactly.
-  bool wait = true;            ///< For its turn; else it is refused as `busy`.
+  bool merge_streams = false;             ///< stdout and stderr are the same file: keep their order exactly.
+  bool wait = true;                       ///< For its turn; else it is refused as `busy`.
   std::optional<InputFile> input = {};    ///< Nothing: stdin is empty.
   std::optional<Terminal> terminal = {};  ///< Nothing: stdout and stderr are pipes.
 };

@@ -14,9 +14,7 @@ int end_with(const Error& error, Console& console) {
   return static_cast<int>(exit_code(error.code));
 }
 
-bool needs_cold(const event::Done& done) {
-  return done.exit_code == static_cast<int>(ExitCode::needs_cold);
-}
+bool needs_cold(const event::Done& done) { return done.exit_code == static_cast<int>(ExitCode::needs_cold); }
 
 /// What a run in the daemon could not answer rightly, a fresh process can; the receipt has said why.
 Error run_cold_instead(const RunOptions& options) {

@@ -16,7 +16,7 @@ struct RunOptions {
   bool no_wait = false;                    ///< Give up where other runs go on.
   bool plain = false;                      ///< Only text, whatever the tests print.
   bool detached = false;  ///< Without this process's terminal and stdin, as a cold run for comparison is.
-  bool cold = false;                       ///< Without a daemon: `become_cold_run`, which main() does.
+  bool cold = false;      ///< Without a daemon: `become_cold_run`, which main() does.
 };
 
 /// Runs the tests in the daemon of the project that the current folder belongs to, starting the

@@ -23,7 +23,9 @@ bool is_null(const struct stat& info) { return S_ISCHR(info.st_mode) && info.st_
 
 bool is_of_another_job() { return ::isatty(0) == 1 && ::tcgetpgrp(0) >= 0 && !is_foreground(0); }
 
-bool can_be_opened() { return bool(Fd(::open("/proc/self/fd/0", O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC))); }
+bool can_be_opened() {
+  return bool(Fd(::open("/proc/self/fd/0", O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC)));
+}
 
 bool can_be_read() {
   const int flags = ::fcntl(0, F_GETFL);

@@ -94,9 +94,8 @@ bool TerminalLink::step() {
   const bool listens = streams_.in && has_keyboard_;
   const bool reads = listens && modes_.is_raw();
   const auto wanted = static_cast<short>(POLLIN | (keys_.empty() ? 0 : POLLOUT));
-  std::array<pollfd, 3> polled{{{signals_->fd(), POLLIN, 0},
-                                {has_output_ ? pty_.fd() : -1, wanted, 0},
-                                {reads ? 0 : -1, POLLIN, 0}}};
+  std::array<pollfd, 3> polled{
+      {{signals_->fd(), POLLIN, 0}, {has_output_ ? pty_.fd() : -1, wanted, 0}, {reads ? 0 : -1, POLLIN, 0}}};
   ::poll(polled.data(), polled.size(), listens && !reads ? foreground_interval_ms : -1);
   if (polled[0].revents && !take_signal()) return false;
   if (listens && !modes_.is_raw()) take_keyboard();

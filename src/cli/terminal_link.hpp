@@ -75,7 +75,7 @@ class TerminalLink {
   const Actions actions_;
   Pty pty_;
   std::optional<SignalPipe> signals_;  ///< While the tests have the terminal.
-  std::string keys_;  ///< Typed, and not yet taken by the tests' terminal.
+  std::string keys_;                   ///< Typed, and not yet taken by the tests' terminal.
   bool has_keyboard_ = true;
   bool has_output_ = true;
   std::atomic<bool> typed_ = false;

@@ -84,13 +84,12 @@ class Run {
   void share_terminal() {
     const auto streams = TerminalStreams::of_this_process();
     if (streams.fd < 0) return;
-    auto link = TerminalLink::open(
-        streams, modes_, console_,
-        {[this](bool counts, bool reaches_tests) {
-           if (counts) cancelled_ = true;
-           canceller_.typed(counts, reaches_tests);
-         },
-         [this](bool on) { suspend(on); }});
+    auto link = TerminalLink::open(streams, modes_, console_,
+                                   {[this](bool counts, bool reaches_tests) {
+                                      if (counts) cancelled_ = true;
+                                      canceller_.typed(counts, reaches_tests);
+                                    },
+                                    [this](bool on) { suspend(on); }});
     if (!link) return console_.say(link.error());
     terminal_ = std::move(*link);
     request_.terminal = terminal_->description();

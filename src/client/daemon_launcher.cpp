@@ -32,8 +32,8 @@
 //
 //   1. connect   status.json names a process that lives (same pid, same start time) and something
 //                listens at its socket. The usual case: a handful of system calls, no lock.
-//                Is it of our version, build and Python, and where it was asked to be? Then we are done. If not, it is asked to
-//                end once idle, we wait for the end of its process, and begin anew.
+//                Is it of our version, build and Python, and where it was asked to be? Then we are done. If
+//                not, it is asked to end once idle, we wait for the end of its process, and begin anew.
 //   2. lock      Without waiting. Not obtained: another client is starting a daemon, or one is just
 //                ending. Either changes what step 1 sees; so pause for some milliseconds and repeat.
 //   3. connect   Once more, under the lock. Between 1 and 2 another client may have started a daemon
@@ -132,12 +132,9 @@ Installation own_installation(const Environment& env) {
   const auto daemon = folder / "stestd";
   // A bad variable asks for nothing: the daemon says what is wrong with it when it gets the run.
   const auto config = load_variables(env).value_or(Config{});
-  return {daemon,
-          std::string(stest_version()),
-          build_id(daemon),
-          python_executable(folder).string(),
-          config.force_tcp,
-          config.port};
+  return {daemon,           std::string(stest_version()),
+          build_id(daemon), python_executable(folder).string(),
+          config.force_tcp, config.port};
 }
 
 std::optional<DaemonStatus> find_daemon(const RuntimePaths& paths) {

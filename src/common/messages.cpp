@@ -52,7 +52,8 @@ void read(FieldReader& fields, OpenFile& out) {
   fields.read("path", out.path);
   fields.read_optional("device", out.device);
   fields.read_optional("inode", out.inode);
-  if (out.path.empty() || out.path[0] != '/' || has_nul(out.path)) fields.mistyped("path", "an absolute path");
+  if (out.path.empty() || out.path[0] != '/' || has_nul(out.path))
+    fields.mistyped("path", "an absolute path");
 }
 
 json input_json(const InputFile& input) {
@@ -86,7 +87,8 @@ void read(FieldReader& fields, Terminal& out) {
   read(fields, out.file);
   fields.read("streams", streams);
   for (const auto& stream : streams) {
-    const auto* row = std::find_if(kStreams.begin(), kStreams.end(), [&](auto& r) { return r.first == stream; });
+    const auto* row =
+        std::find_if(kStreams.begin(), kStreams.end(), [&](auto& r) { return r.first == stream; });
     if (row == kStreams.end()) return fields.mistyped("streams", R"(of "stdin", "stdout" and "stderr")");
     out.*row->second = true;
   }
@@ -241,12 +243,9 @@ Result<std::string> bytes_from_json(const json& value) {
 }
 
 json to_json(const RunRequest& request) {
-  json value = {{"args", list_to_json(request.args)},
-                {"cwd", bytes_to_json(request.cwd)},
-                {"env", environment_to_json(request.env)},
-                {"umask", request.umask},
-                {"merge_streams", request.merge_streams},
-                {"wait", request.wait}};
+  json value = {{"args", list_to_json(request.args)},      {"cwd", bytes_to_json(request.cwd)},
+                {"env", environment_to_json(request.env)}, {"umask", request.umask},
+                {"merge_streams", request.merge_streams},  {"wait", request.wait}};
   if (request.input) value["stdin"] = input_json(*request.input);
   if (request.terminal) value["terminal"] = terminal_json(*request.terminal);
   return value;

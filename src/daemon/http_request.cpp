@@ -46,8 +46,8 @@ std::optional<Refusal> check_route(const std::string& method, const std::string&
                     "GET /v1/openapi.json lists what there is."}};
   }
   if (std::find(methods.begin(), methods.end(), method) != methods.end()) return std::nullopt;
-  auto refusal = bad_request(405, path + " is not served with " + method,
-                             "It is served with " + joined(methods) + ".");
+  auto refusal =
+      bad_request(405, path + " is not served with " + method, "It is served with " + joined(methods) + ".");
   refusal.allow = joined(methods);
   return refusal;
 }

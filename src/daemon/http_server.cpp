@@ -9,8 +9,8 @@
 #include <string>
 #include <utility>
 
-#include "daemon/access.hpp"
 #include "common/json_fields.hpp"
+#include "daemon/access.hpp"
 #include "daemon/collected_run.hpp"
 #include "daemon/connection_stream.hpp"
 #include "daemon/connection_threads.hpp"
@@ -209,12 +209,11 @@ void HttpServer::Server::stop() {
 
 void HttpServer::Server::hand_over(Fd connection, std::string received) {
   const auto shared = std::make_shared<Fd>(std::move(connection));  // A std::function must be copyable.
-  const bool taken = threads_.enqueue([this, shared, received = std::move(received)] {
-    serve_connection(std::move(*shared), received);
-  });
+  const bool taken = threads_.enqueue(
+      [this, shared, received = std::move(received)] { serve_connection(std::move(*shared), received); });
   if (taken) return;
-  const auto busy = raw_refusal(
-      503, {ErrorCode::daemon_unavailable, "the daemon serves too many requests at once", "Try again later."});
+  const auto busy = raw_refusal(503, {ErrorCode::daemon_unavailable,
+                                      "the daemon serves too many requests at once", "Try again later."});
   (void)write_all(shared->get(), busy);
 }
 

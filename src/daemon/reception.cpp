@@ -83,9 +83,9 @@ std::vector<pollfd> Reception::polled() const {
 }
 
 int Reception::poll_timeout() const {
-  const auto first = std::min_element(guests_.begin(), guests_.end(), [](const auto& left, const auto& right) {
-    return left.deadline < right.deadline;
-  });
+  const auto first =
+      std::min_element(guests_.begin(), guests_.end(),
+                       [](const auto& left, const auto& right) { return left.deadline < right.deadline; });
   if (first == guests_.end()) return -1;
   const auto left = std::chrono::ceil<std::chrono::milliseconds>(first->deadline - Clock::now());
   return static_cast<int>(std::max<std::int64_t>(left.count(), 0));

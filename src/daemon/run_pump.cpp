@@ -167,7 +167,8 @@ Status RunPump::open_streams(RunnerEnds& ends) {
 std::vector<int> RunPump::fds_of(const RunnerEnds& ends) const {
   const auto or_terminal = [this](const Fd& fd) { return fd || !terminal_ ? fd.get() : terminal_->fd(); };
   const auto& err = !ends.err && run_.request.merge_streams ? ends.out : ends.err;
-  return {or_terminal(ends.in), or_terminal(ends.out), or_terminal(err), ends.events.get(), ends.stacks.get()};
+  return {or_terminal(ends.in), or_terminal(ends.out), or_terminal(err), ends.events.get(),
+          ends.stacks.get()};
 }
 
 Status RunPump::launch() {

@@ -185,7 +185,7 @@ def test_no_stack_where_the_tests_have_closed_its_pipe(impatient: Project) -> No
     impatient.stest("start").expect(0)
     seen = []
     for event in impatient.api.stream(impatient.request("test_it.py")):
-        if event["event"] == "stuck":
+        if event["event"] == "stuck" and event["nodeid"]:
             seen.append(event["stack"])
             impatient.write("go on", "")
     assert event["exit_code"] == 0
@@ -249,14 +249,20 @@ def test_the_signal_is_the_tests_own_if_they_send_it(project: Project, mode: str
 FINE = "def test(): pass\n"
 
 
+def limit_when_warm(project: Project, timeout: str) -> None:
+    """A first run imports pytest's plugins, in silence and, on a loaded machine, for seconds."""
+    project.write("test_fine.py", FINE)
+    project.stest("test_fine.py").expect(0)
+    project.env["SPRINTEST_HANG_TIMEOUT"] = timeout
+
+
 @pytest.mark.parametrize("mode", MODES)
 def test_hung_run_is_ended_and_the_next_one_is_warm(project: Project, mode: str) -> None:
     project.env |= MODES[mode]
-    project.write("test_fine.py", FINE)
-    project.stest("test_fine.py").expect(0)
+    limit_when_warm(project, "2s")
     worker = project.status()["worker"]["pid"]
     project.write("test_it.py", WAITING_TEST)
-    hung = project.start("test_it.py", env={"SPRINTEST_HANG_TIMEOUT": "1s"})
+    hung = project.start("test_it.py")
     project.await_file("started")
     waiting = project.start("test_fine.py")
     finished = project.finish(hung).expect(HUNG)
@@ -267,7 +273,7 @@ def test_hung_run_is_ended_and_the_next_one_is_warm(project: Project, mode: str)
 
 
 def test_hung_run_that_ignores_signals_is_killed(project: Project) -> None:
-    project.configure(sprintest="hang_timeout = '0.5s'")
+    limit_when_warm(project, "2s")
     project.write(
         "test_it.py",
         """
@@ -281,8 +287,6 @@ def test_hung_run_that_ignores_signals_is_killed(project: Project) -> None:
                 time.sleep(1)
         """,
     )
-    project.write("test_fine.py", FINE)
-    project.stest("test_fine.py").expect(0)
     answer = project.api.post("/v1/test/run", project.request("test_it.py")).json()
     assert (answer["outcome"], answer["exit_code"]) == ("hung", HUNG)
     assert "in test_stubborn" in answer["stuck"][-1]["stack"]
@@ -292,15 +296,15 @@ def test_hung_run_that_ignores_signals_is_killed(project: Project) -> None:
 
 
 def test_hung_while_collecting(project: Project) -> None:
-    project.configure(sprintest="hang_timeout = '0.5s'")
+    limit_when_warm(project, "2s")
     project.write("test_it.py", "import time\ntime.sleep(1000)\n")
-    finished = project.stest().expect(HUNG)
+    finished = project.stest("test_it.py").expect(HUNG)
     assert "outside any test" in finished.errors
     assert "line 2 in <module>" in finished.errors
 
 
 def test_a_run_that_talks_is_not_hung(project: Project) -> None:
-    project.configure(sprintest="hang_timeout = '2s'")
+    limit_when_warm(project, "2s")
     project.write(
         "test_it.py",
         """
@@ -312,4 +316,4 @@ def test_a_run_that_talks_is_not_hung(project: Project) -> None:
                 time.sleep(0.1)
         """,
     )
-    project.stest("-s").expect(0)
+    project.stest("-s", "test_it.py").expect(0)

@@ -323,8 +323,8 @@ def test_background_job_neither_stops_nor_takes_keys(project: Project) -> None:
         project.await_file("done")
         shell.sendline("for the shell")
         shell.expect_exact("<for the shell>")
-        shell.sendline("wait")
-        shell.expect(r"Done .*stest -q")
+        shell.sendline('wait $!; echo "code=$?"')
+        shell.expect_exact("code=0")
         shell.sendline("exit")
         finish(shell)
 

@@ -1,6 +1,8 @@
 // Any pyproject.toml, and after a NUL any values of variables, one per line: a configuration or an error that
 // says something, never an exception.
 
+#include "stest/config.hpp"
+
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
@@ -8,8 +10,6 @@
 #include <filesystem>
 #include <fstream>
 #include <sstream>
-
-#include "stest/config.hpp"
 
 namespace {
 

@@ -27,10 +27,15 @@ target_sources(stest_unit_tests PRIVATE
   cli_output_test.cpp
   cli_presentation_test.cpp
   cli_program_test.cpp
+  cli_pty_test.cpp
   cli_run_test.cpp
   cli_scratch_folder_test.cpp
+  cli_signal_pipe_test.cpp
   cli_stack_text_test.cpp
+  cli_standard_input_test.cpp
   cli_status_text_test.cpp
+  cli_terminal_link_test.cpp
+  cli_terminal_modes_test.cpp
   cli_verdict_test.cpp
   cli_wait_notice_test.cpp
   client_client_test.cpp

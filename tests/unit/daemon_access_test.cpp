@@ -1,10 +1,9 @@
-#include "daemon/access.hpp"
-
 #include <gtest/gtest.h>
 
 #include <set>
 
 #include "common/fd.hpp"
+#include "daemon/access.hpp"
 
 namespace stest {
 namespace {
@@ -47,13 +46,15 @@ TEST(Access, OverTcpTakesTheTokenAndItsOwnNames) {
 }
 
 TEST(Access, OverTcpRefusesOtherNames) {
-  for (const auto* host : {"", "localhost", "localhost:80", "127.0.0.1:80000", "example.org:8000", "0:8000"}) {
+  for (const auto* host :
+       {"", "localhost", "localhost:80", "127.0.0.1:80000", "example.org:8000", "0:8000"}) {
     EXPECT_EQ(refusal(tcp, {{host}, {"Bearer secret"}}), ErrorCode::forbidden) << host;
   }
 }
 
 TEST(Access, OverTcpRefusesOtherTokens) {
-  for (const auto* token : {"", "Bearer", "Bearer ", "Bearer secre", "Bearer secrets", "Basic secret", "secret"}) {
+  for (const auto* token :
+       {"", "Bearer", "Bearer ", "Bearer secre", "Bearer secrets", "Basic secret", "secret"}) {
     EXPECT_EQ(refusal(tcp, {{"localhost:8000"}, {token}}), ErrorCode::unauthorized) << token;
   }
   EXPECT_EQ(refusal(tcp, {{"localhost:8000"}, {}}), ErrorCode::unauthorized);

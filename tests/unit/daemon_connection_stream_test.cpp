@@ -1,8 +1,7 @@
-#include "daemon/connection_stream.hpp"
-
 #include <gtest/gtest.h>
 
 #include "common/fd.hpp"
+#include "daemon/connection_stream.hpp"
 
 namespace stest {
 namespace {

@@ -1,5 +1,3 @@
-#include "daemon/reception.hpp"
-
 #include <sys/socket.h>
 #include <sys/un.h>
 
@@ -7,6 +5,7 @@
 #include <cstring>
 #include <thread>
 
+#include "daemon/reception.hpp"
 #include "daemon/server_socket.hpp"
 #include "daemon_harness.hpp"
 
@@ -32,7 +31,8 @@ class ReceptionTest : public testing::Test {
   /// All that a client gets until the daemon closes the connection.
   static std::string answer(const Fd& client) {
     std::string text;
-    for (auto read = read_some(client.get(), 4096); read && !read->end; read = read_some(client.get(), 4096)) {
+    for (auto read = read_some(client.get(), 4096); read && !read->end;
+         read = read_some(client.get(), 4096)) {
       text += read->data;
     }
     return text;

@@ -1,6 +1,6 @@
-#include "daemon/route_table.hpp"
-
 #include <gtest/gtest.h>
+
+#include "daemon/route_table.hpp"
 
 namespace stest {
 namespace {
@@ -16,8 +16,9 @@ TEST(RouteTable, FindsTheMethodsOfAPath) {
   EXPECT_EQ(routes.methods_of("/run/7/cancel"), Methods{"POST"});
   EXPECT_EQ(routes.methods_of("/run/18446744073709551615/cancel"), Methods{"POST"});
   EXPECT_EQ(routes.all(), (Methods{"GET /runs", "POST /runs", "POST /run/{id}/cancel"}));
-  for (const auto* path : {"", "/", "/runs/", "/run//cancel", "/run/cancel", "/run/x/cancel", "/run/7/cancel/",
-                           "/run/7/8/cancel", "/run/-7/cancel", "/run/184467440737095516150/cancel"}) {
+  for (const auto* path :
+       {"", "/", "/runs/", "/run//cancel", "/run/cancel", "/run/x/cancel", "/run/7/cancel/",
+        "/run/7/8/cancel", "/run/-7/cancel", "/run/184467440737095516150/cancel"}) {
     EXPECT_TRUE(routes.methods_of(path).empty()) << path;
   }
 }

@@ -1,11 +1,10 @@
-#include "daemon/server_socket.hpp"
-
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 
 #include <optional>
 
 #include "client/client.hpp"
+#include "daemon/server_socket.hpp"
 #include "temporary_folder.hpp"
 
 namespace stest {
@@ -51,7 +50,8 @@ TEST(ServerSocket, TakesAnotherPortOnlyWhereNoneWasAskedFor) {
   EXPECT_TRUE(is_listening(other.endpoint()));
   const auto taken = ServerSocket::on_loopback(any.endpoint().port);
   ASSERT_FALSE(taken);
-  EXPECT_NE(taken.error().message.find("127.0.0.1:" + std::to_string(any.endpoint().port)), std::string::npos);
+  EXPECT_NE(taken.error().message.find("127.0.0.1:" + std::to_string(any.endpoint().port)),
+            std::string::npos);
   EXPECT_NE(taken.error().hint.find("SPRINTEST_PORT"), std::string::npos);
 }
 

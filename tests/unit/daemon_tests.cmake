@@ -4,6 +4,7 @@ add_executable(stest_daemon_tests
   daemon_access_test.cpp
   daemon_answer_watch_test.cpp
   daemon_children_test.cpp
+  daemon_client_files_test.cpp
   daemon_collected_run_test.cpp
   daemon_connection_stream_test.cpp
   daemon_connection_threads_test.cpp
@@ -28,7 +29,7 @@ add_executable(stest_daemon_tests
   daemon_worker_manager_test.cpp
   daemon_worker_process_test.cpp)
 target_link_libraries(stest_daemon_tests PRIVATE
-  stest_options stest_daemon stest_client httplib::httplib GTest::gtest_main)
+  stest_options stest_daemon stest_client stest_cli httplib::httplib GTest::gtest_main)
 target_compile_definitions(stest_daemon_tests PRIVATE
   STEST_FAKE_WORKER="${PROJECT_SOURCE_DIR}/tests/support/fake_worker.py"
   STEST_DAEMON="$<TARGET_FILE:stestd>")

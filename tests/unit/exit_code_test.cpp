@@ -8,9 +8,9 @@ namespace stest {
 namespace {
 
 constexpr ErrorCode kAll[] = {
-    ErrorCode::internal,    ErrorCode::usage,     ErrorCode::config,
-    ErrorCode::not_running, ErrorCode::not_found, ErrorCode::daemon_unavailable,
-    ErrorCode::bad_request, ErrorCode::cancelled, ErrorCode::worker_failed,
+    ErrorCode::internal,    ErrorCode::usage,        ErrorCode::config,
+    ErrorCode::not_running, ErrorCode::not_found,    ErrorCode::daemon_unavailable,
+    ErrorCode::bad_request, ErrorCode::cancelled,    ErrorCode::worker_failed,
     ErrorCode::forbidden,   ErrorCode::unauthorized,
 };
 

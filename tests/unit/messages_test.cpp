@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <set>
+
 namespace stest {
 namespace {
 
@@ -72,6 +74,32 @@ TEST(RunRequestJson, UmaskAndMergedStreamsHaveDefaults) {
   EXPECT_TRUE(read->wait);
 }
 
+TEST(RunRequestJson, FilesOfTheClientRoundTrip) {
+  RunRequest sent = request();
+  sent.input = InputFile{{"/proc/7/fd/0", 8, ~0ull}, 12};
+  sent.terminal = Terminal{{"/dev/pts/\xe9", 9, 10}, true, false, true};
+  const json value = through_the_wire(to_json(sent));
+  EXPECT_EQ(value["terminal"]["streams"], json({"stdin", "stderr"}));
+  const Result<RunRequest> read = run_request_from_json(value);
+  ASSERT_TRUE(read) << read.error().message;
+  EXPECT_EQ(to_json(*read), to_json(sent));
+  EXPECT_EQ(read->input->offset, 12u);
+  EXPECT_EQ(read->terminal->file.path, sent.terminal->file.path);
+  EXPECT_FALSE(read->terminal->out);
+}
+
+TEST(RunRequestJson, FilesOfTheClientAreChecked) {
+  EXPECT_EQ(request_error(with("stdin", "x")), "run request: stdin must be a JSON object");
+  EXPECT_NE(request_error(with("stdin", {{"path", "relative"}})).find("must be an absolute path"),
+            std::string::npos);
+  EXPECT_NE(request_error(with("stdin", {{"path", "/x"}, {"streams", 1}})).find("unknown field"),
+            std::string::npos);
+  EXPECT_NE(request_error(with("terminal", {{"path", "/x"}})).find("'streams' is missing"),
+            std::string::npos);
+  EXPECT_NE(request_error(with("terminal", {{"path", "/x"}, {"streams", {"fd4"}}})).find("of \"stdin\""),
+            std::string::npos);
+}
+
 TEST(RunRequestJson, MissingFieldsAreNamed) {
   for (const char* field : {"args", "cwd", "env"}) {
     json value = valid_request();
@@ -127,6 +155,8 @@ TEST(OutcomeOfPytest, OnlyZeroIsPassed) {
   EXPECT_EQ(outcome_of_pytest(-1), Outcome::failed);
 }
 
+std::string event_name(const Event& event) { return to_json(event)["event"].get<std::string>(); }
+
 class EventJson : public testing::TestWithParam<std::pair<Event, const char*>> {};
 
 TEST_P(EventJson, IsAsWrittenAndRoundTrips) {
@@ -142,7 +172,7 @@ TEST_P(EventJson, IsAsWrittenAndRoundTrips) {
 TEST_P(EventJson, EveryFieldIsNeeded) {
   const json value = to_json(GetParam().first);
   for (const auto& [field, ignored] : value.items()) {
-    if (field == "reloaded" || field == "running" || field == "expected_s") continue;
+    if (std::set<std::string>{"reloaded", "running", "expected_s", "terminal"}.count(field)) continue;
     json missing = value;
     missing.erase(field);
     const Result<Event> read = event_from_json(missing);
@@ -166,8 +196,9 @@ INSTANTIATE_TEST_SUITE_P(
         std::pair<Event, const char*>(
             event::Warming{"", 0.5},
             R"({"event": "warming", "module": "", "elapsed_s": 0.5, "expected_s": null})"),
-        std::pair<Event, const char*>(event::Started{~0ull, 123},
-                                      R"({"event": "started", "id": 18446744073709551615, "pid": 123})"),
+        std::pair<Event, const char*>(
+            event::Started{~0ull, 123, true},
+            R"({"event": "started", "id": 18446744073709551615, "pid": 123, "terminal": true})"),
         std::pair<Event, const char*>(event::Output{Stream::out, "line\n"},
                                       R"({"event": "output", "stream": "stdout", "data": "line\n"})"),
         std::pair<Event, const char*>(
@@ -186,7 +217,8 @@ INSTANTIATE_TEST_SUITE_P(
         std::pair<Event, const char*>(
             event::Done{105, Outcome::crashed, "SIGSEGV", "look", 2.5},
             R"({"event": "done", "exit_code": 105, "outcome": "crashed", "message": "SIGSEGV",
-                "hint": "look", "duration_s": 2.5})")));
+                "hint": "look", "duration_s": 2.5})")),
+    [](const auto& test) { return event_name(test.param.first) + std::to_string(test.index); });
 
 TEST(EventFromJson, AReceiptMayBeWithoutReloadedModules) {
   const auto read = event_from_json({{"event", "receipt"}, {"text", "restarted"}});

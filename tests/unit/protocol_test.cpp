@@ -137,9 +137,8 @@ TEST(FromWorkerJson, ReadyMayHaveNoTarget) {
 }
 
 TEST(FromWorkerJson, DoneKeepsEveryPhaseAndEnd) {
-  for (const Phase phase :
-       {Phase::forked, Phase::running, Phase::session_finished, Phase::returned, Phase::declined,
-        Phase::needs_cold}) {
+  for (const Phase phase : {Phase::forked, Phase::running, Phase::session_finished, Phase::returned,
+                            Phase::declined, Phase::needs_cold}) {
     const Done sent{1, phase, 3, std::nullopt, "", "why", {{12, 99, "sleep \xff"}}};
     const Result<FromWorker> message = from_worker_from_json(through_the_wire(to_json(FromWorker(sent))));
     ASSERT_TRUE(message) << message.error().message;

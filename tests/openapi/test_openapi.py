@@ -1,4 +1,8 @@
-"""The OpenAPI document that the daemon serves is what the daemon does: schemathesis tries it, over TCP."""
+"""The OpenAPI document that the daemon serves is what the daemon does: schemathesis tries it, over TCP.
+
+In a virtual environment of its own: schemathesis is a pytest plugin, and a large one, that every test of
+tests/e2e would load, in each of its processes.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +16,7 @@ import pytest
 import schemathesis
 from hypothesis import HealthCheck, settings
 
-from .harness import Project, private_project
+from e2e.harness import Project, private_project
 
 SOURCE = Path(__file__).parents[2]
 BOUNDED = settings(
