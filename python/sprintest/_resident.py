@@ -67,7 +67,7 @@ class _Exits:
 def _renew_stdin() -> None:
     """Give this run a ``sys.stdin`` of its own, as Python makes it: the last one may have read ahead."""
     old: Any = sys.__stdin__
-    new: Any = open(0, encoding=old.encoding, errors=old.errors, newline="\n", closefd=False)
+    new: Any = open(0, encoding=old.encoding, errors=old.errors, newline="\n", closefd=False)  # noqa: SIM115  It stays open.
     new.buffer.raw.name = old.name
     new.mode = old.mode
     sys.stdin = sys.__stdin__ = new  # type: ignore[misc]

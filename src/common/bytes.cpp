@@ -1,11 +1,23 @@
 #include "common/bytes.hpp"
 
+#include <algorithm>
+#include <array>
 #include <cstdint>
 
 namespace stest {
 namespace {
 
 constexpr std::string_view kAlphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+/// The value of each letter; 64 for what is none.
+constexpr auto kValues = [] {
+  std::array<std::uint8_t, 256> values{};
+  values.fill(64);
+  for (std::size_t value = 0; value < kAlphabet.size(); ++value) {
+    values[static_cast<unsigned char>(kAlphabet[value])] = static_cast<std::uint8_t>(value);
+  }
+  return values;
+}();
 
 unsigned byte_at(std::string_view bytes, std::size_t index) {
   return static_cast<unsigned char>(bytes[index]);
@@ -74,12 +86,13 @@ Result<std::string> base64_decode(std::string_view text) {
   const std::size_t padding = text.size() - std::min(text.find_last_not_of('=') + 1, text.size());
   if (padding > 2) return bad_base64();
   std::string bytes;
+  bytes.reserve(text.size() / 4 * 3);
   std::uint32_t bits = 0;
   std::size_t bit_count = 0;
   for (const char letter : text.substr(0, text.size() - padding)) {
-    const std::size_t value = kAlphabet.find(letter);
-    if (value == kAlphabet.npos) return bad_base64();
-    bits = bits << 6 | static_cast<std::uint32_t>(value);
+    const std::uint32_t value = kValues[static_cast<unsigned char>(letter)];
+    if (value > 63) return bad_base64();
+    bits = bits << 6 | value;
     bit_count += 6;
     if (bit_count < 8) continue;
     bit_count -= 8;

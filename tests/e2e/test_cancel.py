@@ -246,6 +246,7 @@ def test_cancel_of_a_run_that_waits(project: Project) -> None:
 def test_cancel_names_the_runs_that_it_cannot_choose_from(project: Project) -> None:
     project.env["SPRINTEST_CONCURRENCY"] = "2"
     project.write("test_it.py", WAITING_TEST)
+    project.stest("start").expect(0)
     clients = [project.start("test_it.py", *args) for args in ([], ["-x"])]
     wait_for(lambda: [run["nodeid"] for run in project.status()["runs"]].count("") == 0, "both tests")
     wait_for(lambda: len(project.status()["runs"]) == 2, "both runs")

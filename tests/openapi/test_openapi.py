@@ -14,9 +14,8 @@ from typing import Any
 
 import pytest
 import schemathesis
-from hypothesis import HealthCheck, settings
-
 from e2e.harness import Project, private_project
+from hypothesis import HealthCheck, settings
 
 SOURCE = Path(__file__).parents[2]
 BOUNDED = settings(
