@@ -39,7 +39,7 @@ def terminal(
     """A program on a terminal of its own; fails if it has not ended at the end."""
     variables = {**project.env, "TERM": "xterm-256color", **(env or {})}
     del variables["COLUMNS"]
-    child = pexpect.spawn(
+    child: Any = pexpect.spawn(
         program[0],
         [*program[1:], *args],
         cwd=str(project.root),
