@@ -1,14 +1,31 @@
-"""What the run of the randomised test amounted to, at the end of pytest's output."""
+"""What the parts of the randomised test amounted to, at the end of pytest's output."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+
 import pytest
 
-from .statistics import COUNTS
+from .statistics import COUNTS, Counts
+
+
+@pytest.fixture
+def counts(record_property: Callable[[str, object], None]) -> Iterator[Counts]:
+    """Those of one part. They travel with its report, which is all that pytest-xdist brings home."""
+    COUNTS.clear()
+    yield COUNTS
+    record_property("freshness", dict(COUNTS))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    if COUNTS:
+    total = Counts()
+    for reports in terminalreporter.stats.values():
+        for report in reports:
+            for name, counts in getattr(report, "user_properties", []):
+                # A fixture's properties are in the report of the teardown; a failed test has one more.
+                if name == "freshness" and report.when == "teardown":
+                    total.update(counts)
+    if total:
         terminalreporter.section("freshness")
-        for line in COUNTS.lines():
+        for line in total.lines():
             terminalreporter.line(line)

@@ -15,17 +15,21 @@ from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from .machine import Freshness
-from .statistics import COUNTS
+from .statistics import Counts
 
 _STEPS_PER_PROJECT = 25
+PARTS = 8  # So that pytest-xdist can spread them.
 
 
-def test_same_answers_after_any_edit(tmp_path_factory: pytest.TempPathFactory) -> None:
+@pytest.mark.parametrize("part", range(PARTS))
+def test_same_answers_after_any_edit(
+    part: int, counts: Counts, tmp_path_factory: pytest.TempPathFactory
+) -> None:
     Freshness.base = tmp_path_factory.mktemp("f")
-    number = int(os.environ.get("STEST_FRESHNESS_SEED") or random.SystemRandom().randrange(10**9))
-    print(f"STEST_FRESHNESS_SEED={number} repeats this run")
-    steps = int(os.environ.get("STEST_FRESHNESS_STEPS") or 500)
-    while (left := steps - COUNTS["checks: all"]) > 0:
+    number = int(os.environ.get("STEST_FRESHNESS_SEED") or random.SystemRandom().randrange(10**9)) + part
+    print(f"STEST_FRESHNESS_SEED={number} repeats this in the first part")
+    steps = -(-int(os.environ.get("STEST_FRESHNESS_STEPS") or 500) // PARTS)
+    while (left := steps - counts["checks: all"]) > 0:
         _explore(number, left)
         number += 1
 

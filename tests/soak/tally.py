@@ -6,9 +6,6 @@ import threading
 from collections import Counter
 from dataclasses import dataclass, field
 
-#: Lines for the end of pytest's output.
-REPORT: list[str] = []
-
 
 @dataclass
 class Tally:

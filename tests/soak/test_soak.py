@@ -18,8 +18,9 @@ from pathlib import Path
 
 import pytest
 from e2e.harness import DEADLINE, Project, private_project, wait_for
+from e2e.modes import MODES
 
-from .tally import REPORT, Tally
+from .tally import Tally
 
 SECONDS = float(os.environ.get("STEST_SOAK_SECONDS", "20"))
 SEED = int(os.environ.get("STEST_SOAK_SEED", "0")) or random.randrange(1, 1 << 30)
@@ -134,6 +135,7 @@ class Soak:
             time.sleep(self.random.uniform(0.1, 1.5))
 
     def kill_worker(self) -> None:
+        """Or one of its forks: they have its name."""
         self._kill_one("stest-worker")
 
     def kill_daemon(self) -> None:
@@ -142,7 +144,7 @@ class Soak:
     def _kill_one(self, name: str) -> None:
         found = self.project.processes(name)
         if found:
-            found[0].kill()
+            self.random.choice(found).kill()
 
     def start(self) -> list[threading.Thread]:
         threads = [threading.Thread(target=self.disturb)]
@@ -169,11 +171,14 @@ def idle_burden(project: Project) -> tuple[int, int]:
     return burden(project)
 
 
-def strangers(project: Project) -> list[str]:
-    """Processes that are neither the daemon nor its worker, while no run goes on."""
+def strangers(project: Project, branches: int) -> list[str]:
+    """Processes that are neither the daemon, nor its worker, nor its branches, while no run goes on."""
     status = project.status()
+    everyone = project.processes()
     own = {status["pid"], status["worker"]["pid"]}
-    return [process.command for process in project.processes() if process.pid not in own]
+    forks = [process.pid for process in everyone if process.parent == status["worker"]["pid"]]
+    own |= set(forks[:branches])
+    return [process.command for process in everyone if process.pid not in own]
 
 
 @pytest.fixture
@@ -182,8 +187,12 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
         yield private
 
 
-def test_soak(project: Project) -> None:
-    project.configure(sprintest="concurrency = 2\nworker_timeout = '60s'")
+@pytest.mark.parametrize("mode", MODES)
+def test_soak(project: Project, mode: str, record_property: Callable[[str, object], None]) -> None:
+    project.env |= MODES[mode]
+    # In resident mode runs share a process.
+    project.configure(sprintest="" if mode == "resident" else "concurrency = 2")
+    branches = 0 if mode == "clean" else 1
     soak = Soak(project, SEED)
     fds, memory = idle_burden(project)
     for thread in soak.start():
@@ -191,15 +200,16 @@ def test_soak(project: Project) -> None:
         assert not thread.is_alive()
     fds_after, memory_after = idle_burden(project)
     with suppress(AssertionError):
-        wait_for(lambda: not strangers(project), "the end of all runs", 10)
-    orphans = strangers(project)
-    REPORT[:] = [
+        wait_for(lambda: not strangers(project, branches), "the end of all runs", 10)
+    orphans = strangers(project, branches)
+    lines = [
         f"{SECONDS:g} s, {CLIENTS} clients, seed {SEED}",
         *soak.tally.lines(),
         f"orphans {len(orphans)}",
         f"the daemon's open files: {fds} at the start, {fds_after} at the end",
         f"the daemon's memory: {memory} KiB at the start, {memory_after} KiB at the end",
     ]
+    record_property("soak", lines)
     assert not soak.tally.wrong, soak.tally.wrong[0]
     assert not soak.tally.lost, soak.tally.lost[0]
     assert not orphans
