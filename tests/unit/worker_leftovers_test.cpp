@@ -55,6 +55,15 @@ bool has_descendants(std::size_t count) {
   return false;
 }
 
+/// Waits until this process has but one living descendant, and that leads a session.
+pid_t await_lone_leader() {
+  for (;;) {
+    const auto living = descendants(::getpid());
+    if (living.size() == 1 && ::getsid(living.front()) == living.front()) return living.front();
+    std::this_thread::yield();
+  }
+}
+
 TEST(Leftovers, EndsWhatIsStillInTheSession) {
   in_own_process([] {
     Leftovers leftovers;
@@ -80,9 +89,7 @@ TEST(Leftovers, TellsOnceOfWhatHasLeftTheSession) {
     const auto daemonise = [] { start([] { start(sleep_for_ever, true); }); };
     const pid_t run = start(daemonise, true);
     await_zombie(run);
-    if (!has_descendants(1)) return false;
-    const int daemon = descendants(::getpid()).front();
-    while (::getsid(daemon) != daemon) std::this_thread::yield();
+    const pid_t daemon = await_lone_leader();
     const auto left = leftovers.end_run(run, {run});
     ::waitpid(run, nullptr, 0);
     if (left.size() != 1 || left[0].pid != daemon || !is_alive({daemon, left[0].start_time})) return false;
