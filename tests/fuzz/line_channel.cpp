@@ -13,6 +13,7 @@
 namespace {
 
 using nlohmann::json;
+using stest::to_json;
 
 /// JSON's escapes and numbers have several spellings: what counts is that writing is stable.
 template <class Read>
