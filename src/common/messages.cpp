@@ -2,6 +2,9 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdint>
+#include <limits>
+#include <string>
 #include <utility>
 
 #include "common/bytes.hpp"
@@ -52,8 +55,8 @@ void read(FieldReader& fields, OpenFile& out) {
   fields.read("path", out.path);
   fields.read_optional("device", out.device);
   fields.read_optional("inode", out.inode);
-  if (out.path.empty() || out.path[0] != '/' || has_nul(out.path))
-    fields.mistyped("path", "an absolute path");
+  const bool absolute = !out.path.empty() && out.path[0] == '/' && !has_nul(out.path);
+  if (!absolute) fields.mistyped("path", "an absolute path");
 }
 
 json input_json(const InputFile& input) {
@@ -66,6 +69,8 @@ void read(FieldReader& fields, InputFile& out) {
   fields.refuse_others({"path", "device", "inode", "offset"});
   read(fields, out.file);
   fields.read_optional("offset", out.offset);
+  constexpr auto most = std::numeric_limits<std::int64_t>::max();  // More would be a negative off_t.
+  if (out.offset > most) fields.mistyped("offset", "from 0 to " + std::to_string(most));
 }
 
 /// The standard streams by the names that they have in JSON.

@@ -94,6 +94,10 @@ TEST(RunRequestJson, FilesOfTheClientAreChecked) {
             std::string::npos);
   EXPECT_NE(request_error(with("stdin", {{"path", "/x"}, {"streams", 1}})).find("unknown field"),
             std::string::npos);
+  EXPECT_NE(request_error(with("stdin", {{"path", "/x"}, {"offset", 1ull << 63}}))
+                .find("field 'offset' must be from 0 to 9223372036854775807"),
+            std::string::npos);
+  EXPECT_EQ(request_error(with("stdin", {{"path", "/x"}, {"offset", (1ull << 63) - 1}})), "");
   EXPECT_NE(request_error(with("terminal", {{"path", "/x"}})).find("'streams' is missing"),
             std::string::npos);
   EXPECT_NE(request_error(with("terminal", {{"path", "/x"}, {"streams", {"fd4"}}})).find("of \"stdin\""),
