@@ -11,6 +11,9 @@ if(STEST_SANITIZE)
     -fsanitize=${STEST_SANITIZE}
     -fno-omit-frame-pointer
     -fno-sanitize-recover=all)
+  if(STEST_FUZZ)
+    list(APPEND STEST_SANITIZER_FLAGS -fsanitize-ignorelist=${PROJECT_SOURCE_DIR}/tests/fuzz/ignorelist.txt)
+  endif()
   target_compile_options(stest_options INTERFACE ${STEST_SANITIZER_FLAGS})
   target_link_options(stest_options INTERFACE ${STEST_SANITIZER_FLAGS})
 endif()
