@@ -47,6 +47,14 @@ def identify(pid: int) -> Process | None:
     return Process(pid, int(fields[19]), int(fields[1]), name)
 
 
+def memory(pid: int, field: str) -> int:
+    """VmRSS or VmHWM of a process, in bytes."""
+    for line in _read(pid, "status").decode().splitlines():
+        if line.startswith(field + ":"):
+            return int(line.split()[1]) * 1024
+    raise AssertionError(f"process {pid} has no {field}")
+
+
 def living() -> list[Process]:
     found = (identify(int(entry.name)) for entry in Path("/proc").iterdir() if entry.name.isdigit())
     return [process for process in found if process]

@@ -5,10 +5,10 @@ from __future__ import annotations
 import hashlib
 import os
 import resource
-from pathlib import Path
 
 import pytest
 
+from . import processes
 from .harness import Project, wait_for
 from .modes import MODES
 
@@ -37,10 +37,7 @@ def flooding(project: Project) -> Project:
 def memory(project: Project, field: str) -> int:
     """VmRSS or VmHWM of the daemon, in bytes."""
     (daemon,) = project.daemons()
-    for line in Path(f"/proc/{daemon}/status").read_text().splitlines():
-        if line.startswith(field + ":"):
-            return int(line.split()[1]) * 1024
-    raise AssertionError(field)
+    return processes.memory(daemon, field)
 
 
 def test_a_gigabyte(flooding: Project) -> None:

@@ -296,9 +296,7 @@ def test_stop_and_go_on(any_mode: Project) -> None:
     """Ctrl-Z gives the terminal back to the shell; `fg` goes on, with the keyboard."""
     any_mode.write("test_it.py", "def test(): print(f\"<{input('name? ')}>\", flush=True)\n")
     warm_up(any_mode)
-    with terminal(
-        any_mode, "--norc", "--noprofile", "-i", program=("bash",), env={"PS1": "shell> "}
-    ) as shell:
+    with shell_on_terminal(any_mode) as shell:
         shell.sendline(f"{STEST} -s")
         shell.expect_exact("name? ")
         shell.send("\x1a")

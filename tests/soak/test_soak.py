@@ -14,11 +14,11 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from pathlib import Path
 
 import pytest
 from e2e.harness import DEADLINE, Project, private_project, wait_for
 from e2e.modes import MODES
+from e2e.processes import memory
 
 from .tally import Tally
 
@@ -159,10 +159,7 @@ class Soak:
 def burden(project: Project) -> tuple[int, int]:
     """How many files the daemon has open, and its resident memory in KiB."""
     (pid,) = project.daemons()
-    status = Path(f"/proc/{pid}/status").read_text()
-    found = re.search(r"^VmRSS:\s+(\d+)", status, re.M)
-    assert found
-    return len(os.listdir(f"/proc/{pid}/fd")), int(found[1])
+    return len(os.listdir(f"/proc/{pid}/fd")), memory(pid, "VmRSS") // 1024
 
 
 def idle_burden(project: Project) -> tuple[int, int]:
@@ -194,11 +191,11 @@ def test_soak(project: Project, mode: str, record_property: Callable[[str, objec
     project.configure(sprintest="" if mode == "resident" else "concurrency = 2")
     branches = 0 if mode == "clean" else 1
     soak = Soak(project, SEED)
-    fds, memory = idle_burden(project)
+    fds, kib = idle_burden(project)
     for thread in soak.start():
         thread.join(SECONDS + 4 * DEADLINE)
         assert not thread.is_alive()
-    fds_after, memory_after = idle_burden(project)
+    fds_after, kib_after = idle_burden(project)
     with suppress(AssertionError):
         wait_for(lambda: not strangers(project, branches), "the end of all runs", 10)
     orphans = strangers(project, branches)
@@ -207,11 +204,11 @@ def test_soak(project: Project, mode: str, record_property: Callable[[str, objec
         *soak.tally.lines(),
         f"orphans {len(orphans)}",
         f"the daemon's open files: {fds} at the start, {fds_after} at the end",
-        f"the daemon's memory: {memory} KiB at the start, {memory_after} KiB at the end",
+        f"the daemon's memory: {kib} KiB at the start, {kib_after} KiB at the end",
     ]
     record_property("soak", lines)
     assert not soak.tally.wrong, soak.tally.wrong[0]
     assert not soak.tally.lost, soak.tally.lost[0]
     assert not orphans
     assert fds_after <= fds + 2
-    assert memory_after <= memory + 16 * 1024
+    assert kib_after <= kib + 16 * 1024
