@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import shlex
 import signal
 import subprocess
 import termios
@@ -21,6 +22,7 @@ from .modes import MODES
 
 PLAIN = (str(PYTHON), "-m", "pytest")
 WARM = (str(STEST),)
+IN_SHELL = shlex.join(WARM)
 SIZE = (30, 100)
 
 PROMPT = re.escape("(Pdb) ")
@@ -40,8 +42,7 @@ def terminal(
     variables = {**project.env, "TERM": "xterm-256color", **(env or {})}
     del variables["COLUMNS"]
     child: Any = pexpect.spawn(
-        program[0],
-        [*program[1:], *args],
+        shlex.join([*program, *args]),  # A lone program pexpect would split at its spaces.
         cwd=str(project.root),
         env=variables,
         dimensions=SIZE,
@@ -297,7 +298,7 @@ def test_stop_and_go_on(any_mode: Project) -> None:
     any_mode.write("test_it.py", "def test(): print(f\"<{input('name? ')}>\", flush=True)\n")
     warm_up(any_mode)
     with shell_on_terminal(any_mode) as shell:
-        shell.sendline(f"{STEST} -s")
+        shell.sendline(f"{IN_SHELL} -s")
         shell.expect_exact("name? ")
         shell.send("\x1a")
         shell.expect("Stopped")
@@ -317,7 +318,7 @@ def test_background_job_neither_stops_nor_takes_keys(project: Project) -> None:
     project.write("test_it.py", "def test(): open('done', 'w').write('yes\\n')\n")
     warm_up(project)
     with shell_on_terminal(project) as shell:
-        shell.sendline(f'{STEST} -q & read line; echo "<$line>"')
+        shell.sendline(f'{IN_SHELL} -q & read line; echo "<$line>"')
         project.await_file("done")
         shell.sendline("for the shell")
         shell.expect_exact("<for the shell>")
@@ -341,7 +342,7 @@ def test_only_what_is_the_terminal_is_one(project: Project) -> None:
     warm_up(project)
     for redirect in ("> out", "2> err", "< /dev/null", "> out 2> err"):
         seen = []
-        for program in (" ".join(PLAIN), " ".join(WARM)):
+        for program in (shlex.join(PLAIN), IN_SHELL):
             with terminal(project, "-c", f"{program} -s {redirect}", program=("sh",)) as child:
                 assert finish(child)[0] == 0
             seen.append(project.read("seen"))
@@ -408,7 +409,7 @@ def test_what_a_run_does_not_read_is_left_to_the_next_program(project: Project) 
     """As with plain pytest: `printf '…' | (stest -s; cat)`."""
     project.write("test_it.py", "import os\ndef test(): open('seen', 'wb').write(os.read(0, 6))\n")
     warm_up(project)
-    command = f"printf 'first\\nsecond\\n' | ({STEST} -s -q > out 2>&1; cat)"
+    command = f"printf 'first\\nsecond\\n' | ({IN_SHELL} -s -q > out 2>&1; cat)"
     done = subprocess.run(["sh", "-c", command], cwd=project.root, env=project.env, capture_output=True)
     assert project.read("seen") == "first\n"
     assert done.stdout == b"second\n"
