@@ -59,8 +59,9 @@ class Expectation:
             for name, files in self._places.items()
             if any(self._files.get(file) != tree.files.get(file) for file in files)
         }
+        settled = self._plain and self._sound and not self._touched
         self._touched |= held
-        exact = self._plain and self._sound and self._runs >= _WARM_AFTER and not world.shadows
+        exact = settled and self._runs >= _WARM_AFTER and not world.shadows
         for mode in (mode for mode in KEEPING if mode in runs):
             reloaded = set(runs[mode].reloaded)
             found += (
@@ -123,5 +124,10 @@ class Expectation:
         self._sound = sound and (self._sound or whole)
         self._plain = True
         if self._sound:
-            self._touched = set()
+            self._touched = set() if whole else set(filter(self._waits, self._touched))
+        if self._sound and not self._touched:
             self._graph = world.graph(lenient=True)
+
+    def _waits(self, name: str) -> bool:
+        """Whether a touched module, or one that depends on it, was not in the run and may be loaded later."""
+        return bool(dependents(self._graph, {name}) & self._ever - self._loaded.keys())
