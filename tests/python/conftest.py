@@ -9,6 +9,7 @@ import select
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,12 @@ BIN = Path(os.environ.get("STEST_BIN_DIR", Path(sys.executable).parent))
 
 
 #: For an answer of the worker; a worker that hangs must not hang the tests.
-PATIENCE_S = 30
+PATIENCE_S = 90
+
+#: A test that makes the file `in_body` and goes on until a signal comes. Where an interrupt is to be pytest's
+#: own affair it must not come earlier: at some instructions of pluggy and pytest, to which CPython gives no
+#: line, an interrupt makes pytest fail in its report, with exit code 1.
+SLEEPER = "import time\ndef test():\n    open('in_body', 'x').close()\n    time.sleep(60)\n"
 
 
 class Worker:
@@ -46,6 +52,13 @@ class Worker:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(source)
         return path
+
+    def await_file(self, name: str) -> None:
+        """Wait until a test has made this file."""
+        deadline = time.monotonic() + PATIENCE_S
+        while not (self.root / name).exists():
+            assert time.monotonic() < deadline, f"there is no {name}"
+            time.sleep(0.005)
 
     def send(self, message: dict[str, Any], fds: tuple[int, ...] = ()) -> None:
         rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", fds))] if fds else []

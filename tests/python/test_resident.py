@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import Run, Worker
+from .conftest import SLEEPER, Run, Worker
 
 #: Counts, in the process, how often it was executed.
 COUNTED = "import sys\nsys.loads = getattr(sys, 'loads', 0) + 1\nloads = sys.loads\n"
@@ -111,16 +111,13 @@ def test_functions_registered_with_atexit_are_called_at_the_end_of_the_run(worke
     assert first.pid == second.pid
 
 
-SLEEPER = "import time\ndef test(): time.sleep(60)\n"
-
-
 def test_signal_reaches_the_run_and_the_next_gets_a_new_process(worker: Worker) -> None:
     worker.write("test_it.py", SLEEPER)
     running = worker.begin(mode="resident")
-    running.await_test()
+    worker.await_file("in_body")
     worker.send({"type": "signal", "id": running.id, "signal": int(signal.SIGINT)})
     interrupted = worker.end(running)
-    assert interrupted.exit_code == 2
+    assert interrupted.exit_code == 2, interrupted.text
     assert "KeyboardInterrupt" in interrupted.text
     worker.write("test_it.py", "def test(): pass\n")
     after = run(worker)

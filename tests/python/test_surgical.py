@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from .conftest import Run, Worker
+from .conftest import SLEEPER, Run, Worker
 
 #: Says in which process it was executed.
 MARKED = "import os\nmade_in = os.getpid()\n"
@@ -186,9 +186,10 @@ def test_signal_reaches_a_run_that_was_forked_there(worker: Worker) -> None:
     worker.write("marked.py", MARKED)
     worker.write("test_it.py", TEST)
     hold(worker, run(worker, "test_it.py", FRESH="1"))
-    worker.write("test_slow.py", "import marked, time\ndef test(): time.sleep(60)\n")
+    worker.write("test_slow.py", "import marked\n" + SLEEPER)
     running = worker.begin("test_slow.py", mode="surgical")
-    running.await_test()
+    worker.await_file("in_body")
     worker.send({"type": "signal", "id": running.id, "signal": 2})
-    assert worker.end(running).exit_code == 2
+    interrupted = worker.end(running)
+    assert interrupted.exit_code == 2, interrupted.text
     assert run(worker, "test_it.py", FRESH="0").exit_code == 0
