@@ -110,12 +110,13 @@ def main() -> None:
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     with tempfile.TemporaryDirectory(prefix="stest-bench-") as home:
         benchmark = Benchmark(Path(home), options.rivals, programs, options.repeat)
+        interrupted = False
         try:
             for project, cases in groupby(options.cases, key=lambda case: case.project):
                 benchmark.measure(project, list(cases))
         except KeyboardInterrupt:
             _say("interrupted; this is what has been measured")
-            options.write = False
+            interrupted = True
     circumstances = conditions(_versions(next(iter(programs.values())) / "python"), options.repeat)
     text = markdown(benchmark.results, options.rivals, options.cases, circumstances)
     print(text)
@@ -123,6 +124,8 @@ def main() -> None:
         options.json.write_text(json.dumps(as_json(benchmark.results, circumstances), indent=2) + "\n")
     if options.svg:
         options.svg.write_text(svg(benchmark.results, options.cases))
+    if interrupted:
+        sys.exit(128 + signal.SIGINT)
     if options.write:
         write_between_marks(PAGE, f"![The medians as bars]({PLOT.name})\n\n{text}")
         PLOT.write_text(svg(benchmark.results, options.cases))
