@@ -19,9 +19,10 @@ def prepare(rival: Rival, wheel: Path) -> Path:
     home = HOME / rival.environment
     content = _content(rival, wheel)
     stamp = home / "stamp"
-    if not stamp.exists() or stamp.read_text() != content:
+    done = stamp.read_text() if stamp.exists() else ""
+    if done != content:
         print(f"preparing {home.relative_to(ROOT)}", file=sys.stderr, flush=True)
-        if not (home / "bin" / "pip").exists():
+        if not done.startswith(sys.version):  # Interrupted, or of another Python.
             _run(sys.executable, "-m", "venv", "--clear", str(home))
         _pip(home, PYTEST, "-r", str(REQUIREMENTS))
         if rival.requirement == STEST:
