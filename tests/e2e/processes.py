@@ -55,6 +55,11 @@ def memory(pid: int, field: str) -> int:
     raise AssertionError(f"process {pid} has no {field}")
 
 
+def state(pid: int) -> str:
+    """What a process does: "R" runs, "S" waits; see proc(5). Empty where there is none."""
+    return _read(pid, "stat").rpartition(b") ")[2][:1].decode()
+
+
 def living() -> list[Process]:
     found = (identify(int(entry.name)) for entry in Path("/proc").iterdir() if entry.name.isdigit())
     return [process for process in found if process]

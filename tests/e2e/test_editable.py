@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -157,16 +158,24 @@ class Session:
         return {entry["module"].partition(".")[0] for entry in self.project.status()["worker"]["preloaded"]}
 
 
-@pytest.fixture(params=MODES)
-def session(request: pytest.FixtureRequest, library: Library) -> Iterator[Session]:
-    session = Session(library, request.param)
-    yield session
-    session.project.stest("stop")
-    for name in (*MODES[request.param], "SPRINTEST_DIR"):
-        del session.project.env[name]
+@contextmanager
+def session_in(mode: str, library: Library) -> Iterator[Session]:
+    session = Session(library, mode)
+    try:
+        yield session
+    finally:
+        session.project.stest("stop")
+        for name in (*MODES[mode], "SPRINTEST_DIR"):
+            del session.project.env[name]
 
 
-def test_edit_is_seen_at_once_by_the_same_worker(library: Library, session: Session) -> None:
+def test_edit_is_seen_at_once_by_the_same_worker(library: Library) -> None:
+    for mode in MODES:  # In one test: the installation takes longest.
+        with session_in(mode, library) as session:
+            check_edits(library, session)
+
+
+def check_edits(library: Library, session: Session) -> None:
     for _ in range(3):  # Now it has learned what it can.
         assert session.seen() == "first"
     worker = session.worker()

@@ -64,12 +64,12 @@ def test_a_gigabyte(flooding: Project) -> None:
         assert piece, flooding.finish(client)
         head += piece
     data = head.partition(b"BEGIN")[2]
-    digest, size = hashlib.sha256(), 0
+    digest, size = hashlib.sha256(data), len(data)
     while size < 1024 * MIB:
-        digest.update(data[: 1024 * MIB - size])
-        size += len(data)
         data = client.stdout.read1(MIB)  # type: ignore[attr-defined]
         assert data, flooding.finish(client)
+        digest.update(data[: 1024 * MIB - size])
+        size += len(data)
     assert digest.digest() == expected.digest()
     flooding.finish(client).expect(0)
     assert memory(flooding, "VmHWM") - before < GROWTH

@@ -236,6 +236,7 @@ def test_preloaded_plugin_causes_no_warning_and_is_rewritten(project: Project) -
 
 def test_preloaded_anyio_causes_no_warning(project: Project) -> None:
     pytest.importorskip("anyio")
+    del project.env["PYTEST_ADDOPTS"]  # anyio is to be a plugin as well.
     preload(project, "anyio")
     project.write("test_it.py", "import anyio\ndef test(): pass\n")
     for _ in range(2):

@@ -315,6 +315,7 @@ def test_memory_limit_ends_the_process_between_runs(project: Project) -> None:
 
 
 def test_three_hundred_runs_stay_flat(project: Project) -> None:
+    project.env["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"  # Looking for plugins takes a quarter of each run.
     project.write("library_of_ours.py", "DATA = list(range(1000))\n")
     project.write(
         "test_it.py",

@@ -17,6 +17,7 @@ from typing import Any
 import pexpect
 import pytest
 
+from . import processes
 from .harness import DEADLINE, PYTHON, STEST, WAITING_TEST, Project, wait_for
 from .modes import MODES
 
@@ -158,11 +159,15 @@ def test_breakpoint_with_line_editing_and_history(any_mode: Project) -> None:
 
 def test_ctrl_c_at_a_prompt_is_pdbs_own(any_mode: Project) -> None:
     """As often as one likes."""
-    any_mode.write("test_it.py", "def test():\n    value = 5\n    breakpoint()\n")
+    pid = "import os; print(os.getpid(), file=open('pid', 'w'))"
+    any_mode.write("test_it.py", f"def test():\n    {pid}\n    value = 5\n    breakpoint()\n")
     warm_up(any_mode)
     with terminal(any_mode) as child:
         child.expect(PROMPT)
+        tests = int(any_mode.read("pid"))
         for _ in range(5):
+            # CPython shows the prompt, then waits. In between an interrupt goes unheard until the next key.
+            wait_for(lambda: processes.state(tests) == "S", "a process that waits for a key")
             child.sendintr()
             child.expect_exact("--KeyboardInterrupt--")
             child.expect(PROMPT)
