@@ -149,13 +149,16 @@ void TerminalLink::interrupt(const termios& modes) {
   actions_.ctrl_c((modes.c_lflag & ICANON) != 0, pty_.has_foreground());
 }
 
+// The job is stopped as the terminal would, this process last and by a signal to this thread: of one to the
+// process it would not know whether another thread has stopped for it already, or will in a moment.
 void TerminalLink::suspend() {
   actions_.suspend(true);
   modes_.restore();
   console_.set_raw(false);
+  ::signal(SIGTSTP, SIG_IGN);
+  ::kill(0, SIGTSTP);
   signals_->release(SIGTSTP);
-  ::kill(0, SIGTSTP);  // The whole job, as the terminal would.
-  ::raise(SIGTSTP);    // Returns when the job goes on; at once where no shell controls it.
+  ::raise(SIGTSTP);  // Returns when the job goes on; at once where no shell controls it.
   signals_->take(SIGTSTP);
   take_keyboard();
   actions_.suspend(false);
