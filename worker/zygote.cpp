@@ -7,6 +7,7 @@
 
 #include <cstdio>
 #include <iterator>
+#include <nlohmann/json.hpp>
 
 #include "common/process.hpp"
 #include "fork.hpp"

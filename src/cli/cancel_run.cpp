@@ -1,5 +1,6 @@
 #include "cli/cancel_run.hpp"
 
+#include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 

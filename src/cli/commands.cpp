@@ -2,6 +2,7 @@
 
 #include <array>
 #include <chrono>
+#include <nlohmann/json.hpp>
 
 #include "cli/cancel_run.hpp"
 #include "cli/doctor.hpp"

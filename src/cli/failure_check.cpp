@@ -1,6 +1,7 @@
 #include "cli/failure_check.hpp"
 
 #include <algorithm>
+#include <nlohmann/json.hpp>
 
 #include "cli/judged_run.hpp"
 #include "cli/output.hpp"

@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <mutex>
+#include <nlohmann/json.hpp>
 
 #include "cli/cancel.hpp"
 #include "cli/output.hpp"

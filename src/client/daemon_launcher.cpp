@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <signal.h>
 
+#include <nlohmann/json.hpp>
 #include <utility>
 
 #include "client/backoff.hpp"

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <cstdlib>
+#include <nlohmann/json.hpp>
 #include <utility>
 
 #include "common/json_fields.hpp"
@@ -62,7 +63,7 @@ json to_json(const DaemonStatus& status) {
           {"endpoint", to_json(status.endpoint)},
           {"state", bytes_to_json(status.state)},
           {"since", status.since},
-          {"last_result", status.last_result}};
+          {"last_result", json::parse(status.last_result)}};
 }
 
 Status read_endpoint(const json& value, Endpoint& endpoint) {
@@ -86,7 +87,7 @@ std::optional<DaemonStatus> parse_status(const json& value) {
   fields.read("state", status.state);
   fields.read_optional("since", status.since);
   if (!fields.status() || !read_endpoint(value, status.endpoint)) return std::nullopt;
-  status.last_result = value.value("last_result", json());
+  status.last_result = value.value("last_result", json()).dump();
   return status;
 }
 

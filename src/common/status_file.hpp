@@ -2,7 +2,6 @@
 
 #include <cstdint>
 #include <filesystem>
-#include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
 
@@ -25,9 +24,9 @@ struct DaemonStatus {
   std::string build;   ///< `build_id()` of the daemon's executable.
   std::string python;  ///< The environment's interpreter.
   Endpoint endpoint;
-  std::string state;           ///< "idle", "warming", "running", "stopping"
-  std::uint64_t since = 0;     ///< When that began, in seconds since the epoch.
-  nlohmann::json last_result;  ///< null before the first run.
+  std::string state;                 ///< "idle", "warming", "running", "stopping"
+  std::uint64_t since = 0;           ///< When that began, in seconds since the epoch.
+  std::string last_result = "null";  ///< As JSON text; null before the first run.
 };
 
 /// Writes atomically (temporary file, rename), 0600. Errors: `internal`, a full disk for example.

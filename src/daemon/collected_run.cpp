@@ -1,5 +1,7 @@
 #include "daemon/collected_run.hpp"
 
+#include <nlohmann/json.hpp>
+
 namespace stest {
 
 namespace {
@@ -9,6 +11,13 @@ nlohmann::json fields_of(const Event& event) {
   auto json = to_json(event);
   json.erase("event");
   return json;
+}
+
+template <class Kind>
+nlohmann::json list_of(const std::vector<Kind>& events) {
+  auto list = nlohmann::json::array();
+  for (const auto& event : events) list.push_back(fields_of(event));
+  return list;
 }
 
 }  // namespace
@@ -22,18 +31,14 @@ void CollectedRun::add(const event::Output& output) {
   (output.stream == Stream::out ? out_ : err_) += output.data;
 }
 
-void CollectedRun::add(const event::Test& test) { tests_.push_back(fields_of(test)); }
-
-void CollectedRun::add(const event::Stuck& stuck) { stuck_.push_back(fields_of(stuck)); }
-
 nlohmann::json CollectedRun::to_json() const {
   auto json = fields_of(done_);
   json["id"] = id_;
   json["stdout"] = bytes_to_json(out_);
   json["stderr"] = bytes_to_json(err_);
-  json["tests"] = tests_;
+  json["tests"] = list_of(tests_);
   json["receipt"] = receipts_;
-  json["stuck"] = stuck_;
+  json["stuck"] = list_of(stuck_);
   return json;
 }
 

@@ -1,7 +1,7 @@
 #pragma once
 
 #include <cstdint>
-#include <nlohmann/json.hpp>
+#include <nlohmann/json_fwd.hpp>
 #include <string>
 
 #include "stest/messages.hpp"
@@ -20,8 +20,8 @@ class CollectedRun {
 
  private:
   void add(const event::Output& output);
-  void add(const event::Test& test);
-  void add(const event::Stuck& stuck);
+  void add(const event::Test& test) { tests_.push_back(test); }
+  void add(const event::Stuck& stuck) { stuck_.push_back(stuck); }
   void add(const event::Receipt& receipt) { receipts_.push_back(receipt.text); }
   void add(const event::Done& done) { done_ = done; }
   template <class Other>
@@ -30,9 +30,9 @@ class CollectedRun {
   std::uint64_t id_;
   std::string out_;
   std::string err_;
-  nlohmann::json tests_ = nlohmann::json::array();
-  nlohmann::json receipts_ = nlohmann::json::array();
-  nlohmann::json stuck_ = nlohmann::json::array();
+  std::vector<event::Test> tests_;
+  std::vector<std::string> receipts_;
+  std::vector<event::Stuck> stuck_;
   event::Done done_;
 };
 

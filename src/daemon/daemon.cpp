@@ -8,6 +8,7 @@
 #include <array>
 #include <csignal>
 #include <future>
+#include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
 #include <thread>

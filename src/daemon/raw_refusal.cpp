@@ -1,5 +1,7 @@
 #include "daemon/raw_refusal.hpp"
 
+#include <nlohmann/json.hpp>
+
 #include "stest/messages.hpp"
 
 namespace stest {

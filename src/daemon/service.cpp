@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <ctime>
+#include <nlohmann/json.hpp>
 #include <utility>
 
 #include "common/json_fields.hpp"
@@ -43,14 +44,15 @@ nlohmann::json run_to_json(const RunQueue::View& view) {
           {"test_started_at", moment_to_json(view.test_started)}};
 }
 
-nlohmann::json result_to_json(const Run& run, const event::Done& done,
-                              const std::vector<std::string>& receipts) {
-  return {{"id", run.id},
-          {"exit_code", done.exit_code},
-          {"outcome", name(done.outcome)},
-          {"duration_s", done.duration_s},
-          {"receipt", receipts},
-          {"finished_at", std::time(nullptr)}};
+std::string result_to_text(const Run& run, const event::Done& done,
+                           const std::vector<std::string>& receipts) {
+  const nlohmann::json result = {{"id", run.id},
+                                 {"exit_code", done.exit_code},
+                                 {"outcome", name(done.outcome)},
+                                 {"duration_s", done.duration_s},
+                                 {"receipt", receipts},
+                                 {"finished_at", std::time(nullptr)}};
+  return result.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 
 nlohmann::json left_to_json(const std::vector<Children::Left>& left) {
@@ -161,7 +163,7 @@ void Service::finish(const Run& run, const event::Done& done, const std::vector<
   spdlog::info("run {}: {}, exit code {}, {:.2f} s {}", run.id, name(done.outcome), done.exit_code,
                done.duration_s, done.message);
   queue_.leave(run);
-  board_.set_last_result(result_to_json(run, done, receipts));
+  board_.set_last_result(result_to_text(run, done, receipts));
   {
     std::lock_guard lock(mutex_);
     idle_since_ = Clock::now();
@@ -209,7 +211,7 @@ nlohmann::json Service::status() const {
           {"worker", manager_.describe()},
           {"runs", std::move(runs)},
           {"left_behind", left_to_json(children_.left())},
-          {"last_result", board_.last_result()}};
+          {"last_result", nlohmann::json::parse(board_.last_result())}};
 }
 
 std::string Service::state(bool busy) const {

@@ -24,9 +24,9 @@ void StatusBoard::refresh(const std::function<std::string()>& state) {
   if (!current_) spdlog::error("{} cannot be written: {}", file_.string(), last_write_.error().message);
 }
 
-void StatusBoard::set_last_result(nlohmann::json result) {
+void StatusBoard::set_last_result(std::string json_text) {
   std::lock_guard lock(mutex_);
-  last_result_ = std::move(result);
+  last_result_ = std::move(json_text);
 }
 
 Status StatusBoard::last_write() const {
@@ -34,7 +34,7 @@ Status StatusBoard::last_write() const {
   return last_write_;
 }
 
-nlohmann::json StatusBoard::last_result() const {
+std::string StatusBoard::last_result() const {
   std::lock_guard lock(mutex_);
   return last_result_;
 }

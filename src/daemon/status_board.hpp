@@ -19,8 +19,8 @@ class StatusBoard {
   /// the last writer has the last state. A failure is logged: clients can still find the socket.
   void refresh(const std::function<std::string()>& state);
   /// Takes effect with the next `refresh`.
-  void set_last_result(nlohmann::json result);
-  nlohmann::json last_result() const;
+  void set_last_result(std::string json_text);
+  std::string last_result() const;
 
   /// How the last writing of the file went.
   Status last_write() const;
@@ -36,7 +36,7 @@ class StatusBoard {
   const DaemonStatus constants_;
   mutable std::mutex mutex_;
   DaemonStatus written_;
-  nlohmann::json last_result_;
+  std::string last_result_ = "null";
   Status last_write_;
   bool current_ = false;  ///< Whether the file says what `written_` says.
   bool retired_ = false;

@@ -7,6 +7,7 @@
 #include <array>
 #include <csignal>
 #include <iterator>
+#include <nlohmann/json.hpp>
 #include <string_view>
 #include <utility>
 

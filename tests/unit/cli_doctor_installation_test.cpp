@@ -1,6 +1,8 @@
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 
+#include <nlohmann/json.hpp>
+
 #include "cli/doctor_installation.hpp"
 #include "common/version.hpp"
 #include "temporary_folder.hpp"

@@ -4,6 +4,8 @@
 #include <signal.h>
 #include <sys/stat.h>
 
+#include <nlohmann/json.hpp>
+
 #include "cli/presentation.hpp"
 #include "client/daemon_stopper.hpp"
 #include "client_fake_daemon.hpp"

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include <cstdlib>
+#include <nlohmann/json.hpp>
 
 #include "client_fake_daemon.hpp"
 #include "common/file_lock.hpp"

@@ -129,16 +129,7 @@ class ServiceFixture : public testing::Test {
     return *service_;
   }
 
-  virtual Service::Options options() {
-    Service::Options options;
-    options.root = project.path();
-    options.status_file = project.path() / "status.json";
-    options.status.process = identify(getpid()).value();
-    options.status.version = "1.2.3";
-    options.status.endpoint.socket = "/run/daemon.sock";
-    options.worker = program();
-    return options;
-  }
+  virtual Service::Options options();
 
   WorkerProgram program() const {
     return {STEST_FAKE_WORKER, "/usr/bin/python3", project.path() / "worker.log",
@@ -157,17 +148,9 @@ class ServiceFixture : public testing::Test {
     Recorder client;
     return run(std::move(script), client);
   }
-  event::Done run(RunRequest request, Recorder& client) {
-    auto ticket = service().admit(std::move(request));
-    if (!ticket) {
-      ADD_FAILURE() << ticket.error().message;
-      return {};
-    }
-    service().run(**ticket, client.listener());
-    return client.done();
-  }
+  event::Done run(RunRequest request, Recorder& client);
 
-  std::string status_state() { return service().status().at("state").get<std::string>(); }
+  std::string status_state();
 
   TemporaryFolder project;
   Environment env;

@@ -1,5 +1,7 @@
 #include <gtest/gtest.h>
 
+#include <nlohmann/json.hpp>
+
 #include "daemon/preload_store.hpp"
 #include "temporary_folder.hpp"
 

@@ -1,4 +1,5 @@
 #include <filesystem>
+#include <nlohmann/json.hpp>
 
 #include "daemon/run_pump.hpp"
 #include "daemon_harness.hpp"

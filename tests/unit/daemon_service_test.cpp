@@ -1,5 +1,7 @@
 #include <poll.h>
 
+#include <nlohmann/json.hpp>
+
 #include "daemon/service.hpp"
 #include "daemon_harness.hpp"
 
@@ -43,7 +45,7 @@ TEST_F(ServiceTest, KeepsTheLastResult) {
   EXPECT_EQ(last["exit_code"], 1);
   EXPECT_EQ(last["outcome"], "failed");
   const auto status = read_status(project.path() / "status.json");
-  EXPECT_EQ(status->last_result, last);
+  EXPECT_EQ(nlohmann::json::parse(status->last_result), last);
   EXPECT_EQ(status->state, "idle");
 }
 

@@ -27,9 +27,9 @@ TEST_F(StatusBoardTest, WritesWhatChanged) {
   board.refresh([] { return "idle"; });
   EXPECT_EQ(written().state, "idle");
   EXPECT_GT(written().since, 0u);
-  board.set_last_result({{"id", 3}});
+  board.set_last_result(R"({"id":3})");
   board.refresh([] { return "idle"; });
-  EXPECT_EQ(written().last_result, (nlohmann::json{{"id", 3}}));
+  EXPECT_EQ(written().last_result, R"({"id":3})");
 }
 
 TEST_F(StatusBoardTest, DoesNotWriteWhatStandsThere) {

@@ -10,6 +10,7 @@ add_executable(stest_daemon_tests
   daemon_connection_threads_test.cpp
   daemon_daemon_test.cpp
   daemon_event_lines_test.cpp
+  daemon_harness.cpp
   daemon_http_server_test.cpp
   daemon_mailbox_test.cpp
   daemon_oom_watch_test.cpp

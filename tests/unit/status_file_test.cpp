@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <nlohmann/json.hpp>
 #include <thread>
 
 #include "temporary_folder.hpp"
@@ -25,7 +26,7 @@ class StatusFileTest : public testing::Test {
     status.endpoint.socket = "/project/.sprintest/daemon.sock";
     status.state = "idle";
     status.since = 1'700'000'000;
-    status.last_result = {{"exit_code", 0}};
+    status.last_result = R"({"exit_code":0})";
     return status;
   }
 

@@ -3,6 +3,8 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include <nlohmann/json.hpp>
+
 #include "common/process.hpp"
 #include "event_pipe.hpp"
 
