@@ -104,10 +104,12 @@ int Branch::collect() {
   return status;
 }
 
-void Branch::abandon() {
-  pid_ = -1;
+void Branch::abandon() { release(); }
+
+pid_t Branch::release() {
   channel_.reset();
   closed_ = true;
+  return std::exchange(pid_, -1);
 }
 
 }  // namespace stest

@@ -43,6 +43,8 @@ class Branch {
 
   /// For another fork of the zygote, whose child this process is not.
   void abandon();
+  /// Leaves the process to the caller.
+  pid_t release();
 
  private:
   Branch(pid_t pid, std::unique_ptr<LineChannel> channel) : pid_(pid), channel_(std::move(channel)) {}

@@ -40,6 +40,12 @@ bool ProjectBranch::run(const protocol::RunTest& request, const std::vector<Fd>&
   return true;
 }
 
+bool ProjectBranch::prime(const protocol::Prime& message) {
+  if (!branch_ || is_loading_) return false;
+  branch_->send(message);
+  return true;
+}
+
 bool ProjectBranch::forward(std::uint64_t id, const protocol::ToWorker& message) {
   if (!runs_.contains(id)) return false;
   branch_->send(message);

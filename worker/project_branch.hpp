@@ -30,6 +30,8 @@ class ProjectBranch {
   bool run(const protocol::RunTest& request, const std::vector<Fd>& fds);
   /// Whether the run is here; the message then goes to its process.
   bool forward(std::uint64_t id, const protocol::ToWorker& message);
+  /// Whether it is there to fork runners ahead, as it is then told.
+  bool prime(const protocol::Prime& message);
   pid_t pid() const { return branch_ ? branch_->pid() : -1; }
 
   int fd() const { return branch_ ? branch_->fd() : -1; }

@@ -21,6 +21,8 @@
 
 #include "common/process.hpp"
 #include "event_pipe.hpp"
+#include "file_reads.hpp"
+#include "primed_runner.hpp"
 #include "python_values.hpp"
 #include "stack_request.hpp"
 
@@ -34,16 +36,39 @@ namespace {
 struct RunState {
   FlightRecorder recorder;
   EventPipe events;
+  std::vector<nlohmann::json> early;  ///< Events from before the request.
 };
 std::optional<RunState> run_state;
+/// Set where this process was forked ahead of its request.
+std::optional<PrimedRunner> primed_runner;
+
+void tell(nlohmann::json event) {
+  if (primed_runner) {
+    run_state->early.push_back(std::move(event));
+  } else {
+    run_state->events.write(event);
+  }
+}
 
 void write_test_event(const std::string& nodeid, const char* when, const std::string& outcome,
                       double duration_s) {
-  run_state->events.write({{"event", "test"},
-                           {"nodeid", nodeid},
-                           {"when", when},
-                           {"outcome", outcome},
-                           {"duration_s", duration_s}});
+  tell({{"event", "test"},
+        {"nodeid", nodeid},
+        {"when", when},
+        {"outcome", outcome},
+        {"duration_s", duration_s}});
+}
+
+void answer_stack_requests(Fd fd);
+
+/// Blocks for the request that this process was forked ahead of.
+void await_request() {
+  auto fds = primed_runner->await(run_state->recorder);
+  primed_runner.reset();
+  run_state->events = EventPipe(std::move(fds.at(0)));
+  for (const auto& event : std::exchange(run_state->early, {})) run_state->events.write(event);
+  answer_stack_requests(std::move(fds.at(1)));
+  run_state->recorder.set_phase(protocol::Phase::running);
 }
 
 }  // namespace
@@ -67,12 +92,11 @@ PYBIND11_EMBEDDED_MODULE(_stest_runner, m) {
     for (const auto& entry : path) {
       if (py::isinstance<py::str>(entry)) entries.push_back(utf8(py::reinterpret_borrow<py::str>(entry)));
     }
-    run_state->events.write(
-        {{"event", "imported"}, {"modules", modules}, {"path", entries}, {"project", project}});
+    tell({{"event", "imported"}, {"modules", modules}, {"path", entries}, {"project", project}});
   });
-  m.def("settled", [] { run_state->events.write({{"event", "settled"}}); });
+  m.def("settled", [] { tell({{"event", "settled"}}); });
   m.def("receipt", [](const py::str& text, const std::vector<std::string>& reloaded) {
-    run_state->events.write({{"event", "receipt"}, {"text", utf8(text)}, {"reloaded", reloaded}});
+    tell({{"event", "receipt"}, {"text", utf8(text)}, {"reloaded", reloaded}});
   });
   // Both end this process. A run that declines may be right in another fork, one that gives up cannot.
   const auto end_in = [](protocol::Phase phase) {
@@ -84,6 +108,11 @@ PYBIND11_EMBEDDED_MODULE(_stest_runner, m) {
   };
   m.def("decline", end_in(protocol::Phase::declined));
   m.def("give_up", end_in(protocol::Phase::needs_cold));
+  // Of a process that was forked ahead of its request.
+  m.def("is_primed", [] { return primed_runner.has_value(); });
+  m.def("watch_files", &file_reads::start);
+  m.def("cannot_prime", [](const py::str& reason) { primed_runner->refuse(utf8(reason)); });
+  m.def("await_request", &await_request);
 }
 
 namespace {
@@ -109,7 +138,7 @@ void release_terminal() {
   ::sigaction(SIGHUP, &previous, nullptr);
 }
 
-Status enter_run(const protocol::RunTest& request, std::vector<Fd>& fds) {
+Status enter_run(const protocol::RunTest& request, const std::vector<Fd>& fds) {
   for (int target = 0; target < 3; ++target) {
     if (::dup2(fds.at(static_cast<std::size_t>(target)).get(), target) < 0) return errno_error("dup2");
   }
@@ -155,7 +184,7 @@ int internal_error(const std::exception& error) {
 int run_pytest(const protocol::RunTest& request, const EnvironmentChanges& changes) {
   try {
     set_environment(request, changes);
-    run_state->recorder.set_phase(protocol::Phase::running);
+    if (!primed_runner) run_state->recorder.set_phase(protocol::Phase::running);
     return py::module_::import("sprintest._runner")
         .attr("main")(fs_decode(request.args), request.mode == protocol::RunMode::surgical)
         .cast<int>();
@@ -207,9 +236,21 @@ void run_in_this_process(const protocol::RunTest& request, std::vector<Fd> fds, 
     std::fprintf(stderr, "stest: %s\n", ready.error().message.c_str());
     ::_exit(static_cast<int>(ExitCode::worker_failed));
   }
-  run_state.emplace(RunState{std::move(recorder), EventPipe(std::move(fds.at(3)))});
+  run_state.emplace(RunState{std::move(recorder), EventPipe(std::move(fds.at(3))), {}});
   answer_stack_requests(std::move(fds.at(4)));
   fds.clear();
+  end_process(run_pytest(request, changes));
+}
+
+void prime_in_this_process(LineChannel& channel, const protocol::RunTest& request, bool merged,
+                           FlightRecorder recorder, const EnvironmentChanges& changes) {
+  recorder.claim();
+  become_group();
+  primed_runner.emplace(channel, merged);
+  if (Status ready = enter_run(request, primed_runner->stand_ins()); !ready) {
+    primed_runner->refuse(ready.error().message);
+  }
+  run_state.emplace(RunState{std::move(recorder), EventPipe(Fd()), {}});
   end_process(run_pytest(request, changes));
 }
 
@@ -278,7 +319,7 @@ void serve_runs(LineChannel& channel, FlightRecorder recorder, std::uint64_t mem
   const StandardStreams streams;
   const ChannelGuard guard(channel);
   const py::object resident = py::module_::import("sprintest._resident").attr("Resident")(memory_limit);
-  run_state.emplace(RunState{std::move(recorder), EventPipe(Fd())});
+  run_state.emplace(RunState{std::move(recorder), EventPipe(Fd()), {}});
   for (;;) {
     auto line = channel.receive();
     if (!line || !*line) break;

@@ -23,6 +23,10 @@ namespace stest {
 [[noreturn]] void serve_runs(LineChannel& channel, FlightRecorder recorder, std::uint64_t memory_limit,
                              const EnvironmentChanges& changes);
 
+/// The same ahead of the request, which then comes through `channel`; see `PrimedRunner`.
+[[noreturn]] void prime_in_this_process(LineChannel& channel, const protocol::RunTest& request, bool merged,
+                                        FlightRecorder recorder, const EnvironmentChanges& changes);
+
 /// What the daemon hears of a run whose process ended with this wait status.
 protocol::Done end_of_run(std::uint64_t id, const FlightRecorder& recorder, int status);
 /// What it hears of a run that could not be started.

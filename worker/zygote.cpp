@@ -22,11 +22,15 @@ Zygote::Zygote(LineChannel& channel, Preloader& preloader, std::vector<std::stri
       project_([this](const auto& message) { send(message); },
                [this](LineChannel& to_parent, const protocol::HoldProject& wanted) {
                  leave_to_parent();
-                 Zygote(to_parent, preloader_, self_).serve_project(wanted);
+                 Zygote branch(to_parent, preloader_, self_);
+                 branch.primed_.learn(primed_);
+                 branch.serve_project(wanted);
                }),
       resident_(
           preloader, [this](const auto& message) { send(message); }, [this] { leave_to_parent(); },
-          [this](pid_t leader) { return leftovers_.end_run(leader, own_children()); }) {}
+          [this](pid_t leader) { return leftovers_.end_run(leader, own_children()); }),
+      primed_(
+          preloader, [this](const auto& message) { send(message); }, [this] { leave_to_parent(); }) {}
 
 int Zygote::serve() {
   sigchld_fd();
@@ -57,6 +61,7 @@ void Zygote::serve_while(bool go_on) {
     reap();
     project_.attend();
     resident_.attend();
+    primed_.attend();
     pollfd readable{channel_.fd(), POLLIN, 0};
     if (channel_.has_buffered_line() || ::poll(&readable, 1, 0) > 0) go_on = handle_line();
   }
@@ -66,10 +71,9 @@ void Zygote::serve_while(bool go_on) {
 void Zygote::wait_for_event() {
   reap();  // What ended while a message was handled: the canary and the branches take such signals too.
   // A negative descriptor is none.
-  pollfd fds[] = {{channel_.fd(), POLLIN, 0},
-                  {sigchld_fd(), POLLIN, 0},
-                  {project_.fd(), POLLIN, 0},
-                  {resident_.fd(), POLLIN, 0}};
+  const auto [primed, also_primed] = primed_.fds();
+  pollfd fds[] = {{channel_.fd(), POLLIN, 0},  {sigchld_fd(), POLLIN, 0}, {project_.fd(), POLLIN, 0},
+                  {resident_.fd(), POLLIN, 0}, {primed, POLLIN, 0},       {also_primed, POLLIN, 0}};
   ::poll(fds, std::size(fds), -1);
 }
 
@@ -90,6 +94,7 @@ bool Zygote::handle(const protocol::Preload& message, std::vector<Fd>&) {
   // What they hold was loaded beside what this process now loads itself.
   project_.end();
   resident_.end();
+  primed_.end();
   if (auto unfit = preloader_.load(message, importing)) {
     send(*unfit);
     return false;
@@ -130,6 +135,7 @@ std::string Zygote::find_culprit(const std::vector<std::string>& modules) {
 }
 
 bool Zygote::handle(const protocol::HoldProject& message, std::vector<Fd>&) {
+  primed_.end();
   project_.hold(message, preloader_.account());
   return true;
 }
@@ -137,12 +143,27 @@ bool Zygote::handle(const protocol::HoldProject& message, std::vector<Fd>&) {
 bool Zygote::handle(const protocol::RunTest& message, std::vector<Fd>& fds) {
   if (fds.size() != 5) {
     send(could_not_run(message.id, "its descriptors did not arrive"));
-  } else if (message.mode == protocol::RunMode::resident) {
-    resident_.run(message, std::move(fds));
-  } else if (message.mode != protocol::RunMode::surgical || !project_.run(message, fds)) {
-    fork_runner(message, fds);
+    return true;
   }
+  if (message.mode == protocol::RunMode::resident) {
+    resident_.run(message, std::move(fds));
+    return true;
+  }
+  primed_.note(message, fds);
+  if (message.mode != protocol::RunMode::surgical || !project_.run(message, fds)) start_runner(message, fds);
   return true;
+}
+
+bool Zygote::handle(const protocol::Prime& message, std::vector<Fd>&) {
+  if (!project_.prime(message)) primed_.prime();
+  return true;
+}
+
+void Zygote::start_runner(const protocol::RunTest& message, std::vector<Fd>& fds) {
+  auto taken = primed_.take(message, fds);
+  if (!taken) return fork_runner(message, fds);
+  send(protocol::Started{message.id, taken->pid});
+  runs_.emplace(message.id, Run{taken->pid, std::move(taken->recorder)});
 }
 
 void Zygote::fork_runner(const protocol::RunTest& message, std::vector<Fd>& fds) {
@@ -161,6 +182,7 @@ void Zygote::leave_to_parent() {
   ::close(channel_.fd());
   project_.abandon();
   resident_.abandon();
+  primed_.abandon();
 }
 
 bool Zygote::handle(const protocol::Signal& message, std::vector<Fd>&) {
@@ -211,7 +233,8 @@ void Zygote::reap() {
 }
 
 std::set<pid_t> Zygote::own_children() const {
-  std::set<pid_t> own{project_.pid(), resident_.pid()};
+  auto own = primed_.pids();
+  own.insert({project_.pid(), resident_.pid()});
   for (const auto& [id, run] : runs_) own.insert(run.pid);
   return own;
 }
@@ -225,6 +248,7 @@ void Zygote::kill_all() {
   runs_.clear();
   project_.end();
   resident_.end();
+  primed_.end();
 }
 
 void Zygote::send(const protocol::FromWorker& message) {

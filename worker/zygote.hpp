@@ -6,6 +6,7 @@
 #include "common/line_channel.hpp"
 #include "leftovers.hpp"
 #include "preload.hpp"
+#include "primed_runners.hpp"
 #include "project_branch.hpp"
 #include "resident_branch.hpp"
 #include "stest/protocol.hpp"
@@ -36,11 +37,13 @@ class Zygote {
   bool handle(const protocol::Preload& message, std::vector<Fd>& fds);
   bool handle(const protocol::HoldProject& message, std::vector<Fd>& fds);
   bool handle(const protocol::RunTest& message, std::vector<Fd>& fds);
+  bool handle(const protocol::Prime& message, std::vector<Fd>& fds);
   bool handle(const protocol::Signal& message, std::vector<Fd>& fds);
   bool handle(const protocol::DumpStack& message, std::vector<Fd>& fds);
   bool handle(const protocol::Ping& message, std::vector<Fd>& fds);
   bool handle(const protocol::Shutdown& message, std::vector<Fd>& fds);
 
+  void start_runner(const protocol::RunTest& message, std::vector<Fd>& fds);
   void fork_runner(const protocol::RunTest& message, std::vector<Fd>& fds);
   /// In a branch of this process: to hold the project's modules.
   void serve_project(const protocol::HoldProject& wanted);
@@ -63,6 +66,7 @@ class Zygote {
   Leftovers leftovers_;
   ProjectBranch project_;
   ResidentBranch resident_;
+  PrimedRunners primed_;
 };
 
 }  // namespace stest

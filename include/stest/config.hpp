@@ -31,6 +31,7 @@ struct Config {
   std::chrono::milliseconds worker_timeout{300'000};
   int concurrency = 1;
   std::optional<std::uint64_t> memory_limit;  ///< Bytes of resident memory of the worker.
+  bool prime = true;                          ///< Runners may be forked ahead of the requests.
   bool verify_failures = false;               ///< The client runs again cold what failed warm.
   bool force_tcp = false;
   std::optional<int> port;  ///< For TCP; without one 8000, or another where that is taken.

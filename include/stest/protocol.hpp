@@ -15,7 +15,7 @@
 /// `docs/protocol.md` is the written form; `protocol_version` changes with it.
 namespace stest::protocol {
 
-inline constexpr int version = 3;
+inline constexpr int version = 4;
 
 // ---- daemon → worker ----
 
@@ -52,7 +52,11 @@ struct RunTest {
   int umask = 022;
   RunMode mode = RunMode::clean;
   std::uint64_t memory_limit = 0;  ///< Bytes, of a resident process; 0 is none.
+  bool prime = false;              ///< A runner that was forked ahead may take it; see `Prime`.
 };
+
+/// No run waits: the worker may fork runners ahead for the last requests, configure and collect in them.
+struct Prime {};
 
 /// Send `signal` to the process group of run `id`, if it still runs.
 struct Signal {
@@ -74,7 +78,7 @@ struct Ping {
 /// End: no further message follows. The worker kills what runs and exits with 0.
 struct Shutdown {};
 
-using ToWorker = std::variant<Preload, HoldProject, RunTest, Signal, DumpStack, Ping, Shutdown>;
+using ToWorker = std::variant<Preload, HoldProject, RunTest, Prime, Signal, DumpStack, Ping, Shutdown>;
 
 // ---- worker → daemon ----
 
@@ -168,7 +172,13 @@ struct Unfit {
   std::string reason;
 };
 
-using FromWorker = std::variant<Ready, Importing, Started, Done, Pong, Unfit>;
+/// How things stand with the runners forked ahead, whenever that changes.
+struct Primed {
+  int waiting = 0;      ///< So many have collected their tests, and wait for their request.
+  std::string refused;  ///< Why the last one could not be forked ahead; empty if it could.
+};
+
+using FromWorker = std::variant<Ready, Importing, Started, Done, Pong, Unfit, Primed>;
 
 nlohmann::json to_json(const ToWorker& message);
 nlohmann::json to_json(const FromWorker& message);

@@ -95,6 +95,10 @@ class ProjectCode:
         specs = ((name, getattr(sys.modules.get(name), "__spec__", None)) for name in names)
         return [name for name, spec in specs if spec is not None and self.is_kept_apart(spec)]
 
+    def installed_folders(self) -> list[str]:
+        """Where nothing changes between runs but by an installation; each with a separator at its end."""
+        return [folder for folder in _installed() if not self._target.startswith(folder)]
+
     def owns_package(self, name: str) -> bool:
         """Whether importing the module ``name`` would load project code; imports nothing."""
         spec = importlib.util.find_spec(name.partition(".")[0])

@@ -19,6 +19,10 @@ class Reporter:
         self.is_at_risk: Callable[[], bool] = lambda: False
         #: Called when collection is over.
         self.on_collected: Callable[[], None] = lambda: None
+        #: Called with the session before its first test.
+        self.on_run: Callable[[Any], None] = lambda session: None
+        #: Called when the session is over, or pytest cannot begin one.
+        self.on_end: Callable[[], None] = lambda: None
         #: ``sys.path`` when all test modules had been imported; pytest takes back what it added.
         self.path: list[str] = []
         self.interrupted = False
@@ -34,6 +38,10 @@ class Reporter:
         self.path = list(sys.path)
         self.on_collected()
 
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtestloop(self, session: Any) -> None:
+        self.on_run(session)
+
     @pytest.hookimpl(trylast=True)
     def pytest_runtest_logfinish(self) -> None:
         runner.test_finished()
@@ -44,9 +52,14 @@ class Reporter:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self) -> None:
+        self.on_end()
         self._settle()
         # From here on an exit code is the suite's own choice, even one made by `os._exit`.
         runner.session_finished()
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_unconfigure(self) -> None:
+        self.on_end()
 
     def pytest_keyboard_interrupt(self) -> None:
         self.interrupted = True

@@ -19,6 +19,7 @@ import _stest_runner as runner  # type: ignore[import-not-found]  # built into s
 
 from sprintest import _bytecode, _learn, _modules, _preload, _project, _watch
 from sprintest._plugin import Reporter
+from sprintest._priming import Priming, restart_clocks
 from sprintest._shadows import Shadows
 from sprintest._stash import Stash
 
@@ -49,8 +50,7 @@ def _refresh_process_state() -> None:
     is a constant, it stays one.
     """
     sys.stdout.reconfigure(line_buffering=sys.stdout.isatty())  # type: ignore[union-attr]
-    now = time.time_ns() if isinstance(logging._startTime, int) else time.time()  # type: ignore[attr-defined]
-    logging._startTime = now  # type: ignore[attr-defined]
+    _restart_log_clock()
     # Finalisers of objects that the zygote made: theirs to run is the zygote's exit, not each run's.
     for finaliser in weakref.finalize._registry:  # type: ignore[attr-defined]
         finaliser.atexit = False
@@ -64,6 +64,11 @@ def _refresh_process_state() -> None:
         torch.set_num_threads(threads)
         if torch.initial_seed() != _CONSTANT_TORCH_SEED:
             torch.default_generator.seed()
+
+
+def _restart_log_clock() -> None:
+    now = time.time_ns() if isinstance(logging._startTime, int) else time.time()  # type: ignore[attr-defined]
+    logging._startTime = now  # type: ignore[attr-defined]
 
 
 class Run:
@@ -157,9 +162,33 @@ def main(args: list[str], surgical: bool) -> int:
         assert _preload.Preloader.code is not None
         stash = Stash(_preload.Preloader.code)
         _watch.install(stash)
-    exit_code, names = Run(args, stash).execute()
+    run = Run(args, stash)
+    if runner.is_primed():
+        _prime(run.reporter)
+    exit_code, names = run.execute()
     finish(names)
     return exit_code
+
+
+def _prime(reporter: Reporter) -> None:
+    """Have the run wait for its request when it has collected its tests."""
+    assert _preload.Preloader.code is not None
+    priming = Priming(_preload.Preloader.code)
+
+    def wait(session: Any) -> None:
+        if priming.is_over:
+            return
+        priming.end()
+        runner.await_request()
+        _restart_log_clock()
+        restart_clocks(session.config)
+
+    def give_up() -> None:
+        if not priming.is_over:
+            runner.cannot_prime("pytest ends before it has collected the tests")
+
+    reporter.on_run, reporter.on_end = wait, give_up
+    priming.begin()
 
 
 def _run_pytest(reporter: Reporter) -> int:

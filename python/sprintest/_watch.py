@@ -35,7 +35,7 @@ on_find: Callable[[], None] = _nothing
 env_reads: dict[str, str | None] = {}
 
 #: Events of `sys.audit` that tell of something that only executing a module does.
-_DEEDS = {
+DEEDS = {
     "glob.glob",
     "os.chdir",
     "os.chmod",
@@ -207,7 +207,7 @@ def _follow_files(stash: Any) -> None:
 
     def hook(event: str, args: Any) -> None:
         nonlocal busy
-        if (event != "open" and event not in _DEEDS) or busy:
+        if (event != "open" and event not in DEEDS) or busy:
             return
         record = stash.loading()
         if record is None or _is_exempt(sys._getframe(1).f_code.co_filename):

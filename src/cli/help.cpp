@@ -100,6 +100,7 @@ Environment, each over its key in [tool.sprintest] of pyproject.toml where it ha
                           time for the worker to answer, or to import one module (5m)
   SPRINTEST_CONCURRENCY   how many runs go at once (1)
   SPRINTEST_MEMORY_LIMIT  the most memory that the worker may hold
+  SPRINTEST_PRIME         no: collect no tests ahead of the next request (yes)
   SPRINTEST_VERIFY_FAILURES
                           yes: run again cold what failed, before that is the verdict (no)
   SPRINTEST_FORCE_TCP, SPRINTEST_PORT

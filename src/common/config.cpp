@@ -87,6 +87,8 @@ constexpr std::array kSettings{
             }},
     Setting{"memory_limit", "SPRINTEST_MEMORY_LIMIT", kSize, "none", "",
             [](Config& config, const RawValue& raw) { return assign(config.memory_limit, parse_size(raw)); }},
+    Setting{"prime", "SPRINTEST_PRIME", "true or false", "true", "",
+            [](Config& config, const RawValue& raw) { return assign(config.prime, parse_bool(raw)); }},
     Setting{
         "verify_failures", "SPRINTEST_VERIFY_FAILURES", "true or false", "false", "",
         [](Config& config, const RawValue& raw) { return assign(config.verify_failures, parse_bool(raw)); }},

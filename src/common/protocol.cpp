@@ -85,8 +85,10 @@ json message_json(const RunTest& message) {
           {"env", environment_to_json(message.env)},
           {"umask", message.umask},
           {"mode", kModes[static_cast<std::size_t>(message.mode)]},
-          {"memory_limit", message.memory_limit}};
+          {"memory_limit", message.memory_limit},
+          {"prime", message.prime}};
 }
+json message_json(const Prime&) { return {{"type", "prime"}}; }
 json message_json(const DumpStack& message) { return {{"type", "dump_stack"}, {"id", message.id}}; }
 json message_json(const Signal& message) {
   return {{"type", "signal"}, {"id", message.id}, {"signal", message.signal}};
@@ -136,6 +138,10 @@ json message_json(const Unfit& message) {
           {"reason", bytes_to_json(message.reason)}};
 }
 
+json message_json(const Primed& message) {
+  return {{"type", "primed"}, {"waiting", message.waiting}, {"refused", bytes_to_json(message.refused)}};
+}
+
 void read(FieldReader& fields, Preload& out) {
   fields.read("modules", out.modules);
   fields.read("path", out.path);
@@ -154,7 +160,9 @@ void read(FieldReader& fields, RunTest& out) {
   fields.read("umask", out.umask);
   read_name(fields, "mode", kModes, out.mode);
   fields.read("memory_limit", out.memory_limit);
+  fields.read("prime", out.prime);
 }
+void read(FieldReader&, Prime&) {}
 void read(FieldReader& fields, Signal& out) {
   fields.read("id", out.id);
   fields.read("signal", out.signal);
@@ -221,6 +229,11 @@ void read(FieldReader& fields, Unfit& out) {
   fields.read("reason", out.reason);
 }
 
+void read(FieldReader& fields, Primed& out) {
+  fields.read("waiting", out.waiting);
+  fields.read("refused", out.refused);
+}
+
 template <class Message, class Kind>
 Result<Message> parse(FieldReader& fields) {
   Kind message;
@@ -235,23 +248,25 @@ struct Parser {
   Result<Message> (*parse)(FieldReader&);
 };
 
-constexpr std::array<Parser<ToWorker>, 7> kToWorker{{
+constexpr std::array<Parser<ToWorker>, 8> kToWorker{{
     {"preload", parse<ToWorker, Preload>},
     {"hold_project", parse<ToWorker, HoldProject>},
     {"run_test", parse<ToWorker, RunTest>},
+    {"prime", parse<ToWorker, Prime>},
     {"signal", parse<ToWorker, Signal>},
     {"dump_stack", parse<ToWorker, DumpStack>},
     {"ping", parse<ToWorker, Ping>},
     {"shutdown", parse<ToWorker, Shutdown>},
 }};
 
-constexpr std::array<Parser<FromWorker>, 6> kFromWorker{{
+constexpr std::array<Parser<FromWorker>, 7> kFromWorker{{
     {"ready", parse<FromWorker, Ready>},
     {"importing", parse<FromWorker, Importing>},
     {"started", parse<FromWorker, Started>},
     {"done", parse<FromWorker, Done>},
     {"pong", parse<FromWorker, Pong>},
     {"unfit", parse<FromWorker, Unfit>},
+    {"primed", parse<FromWorker, Primed>},
 }};
 
 template <class Message, std::size_t Count>

@@ -46,7 +46,8 @@ protocol::RunTest message_for(const Run& run, protocol::RunMode mode) {
           request.env,
           request.umask,
           mode,
-          run.config.memory_limit.value_or(0)};
+          run.config.memory_limit.value_or(0),
+          run.config.prime};
 }
 
 /// What is in a pipe now.

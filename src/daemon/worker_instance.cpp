@@ -121,6 +121,7 @@ nlohmann::json WorkerInstance::describe(const std::vector<protocol::Ready::LeftO
           {"preloaded", std::move(preloaded)},
           {"left_out", std::move(left_out)},
           {"project", ready.project},
+          {"primed", {{"waiting", primed.waiting}, {"refused", bytes_to_json(primed.refused)}}},
           {"target", describe_target(ready.target)}};
 }
 
@@ -142,7 +143,7 @@ void WorkerInstance::learn_project(const RunRequest& request, const Lessons& les
   project = std::move(wanted);
 }
 
-std::optional<protocol::ToWorker> WorkerInstance::next_task(protocol::Preload preload) {
+protocol::ToWorker WorkerInstance::next_task(protocol::Preload preload) {
   state = State::warming;
   ++signs;
   holds_project = false;
@@ -159,7 +160,7 @@ std::optional<protocol::ToWorker> WorkerInstance::next_task(protocol::Preload pr
     return *project;
   }
   state = State::ready;
-  return std::nullopt;
+  return protocol::Prime{};
 }
 
 std::vector<std::string> WorkerInstance::news() {

@@ -58,9 +58,10 @@ struct WorkerInstance {
   int claims = 0;                  ///< Runs that wait for it or run on it.
   std::vector<std::string> asked;  ///< The modules that it was told, or will be, to preload.
   ImportClock import_clock;
-  std::string importing;  ///< The module being imported.
-  protocol::Ready ready;  ///< The last one; empty before the greeting.
-  SitesState sites;       ///< At the time of the greeting.
+  std::string importing;    ///< The module being imported.
+  protocol::Ready ready;    ///< The last one; empty before the greeting.
+  SitesState sites;         ///< At the time of the greeting.
+  protocol::Primed primed;  ///< The last word about runners forked ahead.
   std::optional<protocol::Unfit> unfit;
   std::optional<Error> refused;  ///< Why the daemon killed it.
   std::uint64_t signs = 0;       ///< How often something was heard from it or asked of it.
@@ -90,8 +91,8 @@ struct WorkerInstance {
   void learn_project(const RunRequest& request, const Lessons& lessons);
 
   /// What to send to the worker, which waits: `preload` if there is anything in it, else the project's
-  /// modules if they are due. Sets the state that follows.
-  std::optional<protocol::ToWorker> next_task(protocol::Preload preload);
+  /// modules if they are due, else that it may fork runners ahead. Sets the state that follows.
+  protocol::ToWorker next_task(protocol::Preload preload);
 
   /// What a person should know of it, in words: each ignored module whose file has changed since it was
   /// loaded, once per change; once that the configured target does not exist.

@@ -260,7 +260,7 @@ void WorkerManager::preload_learned() {
   instance->asked.insert(instance->asked.end(), preload.modules.begin(), preload.modules.end());
   const auto task = instance->next_task(std::move(preload));
   lock.unlock();
-  if (task) (void)instance->process->send(*task);  // Its end is heard of elsewhere.
+  (void)instance->process->send(task);  // Its end is heard of elsewhere.
   on_change_();
 }
 
@@ -299,6 +299,8 @@ void WorkerManager::on_message(WorkerInstance& instance, const protocol::FromWor
     instance.importing = importing->module;
   } else if (const auto* unfit = std::get_if<protocol::Unfit>(&message)) {
     instance.unfit = *unfit;
+  } else if (const auto* primed = std::get_if<protocol::Primed>(&message)) {
+    instance.primed = *primed;
   }
   lock.unlock();
   changed_.notify_all();
@@ -329,7 +331,7 @@ void WorkerManager::on_ready(WorkerInstance& instance, const protocol::Ready& re
   }
   const auto task = instance.next_task(std::move(preload));
   lock.unlock();
-  if (task) (void)instance.process->send(*task);
+  (void)instance.process->send(task);
   changed();
 }
 

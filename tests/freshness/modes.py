@@ -112,13 +112,18 @@ class Suite:
         return {name: file for name, file in files.items() if file}
 
     def settle(self) -> None:
-        """Waits until nobody reads the project: what changes from now on changes between two runs."""
+        """Waits until nobody reads the project: what changes from now on changes between two runs, and
+        after runners have been forked ahead for the next one."""
         for mode in self.modes:
             wait_for(lambda mode=mode: self._is_ready(mode), f"the worker of {mode}")  # type: ignore[misc]
 
     def _is_ready(self, mode: str) -> bool:
         status = json.loads(self._stest(mode, "status", "--json").expect(0).out)
-        return status["worker"] is None or status["worker"]["state"] == "ready"
+        worker = status["worker"]
+        if worker is None or worker["state"] != "ready":
+            return worker is None
+        primed = worker["primed"]
+        return mode == "resident" or primed["waiting"] > 0 or primed["refused"] != ""
 
     def _settings(self, mode: str) -> dict[str, str]:
         return {**MODES[mode], "SPRINTEST_DIR": str(self.project.home / mode)}

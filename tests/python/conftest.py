@@ -84,14 +84,23 @@ class Worker:
         self.send({"type": "hold_project", "modules": modules, "path": path, **place})
         return self.receive()
 
-    def begin(self, *args: str, mode: str = "clean", memory_limit: int = 0, **env: str) -> Running:
+    def begin(
+        self,
+        *args: str,
+        mode: str = "clean",
+        memory_limit: int = 0,
+        prime: bool = False,
+        stdin: str = os.devnull,
+        **env: str,
+    ) -> Running:
         """Ask for a run of pytest; variables of ``env`` are set for it."""
         self._last_id += 1
         (out, out_end), (events, events_end) = os.pipe(), os.pipe()
         message = {"type": "run_test", "id": self._last_id, "args": args, "cwd": str(self.root)}
         message |= {"umask": 0o22, "env": {**self.env, **env}, "mode": mode, "memory_limit": memory_limit}
-        with open(os.devnull, "rb") as null:
-            self.send(message, (null.fileno(), out_end, out_end, events_end, null.fileno()))
+        message["prime"] = prime
+        with open(stdin, "rb") as input, open(os.devnull, "wb") as null:
+            self.send(message, (input.fileno(), out_end, out_end, events_end, null.fileno()))
         os.close(out_end)
         os.close(events_end)
         return Running(self._last_id, out, events)
@@ -102,13 +111,15 @@ class Worker:
         told = [json.loads(line) for line in running.events]
         running.events.close()
         started, done = self.receive(), self.receive()
+        while started["type"] == "primed":
+            started, done = done, self.receive()
         assert (started["type"], done["type"]) == ("started", "done")
         assert started["id"] == done["id"] == running.id
         return Run(text, told, started["pid"], done)
 
-    def run(self, *args: str, mode: str = "clean", memory_limit: int = 0, **env: str) -> Run:
+    def run(self, *args: str, **options: Any) -> Run:
         """One run of pytest, to its end."""
-        return self.end(self.begin(*args, mode=mode, memory_limit=memory_limit, **env))
+        return self.end(self.begin(*args, **options))
 
     def close(self) -> None:
         self._lines.close()

@@ -256,7 +256,7 @@ class Worker:
             ]
         self._send(
             "ready",
-            protocol=int(env.get("FAKE_PROTOCOL", "3")),
+            protocol=int(env.get("FAKE_PROTOCOL", "4")),
             stest_version="0",
             python="3",
             executable=self._python,
@@ -289,6 +289,9 @@ class Worker:
                 sys.exit(0)
             self._preloaded.append(module)
         self._ready()
+
+    def _on_prime(self, message: dict[str, Any]) -> None:
+        """Nothing is forked ahead here."""
 
     def _on_run_test(self, message: dict[str, Any]) -> None:
         fds, self._fds = self._fds[:5], self._fds[5:]

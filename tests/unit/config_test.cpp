@@ -14,7 +14,7 @@ using namespace std::chrono_literals;
 
 constexpr const char* kKeys =
     "Accepted keys: ignore, preload, isolation, reload, target, target_path, stuck_after, hang_timeout, "
-    "idle_timeout, worker_timeout, concurrency, memory_limit, verify_failures.";
+    "idle_timeout, worker_timeout, concurrency, memory_limit, prime, verify_failures.";
 
 class ConfigTest : public testing::Test {
  protected:
@@ -59,6 +59,7 @@ void expect_defaults(const Config& config) {
   EXPECT_EQ(config.worker_timeout, 5min);
   EXPECT_EQ(config.concurrency, 1);
   EXPECT_EQ(config.memory_limit, std::nullopt);
+  EXPECT_TRUE(config.prime);
   EXPECT_FALSE(config.verify_failures);
   EXPECT_FALSE(config.force_tcp);
   EXPECT_FALSE(config.port);
@@ -94,6 +95,7 @@ idle_timeout = 90
 worker_timeout = "2m"
 concurrency = 4
 memory_limit = "8GiB"
+prime = false
 verify_failures = true
 
 [tool.later]
@@ -107,6 +109,7 @@ verify_failures = true
   EXPECT_EQ(config.worker_timeout, 2min);
   EXPECT_EQ(config.concurrency, 4);
   EXPECT_EQ(config.memory_limit, 8ull << 30);
+  EXPECT_FALSE(config.prime);
   EXPECT_TRUE(config.verify_failures);
 }
 
@@ -288,7 +291,7 @@ TEST(ConfigKeys, AreCompleteAndUnique) {
     EXPECT_FALSE(key.key.empty() && key.variable.empty());
     EXPECT_TRUE(names.insert(key.key + "/" + key.variable).second);
   }
-  EXPECT_EQ(names.size(), 18u);
+  EXPECT_EQ(names.size(), 19u);
 }
 
 TEST_F(ConfigTest, FallbacksAreTheDefaults) {

@@ -13,7 +13,7 @@ json through_the_wire(const json& value) { return json::parse(value.dump()); }
 
 RunTest run_test() {
   return {7,   {"-x", "\xff"},    "/project", {{"PATH", "/bin"}, {"\xfe", "raw name"}},
-          027, RunMode::surgical, 8ull << 30};
+          027, RunMode::surgical, 8ull << 30, true};
 }
 
 HoldProject hold_project() {
@@ -57,6 +57,7 @@ TEST(ToWorkerJson, RunTestKeepsEverything) {
   EXPECT_EQ(read.umask, sent.umask);
   EXPECT_EQ(read.mode, sent.mode);
   EXPECT_EQ(read.memory_limit, sent.memory_limit);
+  EXPECT_EQ(read.prime, sent.prime);
 }
 
 TEST(ToWorkerJson, HoldProjectKeepsEverything) {
@@ -178,7 +179,7 @@ void check(const Message& message, Result<Message> (*parse)(const json&)) {
 TEST(ToWorkerJson, EveryKindRoundTrips) {
   for (const ToWorker& message :
        {ToWorker(Preload{{"a", "b"}, {"/src"}}), ToWorker(hold_project()), ToWorker(run_test()),
-        ToWorker(Signal{1, 15}), ToWorker(Ping{7}), ToWorker(Shutdown{})}) {
+        ToWorker(Prime{}), ToWorker(Signal{1, 15}), ToWorker(Ping{7}), ToWorker(Shutdown{})}) {
     if (std::holds_alternative<Signal>(message)) {
       EXPECT_FALSE(to_worker_from_json({{"type", "signal"}, {"id", 1}})) << "a signal without its number";
     }
@@ -189,7 +190,7 @@ TEST(ToWorkerJson, EveryKindRoundTrips) {
 TEST(FromWorkerJson, EveryKindRoundTrips) {
   for (const FromWorker& message :
        {FromWorker(ready()), FromWorker(Importing{"a"}), FromWorker(Started{1, 2}), FromWorker(Done{}),
-        FromWorker(Pong{7}), FromWorker(Unfit{"m", "hangs"})}) {
+        FromWorker(Pong{7}), FromWorker(Unfit{"m", "hangs"}), FromWorker(Primed{1, "why"})}) {
     check(message, &from_worker_from_json);
   }
 }

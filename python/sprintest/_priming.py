@@ -1,0 +1,200 @@
+"""May a runner configure pytest and collect the tests before anybody has asked for the run?
+
+Only if nobody could tell. What it looks at is taken down (``file_reads`` in the worker) and compared when the
+request comes. What it must not do before it is asked is watched for here, and ends it before it is done: it
+writes a file, starts a process or a thread, connects to somebody; or project code or a plugin reads the
+clock, which will say something else by then.
+"""
+
+from __future__ import annotations
+
+import datetime
+import os
+import sys
+import tempfile
+import threading
+import time
+from types import FrameType
+from typing import Any
+
+import _pytest
+import _stest_runner as runner  # type: ignore[import-not-found]  # built into stest-worker
+import pluggy
+from _pytest import timing
+
+from sprintest import _modules, _watch
+
+#: Looking around is not doing: what was seen is compared later.
+_HARMLESS = {"glob.glob", "os.listdir", "os.scandir", "os.chdir"}
+
+#: Events of `sys.audit`; see `_watch.DEEDS`.
+_DEEDS = (_watch.DEEDS - _HARMLESS) | {
+    "_thread.start_new_thread",
+    "_thread.start_joinable_thread",
+    "builtins.input",
+    "fcntl.flock",
+    "fcntl.lockf",
+    "os.exec",
+    "os.forkpty",
+    "os.spawn",
+    "os.startfile",
+    "pty.spawn",
+    "socket.getaddrinfo",
+    "socket.gethostbyname",
+    "socket.sendmsg",
+    "socket.sendto",
+    "sqlite3.connect",
+    "syslog.openlog",
+    "syslog.syslog",
+}
+
+#: What changes by itself, and cannot be compared later.
+_VOLATILE = ("/proc/", "/sys/", "/dev/")
+
+_WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
+
+_CLOCKS = {
+    function
+    for name in ("time", "monotonic", "perf_counter", "process_time", "thread_time")
+    for function in (getattr(time, name), getattr(time, f"{name}_ns"))
+} | {time.localtime, time.gmtime, time.ctime, time.asctime, time.strftime, time.clock_gettime, time.sleep}
+_NOW = {"now", "utcnow", "today"}
+
+_STANDARD_LIBRARY = os.path.dirname(os.__file__) + os.sep
+_SITE = os.path.join(_STANDARD_LIBRARY, "site-packages") + os.sep
+_LOGGING = os.path.join(_STANDARD_LIBRARY, "logging") + os.sep
+_OURS = os.path.dirname(__file__) + os.sep
+_PYTEST = (os.path.dirname(_pytest.__file__) + os.sep, os.path.dirname(pluggy.__file__) + os.sep)
+_CAPTURE = os.path.join(_PYTEST[0], "capture.py")
+#: What executes modules: who asks within one is the module, or what it calls.
+_IMPORTING = ("<frozen importlib", os.path.join(_PYTEST[0], "assertion") + os.sep)
+
+
+class Priming:
+    """The time from the fork to the last collected test."""
+
+    def __init__(self, code: _modules.ProjectCode) -> None:
+        self._code = code
+        self.is_over = False
+        self._is_busy = False
+
+    def begin(self) -> None:
+        runner.watch_files([*_VOLATILE, *self._code.installed_folders()])
+        sys.addaudithook(self._on_event)
+        sys.setprofile(self._on_call)
+
+    def end(self) -> None:
+        """Everything has been collected. Does not return if the process may not wait now."""
+        if sys.getprofile() != self._on_call:
+            runner.cannot_prime("a profiler was started")
+        sys.setprofile(None)
+        self.is_over = True
+        extra = [thread.name for thread in threading.enumerate() if thread is not threading.main_thread()]
+        if extra:
+            runner.cannot_prime(f"a thread was started ({extra[0]})")
+
+    # ---- what it does
+
+    def _on_event(self, event: str, args: tuple[Any, ...]) -> None:
+        if self.is_over or self._is_busy or (event != "open" and event not in _DEEDS):
+            return
+        self._is_busy = True
+        try:
+            paths = [os.fsdecode(arg) for arg in args if isinstance(arg, (str, bytes, os.PathLike))]
+            if event == "open":
+                self._opens(paths, args[2])
+            elif not self._is_bytecode(paths) and not self._is_pytests_capture():
+                runner.cannot_prime(f"{self._who()} does {event} {' '.join(paths[:1])}".rstrip())
+        finally:
+            self._is_busy = False
+
+    def _opens(self, paths: list[str], flags: Any) -> None:
+        if not paths:  # A descriptor, which was opened before.
+            return
+        writes = isinstance(flags, int) and flags & _WRITES and paths[0] != os.devnull
+        if writes and not self._is_bytecode(paths) and not self._is_pytests_capture():
+            runner.cannot_prime(f"{self._who()} writes {paths[0]}")
+        if paths[0].startswith(_VOLATILE) and paths[0] != os.devnull and self._is_own(_caller()):
+            runner.cannot_prime(f"{self._who()} reads {paths[0]}")
+
+    @staticmethod
+    def _is_bytecode(paths: list[str]) -> bool:
+        prefix = sys.pycache_prefix
+        return any(
+            f"{os.sep}__pycache__" in path or (prefix is not None and path.startswith(prefix))
+            for path in paths
+        )
+
+    @staticmethod
+    def _is_pytests_capture() -> bool:
+        """Whether it is the file in memory, or nearly so, into which pytest captures output."""
+        frame = _caller()
+        while frame is not None and frame.f_code.co_filename == tempfile.__file__:
+            frame = frame.f_back
+        return frame is not None and frame.f_code.co_filename == _CAPTURE
+
+    def _who(self) -> str:
+        """The nearest that is neither the standard library's nor pytest's."""
+        frame = _caller()
+        while frame is not None and _is_librarys(frame):
+            frame = frame.f_back
+        return frame.f_code.co_filename if frame is not None else "pytest"
+
+    def _is_own(self, frame: FrameType | None) -> bool:
+        return frame is not None and self._code.may_change(frame.f_code.co_filename)
+
+    # ---- what it asks
+
+    def _on_call(self, frame: FrameType, event: str, function: Any) -> None:
+        if event == "c_call" and _reads_the_clock(function):
+            self._asks_the_time(frame)
+
+    def _asks_the_time(self, frame: FrameType) -> None:
+        """Who asks, counts. Pytest's own clocks are set anew; what a log record or the import of a package
+        makes of the time is of no consequence."""
+        asking: FrameType | None = frame
+        plugin = ""
+        while asking is not None:
+            file = asking.f_code.co_filename
+            if file.startswith((*_IMPORTING, _LOGGING, _OURS)):
+                return
+            if file.startswith(_PYTEST):
+                break
+            if not _is_librarys(asking):
+                plugin = plugin or file
+                if self._is_own(asking):
+                    break
+            asking = asking.f_back
+        if plugin:
+            runner.cannot_prime(f"{plugin} reads the clock")
+
+
+def _caller() -> FrameType | None:
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None and frame.f_code.co_filename == __file__:
+        frame = frame.f_back
+    return frame
+
+
+def _is_librarys(frame: FrameType) -> bool:
+    file = frame.f_code.co_filename
+    is_standard = file.startswith(_STANDARD_LIBRARY) and not file.startswith(_SITE)
+    return is_standard or file.startswith(("<frozen ", _OURS, *_PYTEST))
+
+
+def _reads_the_clock(function: Any) -> bool:
+    if function.__name__ in _NOW:
+        owner = function.__self__
+        return isinstance(owner, type) and issubclass(owner, datetime.date)
+    return function in _CLOCKS if function.__self__ is time else False
+
+
+def restart_clocks(config: Any) -> None:
+    """Let the session's clocks, in pytest's own plugins, begin now: they tell how long the run has taken."""
+    for plugin in config.pluginmanager.get_plugins():
+        if type(plugin).__module__.startswith("_pytest."):
+            for name, value in list(vars(plugin).items()):
+                if name in ("_session_start", "suite_start"):
+                    setattr(plugin, name, type(value)())
+                elif name in ("_sessionstarttime", "suite_start_time"):
+                    setattr(plugin, name, timing.time())

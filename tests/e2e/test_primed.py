@@ -1,0 +1,82 @@
+"""A runner that was forked ahead serves the same request again, and no other."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from .harness import Finished, Project, wait_for
+
+PASSES = "def test(): pass\n"
+
+
+def primed(project: Project) -> dict[str, Any]:
+    """How things stand with the runners forked ahead, once that is known."""
+
+    def known() -> dict[str, Any]:
+        state: dict[str, Any] = project.status()["worker"]["primed"]
+        return state if state["waiting"] or state["refused"] else {}
+
+    return wait_for(known, "a runner forked ahead")
+
+
+def waiting(project: Project) -> set[int]:
+    assert primed(project)["refused"] == ""
+    return {process.pid for process in project.processes("stest-worker")}
+
+
+def pid_of(finished: Finished) -> int:
+    events = [json.loads(line) for line in finished.out.splitlines()]
+    pid: int = next(event["pid"] for event in events if event["event"] == "started")
+    return pid
+
+
+@pytest.mark.parametrize("reload", ["clean", "surgical"])
+def test_same_request_again(project: Project, reload: str) -> None:
+    project.configure(sprintest=f"reload = '{reload}'")
+    project.write("subject.py", "value = 1\n")
+    project.write("test_it.py", "import subject\ndef test(): assert subject.value == 1\n")
+    for _ in range(2):
+        project.stest("run", "--events").expect(0)
+    known = waiting(project)
+    assert pid_of(project.stest("run", "--events").expect(0)) in known
+    known = waiting(project)
+    project.write("subject.py", "value = 2\n")
+    failed = project.stest("run", "--events").expect(1)
+    assert pid_of(failed) not in known
+
+
+def test_other_folder_umask_or_variable(project: Project) -> None:
+    project.write("sub/test_it.py", PASSES)
+    project.stest("run", "--events").expect(0)
+    known = waiting(project)
+    assert pid_of(project.stest("run", "--events", cwd=project.root / "sub").expect(0)) not in known
+    assert pid_of(project.stest("run", "--events", env={"NEW": "1"}).expect(0)) not in known
+
+
+def test_status_says_why_there_is_none(project: Project) -> None:
+    project.write("test_it.py", "import time\nnow = time.time()\n" + PASSES)
+    project.stest().expect(0)
+    assert primed(project)["refused"].endswith("test_it.py reads the clock")
+    assert "primed     no: " in project.stest("status").expect(0).text
+
+
+def test_switched_off(project: Project) -> None:
+    project.write("test_it.py", PASSES)
+    project.stest().expect(0)
+    known = waiting(project)
+    project.configure(sprintest="prime = false")
+    assert pid_of(project.stest("run", "--events").expect(0)) not in known
+
+
+@pytest.mark.parametrize("plugin", ["--cov", "-n2", "--log-file=log"])
+def test_plugins_that_act_early_are_left_alone(project: Project, plugin: str) -> None:
+    project.write("test_it.py", PASSES)
+    project.stest(plugin).expect(0)
+    assert primed(project)["refused"]
+    log = project.root / "log"
+    before = log.stat().st_mtime_ns if log.exists() else None
+    project.stest(plugin).expect(0)
+    assert before is None or log.stat().st_mtime_ns > before

@@ -1,0 +1,32 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+/// Which files this process has looked at, whoever did: Python, a C++ library, a Rust extension.
+///
+/// The functions of the C library that open, list or examine a file by its name are interposed, as memory
+/// allocators interpose `malloc`: an executable's own definition comes before that of any shared library.
+/// Not seen: code that makes its system calls itself, and what the dynamic loader opens.
+namespace stest::file_reads {
+
+/// Whether the C library is one whose functions are known here: glibc 2.33 and later.
+bool is_supported();
+
+/// From now on, what is looked at for the first time is taken down with the state that it had just before.
+/// Paths that begin with one of `exempt` do not count, nor does what lies in a `__pycache__`.
+void start(std::vector<std::string> exempt);
+
+/// No more is taken down.
+void stop();
+
+/// One of these paths that is not as it was: another file or none, other bytes, a folder with other names
+/// in it. A file that was written at the very time when it was looked at counts as changed: which
+/// bytes were read cannot be known. Each is one `stat`.
+std::optional<std::string> changed();
+
+/// The folders in which a change of one of these paths would be an event for inotify.
+std::vector<std::string> folders();
+
+}  // namespace stest::file_reads

@@ -1,0 +1,213 @@
+#include "primed_runners.hpp"
+
+#include <poll.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <tuple>
+#include <utility>
+
+#include "file_reads.hpp"
+#include "runner.hpp"
+
+namespace stest {
+
+namespace {
+
+/// An answer is a matter of some `stat`s.
+constexpr int answer_ms = 5000;
+/// Files that are written all the time must not have the tests collected all the time.
+constexpr int most_forks = 30;
+constexpr int most_early = 3;
+/// A runner that could not be forked ahead is tried again after 1, 2, 4 … runs; never more than 2^this.
+constexpr int most_doublings = 6;
+
+bool is_same_request(const protocol::RunTest& a, const protocol::RunTest& b) {
+  const auto key = [](const protocol::RunTest& run) {
+    return std::tie(run.args, run.cwd, run.env, run.umask, run.mode);
+  };
+  return key(a) == key(b);
+}
+
+bool is_same_file(int one, int other) {
+  struct stat first {
+  }, second{};
+  return ::fstat(one, &first) == 0 && ::fstat(other, &second) == 0 && first.st_dev == second.st_dev &&
+         first.st_ino == second.st_ino;
+}
+
+/// What a terminal shows depends on the very terminal.
+bool may_prime(const protocol::RunTest& request, const std::vector<Fd>& fds) {
+  return request.prime && file_reads::is_supported() &&
+         std::none_of(fds.begin(), fds.begin() + 3, [](const Fd& fd) { return ::isatty(fd.get()) != 0; });
+}
+
+}  // namespace
+
+void PrimedRunners::learn(const PrimedRunners& other) {
+  for (const Entry& entry : other.entries_) entries_.push_back({entry.request, entry.merged});
+}
+
+void PrimedRunners::note(const protocol::RunTest& request, const std::vector<Fd>& fds) {
+  is_allowed_ = false;
+  for (Entry& entry : entries_) {
+    if (!entry.waits) end(entry);
+  }
+  if (!may_prime(request, fds)) return;
+  if (Entry* known = find(request, fds)) {
+    const auto position = std::find_if(entries_.begin(), entries_.end(),
+                                       [known](const Entry& entry) { return &entry == known; });
+    entries_.splice(entries_.begin(), entries_, position);
+  } else {
+    if (entries_.size() == most) {
+      end(entries_.back());
+      entries_.pop_back();
+    }
+    entries_.push_front({request, is_same_file(fds[1].get(), fds[2].get())});
+  }
+  ++entries_.front().runs;
+}
+
+PrimedRunners::Entry* PrimedRunners::find(const protocol::RunTest& request, const std::vector<Fd>& fds) {
+  const bool merged = is_same_file(fds[1].get(), fds[2].get());
+  const auto known = std::find_if(entries_.begin(), entries_.end(), [&](const Entry& entry) {
+    return entry.merged == merged && is_same_request(entry.request, request);
+  });
+  return known == entries_.end() ? nullptr : &*known;
+}
+
+void PrimedRunners::prime() {
+  is_allowed_ = true;
+  for (Entry& entry : entries_) entry.forks = 0;
+  fork_next();
+}
+
+std::optional<PrimedRunners::Taken> PrimedRunners::take(const protocol::RunTest& request,
+                                                        const std::vector<Fd>& fds) {
+  Entry* entry = may_prime(request, fds) ? find(request, fds) : nullptr;
+  if (entry == nullptr || !entry->waits) return std::nullopt;
+  std::optional<Taken> taken;
+  if (accepts(*entry, request, fds)) {
+    entry->waits = false;
+    taken = Taken{entry->branch->release(), std::move(*entry->recorder)};
+    entry->branch.reset();
+  } else {
+    end(*entry);
+  }
+  report();
+  return taken;
+}
+
+/// Whether the process has begun the run. Blocks for its answer.
+bool PrimedRunners::accepts(Entry& entry, const protocol::RunTest& request, const std::vector<Fd>& fds) {
+  std::vector<int> numbers;
+  for (const Fd& fd : fds) numbers.push_back(fd.get());
+  entry.branch->send(request, numbers);
+  pollfd answer{entry.branch->fd(), POLLIN, 0};
+  while (::poll(&answer, 1, answer_ms) < 0 && errno == EINTR) {
+  }
+  const auto said = answer.revents != 0 ? entry.branch->receive() : std::vector<protocol::FromWorker>();
+  return std::any_of(said.begin(), said.end(),
+                     [](const auto& message) { return std::holds_alternative<protocol::Started>(message); });
+}
+
+bool PrimedRunners::may_fork(const Entry& entry) {
+  return !entry.branch && entry.forks < most_forks &&
+         (entry.refusals == 0 || entry.runs >= 1 << std::min(entry.refusals, most_doublings));
+}
+
+void PrimedRunners::fork_next() {
+  const auto collects = [](const Entry& entry) { return entry.branch && !entry.waits; };
+  if (!is_allowed_ || std::any_of(entries_.begin(), entries_.end(), collects)) return;
+  const auto next = std::find_if(entries_.begin(), entries_.end(), may_fork);
+  if (next != entries_.end()) fork(*next);
+}
+
+void PrimedRunners::fork(Entry& entry) {
+  ++entry.forks;
+  auto recorder = FlightRecorder::create();
+  if (!recorder) return;
+  auto branch = Branch::fork([&](LineChannel& channel) {
+    leave_();
+    prime_in_this_process(channel, entry.request, entry.merged, std::move(*recorder),
+                          preloader_.environment_changes());
+  });
+  if (!branch) return;
+  entry.recorder = std::move(*recorder);
+  entry.branch.emplace(std::move(*branch));
+}
+
+std::array<int, PrimedRunners::most> PrimedRunners::fds() const {
+  std::array<int, most> fds;
+  fds.fill(-1);
+  std::transform(entries_.begin(), entries_.end(), fds.begin(),
+                 [](const Entry& entry) { return entry.branch ? entry.branch->fd() : -1; });
+  return fds;
+}
+
+void PrimedRunners::attend() {
+  for (Entry& entry : entries_) attend(entry);
+  fork_next();
+  report();
+}
+
+void PrimedRunners::attend(Entry& entry) {
+  if (!entry.branch) return;
+  const bool is_over = entry.branch->has_ended();  // Before reading, so that nothing is said after it.
+  for (const auto& message : entry.branch->receive()) {
+    const auto* primed = std::get_if<protocol::Primed>(&message);
+    if (primed == nullptr) continue;
+    entry.waits = primed->waiting > 0;
+    entry.refused = primed->refused;
+    if (entry.waits) entry.refusals = entry.early = 0;
+  }
+  if (is_over) has_ended(entry);
+}
+
+void PrimedRunners::has_ended(Entry& entry) {
+  const bool declined = entry.recorder->phase() == protocol::Phase::declined;
+  if (!declined || (!entry.waits && ++entry.early > most_early)) {
+    ++entry.refusals;
+    entry.runs = 0;
+    if (declined) entry.refused = "files change while the tests are collected";
+    if (entry.refused.empty()) entry.refused = "the process ended while it collected the tests";
+  }
+  end(entry);
+}
+
+void PrimedRunners::end(Entry& entry) {
+  if (entry.branch) entry.branch->collect();
+  entry.branch.reset();
+  entry.waits = false;
+}
+
+void PrimedRunners::end() {
+  for (Entry& entry : entries_) end(entry);
+}
+
+void PrimedRunners::abandon() {
+  for (Entry& entry : entries_) {
+    if (entry.branch) entry.branch->abandon();
+  }
+}
+
+std::set<pid_t> PrimedRunners::pids() const {
+  std::set<pid_t> pids;
+  for (const Entry& entry : entries_) {
+    if (entry.branch) pids.insert(entry.branch->pid());
+  }
+  return pids;
+}
+
+void PrimedRunners::report() {
+  const auto waiting =
+      std::count_if(entries_.begin(), entries_.end(), [](const Entry& e) { return e.waits; });
+  std::pair<int, std::string> now{static_cast<int>(waiting),
+                                  entries_.empty() ? "" : entries_.front().refused};
+  if (now == reported_) return;
+  reported_ = now;
+  send_(protocol::Primed{now.first, now.second});
+}
+
+}  // namespace stest

@@ -1,0 +1,88 @@
+#pragma once
+
+#include <sys/types.h>
+
+#include <array>
+#include <functional>
+#include <list>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "branch.hpp"
+#include "flight_recorder.hpp"
+#include "preload.hpp"
+
+namespace stest {
+
+/// Runners that were forked ahead, for the last requests: configured and collected, each waits for the same
+/// request to come again (see `PrimedRunner`). They are forked while no run waits, one after the other.
+class PrimedRunners {
+ public:
+  using Send = std::function<void(const protocol::FromWorker&)>;
+
+  /// `send` takes what the daemon is to hear; `leave`, called in the child, is to `abandon` this too.
+  PrimedRunners(const Preloader& preloader, Send send, std::function<void()> leave)
+      : preloader_(preloader), send_(std::move(send)), leave_(std::move(leave)) {}
+
+  /// Takes over the requests that another one knows.
+  void learn(const PrimedRunners& other);
+  /// A request has come. It is remembered, and a runner that still collects makes way.
+  void note(const protocol::RunTest& request, const std::vector<Fd>& fds);
+
+  /// No run waits: forks ahead what is not there.
+  void prime();
+
+  /// A process whose run has begun.
+  struct Taken {
+    pid_t pid;
+    FlightRecorder recorder;
+  };
+  /// Gives the run to a runner that has waited for just that; nothing where there is none, or where something
+  /// that it has looked at has changed.
+  std::optional<Taken> take(const protocol::RunTest& request, const std::vector<Fd>& fds);
+
+  /// What to poll; -1 is none.
+  static constexpr std::size_t most = 2;
+  std::array<int, most> fds() const;
+  /// Takes in what they said, and their ends.
+  void attend();
+  /// Ends them. They are forked anew when `prime` is called.
+  void end();
+  void abandon();
+  std::set<pid_t> pids() const;
+
+ private:
+  struct Entry {
+    protocol::RunTest request;
+    bool merged = false;  ///< Its stdout and stderr are one file.
+    std::optional<Branch> branch = {};
+    std::optional<FlightRecorder> recorder = {};
+    bool waits = false;
+    std::string refused = {};
+    int forks = 0;     ///< Since the last `prime`.
+    int early = 0;     ///< That were outdated before they had collected, one after the other.
+    int refusals = 0;  ///< One after the other.
+    int runs = 0;      ///< Since the last of them.
+  };
+
+  Entry* find(const protocol::RunTest& request, const std::vector<Fd>& fds);
+  static bool may_fork(const Entry& entry);
+  void fork_next();
+  void fork(Entry& entry);
+  void attend(Entry& entry);
+  static void has_ended(Entry& entry);
+  static void end(Entry& entry);
+  static bool accepts(Entry& entry, const protocol::RunTest& request, const std::vector<Fd>& fds);
+  void report();
+
+  const Preloader& preloader_;
+  Send send_;
+  std::function<void()> leave_;
+  std::list<Entry> entries_;  ///< The last request first.
+  bool is_allowed_ = false;   ///< No run has come since `prime`.
+  std::pair<int, std::string> reported_;
+};
+
+}  // namespace stest
