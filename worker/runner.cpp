@@ -70,6 +70,9 @@ PYBIND11_EMBEDDED_MODULE(_stest_runner, m) {
     run_state->events.write(
         {{"event", "imported"}, {"modules", modules}, {"path", entries}, {"project", project}});
   });
+  m.def("compiled", [](const std::vector<std::string>& patterns) {
+    run_state->events.write({{"event", "compiled"}, {"patterns", patterns}});
+  });
   m.def("settled", [] { run_state->events.write({{"event", "settled"}}); });
   m.def("receipt", [](const py::str& text, const std::vector<std::string>& reloaded) {
     run_state->events.write({{"event", "receipt"}, {"text", utf8(text)}, {"reloaded", reloaded}});

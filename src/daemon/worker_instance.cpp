@@ -153,6 +153,10 @@ std::optional<protocol::ToWorker> WorkerInstance::next_task(protocol::Preload pr
     import_clock.start();
     return preload;
   }
+  if (!preload.patterns.empty()) {
+    spdlog::info("worker {} compiles {} patterns", process->pid(), preload.patterns.size());
+    return preload;
+  }
   if (std::exchange(project_is_due, false)) {
     holds_project = true;
     spdlog::info("worker {} has a process hold {} project modules", process->pid(), project->modules.size());
