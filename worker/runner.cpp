@@ -71,6 +71,15 @@ PYBIND11_EMBEDDED_MODULE(_stest_runner, m) {
         {{"event", "imported"}, {"modules", modules}, {"path", entries}, {"project", project}});
   });
   m.def("settled", [] { run_state->events.write({{"event", "settled"}}); });
+  m.def("loaded",
+        [](const py::str& name, const std::string& key, const std::string& request, const py::str& reason) {
+          run_state->events.write({{"event", "loaded"},
+                                   {"name", utf8(name)},
+                                   {"key", key},
+                                   {"request", request},
+                                   {"reason", utf8(reason)}});
+        });
+  m.def("die_with_parent", [] { ::prctl(PR_SET_PDEATHSIG, SIGKILL); });
   m.def("receipt", [](const py::str& text, const std::vector<std::string>& reloaded) {
     run_state->events.write({{"event", "receipt"}, {"text", utf8(text)}, {"reloaded", reloaded}});
   });

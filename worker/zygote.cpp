@@ -24,6 +24,11 @@ Zygote::Zygote(LineChannel& channel, Preloader& preloader, std::vector<std::stri
                  leave_to_parent();
                  Zygote(to_parent, preloader_, self_).serve_project(wanted);
                }),
+      values_([this](const auto& message) { send(message); },
+              [this](LineChannel& to_parent, const protocol::HoldValues& wanted) {
+                leave_to_parent();
+                Zygote(to_parent, preloader_, self_).serve_values(wanted);
+              }),
       resident_(
           preloader, [this](const auto& message) { send(message); }, [this] { leave_to_parent(); },
           [this](pid_t leader) { return leftovers_.end_run(leader, own_children()); }) {}
@@ -51,11 +56,18 @@ void Zygote::serve_project(const protocol::HoldProject& wanted) {
   serve_while(true);
 }
 
+void Zygote::serve_values(const protocol::HoldValues& wanted) {
+  sigchld_fd();
+  send(preloader_.hold(wanted));
+  serve_while(true);
+}
+
 void Zygote::serve_while(bool go_on) {
   while (go_on) {
     if (!channel_.has_buffered_line()) wait_for_event();
     reap();
     project_.attend();
+    values_.attend();
     resident_.attend();
     pollfd readable{channel_.fd(), POLLIN, 0};
     if (channel_.has_buffered_line() || ::poll(&readable, 1, 0) > 0) go_on = handle_line();
@@ -69,6 +81,7 @@ void Zygote::wait_for_event() {
   pollfd fds[] = {{channel_.fd(), POLLIN, 0},
                   {sigchld_fd(), POLLIN, 0},
                   {project_.fd(), POLLIN, 0},
+                  {values_.fd(), POLLIN, 0},
                   {resident_.fd(), POLLIN, 0}};
   ::poll(fds, std::size(fds), -1);
 }
@@ -89,6 +102,7 @@ bool Zygote::handle(const protocol::Preload& message, std::vector<Fd>&) {
   const auto importing = [&](const std::string& name) { send(protocol::Importing{name}); };
   // What they hold was loaded beside what this process now loads itself.
   project_.end();
+  values_.end();
   resident_.end();
   if (auto unfit = preloader_.load(message, importing)) {
     send(*unfit);
@@ -134,15 +148,25 @@ bool Zygote::handle(const protocol::HoldProject& message, std::vector<Fd>&) {
   return true;
 }
 
+bool Zygote::handle(const protocol::HoldValues& message, std::vector<Fd>&) {
+  values_.hold(message);
+  return true;
+}
+
 bool Zygote::handle(const protocol::RunTest& message, std::vector<Fd>& fds) {
   if (fds.size() != 5) {
     send(could_not_run(message.id, "its descriptors did not arrive"));
   } else if (message.mode == protocol::RunMode::resident) {
     resident_.run(message, std::move(fds));
-  } else if (message.mode != protocol::RunMode::surgical || !project_.run(message, fds)) {
+  } else if (auto& branch = branch_for(message.mode); !branch.run(message, fds)) {
     fork_runner(message, fds);
   }
   return true;
+}
+
+RunBranch& Zygote::branch_for(protocol::RunMode mode) {
+  if (mode == protocol::RunMode::surgical) return project_;
+  return values_;
 }
 
 void Zygote::fork_runner(const protocol::RunTest& message, std::vector<Fd>& fds) {
@@ -160,13 +184,14 @@ void Zygote::fork_runner(const protocol::RunTest& message, std::vector<Fd>& fds)
 void Zygote::leave_to_parent() {
   ::close(channel_.fd());
   project_.abandon();
+  values_.abandon();
   resident_.abandon();
 }
 
 bool Zygote::handle(const protocol::Signal& message, std::vector<Fd>&) {
   // To the group, as a terminal would: the tests' own children get it as well. The runner is not
   // reaped yet, so that its number cannot belong to anybody else.
-  if (project_.forward(message.id, message) || resident_.signal(message.id, message.signal)) return true;
+  if (forward(message) || resident_.signal(message.id, message.signal)) return true;
   const auto run = runs_.find(message.id);
   if (run == runs_.end()) return true;
   if (::kill(-run->second.pid, message.signal) != 0) ::kill(run->second.pid, message.signal);
@@ -174,7 +199,7 @@ bool Zygote::handle(const protocol::Signal& message, std::vector<Fd>&) {
 }
 
 bool Zygote::handle(const protocol::DumpStack& message, std::vector<Fd>&) {
-  if (project_.forward(message.id, message) || resident_.request_stack(message.id)) return true;
+  if (forward(message) || resident_.request_stack(message.id)) return true;
   if (const auto run = runs_.find(message.id); run != runs_.end()) request_stack(run->second.pid);
   return true;
 }
@@ -211,7 +236,7 @@ void Zygote::reap() {
 }
 
 std::set<pid_t> Zygote::own_children() const {
-  std::set<pid_t> own{project_.pid(), resident_.pid()};
+  std::set<pid_t> own{project_.pid(), values_.pid(), resident_.pid()};
   for (const auto& [id, run] : runs_) own.insert(run.pid);
   return own;
 }
@@ -224,6 +249,7 @@ void Zygote::kill_all() {
   }
   runs_.clear();
   project_.end();
+  values_.end();
   resident_.end();
 }
 

@@ -9,6 +9,7 @@
 #include "project_branch.hpp"
 #include "resident_branch.hpp"
 #include "stest/protocol.hpp"
+#include "value_branch.hpp"
 
 namespace stest {
 
@@ -35,15 +36,24 @@ class Zygote {
   bool handle_line();
   bool handle(const protocol::Preload& message, std::vector<Fd>& fds);
   bool handle(const protocol::HoldProject& message, std::vector<Fd>& fds);
+  bool handle(const protocol::HoldValues& message, std::vector<Fd>& fds);
   bool handle(const protocol::RunTest& message, std::vector<Fd>& fds);
   bool handle(const protocol::Signal& message, std::vector<Fd>& fds);
   bool handle(const protocol::DumpStack& message, std::vector<Fd>& fds);
   bool handle(const protocol::Ping& message, std::vector<Fd>& fds);
   bool handle(const protocol::Shutdown& message, std::vector<Fd>& fds);
 
+  /// What holds something for runs in this mode, if anything.
+  RunBranch& branch_for(protocol::RunMode mode);
+  /// Whether the run is in a branch, which then has the message.
+  bool forward(const auto& message) {
+    return project_.forward(message.id, message) || values_.forward(message.id, message);
+  }
   void fork_runner(const protocol::RunTest& message, std::vector<Fd>& fds);
   /// In a branch of this process: to hold the project's modules.
   void serve_project(const protocol::HoldProject& wanted);
+  /// In a branch of this process: to hold values.
+  void serve_values(const protocol::HoldValues& wanted);
   /// In a child of this process: nothing here is its own.
   void leave_to_parent();
   void reap();
@@ -62,6 +72,7 @@ class Zygote {
   bool is_shut_down_ = false;
   Leftovers leftovers_;
   ProjectBranch project_;
+  ValueBranch values_;
   ResidentBranch resident_;
 };
 

@@ -15,7 +15,7 @@
 /// `docs/protocol.md` is the written form; `protocol_version` changes with it.
 namespace stest::protocol {
 
-inline constexpr int version = 3;
+inline constexpr int version = 4;
 
 // ---- daemon → worker ----
 
@@ -32,6 +32,17 @@ struct HoldProject {
   std::vector<std::string> modules;
   std::vector<std::string> path;
   std::string cwd;
+  Environment env;
+};
+
+/// Have a process hold these values for the runs to come in `RunMode::clean`; `Values` tells what has become
+/// of it. It takes the place of the one before, and no run waits for it.
+struct HoldValues {
+  struct Value {
+    std::string key;
+    std::string request;  ///< How to make it: the worker's own words, as a run has sent them.
+  };
+  std::vector<Value> values;
   Environment env;
 };
 
@@ -74,7 +85,7 @@ struct Ping {
 /// End: no further message follows. The worker kills what runs and exits with 0.
 struct Shutdown {};
 
-using ToWorker = std::variant<Preload, HoldProject, RunTest, Signal, DumpStack, Ping, Shutdown>;
+using ToWorker = std::variant<Preload, HoldProject, HoldValues, RunTest, Signal, DumpStack, Ping, Shutdown>;
 
 // ---- worker → daemon ----
 
@@ -168,7 +179,18 @@ struct Unfit {
   std::string reason;
 };
 
-using FromWorker = std::variant<Ready, Importing, Started, Done, Pong, Unfit>;
+/// What a process holds since `HoldValues`, or why not.
+struct Values {
+  struct Value {
+    std::string key;
+    std::string reason;  ///< Why it is not held; else empty.
+    double seconds = 0;
+    std::uint64_t bytes = 0;  ///< By which the process has grown.
+  };
+  std::vector<Value> values;
+};
+
+using FromWorker = std::variant<Ready, Importing, Started, Done, Pong, Unfit, Values>;
 
 nlohmann::json to_json(const ToWorker& message);
 nlohmann::json to_json(const FromWorker& message);

@@ -35,7 +35,7 @@ on_find: Callable[[], None] = _nothing
 env_reads: dict[str, str | None] = {}
 
 #: Events of `sys.audit` that tell of something that only executing a module does.
-_DEEDS = {
+DEEDS = {
     "glob.glob",
     "os.chdir",
     "os.chmod",
@@ -207,10 +207,10 @@ def _follow_files(stash: Any) -> None:
 
     def hook(event: str, args: Any) -> None:
         nonlocal busy
-        if (event != "open" and event not in _DEEDS) or busy:
+        if (event != "open" and event not in DEEDS) or busy:
             return
         record = stash.loading()
-        if record is None or _is_exempt(sys._getframe(1).f_code.co_filename):
+        if record is None or is_exempt(sys._getframe(1).f_code.co_filename):
             return
         busy = True
         try:
@@ -239,6 +239,6 @@ _EXEMPT = (
 )
 
 
-def _is_exempt(file: str) -> bool:
+def is_exempt(file: str) -> bool:
     """Whether what this code does is part of importing, not of a module's execution."""
     return file.startswith(_EXEMPT)

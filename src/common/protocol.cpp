@@ -77,6 +77,13 @@ json message_json(const HoldProject& message) {
           {"cwd", bytes_to_json(message.cwd)},
           {"env", environment_to_json(message.env)}};
 }
+json message_json(const HoldValues& message) {
+  auto values = json::array();
+  for (const auto& value : message.values) {
+    values.push_back({{"key", value.key}, {"request", bytes_to_json(value.request)}});
+  }
+  return {{"type", "hold_values"}, {"values", std::move(values)}, {"env", environment_to_json(message.env)}};
+}
 json message_json(const RunTest& message) {
   return {{"type", "run_test"},
           {"id", message.id},
@@ -136,6 +143,17 @@ json message_json(const Unfit& message) {
           {"reason", bytes_to_json(message.reason)}};
 }
 
+json message_json(const Values& message) {
+  auto values = json::array();
+  for (const auto& value : message.values) {
+    values.push_back({{"key", value.key},
+                      {"reason", bytes_to_json(value.reason)},
+                      {"seconds", value.seconds},
+                      {"bytes", value.bytes}});
+  }
+  return {{"type", "values"}, {"values", std::move(values)}};
+}
+
 void read(FieldReader& fields, Preload& out) {
   fields.read("modules", out.modules);
   fields.read("path", out.path);
@@ -154,6 +172,14 @@ void read(FieldReader& fields, RunTest& out) {
   fields.read("umask", out.umask);
   read_name(fields, "mode", kModes, out.mode);
   fields.read("memory_limit", out.memory_limit);
+}
+void read(FieldReader& fields, HoldValues& out) {
+  fields.read_objects("values", [&](FieldReader& item) {
+    HoldValues::Value& value = out.values.emplace_back();
+    item.read("key", value.key);
+    item.read("request", value.request);
+  });
+  fields.read("env", out.env);
 }
 void read(FieldReader& fields, Signal& out) {
   fields.read("id", out.id);
@@ -221,6 +247,16 @@ void read(FieldReader& fields, Unfit& out) {
   fields.read("reason", out.reason);
 }
 
+void read(FieldReader& fields, Values& out) {
+  fields.read_objects("values", [&](FieldReader& item) {
+    Values::Value& value = out.values.emplace_back();
+    item.read("key", value.key);
+    item.read("reason", value.reason);
+    item.read("seconds", value.seconds);
+    item.read("bytes", value.bytes);
+  });
+}
+
 template <class Message, class Kind>
 Result<Message> parse(FieldReader& fields) {
   Kind message;
@@ -235,9 +271,10 @@ struct Parser {
   Result<Message> (*parse)(FieldReader&);
 };
 
-constexpr std::array<Parser<ToWorker>, 7> kToWorker{{
+constexpr std::array<Parser<ToWorker>, 8> kToWorker{{
     {"preload", parse<ToWorker, Preload>},
     {"hold_project", parse<ToWorker, HoldProject>},
+    {"hold_values", parse<ToWorker, HoldValues>},
     {"run_test", parse<ToWorker, RunTest>},
     {"signal", parse<ToWorker, Signal>},
     {"dump_stack", parse<ToWorker, DumpStack>},
@@ -245,13 +282,14 @@ constexpr std::array<Parser<ToWorker>, 7> kToWorker{{
     {"shutdown", parse<ToWorker, Shutdown>},
 }};
 
-constexpr std::array<Parser<FromWorker>, 6> kFromWorker{{
+constexpr std::array<Parser<FromWorker>, 7> kFromWorker{{
     {"ready", parse<FromWorker, Ready>},
     {"importing", parse<FromWorker, Importing>},
     {"started", parse<FromWorker, Started>},
     {"done", parse<FromWorker, Done>},
     {"pong", parse<FromWorker, Pong>},
     {"unfit", parse<FromWorker, Unfit>},
+    {"values", parse<FromWorker, Values>},
 }};
 
 template <class Message, std::size_t Count>

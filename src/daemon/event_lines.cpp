@@ -45,6 +45,9 @@ bool EventLines::take_news(const nlohmann::json& json) {
     lessons_.modules = json.at("modules").get<std::vector<std::string>>();
     lessons_.path = json.at("path").get<std::vector<std::string>>();
     lessons_.project = json.at("project").get<std::vector<std::string>>();
+  } else if (kind == "loaded") {
+    lessons_.values.push_back({json.at("name").get<std::string>(), json.at("key").get<std::string>(),
+                               json.at("request").get<std::string>(), json.at("reason").get<std::string>()});
   } else {
     return false;
   }

@@ -113,15 +113,11 @@ nlohmann::json WorkerInstance::describe(const std::vector<protocol::Ready::LeftO
   for (const auto* list : {&ready.left_out, &unfit_before}) {
     for (const auto& out : *list) left_out.push_back({{"module", out.name}, {"reason", out.reason}});
   }
-  return {{"pid", process->pid()},
-          {"state", name(state)},
-          {"importing", importing},
-          {"python", ready.python},
-          {"executable", ready.executable},
-          {"preloaded", std::move(preloaded)},
-          {"left_out", std::move(left_out)},
-          {"project", ready.project},
-          {"target", describe_target(ready.target)}};
+  return {{"pid", process->pid()},           {"state", name(state)},
+          {"importing", importing},          {"python", ready.python},
+          {"executable", ready.executable},  {"preloaded", std::move(preloaded)},
+          {"left_out", std::move(left_out)}, {"project", ready.project},
+          {"values", values.describe()},     {"target", describe_target(ready.target)}};
 }
 
 void WorkerInstance::learn_project(const RunRequest& request, const Lessons& lessons) {
@@ -149,7 +145,8 @@ std::optional<protocol::ToWorker> WorkerInstance::next_task(protocol::Preload pr
   if (!preload.modules.empty()) {
     oom.emplace(process->pid());
     spdlog::info("worker {} imports {} modules", process->pid(), preload.modules.size());
-    project_is_due = project.has_value();  // It ends the process that held them.
+    project_is_due = project.has_value();  // It ends the processes that held them.
+    values.lost();
     import_clock.start();
     return preload;
   }
@@ -159,7 +156,8 @@ std::optional<protocol::ToWorker> WorkerInstance::next_task(protocol::Preload pr
     return *project;
   }
   state = State::ready;
-  return std::nullopt;
+  if (claims > 0) return std::nullopt;
+  return values.next();
 }
 
 std::vector<std::string> WorkerInstance::news() {

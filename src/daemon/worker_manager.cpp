@@ -246,6 +246,7 @@ void WorkerManager::learn(const WorkerLease& lease, const Run& run, const Lesson
   log_failure(store_.learn(lessons.modules, lessons.path, instance.ready.site_dirs));
   const bool holds = may_hold_project_ && mode_of(run.config) == protocol::RunMode::surgical;
   if (holds) instance.learn_project(run.request, lessons);
+  instance.values.learn(lessons.values, run.request.env);
 }
 
 void WorkerManager::preload_learned() {
@@ -299,6 +300,8 @@ void WorkerManager::on_message(WorkerInstance& instance, const protocol::FromWor
     instance.importing = importing->module;
   } else if (const auto* unfit = std::get_if<protocol::Unfit>(&message)) {
     instance.unfit = *unfit;
+  } else if (const auto* values = std::get_if<protocol::Values>(&message)) {
+    instance.values.report(*values);
   }
   lock.unlock();
   changed_.notify_all();
