@@ -12,6 +12,11 @@ from .harness import Finished, Project, wait_for
 PASSES = "def test(): pass\n"
 
 
+@pytest.fixture(autouse=True)
+def _switched_on(project: Project) -> None:
+    del project.env["SPRINTEST_PRIME"]
+
+
 def primed(project: Project) -> dict[str, Any]:
     """How things stand with the runners forked ahead, once that is known."""
 

@@ -78,6 +78,7 @@ class Suite:
 
     def __init__(self, home: Path, modes: list[str]) -> None:
         self.project = Project(home)
+        del self.project.env["SPRINTEST_PRIME"]
         self.project.env["COLUMNS"] = "1000"  # Reasons are not to be shortened.
         self.project.env["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"  # They would cost more than all else here.
         self.modes = modes
