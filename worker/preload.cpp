@@ -94,6 +94,7 @@ std::optional<protocol::Unfit> Preloader::load(const protocol::Preload& wanted,
   }
   py::module_::import("sprintest._runner");  // warm as well
   py::module_::import("sprintest._plugin");
+  py::module_::import("sprintest._patterns").attr("compile_ahead")(wanted.patterns);
   py::module_::import("sprintest._preload").attr("freeze")();
   return std::nullopt;
 }

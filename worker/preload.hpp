@@ -29,7 +29,8 @@ class Preloader {
   Preloader(const ProjectCode& project, Environment initial_env);
 
   /// Imports the modules in order; `importing` is told each name beforehand. Stops at, and returns, the
-  /// first module that has spoilt this process; nothing if it may serve. Throws what Python throws.
+  /// first module that has spoilt this process; nothing if it may serve. Then compiles the patterns, those
+  /// that neither warn nor fail. Throws what Python throws.
   std::optional<protocol::Unfit> load(const protocol::Preload& wanted,
                                       const std::function<void(const std::string&)>& importing);
 

@@ -94,6 +94,9 @@ PYBIND11_EMBEDDED_MODULE(_stest_runner, m) {
     }
     tell({{"event", "imported"}, {"modules", modules}, {"path", entries}, {"project", project}});
   });
+  m.def("compiled", [](const std::vector<std::string>& patterns) {
+    tell({{"event", "compiled"}, {"patterns", patterns}});
+  });
   m.def("settled", [] { tell({{"event", "settled"}}); });
   m.def("receipt", [](const py::str& text, const std::vector<std::string>& reloaded) {
     tell({{"event", "receipt"}, {"text", utf8(text)}, {"reloaded", reloaded}});

@@ -92,8 +92,10 @@ bool Zygote::handle_line() {
 bool Zygote::handle(const protocol::Preload& message, std::vector<Fd>&) {
   const auto importing = [&](const std::string& name) { send(protocol::Importing{name}); };
   // What they hold was loaded beside what this process now loads itself.
-  project_.end();
-  resident_.end();
+  if (!message.modules.empty()) {
+    project_.end();
+    resident_.end();
+  }
   primed_.end();
   if (auto unfit = preloader_.load(message, importing)) {
     send(*unfit);

@@ -20,6 +20,7 @@ using Environment = std::map<std::string, std::string>;
 struct Config {
   std::vector<std::string> ignore;   ///< Patterns (`torch.*`) of modules that are never unloaded.
   std::vector<std::string> preload;  ///< Modules that the worker imports ahead of the first run.
+  std::vector<std::string> learn{"modules", "patterns"};  ///< What runs may teach the worker.
   std::string isolation = "fork";
   std::string reload = "clean";
   std::optional<std::string> target;       ///< Name of the package under development.

@@ -24,6 +24,7 @@ inline constexpr int version = 4;
 struct Preload {
   std::vector<std::string> modules;
   std::vector<std::string> path;
+  std::vector<std::string> patterns = {};  ///< Regular expressions to compile, as runs told of them.
 };
 
 /// Have a process hold these modules of the project, imported with `path` as `sys.path`, for the runs

@@ -17,7 +17,7 @@ from typing import Any
 import _pytest.config
 import _stest_runner as runner  # type: ignore[import-not-found]  # built into stest-worker
 
-from sprintest import _bytecode, _learn, _modules, _preload, _project, _watch
+from sprintest import _bytecode, _learn, _modules, _patterns, _preload, _project, _watch
 from sprintest._plugin import Reporter
 from sprintest._priming import Priming, restart_clocks
 from sprintest._shadows import Shadows
@@ -139,6 +139,8 @@ class Run:
                 runner.receipt(_describe(again[:1], again), again)
             project = self._stash.modules()
         runner.imported(_learn.preloadable(names), self.reporter.path or list(sys.path), project)
+        if patterns := _patterns.compiled():
+            runner.compiled(patterns)
 
 
 def _describe(changed: list[str], reloaded: list[str]) -> str:

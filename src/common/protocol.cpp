@@ -67,8 +67,10 @@ json target_json(const std::optional<Ready::Target>& target) {
 }
 
 json message_json(const Preload& message) {
-  return {
-      {"type", "preload"}, {"modules", list_to_json(message.modules)}, {"path", list_to_json(message.path)}};
+  return {{"type", "preload"},
+          {"modules", list_to_json(message.modules)},
+          {"path", list_to_json(message.path)},
+          {"patterns", list_to_json(message.patterns)}};
 }
 json message_json(const HoldProject& message) {
   return {{"type", "hold_project"},
@@ -145,6 +147,7 @@ json message_json(const Primed& message) {
 void read(FieldReader& fields, Preload& out) {
   fields.read("modules", out.modules);
   fields.read("path", out.path);
+  fields.read("patterns", out.patterns);
 }
 void read(FieldReader& fields, HoldProject& out) {
   fields.read("modules", out.modules);

@@ -45,6 +45,8 @@ bool EventLines::take_news(const nlohmann::json& json) {
     lessons_.modules = json.at("modules").get<std::vector<std::string>>();
     lessons_.path = json.at("path").get<std::vector<std::string>>();
     lessons_.project = json.at("project").get<std::vector<std::string>>();
+  } else if (kind == "compiled") {
+    lessons_.patterns = json.at("patterns").get<std::vector<std::string>>();
   } else {
     return false;
   }

@@ -10,10 +10,11 @@ namespace stest {
 
 /// What a run taught about the ones to come.
 struct Lessons {
-  std::vector<std::string> modules;  ///< Third-party modules that it imported itself, in order.
-  std::vector<std::string> path;     ///< `sys.path` at its end.
-  std::vector<std::string> project;  ///< Project modules that a process could hold for later runs.
-  bool reloaded = false;             ///< Some that a process held are no longer right.
+  std::vector<std::string> modules;   ///< Third-party modules that it imported itself, in order.
+  std::vector<std::string> patterns;  ///< Regular expressions that it compiled itself, in order.
+  std::vector<std::string> path;      ///< `sys.path` at its end.
+  std::vector<std::string> project;   ///< Project modules that a process could hold for later runs.
+  bool reloaded = false;              ///< Some that a process held are no longer right.
 };
 
 /// Reads what the runner's pytest plugin writes on the event pipe: JSON Lines, in pieces of any size.

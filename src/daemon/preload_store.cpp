@@ -6,6 +6,8 @@
 
 #include <algorithm>
 #include <fstream>
+#include <functional>
+#include <iterator>
 #include <nlohmann/json.hpp>
 #include <unordered_set>
 #include <utility>
@@ -17,6 +19,9 @@ namespace stest {
 namespace {
 
 constexpr int format_version = 2;
+
+/// A suite may make new patterns in every run, for as long as the daemon lives.
+constexpr std::size_t max_compiled_once = 64 * 1024;
 
 nlohmann::json sites_to_json(const SitesState& sites) {
   auto json = nlohmann::json::object();
@@ -70,6 +75,7 @@ void PreloadStore::load() {
       started_time_ = Seconds(last.at("seconds").get<double>());
       started_modules_ = last.at("modules").get<std::size_t>();
     }
+    patterns_ = json.value("patterns", patterns_);
     sites_ = std::move(sites);
     learned_ = std::move(learned);
     path_ = std::move(path);
@@ -86,6 +92,7 @@ void PreloadStore::forget_if_outdated() {
   sites_.clear();
   learned_.clear();
   left_out_.clear();
+  patterns_.clear();
   started_modules_ = 0;
 }
 
@@ -116,6 +123,35 @@ Status PreloadStore::learn(const std::vector<std::string>& imported, const std::
   if (learned_.size() == before) return {};
   path_ = path;
   return save(site_dirs);
+}
+
+Status PreloadStore::learn_patterns(const std::vector<std::string>& compiled,
+                                    const std::vector<std::string>& site_dirs) {
+  const std::unordered_set<std::string> known(patterns_.begin(), patterns_.end());
+  std::unordered_set<std::string> again;
+  bool has_new = false;
+  if (compiled_once_.size() > max_compiled_once) compiled_once_.clear();
+  for (const auto& pattern : compiled) {
+    const bool is_known = known.contains(pattern);
+    if (!is_known && compiled_once_.insert(std::hash<std::string>()(pattern)).second) continue;
+    again.insert(pattern);
+    has_new = has_new || !is_known;
+  }
+  std::erase_if(patterns_, [&](const std::string& pattern) { return again.contains(pattern); });
+  std::copy_if(compiled.begin(), compiled.end(), std::back_inserter(patterns_),
+               [&](const std::string& pattern) { return again.erase(pattern) > 0; });
+  bound_patterns();
+  return has_new ? save(site_dirs) : Status();
+}
+
+void PreloadStore::bound_patterns() {
+  std::size_t bytes = 0;
+  std::size_t kept = 0;
+  for (auto last = patterns_.rbegin(); last != patterns_.rend() && kept < max_patterns; ++last, ++kept) {
+    bytes += last->size();
+    if (bytes > max_pattern_bytes) break;
+  }
+  patterns_.erase(patterns_.begin(), patterns_.end() - static_cast<std::ptrdiff_t>(kept));
 }
 
 Status PreloadStore::leave_out(LeftOut module, const std::vector<std::string>& site_dirs) {
@@ -150,6 +186,7 @@ Status PreloadStore::write() const {
                       {"sites", sites_to_json(sites_)},
                       {"learned", learned_},
                       {"path", path_},
+                      {"patterns", patterns_},
                       {"left_out", nlohmann::json::array()},
                       {"last_start", {{"modules", started_modules_}, {"seconds", started_time_.count()}}}};
   for (const auto& out : left_out_)

@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <unordered_set>
 #include <vector>
 
 #include "daemon/worker_key.hpp"
@@ -14,8 +15,8 @@
 namespace stest {
 
 /// What runs and workers taught about preloading, kept in `.sprintest/preload.json`: the third-party
-/// modules that runs imported themselves, and those that proved unfit. Forgotten when the interpreter
-/// or the installed packages change. Not thread-safe.
+/// modules that runs imported themselves, those that proved unfit, and regular expressions. Forgotten when
+/// the interpreter or the installed packages change. Not thread-safe.
 class PreloadStore {
  public:
   using LeftOut = protocol::Ready::LeftOut;
@@ -36,6 +37,18 @@ class PreloadStore {
   Status learn(const std::vector<std::string>& imported, const std::vector<std::string>& path,
                const std::vector<std::string>& site_dirs);
 
+  /// Takes note of the patterns that a run compiled itself. One counts as learned when a second run compiled
+  /// it as well: others are made of a run's own data (the folder `tmp_path`), never occur again, and are none
+  /// of a file's business. Of too many, those that were not compiled for longest are dropped. Errors: as
+  /// above.
+  Status learn_patterns(const std::vector<std::string>& compiled, const std::vector<std::string>& site_dirs);
+
+  /// Those learned, in the order in which they were last compiled by a run.
+  const std::vector<std::string>& patterns() const { return patterns_; }
+
+  static constexpr std::size_t max_patterns = 4096;
+  static constexpr std::size_t max_pattern_bytes = 1u << 20;  ///< Of their text, together.
+
   /// Where to look for the modules.
   const std::vector<std::string>& path() const { return path_; }
 
@@ -51,6 +64,7 @@ class PreloadStore {
  private:
   bool is_left_out(std::string_view module) const;
   void load();
+  void bound_patterns();
   Status save(const std::vector<std::string>& site_dirs);
   Status write() const;
 
@@ -60,7 +74,9 @@ class PreloadStore {
   std::vector<std::string> learned_;
   std::vector<std::string> path_;
   std::vector<LeftOut> left_out_;
-  std::size_t started_modules_ = 0;  ///< Of the last start; 0 where there was none.
+  std::vector<std::string> patterns_;
+  std::unordered_set<std::size_t> compiled_once_;  ///< Hashes.
+  std::size_t started_modules_ = 0;                ///< Of the last start; 0 where there was none.
   Seconds started_time_{0};
 };
 

@@ -154,6 +154,10 @@ protocol::ToWorker WorkerInstance::next_task(protocol::Preload preload) {
     import_clock.start();
     return preload;
   }
+  if (!preload.patterns.empty()) {
+    spdlog::info("worker {} compiles {} patterns", process->pid(), preload.patterns.size());
+    return preload;
+  }
   if (std::exchange(project_is_due, false)) {
     holds_project = true;
     spdlog::info("worker {} has a process hold {} project modules", process->pid(), project->modules.size());

@@ -55,8 +55,9 @@ struct WorkerInstance {
   std::uintmax_t log_offset = 0;  ///< Where the log ended when the worker started.
 
   State state = State::starting;
-  int claims = 0;                  ///< Runs that wait for it or run on it.
-  std::vector<std::string> asked;  ///< The modules that it was told, or will be, to preload.
+  int claims = 0;                        ///< Runs that wait for it or run on it.
+  std::vector<std::string> asked;        ///< The modules that it was told, or will be, to preload.
+  std::set<std::string> asked_patterns;  ///< The same of regular expressions.
   ImportClock import_clock;
   std::string importing;    ///< The module being imported.
   protocol::Ready ready;    ///< The last one; empty before the greeting.

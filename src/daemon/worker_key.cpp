@@ -64,6 +64,10 @@ bool has_relative_entry(std::string_view search_path) {
 
 }  // namespace
 
+bool WorkerKey::learns(std::string_view kind) const {
+  return std::find(learn.begin(), learn.end(), kind) != learn.end();
+}
+
 FileState file_state(const std::filesystem::path& path) {
   struct stat found {};
   if (::stat(path.c_str(), &found) != 0) return {};
@@ -110,6 +114,9 @@ std::optional<Restart> difference(const WorkerKey& running, const WorkerKey& wan
   }
   if (running.preload != wanted.preload) {
     return Restart{RestartReason::preload_changed, "the configured preload list changed"};
+  }
+  if (running.learn != wanted.learn) {
+    return Restart{RestartReason::preload_changed, "what runs may teach the worker changed"};
   }
   if (running.ignore != wanted.ignore || running.target_path != wanted.target_path ||
       running.target != wanted.target) {

@@ -36,6 +36,10 @@ struct WorkerKey {
   std::vector<std::string> ignore;
   std::string target_path;
   std::string target = {};
+  std::vector<std::string> learn = {};
+
+  /// Whether runs may teach it "modules" or "patterns".
+  bool learns(std::string_view kind) const;
 };
 
 /// Why a worker was started, for the log and the freshness receipt.

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <csignal>
+#include <iterator>
 #include <nlohmann/json.hpp>
 #include <system_error>
 #include <utility>
@@ -68,7 +69,8 @@ Result<WorkerLease> WorkerManager::acquire(const Run& run, const Listener& liste
   const auto& config = run.config;
   const auto target_path = config.target_path ? (program_.root / *config.target_path).string() : "";
   const WorkerKey key{request.env,   request.cwd, config.preload,
-                      config.ignore, target_path, config.target.value_or("")};
+                      config.ignore, target_path, config.target.value_or(""),
+                      config.learn};
   Attempt attempt{run, listener, key, {run, listener}};
   for (;;) {
     auto instance = claim(attempt);
@@ -153,7 +155,8 @@ Result<WorkerManager::Instance> WorkerManager::start(const Attempt& attempt) {
   instance->key = attempt.key;
   {
     std::lock_guard lock(mutex_);
-    instance->asked = store_.modules(attempt.key.preload, !attempt.without_learned);
+    instance->asked =
+        store_.modules(attempt.key.preload, attempt.key.learns("modules") && !attempt.without_learned);
   }
   instance->log_offset = file_size_or_zero(program_.log_file);
   const auto cwd = is_folder(attempt.key.cwd) ? attempt.key.cwd : program_.root.string();
@@ -243,7 +246,9 @@ void WorkerManager::end_current(std::unique_lock<std::mutex>& lock) {
 void WorkerManager::learn(const WorkerLease& lease, const Run& run, const Lessons& lessons) {
   std::lock_guard lock(mutex_);
   auto& instance = *lease.instance_;
-  log_failure(store_.learn(lessons.modules, lessons.path, instance.ready.site_dirs));
+  const auto& site_dirs = instance.ready.site_dirs;
+  if (instance.key.learns("modules")) log_failure(store_.learn(lessons.modules, lessons.path, site_dirs));
+  if (instance.key.learns("patterns")) log_failure(store_.learn_patterns(lessons.patterns, site_dirs));
   const bool holds = may_hold_project_ && mode_of(run.config) == protocol::RunMode::surgical;
   if (holds) instance.learn_project(run.request, lessons);
 }
@@ -252,12 +257,17 @@ void WorkerManager::preload_learned() {
   std::unique_lock lock(mutex_);
   const auto instance = current_;
   if (!instance || instance->state != State::ready || instance->claims > 0) return;
-  auto modules = store_.modules(instance->key.preload, true);
+  auto modules = store_.modules(instance->key.preload, instance->key.learns("modules"));
   std::erase_if(modules, [&](const std::string& module) {
     return std::find(instance->asked.begin(), instance->asked.end(), module) != instance->asked.end();
   });
   protocol::Preload preload{std::move(modules), store_.path()};
   instance->asked.insert(instance->asked.end(), preload.modules.begin(), preload.modules.end());
+  // Not when a worker starts: a run would wait for all of them, which needs some.
+  if (instance->key.learns("patterns")) {
+    std::copy_if(store_.patterns().begin(), store_.patterns().end(), std::back_inserter(preload.patterns),
+                 [&](const auto& pattern) { return instance->asked_patterns.insert(pattern).second; });
+  }
   const auto task = instance->next_task(std::move(preload));
   lock.unlock();
   (void)instance->process->send(task);  // Its end is heard of elsewhere.

@@ -59,7 +59,7 @@ class WorkerManager {
   /// Remembers what a run on `lease`'s worker has taught.
   void learn(const WorkerLease& lease, const Run& run, const Lessons& lessons);
 
-  /// Lets the worker import what was learned since it started. To be called when no run waits.
+  /// Lets the worker import and compile what was learned since it started. To be called when no run waits.
   void preload_learned();
 
   /// Ends the worker unless a run has a claim on it.

@@ -10,7 +10,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -70,9 +70,11 @@ class Worker:
         message: dict[str, Any] = json.loads(line)
         return message
 
-    def preload(self, *modules: str, path: tuple[str, ...] = ()) -> dict[str, Any]:
+    def preload(
+        self, *modules: str, path: tuple[str, ...] = (), patterns: Sequence[str] = ()
+    ) -> dict[str, Any]:
         """Ask for imports; return the answer that ends them."""
-        self.send({"type": "preload", "modules": modules, "path": path})
+        self.send({"type": "preload", "modules": modules, "path": path, "patterns": patterns})
         answer = self.receive()
         while answer["type"] == "importing":
             answer = self.receive()
@@ -166,6 +168,11 @@ class Run:
     @property
     def imported(self) -> list[str]:
         return list(self._last("imported")["modules"])
+
+    @property
+    def compiled(self) -> list[str]:
+        told = [event["patterns"] for event in self.events if event["event"] == "compiled"]
+        return told[0] if told else []
 
     @property
     def path(self) -> list[str]:

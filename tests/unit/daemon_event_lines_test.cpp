@@ -40,6 +40,11 @@ TEST(EventLines, KeepsWhatTheRunTaught) {
   EXPECT_EQ(lines.lessons().path, std::vector<std::string>{"/src"});
   EXPECT_EQ(lines.lessons().project, std::vector<std::string>{"pkg"});
   EXPECT_FALSE(lines.lessons().reloaded);
+  EXPECT_TRUE(lines
+                  .feed(R"json({"event":"compiled","patterns":["('a+', 0)"]})json"
+                        "\n")
+                  .empty());
+  EXPECT_EQ(lines.lessons().patterns, std::vector<std::string>{"('a+', 0)"});
 }
 
 TEST(EventLines, KnowsWhenTheRunHasSettled) {
@@ -67,7 +72,8 @@ TEST(EventLines, SkipsWhatNoRunnerSends) {
   EventLines lines;
   for (const char* text :
        {"garbage", "[1]", "{}", R"({"event":"imported","modules":3})",
-        R"({"event":"imported","modules":["a"]})", R"({"event":"done"})",
+        R"({"event":"imported","modules":["a"]})", R"({"event":"compiled"})",
+        R"({"event":"compiled","patterns":[1]})", R"({"event":"done"})",
         R"({"event":"queued","id":1,"position":1})", R"({"event":"started","id":1,"pid":1})",
         R"({"event":"output","stream":"stdout","data":"x"})", R"({"event":"receipt"})",
         R"({"event":"receipt","text":"x","reloaded":3})"}) {

@@ -64,6 +64,15 @@ TEST(WorkerKey, CountsTheConfiguredPreloadList) {
             "the configured preload list changed");
 }
 
+TEST(WorkerKey, CountsWhatRunsMayTeach) {
+  const WorkerKey all{{}, "/", {}, {}, "", "", {"modules", "patterns"}};
+  const WorkerKey some{{}, "/", {}, {}, "", "", {"modules"}};
+  EXPECT_EQ(why(all, all), "");
+  EXPECT_EQ(why(all, some), "what runs may teach the worker changed");
+  EXPECT_TRUE(all.learns("patterns"));
+  EXPECT_FALSE(some.learns("patterns"));
+}
+
 TEST(WorkerKey, CountsWhatIsTheProjectsCode) {
   const std::string text = "what counts as the project's code changed";
   const WorkerKey plain{{}, "/", {}, {}, ""};

@@ -36,8 +36,9 @@ Ready ready() {
 }
 
 TEST(ToWorkerJson, IsAsWritten) {
-  EXPECT_EQ(to_json(ToWorker(Preload{{"torch"}, {"/src"}})),
-            json::parse(R"({"type": "preload", "modules": ["torch"], "path": ["/src"]})"));
+  EXPECT_EQ(to_json(ToWorker(Preload{{"torch"}, {"/src"}, {"('a+', 0)"}})),
+            json::parse(R"json({"type": "preload", "modules": ["torch"], "path": ["/src"],
+                            "patterns": ["('a+', 0)"]})json"));
   EXPECT_EQ(to_json(ToWorker(HoldProject{{"pkg"}, {"/src"}, "/project", {{"A", "1"}}})),
             json::parse(R"({"type": "hold_project", "modules": ["pkg"], "path": ["/src"], "cwd": "/project",
                             "env": {"A": "1"}})"));
@@ -177,9 +178,9 @@ void check(const Message& message, Result<Message> (*parse)(const json&)) {
 }
 
 TEST(ToWorkerJson, EveryKindRoundTrips) {
-  for (const ToWorker& message :
-       {ToWorker(Preload{{"a", "b"}, {"/src"}}), ToWorker(hold_project()), ToWorker(run_test()),
-        ToWorker(Prime{}), ToWorker(Signal{1, 15}), ToWorker(Ping{7}), ToWorker(Shutdown{})}) {
+  for (const ToWorker& message : {ToWorker(Preload{{"a", "b"}, {"/src"}, {"(b'x', 2)"}}),
+                                  ToWorker(hold_project()), ToWorker(run_test()), ToWorker(Prime{}),
+                                  ToWorker(Signal{1, 15}), ToWorker(Ping{7}), ToWorker(Shutdown{})}) {
     if (std::holds_alternative<Signal>(message)) {
       EXPECT_FALSE(to_worker_from_json({{"type", "signal"}, {"id", 1}})) << "a signal without its number";
     }
