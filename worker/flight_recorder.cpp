@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "common/fd.hpp"
+#include "stest/timings.hpp"
 
 namespace stest {
 
@@ -17,6 +18,7 @@ struct FlightRecorder::Record {
   std::atomic<int> writer{0};
   std::atomic<int> phase{0};
   std::atomic<std::size_t> nodeid_size{0};
+  protocol::Milestones milestones;  ///< Not read before the writer has ended, or has said that it is done.
   char nodeid[max_nodeid];
 };
 
@@ -42,6 +44,7 @@ void FlightRecorder::claim() { record_->writer = ::getpid(); }
 
 void FlightRecorder::reset() {
   record_->nodeid_size = 0;
+  record_->milestones = {};
   record_->phase = static_cast<int>(protocol::Phase::forked);
 }
 
@@ -60,8 +63,14 @@ void FlightRecorder::set_nodeid(std::string_view nodeid) {
   record_->nodeid_size = size;
 }
 
+void FlightRecorder::pass(std::uint64_t protocol::Milestones::*milestone) {
+  if (is_writer()) record_->milestones.*milestone = monotonic_ns();
+}
+
 protocol::Phase FlightRecorder::phase() const { return static_cast<protocol::Phase>(record_->phase.load()); }
 
 std::string FlightRecorder::nodeid() const { return {record_->nodeid, record_->nodeid_size}; }
+
+protocol::Milestones FlightRecorder::milestones() const { return record_->milestones; }
 
 }  // namespace stest

@@ -33,8 +33,12 @@ class FlightRecorder {
   /// The test that runs now; empty between tests. Cut at `max_nodeid` bytes.
   void set_nodeid(std::string_view nodeid);
 
+  /// Notes that a point is passed now.
+  void pass(std::uint64_t protocol::Milestones::*milestone);
+
   protocol::Phase phase() const;
   std::string nodeid() const;
+  protocol::Milestones milestones() const;
 
   static constexpr std::size_t max_nodeid = 8000;
 

@@ -69,6 +69,7 @@ void await_request() {
   for (const auto& event : std::exchange(run_state->early, {})) run_state->events.write(event);
   answer_stack_requests(std::move(fds.at(1)));
   run_state->recorder.set_phase(protocol::Phase::running);
+  run_state->recorder.pass(&protocol::Milestones::begun);
 }
 
 }  // namespace
@@ -84,7 +85,12 @@ PYBIND11_EMBEDDED_MODULE(_stest_runner, m) {
         [](const py::str& nodeid, const std::string& when, const std::string& outcome, double duration_s) {
           write_test_event(utf8(nodeid), when.c_str(), outcome, duration_s);
         });
-  m.def("session_finished", [] { run_state->recorder.set_phase(protocol::Phase::session_finished); });
+  m.def("configured", [] { run_state->recorder.pass(&protocol::Milestones::configured); });
+  m.def("collected", [] { run_state->recorder.pass(&protocol::Milestones::collected); });
+  m.def("session_finished", [] {
+    run_state->recorder.set_phase(protocol::Phase::session_finished);
+    run_state->recorder.pass(&protocol::Milestones::tested);
+  });
   m.def("returned", [] { run_state->recorder.set_phase(protocol::Phase::returned); });
   m.def("imported", [](const std::vector<std::string>& modules, const py::list& path,
                        const std::vector<std::string>& project) {
@@ -208,6 +214,7 @@ protocol::Done end_of_run(std::uint64_t id, const FlightRecorder& recorder, int 
   done.id = id;
   done.phase = recorder.phase();
   done.nodeid = recorder.nodeid();
+  done.milestones = recorder.milestones();
   if (WIFEXITED(status)) done.exit_code = WEXITSTATUS(status);
   if (WIFSIGNALED(status)) done.signal = WTERMSIG(status);
   return done;
@@ -233,6 +240,7 @@ void become_group() {
 void run_in_this_process(const protocol::RunTest& request, std::vector<Fd> fds, FlightRecorder recorder,
                          const EnvironmentChanges& changes) {
   recorder.claim();
+  recorder.pass(&protocol::Milestones::begun);
   become_group();
   if (Status ready = enter_run(request, fds); !ready) {
     // stderr is the run's own by now, or the worker's log where not even that could be had.
@@ -329,6 +337,7 @@ void serve_runs(LineChannel& channel, FlightRecorder recorder, std::uint64_t mem
     const auto message = protocol::to_worker_from_json(nlohmann::json::parse((*line)->text, nullptr, false));
     const auto* request = message ? std::get_if<protocol::RunTest>(&*message) : nullptr;
     if (request == nullptr) break;
+    run_state->recorder.pass(&protocol::Milestones::begun);
     if (Status ready = enter_run(*request, (*line)->fds); !ready) {
       std::fprintf(stderr, "stest: %s\n", ready.error().message.c_str());
       end_process(static_cast<int>(ExitCode::worker_failed));
@@ -346,6 +355,7 @@ void serve_runs(LineChannel& channel, FlightRecorder recorder, std::uint64_t mem
     protocol::Done done;
     done.id = request->id;
     done.phase = run_state->recorder.phase();
+    done.milestones = run_state->recorder.milestones();
     done.exit_code = code;
     (void)channel.send(protocol::to_json(protocol::FromWorker(done)).dump());
   }

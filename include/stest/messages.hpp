@@ -12,6 +12,7 @@
 
 #include "stest/config.hpp"
 #include "stest/error.hpp"
+#include "stest/timings.hpp"
 
 /// What client and daemon say to each other over HTTP; `docs/http_api.md` is the written form.
 namespace stest {
@@ -132,6 +133,7 @@ struct Done {
   std::string message;  ///< One line for a person where pytest could not speak for itself, else empty.
   std::string hint;
   double duration_s = 0;  ///< From the request's arrival.
+  Timings timings = {};   ///< What it was spent on.
 };
 
 }  // namespace event

@@ -144,6 +144,14 @@ enum class Phase {
   needs_cold = 5,        ///< The same, and no fork can: only a process that has loaded nothing.
 };
 
+/// When the runner passed these points, in their order, by `monotonic_ns`; 0: it did not.
+struct Milestones {
+  std::uint64_t begun = 0;       ///< Its process exists, or has been given the run.
+  std::uint64_t configured = 0;  ///< pytest begins to collect.
+  std::uint64_t collected = 0;
+  std::uint64_t tested = 0;  ///< pytest's session is over.
+};
+
 /// The runner of run `id` ended and was reaped.
 struct Done {
   std::uint64_t id = 0;
@@ -159,6 +167,7 @@ struct Done {
     std::string command;
   };
   std::vector<Left> left = {};  ///< Each is told once.
+  Milestones milestones = {};
 };
 
 /// The answer to `Ping`.

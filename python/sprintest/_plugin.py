@@ -33,8 +33,13 @@ class Reporter:
             self._settle()
         runner.test_started(nodeid)
 
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_collection(self) -> None:
+        runner.configured()
+
     @pytest.hookimpl(trylast=True)
     def pytest_collection_finish(self) -> None:
+        runner.collected()
         self.path = list(sys.path)
         self.on_collected()
 

@@ -13,6 +13,7 @@ constexpr std::array<CommandInfo, 9> commands{{
      "  stest run --stuck-after 5m -- -k training\n"
      "  stest run --plain -- -s         no escape sequences, whatever the tests print\n"
      "  stest run --no-wait -- -q       not behind another run\n"
+     "  stest run --timings -- -q       where the time went\n"
      "  stest run --events -- -q        for tools: one JSON object per line\n"
      "  stest run --cold -- -k flaky    python -m pytest itself, for comparison"},
     {"verify", Action::verify, "run warm and cold, and report every difference",

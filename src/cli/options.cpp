@@ -39,11 +39,15 @@ void add_options(CLI::App& app, Options& options) {
       app.add_flag("--no-wait", options.run.no_wait,
                    "Where other runs go on, fail at once with exit code 110");
       app.add_flag("--plain", options.run.plain, "Only text: take escape sequences out of what is printed");
+      app.add_flag("--timings", options.run.timings,
+                   "Print on stderr where the time went, stage by stage, in ms")
+          ->excludes("--events");
       app.add_flag("--cold", options.run.cold, "Run `python -m pytest` itself: no daemon, nothing warm")
           ->excludes("--events")
           ->excludes("--no-wait")
           ->excludes("--plain")
-          ->excludes("--stuck-after");
+          ->excludes("--stuck-after")
+          ->excludes("--timings");
       app.get_option("--plain")->excludes("--events");
       break;
     case Action::status:

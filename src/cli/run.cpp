@@ -4,6 +4,7 @@
 
 #include "cli/cold_run.hpp"
 #include "cli/failure_check.hpp"
+#include "cli/timings_text.hpp"
 #include "cli/warm_run.hpp"
 
 namespace stest {
@@ -15,6 +16,11 @@ int end_with(const Error& error, Console& console) {
 }
 
 bool needs_cold(const event::Done& done) { return done.exit_code == static_cast<int>(ExitCode::needs_cold); }
+
+void show(const Timings& timings, Console& console) {
+  console.say("where the time went, in ms:");
+  console.write(Stream::err, timings_text(timings));
+}
 
 /// What a run in the daemon could not answer rightly, a fresh process can; the receipt has said why.
 Error run_cold_instead(const RunOptions& options) {
@@ -30,8 +36,14 @@ int run_tests(const RunOptions& options, Console& console) {
   const auto warm = run_warm(options, *project, console);
   if (!warm) return end_with(warm.error(), console);
   if (needs_cold(warm->done) && !options.events) return end_with(run_cold_instead(options), console);
-  const auto done =
-      wants_check(*warm, *project, console) ? check_failures(*warm, options, *project, console) : warm->done;
+  auto done = warm->done;
+  auto timings = warm->timings;
+  timings.end_stage("transfer", monotonic_ns());
+  if (wants_check(*warm, *project, console)) {
+    done = check_failures(*warm, options, *project, console);
+    timings.end_stage("cold check", monotonic_ns());
+  }
+  if (options.timings) show(timings, console);
   if (options.events && !print_event(done, console)) return static_cast<int>(ExitCode::tests_failed);
   return done.exit_code;
 }

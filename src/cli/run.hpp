@@ -14,6 +14,7 @@ struct RunOptions {
   bool events = false;                     ///< Print the events as JSON lines instead of showing them.
   std::optional<std::string> stuck_after;  ///< Overrides `SPRINTEST_STUCK_AFTER` for this run.
   bool no_wait = false;                    ///< Give up where other runs go on.
+  bool timings = false;                    ///< Print where the time went.
   bool plain = false;                      ///< Only text, whatever the tests print.
   bool detached = false;  ///< Without this process's terminal and stdin, as a cold run for comparison is.
   bool cold = false;      ///< Without a daemon: `become_cold_run`, which main() does.

@@ -2,6 +2,7 @@
 
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <atomic>
 #include <mutex>
 #include <nlohmann/json.hpp>
@@ -55,8 +56,10 @@ class Run {
 
   Result<WarmResult> execute() {
     share_streams();
+    timings_.end_stage("client", monotonic_ns());
     auto result = ask_daemons();
     if (terminal_) terminal_->finish();
+    if (result) result->timings = timings_of(result->done);
     return result;
   }
 
@@ -106,7 +109,18 @@ class Run {
 
   WarmResult result(event::Done done) {
     const bool interactive = terminal_ && terminal_->was_typed();
-    return {std::move(done), std::move(tests_), interactive, cancelled_ || reader_has_left_};
+    return {std::move(done), std::move(tests_), interactive, {}, cancelled_ || reader_has_left_};
+  }
+
+  /// This process's stages, then the daemon's, whose clock is another one where the two do not share a
+  /// time namespace: they then end with ours.
+  Timings timings_of(const event::Done& done) const {
+    const auto now = monotonic_ns();
+    auto at = done.timings.begin_ns;
+    auto all = timings_;
+    all.end_stage("connect", std::min(at, now));
+    for (const auto& stage : done.timings.stages) all.end_stage(stage.name, std::min(at += stage.ns, now));
+    return all;
   }
 
   bool take(const Event& event) {
@@ -169,6 +183,7 @@ class Run {
   bool events_;
   bool detached_;
   TerminalModes modes_;
+  Timings timings_{process_begin_ns()};
   std::optional<StandardInput> input_;
   std::uint64_t run_ = 0;
   Output output_;

@@ -13,6 +13,7 @@ struct WarmResult {
   event::Done done;
   std::vector<event::Test> tests;  ///< Every report of pytest, in order.
   bool interactive = false;        ///< Somebody typed something, which nobody can repeat.
+  Timings timings;                 ///< From this process's begin to the daemon's result.
   bool cancelled = false;          ///< By a signal to this process, or because stdout's reader has left.
 };
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <cstdint>
 #include <limits>
 #include <nlohmann/json.hpp>
@@ -100,6 +101,18 @@ void read(FieldReader& fields, Terminal& out) {
   }
 }
 
+constexpr double ns_per_s = 1e9;
+
+double seconds(std::uint64_t ns) { return static_cast<double>(ns) / ns_per_s; }
+
+void read_seconds(FieldReader& fields, const char* field, std::uint64_t& out_ns) {
+  double value = 0;
+  fields.read(field, value);
+  const bool fits = value >= 0 && value < ns_per_s;  // Thirty years.
+  if (!fits) return fields.mistyped(field, "a number of seconds from 0");
+  out_ns = static_cast<std::uint64_t>(std::llround(value * ns_per_s));
+}
+
 json event_json(const event::Queued& event) {
   auto running = json::array();
   for (const auto& run : event.running) {
@@ -143,13 +156,21 @@ json event_json(const event::Receipt& event) {
   return {
       {"event", "receipt"}, {"text", bytes_to_json(event.text)}, {"reloaded", list_to_json(event.reloaded)}};
 }
+json timings_json(const Timings& timings) {
+  auto stages = json::array();
+  for (const auto& stage : timings.stages) {
+    stages.push_back({{"stage", stage.name}, {"duration_s", seconds(stage.ns)}});
+  }
+  return {{"begin_s", seconds(timings.begin_ns)}, {"stages", std::move(stages)}};
+}
 json event_json(const event::Done& event) {
   return {{"event", "done"},
           {"exit_code", event.exit_code},
           {"outcome", name(event.outcome)},
           {"message", bytes_to_json(event.message)},
           {"hint", bytes_to_json(event.hint)},
-          {"duration_s", event.duration_s}};
+          {"duration_s", event.duration_s},
+          {"timings", timings_json(event.timings)}};
 }
 
 void read(FieldReader& fields, event::Queued& out) {
@@ -197,6 +218,14 @@ void read(FieldReader& fields, event::Receipt& out) {
   fields.read("text", out.text);
   fields.read_optional("reloaded", out.reloaded);
 }
+void read(FieldReader& fields, Timings& out) {
+  read_seconds(fields, "begin_s", out.begin_ns);
+  fields.read_objects("stages", [&](FieldReader& item) {
+    Timings::Stage& stage = out.stages.emplace_back();
+    item.read("stage", stage.name);
+    read_seconds(item, "duration_s", stage.ns);
+  });
+}
 void read(FieldReader& fields, event::Done& out) {
   std::string ended;
   fields.read("exit_code", out.exit_code);
@@ -204,6 +233,7 @@ void read(FieldReader& fields, event::Done& out) {
   fields.read("message", out.message);
   fields.read("hint", out.hint);
   fields.read("duration_s", out.duration_s);
+  fields.read_optional_object("timings", [&](FieldReader& item) { read(item, out.timings); });
   const std::optional<Outcome> known = outcome(ended);
   if (!known) fields.mistyped("outcome", "a known outcome");
   out.outcome = known.value_or(Outcome::internal_error);

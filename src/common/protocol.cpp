@@ -131,7 +131,12 @@ json message_json(const Done& message) {
           {"signal", nullable(message.signal)},
           {"nodeid", bytes_to_json(message.nodeid)},
           {"error", bytes_to_json(message.error)},
-          {"left", std::move(left)}};
+          {"left", std::move(left)},
+          {"milestones",
+           {{"begun", message.milestones.begun},
+            {"configured", message.milestones.configured},
+            {"collected", message.milestones.collected},
+            {"tested", message.milestones.tested}}}};
 }
 json message_json(const Pong& message) { return {{"type", "pong"}, {"id", message.id}}; }
 json message_json(const Unfit& message) {
@@ -224,6 +229,12 @@ void read(FieldReader& fields, Done& out) {
     item.read("pid", process.pid);
     item.read("start_time", process.start_time);
     item.read("command", process.command);
+  });
+  fields.read_optional_object("milestones", [&](FieldReader& item) {
+    item.read("begun", out.milestones.begun);
+    item.read("configured", out.milestones.configured);
+    item.read("collected", out.milestones.collected);
+    item.read("tested", out.milestones.tested);
   });
 }
 void read(FieldReader& fields, Pong& out) { fields.read("id", out.id); }

@@ -11,13 +11,14 @@
 
 namespace stest {
 
-/// One request to run tests, from its admission to its end. Immutable but for `control`.
+/// One request to run tests, from its admission to its end. Immutable but for `control`, and for `timings`,
+/// which are of the run's own thread.
 struct Run {
   std::uint64_t id = 0;
   RunRequest request;
   Config config;
-  std::chrono::steady_clock::time_point arrived;
-  std::int64_t since = 0;  ///< The same in seconds since the epoch.
+  std::int64_t since = 0;  ///< Its arrival, in seconds since the epoch.
+  Timings timings;         ///< From its arrival on.
   RunControl control;
 };
 

@@ -28,7 +28,7 @@ Result<std::shared_ptr<Run>> RunQueue::admit(RunRequest request, Config config) 
   auto run = std::make_shared<Run>();
   run->request = std::move(request);
   run->config = std::move(config);
-  run->arrived = std::chrono::steady_clock::now();
+  run->timings.begin_ns = monotonic_ns();
   run->since = std::time(nullptr);
   std::lock_guard lock(mutex_);
   if (closed_) {

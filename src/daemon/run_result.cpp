@@ -161,6 +161,19 @@ event::Done failed_result(const Error& error) {
   return result(exit_code(error.code), Outcome::internal_error, error.message, error.hint);
 }
 
+void end_stages(Timings& timings, const protocol::Milestones& milestones, std::uint64_t end_ns) {
+  const std::array<std::pair<std::string_view, std::uint64_t>, 4> stages{
+      {{"fork", milestones.begun},
+       {"configuration", milestones.configured},
+       {"collection", milestones.collected},
+       {"tests", milestones.tested}}};
+  const auto last =
+      std::max({milestones.begun, milestones.configured, milestones.collected, milestones.tested});
+  for (const auto& [name, passed] : stages) {
+    timings.end_stage(name, passed != 0 || timings.end_ns() < last ? passed : end_ns);
+  }
+}
+
 event::Done result_of(const RunReport& report) {
   const auto& nodeid = report.done && !report.done->nodeid.empty() ? report.done->nodeid : report.nodeid;
   if (report.cancel_reason == CancelReason::hung) return hung(report, nodeid);

@@ -39,6 +39,11 @@ event::Done cancelled_result(std::optional<CancelReason> reason);
 /// The result of a run that an error of stest prevented.
 event::Done failed_result(const Error& error);
 
+/// Ends the stages of the tests' process, which ended at `end_ns`. A point that it passed while it was
+/// getting ready for a run to come counts as passed when the run began. One that it did not reach, it was
+/// under way to.
+void end_stages(Timings& timings, const protocol::Milestones& milestones, std::uint64_t end_ns);
+
 /// What the client is told of processes that a run has left behind: "the tests have left 2 processes …".
 std::string describe(const std::vector<protocol::Done::Left>& left);
 

@@ -109,14 +109,18 @@ void Service::run(Ticket& ticket, const Listener& listener) {
                           },
                           listener.alive};
   auto done = execute(run, observed);
-  done.duration_s = std::chrono::duration<double>(Clock::now() - run.arrived).count();
+  run.timings.end_stage("exit", monotonic_ns());
+  done.duration_s = static_cast<double>(run.timings.end_ns() - run.timings.begin_ns) / 1e9;
+  done.timings = run.timings;
   // Before the client hears of the end, so that whatever it asks next finds the run over.
   finish(run, done, receipts);
   listener.emit(done);
 }
 
 event::Done Service::execute(Run& run, const Listener& listener) {
-  if (auto over = await_turn(run, listener)) return *over;
+  const auto over = await_turn(run, listener);
+  run.timings.end_stage("queue", monotonic_ns());
+  if (over) return *over;
   refresh_status();
   return run_on_worker(run, listener);
 }
@@ -142,8 +146,10 @@ event::Done Service::run_on_worker(Run& run, const Listener& listener) {
 
 Result<RunReport> Service::try_on_worker(Run& run, const Listener& listener) {
   auto lease = manager_.acquire(run, listener);
+  run.timings.end_stage("worker", monotonic_ns());
   if (!lease) return tl::unexpected(lease.error());
   auto report = RunPump(lease->worker(), run, listener).run();
+  if (report.done) end_stages(run.timings, report.done->milestones, monotonic_ns());
   manager_.learn(*lease, run, report.lessons);
   tell_left(run, report.left, listener);
   return report;

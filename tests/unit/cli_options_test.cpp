@@ -83,6 +83,13 @@ TEST(OptionsTest, PlainIsForWhatStestItselfShows) {
   EXPECT_EQ(parse_error({"run", "--events", "--plain"}).code, ErrorCode::usage);
 }
 
+TEST(OptionsTest, TimingsAreOfAWarmRunThatIsShown) {
+  EXPECT_TRUE(parse({"run", "--timings", "--", "-x"}).run.timings);
+  EXPECT_FALSE(parse({"--timings"}).run.timings);
+  EXPECT_EQ(parse_error({"run", "--timings", "--cold"}).code, ErrorCode::usage);
+  EXPECT_EQ(parse_error({"run", "--timings", "--events"}).code, ErrorCode::usage);
+}
+
 TEST(OptionsTest, WhatFollowsVerifyBelongsToPytest) {
   EXPECT_EQ(parse({"verify"}).action, Action::verify);
   for (const auto& args : {Arguments{"-x", "tests"}, Arguments{"tests", "--help"}, Arguments{"--events"}}) {

@@ -36,6 +36,7 @@ target_sources(stest_unit_tests PRIVATE
   cli_status_text_test.cpp
   cli_terminal_link_test.cpp
   cli_terminal_modes_test.cpp
+  cli_timings_text_test.cpp
   cli_verdict_test.cpp
   cli_wait_notice_test.cpp
   client_client_test.cpp

@@ -16,9 +16,10 @@ TEST(CollectedRun, GathersWhatARunSaid) {
   run.take(event::Output{Stream::out, "b"});
   run.take(event::Test{"t.py::x", "call", "passed", 0.5});
   run.take(event::Stuck{30, "t.py::x"});
-  run.take(event::Done{1, Outcome::failed, "m", "h", 2});
+  run.take(event::Done{1, Outcome::failed, "m", "h", 2, {1'000'000'000, {{"tests", 2'000'000'000}}}});
   EXPECT_EQ(run.to_json(), nlohmann::json::parse(R"({
     "id": 7, "exit_code": 1, "outcome": "failed", "message": "m", "hint": "h", "duration_s": 2.0,
+    "timings": {"begin_s": 1.0, "stages": [{"stage": "tests", "duration_s": 2.0}]},
     "stdout": "ab", "stderr": {"base64": "/w=="},
     "tests": [{"nodeid": "t.py::x", "when": "call", "outcome": "passed", "duration_s": 0.5}],
     "receipt": ["started worker"], "stuck": [{"seconds": 30.0, "nodeid": "t.py::x", "test_seconds": 0.0, "stack": ""}]})"));

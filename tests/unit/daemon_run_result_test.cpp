@@ -142,5 +142,38 @@ TEST(RunResult, TellsWhyARunnerCouldNotStart) {
          "stest's worker could not start the tests' process: no memory");
 }
 
+using Stages = std::vector<Timings::Stage>;
+
+/// From 100 on, of a process that ended at 200.
+Stages stages_of(const protocol::Milestones& milestones) {
+  Timings timings{100};
+  end_stages(timings, milestones, 200);
+  return timings.stages;
+}
+
+TEST(RunResult, CutsTheProcessAtItsMilestones) {
+  EXPECT_EQ(stages_of({110, 130, 160, 195}),
+            (Stages{{"fork", 10}, {"configuration", 20}, {"collection", 30}, {"tests", 35}}));
+}
+
+TEST(RunResult, CountsNoTimeBeforeTheRun) {
+  EXPECT_EQ(stages_of({10, 20, 30, 150}),
+            (Stages{{"fork", 0}, {"configuration", 0}, {"collection", 0}, {"tests", 50}}));
+}
+
+TEST(RunResult, GivesTheRestToTheStageInWhichTheProcessEnded) {
+  EXPECT_EQ(stages_of({110, 130, 160, 0}),
+            (Stages{{"fork", 10}, {"configuration", 20}, {"collection", 30}, {"tests", 40}}));
+  EXPECT_EQ(stages_of({110, 130, 0, 0}),
+            (Stages{{"fork", 10}, {"configuration", 20}, {"collection", 70}, {"tests", 0}}));
+  EXPECT_EQ(stages_of({10, 20, 30, 0}),
+            (Stages{{"fork", 0}, {"configuration", 0}, {"collection", 0}, {"tests", 100}}));
+}
+
+TEST(RunResult, GivesTheTimeOfAPointThatWasSkippedToTheNextOne) {
+  EXPECT_EQ(stages_of({110, 130, 0, 195}),
+            (Stages{{"fork", 10}, {"configuration", 20}, {"collection", 0}, {"tests", 65}}));
+}
+
 }  // namespace
 }  // namespace stest

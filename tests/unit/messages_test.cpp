@@ -177,7 +177,8 @@ TEST_P(EventJson, IsAsWrittenAndRoundTrips) {
 TEST_P(EventJson, EveryFieldIsNeeded) {
   const json value = to_json(GetParam().first);
   for (const auto& [field, ignored] : value.items()) {
-    if (std::set<std::string>{"reloaded", "running", "expected_s", "terminal"}.count(field)) continue;
+    if (std::set<std::string>{"reloaded", "running", "expected_s", "terminal", "timings"}.count(field))
+      continue;
     json missing = value;
     missing.erase(field);
     const Result<Event> read = event_from_json(missing);
@@ -220,9 +221,16 @@ INSTANTIATE_TEST_SUITE_P(
             event::Receipt{"reloaded a", {"a", "b"}},
             R"({"event": "receipt", "text": "reloaded a", "reloaded": ["a", "b"]})"),
         std::pair<Event, const char*>(
-            event::Done{105, Outcome::crashed, "SIGSEGV", "look", 2.5},
+            event::Done{105,
+                        Outcome::crashed,
+                        "SIGSEGV",
+                        "look",
+                        2.5,
+                        {1'500'000'000, {{"queue", 500'000'000}, {"tests", 2'000'000'000}}}},
             R"({"event": "done", "exit_code": 105, "outcome": "crashed", "message": "SIGSEGV",
-                "hint": "look", "duration_s": 2.5})")),
+                "hint": "look", "duration_s": 2.5,
+                "timings": {"begin_s": 1.5, "stages": [{"stage": "queue", "duration_s": 0.5},
+                                                       {"stage": "tests", "duration_s": 2.0}]}})")),
     [](const auto& test) { return event_name(test.param.first) + std::to_string(test.index); });
 
 TEST(EventFromJson, AReceiptMayBeWithoutReloadedModules) {
@@ -243,6 +251,17 @@ TEST(EventFromJson, WhatOlderDaemonsDoNotSayMayBeMissing) {
   const auto warming = event_from_json({{"event", "warming"}, {"module", "x"}, {"elapsed_s", 1}});
   ASSERT_TRUE(warming);
   EXPECT_FALSE(std::get<event::Warming>(*warming).expected_s);
+  json done = to_json(Event(event::Done{}));
+  done.erase("timings");
+  EXPECT_TRUE(event_from_json(done));
+}
+
+TEST(EventFromJson, KeepsTimingsToTheNanosecond) {
+  const Timings timings{123'456'789'012'345, {{"tests", 1}, {"exit", 987'654'321}}};
+  const auto read =
+      event_from_json(through_the_wire(to_json(Event(event::Done{0, Outcome::passed, "", "", 0, timings}))));
+  ASSERT_TRUE(read);
+  EXPECT_EQ(std::get<event::Done>(*read).timings, timings);
 }
 
 TEST(EventFromJson, RefusesUnknownKindsAndValues) {
@@ -252,6 +271,9 @@ TEST(EventFromJson, RefusesUnknownKindsAndValues) {
   json done = to_json(Event(event::Done{}));
   done["outcome"] = "splendid";
   EXPECT_EQ(event_from_json(done).error().message, "event: field 'outcome' must be a known outcome");
+  done["timings"]["begin_s"] = -1;
+  EXPECT_EQ(event_from_json(done).error().message,
+            "event: timings: field 'begin_s' must be a number of seconds from 0");
   EXPECT_FALSE(event_from_json(json()));
 }
 

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <nlohmann/json.hpp>
+#include <set>
 
 namespace stest::protocol {
 namespace {
@@ -95,9 +96,10 @@ TEST(ToWorkerJson, EveryModeHasItsName) {
 TEST(FromWorkerJson, IsAsWritten) {
   EXPECT_EQ(to_json(FromWorker(Importing{"torch"})),
             json::parse(R"({"type": "importing", "module": "torch"})"));
-  EXPECT_EQ(to_json(FromWorker(Done{7, Phase::running, std::nullopt, 11, "t.py::x", ""})),
+  EXPECT_EQ(to_json(FromWorker(Done{7, Phase::running, std::nullopt, 11, "t.py::x", "", {}, {1, 2, 3, 0}})),
             json::parse(R"({"type": "done", "id": 7, "phase": "running", "exit_code": null, "signal": 11,
-                            "nodeid": "t.py::x", "error": "", "left": []})"));
+                            "nodeid": "t.py::x", "error": "", "left": [],
+                            "milestones": {"begun": 1, "configured": 2, "collected": 3, "tested": 0}})"));
 }
 
 TEST(FromWorkerJson, ReadyKeepsEverything) {
@@ -155,6 +157,7 @@ TEST(FromWorkerJson, DoneKeepsEveryPhaseAndEnd) {
     EXPECT_EQ(read.left[0].pid, 12);
     EXPECT_EQ(read.left[0].start_time, 99u);
     EXPECT_EQ(read.left[0].command, "sleep \xff");
+    EXPECT_EQ(read.milestones.configured, 0u);
   }
 }
 
@@ -170,7 +173,7 @@ void check(const Message& message, Result<Message> (*parse)(const json&)) {
     json missing = value;
     missing.erase(field);
     const Result<Message> without = parse(missing);
-    if (field == "exit_code" || field == "signal" || field == "target") continue;
+    if (std::set<std::string>{"exit_code", "signal", "target", "milestones"}.contains(field)) continue;
     ASSERT_FALSE(without) << value << " without " << field;
     EXPECT_EQ(without.error().code, ErrorCode::bad_request);
     EXPECT_EQ(without.error().message, "message: field '" + field + "' is missing");

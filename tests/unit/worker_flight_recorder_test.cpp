@@ -4,6 +4,7 @@
 
 #include "common/process.hpp"
 #include "flight_recorder.hpp"
+#include "stest/timings.hpp"
 
 namespace stest {
 namespace {
@@ -53,17 +54,31 @@ TEST(FlightRecorder, IsNotWrittenByProcessesThatTheRunnerForks) {
   EXPECT_EQ(recorder->phase(), protocol::Phase::forked);
 }
 
+TEST(FlightRecorder, KnowsWhenItsWriterPassedAMilestone) {
+  auto recorder = FlightRecorder::create();
+  ASSERT_TRUE(recorder);
+  recorder->claim();
+  const auto before = monotonic_ns();
+  recorder->pass(&protocol::Milestones::collected);
+  in_child([&] { recorder->pass(&protocol::Milestones::tested); });
+  EXPECT_GE(recorder->milestones().collected, before);
+  EXPECT_LE(recorder->milestones().collected, monotonic_ns());
+  EXPECT_EQ(recorder->milestones().tested, 0u);
+}
+
 TEST(FlightRecorder, IsResetForTheNextRunByWhoHandsItOver) {
   auto recorder = FlightRecorder::create();
   ASSERT_TRUE(recorder);
   in_child([&] {
     recorder->claim();
+    recorder->pass(&protocol::Milestones::begun);
     recorder->set_phase(protocol::Phase::declined);
     recorder->set_nodeid("the last run's");
   });
   recorder->reset();
   EXPECT_EQ(recorder->phase(), protocol::Phase::forked);
   EXPECT_EQ(recorder->nodeid(), "");
+  EXPECT_EQ(recorder->milestones().begun, 0u);
 }
 
 TEST(FlightRecorder, CutsAnEndlessNodeId) {
