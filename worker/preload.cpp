@@ -13,6 +13,7 @@
 #include "common/process.hpp"
 #include "common/version.hpp"
 #include "fork.hpp"
+#include "huge_pages.hpp"
 #include "python_values.hpp"
 
 namespace py = pybind11;
@@ -96,6 +97,7 @@ std::optional<protocol::Unfit> Preloader::load(const protocol::Preload& wanted,
   py::module_::import("sprintest._plugin");
   py::module_::import("sprintest._patterns").attr("compile_ahead")(wanted.patterns);
   py::module_::import("sprintest._preload").attr("freeze")();
+  use_huge_pages();
   return std::nullopt;
 }
 
@@ -108,6 +110,7 @@ std::map<std::string, std::string> Preloader::hold(const protocol::HoldProject& 
   if (!unfit.empty()) return unfit;
   take_report(project.attr("report"));
   account_.project = project.attr("stash").attr("modules")().cast<std::vector<std::string>>();
+  use_huge_pages();
   return {};
 }
 
