@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import random
 import re
+import select
 import signal
 import subprocess
 import threading
@@ -95,22 +96,31 @@ class Soak:
         env = {"SPRINTEST_HANG_TIMEOUT": "3s"} if kind == "hangs" else {}
         client = self.project.start("-s", "-q", f"test_{kind}.py", env=env)
         ahead = b""
-        if kind in ("is_cancelled", "loses_client"):
-            ahead = self._read_until_runs(client)
-            client.send_signal(signal.SIGINT if kind == "is_cancelled" else signal.SIGKILL)
         try:
+            if kind in ("is_cancelled", "loses_client"):
+                ahead = self._read_until_runs(client)
+                client.send_signal(signal.SIGINT if kind == "is_cancelled" else signal.SIGKILL)
             out, err = client.communicate(timeout=DEADLINE)
         except subprocess.TimeoutExpired:
+            status = self.project.stest("status", "--json").stdout
             client.kill()
-            self.tally.lose(f"{kind}: no answer within {DEADLINE:g} s")
+            out, err = client.communicate()
+            self.tally.lose(f"{kind}: no answer within {DEADLINE:g} s\n{ahead + out!r}\n{err!r}\n{status}")
             return
         self._judge(kind, began, client.returncode, (ahead + out).decode(), err.decode())
 
     @staticmethod
     def _read_until_runs(client: subprocess.Popen[bytes]) -> bytes:
+        """Waits for its turn in the queue, too."""
         assert client.stdout
+        until = time.monotonic() + DEADLINE
         read = b""
-        while b"RUNS" not in read and (piece := os.read(client.stdout.fileno(), 4096)):
+        while b"RUNS" not in read:
+            if not select.select([client.stdout], [], [], max(0.0, until - time.monotonic()))[0]:
+                raise subprocess.TimeoutExpired(client.args, DEADLINE)
+            piece = os.read(client.stdout.fileno(), 4096)
+            if not piece:
+                break
             read += piece
         return read
 
