@@ -80,7 +80,8 @@ void ProjectBranch::take(const protocol::FromWorker& message) {
 
 void ProjectBranch::report(protocol::Ready ready) {
   for (const auto& [name, reason] : unfit_) ready.left_out.push_back({name, reason});
-  send_(ready);
+  ready_ = std::move(ready);
+  send_(*ready_);
 }
 
 void ProjectBranch::has_ended(int status) {
@@ -100,6 +101,7 @@ void ProjectBranch::end() {
   branch_.reset();
   for (const auto id : std::exchange(runs_, {})) send_(could_not_run(id, "the run was ended"));
   is_loading_ = false;
+  ready_.reset();
 }
 
 void ProjectBranch::abandon() {

@@ -32,6 +32,8 @@ class ProjectBranch {
   bool forward(std::uint64_t id, const protocol::ToWorker& message);
   /// Whether it is there to fork runners ahead, as it is then told.
   bool prime(const protocol::Prime& message);
+  /// What it last told the daemon, since `end`.
+  const std::optional<protocol::Ready>& ready() const { return ready_; }
   pid_t pid() const { return branch_ ? branch_->pid() : -1; }
 
   int fd() const { return branch_ ? branch_->fd() : -1; }
@@ -53,6 +55,7 @@ class ProjectBranch {
   std::optional<Branch> branch_;
   protocol::HoldProject wanted_;
   protocol::Ready fallback_;
+  std::optional<protocol::Ready> ready_;
   bool is_loading_ = false;
   bool is_spoilt_ = false;                    ///< It ends by itself: it has loaded what it must not hold.
   std::map<std::string, std::string> unfit_;  ///< Modules that such a process must not hold, and why.

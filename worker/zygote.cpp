@@ -108,7 +108,7 @@ bool Zygote::handle(const protocol::Preload& message, std::vector<Fd>&) {
     send(protocol::Unfit{find_culprit(modules_), *reason});
     return false;
   }
-  send(preloader_.account());
+  send(project_.ready().value_or(preloader_.account()));
   return true;
 }
 
