@@ -33,7 +33,8 @@ Status connect(Fd& ours, Fd& theirs) {
   return set_nonblocking(ours.get(), true);
 }
 
-/// More output than this is not held back: whoever writes so much before the first test is not declining.
+/// Output is held back for so long at most, and so much of it: most runs that might decline do not.
+constexpr std::chrono::seconds held_patience{1};
 constexpr std::size_t held_limit = 16u << 20;
 /// A process that is fresh has no reason to decline; this only bounds what should not happen.
 constexpr int most_starts = 3;
@@ -107,20 +108,22 @@ void RunPump::follow() {
 }
 
 bool RunPump::may_start_over() const {
-  return report_.done && report_.done->phase == protocol::Phase::declined && holds_back_ &&
+  return report_.done && report_.done->phase == protocol::Phase::declined && !lines_.settled() &&
          starts_ < most_starts && !run_.control.strongest();
 }
 
 void RunPump::start_over() {
   const auto reason = report_.done->nodeid;
   spdlog::info("run {}: starts over: {}", run_.id, reason);
-  emit(event::Receipt{"started a clean process: " + reason});
+  const auto* shown = holds_back_ ? "" : "; what the run printed before this does not count";
+  emit(event::Receipt{"started a clean process: " + reason + shown});
   declined_ = true;
   // The process that held the project's modules is of no use here; the resident one has ended.
   if (mode_ == protocol::RunMode::surgical) mode_ = protocol::RunMode::clean;
   run_.control.detach();
   worker_.close_mailbox(run_.id);
   report_.done.reset();
+  lines_ = {};
   held_.clear();
   held_bytes_ = 0;
 }
@@ -203,6 +206,7 @@ void RunPump::step() {
   if (polled[1].revents) read_output(err_, Stream::err);
   if (polled[2].revents) read_events();
   if (polled[4].revents) silence_.read();
+  if (!held_.empty() && Clock::now() - held_since_ > held_patience) release();
   check_client();
   check_worker();
   check_silence();
@@ -248,6 +252,7 @@ void RunPump::read_output(Fd& pipe, Stream stream) {
 
 void RunPump::take(Event event, std::size_t size) {
   if (!holds_back_) return emit(event);
+  if (held_.empty()) held_since_ = Clock::now();
   held_bytes_ += size;
   held_.push_back(std::move(event));
   if (held_bytes_ > held_limit) release();

@@ -85,6 +85,7 @@ class RunPump {
   protocol::RunMode mode_;
   std::vector<Event> held_;  ///< What a process said that may still decline.
   std::size_t held_bytes_ = 0;
+  Clock::time_point held_since_;  ///< When the first of them was said.
   bool holds_back_;
   int starts_ = 0;
   bool declined_ = false;

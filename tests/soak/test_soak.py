@@ -102,7 +102,7 @@ class Soak:
                 client.send_signal(signal.SIGINT if kind == "is_cancelled" else signal.SIGKILL)
             out, err = client.communicate(timeout=DEADLINE)
         except subprocess.TimeoutExpired:
-            status = self.project.stest("status", "--json").stdout
+            status = self.project.stest("status", "--json").text
             client.kill()
             out, err = client.communicate()
             self.tally.lose(f"{kind}: no answer within {DEADLINE:g} s\n{ahead + out!r}\n{err!r}\n{status}")
