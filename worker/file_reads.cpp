@@ -181,6 +181,16 @@ std::optional<std::string> changed() {
   return std::nullopt;
 }
 
+std::vector<std::string> files() {
+  auto& log = the_log();
+  const std::lock_guard lock(log.mutex);
+  std::vector<std::string> found;
+  for (const auto& [path, seen] : log.seen) {
+    if (seen.state.type == 0 || S_ISREG(seen.state.type)) found.push_back(path);
+  }
+  return found;
+}
+
 std::vector<std::string> folders() {
   auto& log = the_log();
   const std::lock_guard lock(log.mutex);

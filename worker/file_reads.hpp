@@ -26,6 +26,9 @@ void stop();
 /// bytes were read cannot be known. Each is one `stat`.
 std::optional<std::string> changed();
 
+/// Those of these paths that were files, or nothing, when they were looked at first.
+std::vector<std::string> files();
+
 /// The folders in which a change of one of these paths would be an event for inotify.
 std::vector<std::string> folders();
 

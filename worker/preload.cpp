@@ -114,6 +114,20 @@ std::map<std::string, std::string> Preloader::hold(const protocol::HoldProject& 
   return {};
 }
 
+protocol::Values Preloader::hold(const protocol::HoldValues& wanted) {
+  py::list values;
+  for (const auto& [key, request] : wanted.values) values.append(py::make_tuple(key, request));
+  const auto environment = python_environment(stest::apply(environment_changes(), wanted.env));
+  const py::list report = py::module_::import("sprintest._warm").attr("hold")(values, environment);
+  protocol::Values held;
+  for (const auto& item : report) {
+    held.values.push_back({item["key"].cast<std::string>(), utf8(py::str(item["reason"])),
+                           item["seconds"].cast<double>(), item["bytes"].cast<std::uint64_t>()});
+  }
+  use_huge_pages();
+  return held;
+}
+
 void Preloader::take_report(const py::dict& report) {
   account_.stest_version = stest_version();
   account_.python = report["python"].cast<std::string>();

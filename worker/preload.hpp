@@ -38,6 +38,9 @@ class Preloader {
   /// hold, and why: it has been spoilt if there are any. Throws what Python throws.
   std::map<std::string, std::string> hold(const protocol::HoldProject& wanted);
 
+  /// Loads these values, for the forks of this process. Throws what Python throws: it must not serve then.
+  protocol::Values hold(const protocol::HoldValues& wanted);
+
   /// What is warm and what it depends on.
   const protocol::Ready& account() const { return account_; }
 

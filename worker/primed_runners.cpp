@@ -45,8 +45,10 @@ bool may_prime(const protocol::RunTest& request, const std::vector<Fd>& fds) {
 
 }  // namespace
 
-void PrimedRunners::learn(const PrimedRunners& other) {
-  for (const Entry& entry : other.entries_) entries_.push_back({entry.request, entry.merged});
+void PrimedRunners::learn(const PrimedRunners& other, protocol::RunMode mode) {
+  for (const Entry& entry : other.entries_) {
+    if (entry.request.mode == mode) entries_.push_back({entry.request, entry.merged});
+  }
 }
 
 void PrimedRunners::note(const protocol::RunTest& request, const std::vector<Fd>& fds) {
@@ -95,7 +97,6 @@ std::optional<PrimedRunners::Taken> PrimedRunners::take(const protocol::RunTest&
   } else {
     end(*entry);
   }
-  report();
   return taken;
 }
 
@@ -112,15 +113,16 @@ bool PrimedRunners::accepts(Entry& entry, const protocol::RunTest& request, cons
                      [](const auto& message) { return std::holds_alternative<protocol::Started>(message); });
 }
 
-bool PrimedRunners::may_fork(const Entry& entry) {
-  return !entry.branch && entry.forks < most_forks &&
+bool PrimedRunners::may_fork(const Entry& entry) const {
+  return is_here(entry) && !entry.branch && entry.forks < most_forks &&
          (entry.refusals == 0 || entry.runs >= 1 << std::min(entry.refusals, most_doublings));
 }
 
 void PrimedRunners::fork_next() {
   const auto collects = [](const Entry& entry) { return entry.branch && !entry.waits; };
   if (!is_allowed_ || std::any_of(entries_.begin(), entries_.end(), collects)) return;
-  const auto next = std::find_if(entries_.begin(), entries_.end(), may_fork);
+  const auto next =
+      std::find_if(entries_.begin(), entries_.end(), [this](const Entry& entry) { return may_fork(entry); });
   if (next != entries_.end()) fork(*next);
 }
 
@@ -147,9 +149,8 @@ std::array<int, PrimedRunners::most> PrimedRunners::fds() const {
 }
 
 void PrimedRunners::attend() {
-  for (Entry& entry : entries_) attend(entry);
+  for (Entry& entry : entries_) is_here(entry) ? attend(entry) : end(entry);
   fork_next();
-  report();
 }
 
 void PrimedRunners::attend(Entry& entry) {
@@ -200,14 +201,11 @@ std::set<pid_t> PrimedRunners::pids() const {
   return pids;
 }
 
-void PrimedRunners::report() {
-  const auto waiting =
-      std::count_if(entries_.begin(), entries_.end(), [](const Entry& e) { return e.waits; });
-  std::pair<int, std::string> now{static_cast<int>(waiting),
-                                  entries_.empty() ? "" : entries_.front().refused};
-  if (now == reported_) return;
-  reported_ = now;
-  send_(protocol::Primed{now.first, now.second});
+protocol::Primed PrimedRunners::state() const {
+  const auto waiting = std::count_if(entries_.begin(), entries_.end(),
+                                     [this](const Entry& entry) { return entry.waits && is_here(entry); });
+  const bool is_last_here = !entries_.empty() && is_here(entries_.front());
+  return {static_cast<int>(waiting), is_last_here ? entries_.front().refused : ""};
 }
 
 }  // namespace stest

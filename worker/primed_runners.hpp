@@ -20,19 +20,21 @@ namespace stest {
 /// request to come again (see `PrimedRunner`). They are forked while no run waits, one after the other.
 class PrimedRunners {
  public:
-  using Send = std::function<void(const protocol::FromWorker&)>;
+  /// `is_elsewhere` tells whether runs in this mode are forked from another process now: so are the runners
+  /// ahead of them. `leave`, called in the child, is to `abandon` this too.
+  PrimedRunners(const Preloader& preloader, std::function<bool(protocol::RunMode)> is_elsewhere,
+                std::function<void()> leave)
+      : preloader_(preloader), is_elsewhere_(std::move(is_elsewhere)), leave_(std::move(leave)) {}
 
-  /// `send` takes what the daemon is to hear; `leave`, called in the child, is to `abandon` this too.
-  PrimedRunners(const Preloader& preloader, Send send, std::function<void()> leave)
-      : preloader_(preloader), send_(std::move(send)), leave_(std::move(leave)) {}
-
-  /// Takes over the requests that another one knows.
-  void learn(const PrimedRunners& other);
+  /// Takes over the requests in this mode that another one knows.
+  void learn(const PrimedRunners& other, protocol::RunMode mode);
   /// A request has come. It is remembered, and a runner that still collects makes way.
   void note(const protocol::RunTest& request, const std::vector<Fd>& fds);
 
   /// No run waits: forks ahead what is not there.
   void prime();
+  /// Whether no run has come since.
+  bool is_allowed() const { return is_allowed_; }
 
   /// A process whose run has begun.
   struct Taken {
@@ -46,8 +48,10 @@ class PrimedRunners {
   /// What to poll; -1 is none.
   static constexpr std::size_t most = 2;
   std::array<int, most> fds() const;
-  /// Takes in what they said, and their ends.
+  /// Takes in what they said, and their ends; ends those that are now forked elsewhere.
   void attend();
+  /// How things stand with those that are forked here.
+  protocol::Primed state() const;
   /// Ends them. They are forked anew when `prime` is called.
   void end();
   void abandon();
@@ -68,21 +72,20 @@ class PrimedRunners {
   };
 
   Entry* find(const protocol::RunTest& request, const std::vector<Fd>& fds);
-  static bool may_fork(const Entry& entry);
+  bool is_here(const Entry& entry) const { return !is_elsewhere_(entry.request.mode); }
+  bool may_fork(const Entry& entry) const;
   void fork_next();
   void fork(Entry& entry);
   void attend(Entry& entry);
   static void has_ended(Entry& entry);
   static void end(Entry& entry);
   static bool accepts(Entry& entry, const protocol::RunTest& request, const std::vector<Fd>& fds);
-  void report();
 
   const Preloader& preloader_;
-  Send send_;
+  std::function<bool(protocol::RunMode)> is_elsewhere_;
   std::function<void()> leave_;
   std::list<Entry> entries_;  ///< The last request first.
-  bool is_allowed_ = false;   ///< No run has come since `prime`.
-  std::pair<int, std::string> reported_;
+  bool is_allowed_ = false;
 };
 
 }  // namespace stest

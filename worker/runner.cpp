@@ -103,6 +103,14 @@ PYBIND11_EMBEDDED_MODULE(_stest_runner, m) {
   m.def("compiled", [](const std::vector<std::string>& patterns) {
     tell({{"event", "compiled"}, {"patterns", patterns}});
   });
+  m.def("loaded",
+        [](const py::str& name, const std::string& key, const std::string& request, const py::str& reason) {
+          tell({{"event", "loaded"},
+                {"name", utf8(name)},
+                {"key", key},
+                {"request", request},
+                {"reason", utf8(reason)}});
+        });
   m.def("settled", [] { tell({{"event", "settled"}}); });
   m.def("receipt", [](const py::str& text, const std::vector<std::string>& reloaded) {
     tell({{"event", "receipt"}, {"text", utf8(text)}, {"reloaded", reloaded}});
@@ -120,6 +128,8 @@ PYBIND11_EMBEDDED_MODULE(_stest_runner, m) {
   // Of a process that was forked ahead of its request.
   m.def("is_primed", [] { return primed_runner.has_value(); });
   m.def("watch_files", &file_reads::start);
+  m.def("watched_files", [] { return fs_decode(file_reads::files()); });
+  m.def("die_with_parent", [] { ::prctl(PR_SET_PDEATHSIG, SIGKILL); });
   m.def("cannot_prime", [](const py::str& reason) { primed_runner->refuse(utf8(reason)); });
   m.def("await_request", &await_request);
 }

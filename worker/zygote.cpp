@@ -19,18 +19,26 @@ Zygote::Zygote(LineChannel& channel, Preloader& preloader, std::vector<std::stri
     : channel_(channel),
       preloader_(preloader),
       self_(std::move(self)),
-      project_([this](const auto& message) { send(message); },
+      project_([this](const auto& message) { pass_on(message); },
                [this](LineChannel& to_parent, const protocol::HoldProject& wanted) {
                  leave_to_parent();
                  Zygote branch(to_parent, preloader_, self_);
-                 branch.primed_.learn(primed_);
+                 branch.primed_.learn(primed_, protocol::RunMode::surgical);
                  branch.serve_project(wanted);
                }),
+      values_([this](const auto& message) { pass_on(message); },
+              [this](LineChannel& to_parent, const protocol::HoldValues& wanted) {
+                leave_to_parent();
+                Zygote branch(to_parent, preloader_, self_);
+                branch.primed_.learn(primed_, protocol::RunMode::clean);
+                branch.serve_values(wanted);
+              }),
       resident_(
           preloader, [this](const auto& message) { send(message); }, [this] { leave_to_parent(); },
           [this](pid_t leader) { return leftovers_.end_run(leader, own_children()); }),
       primed_(
-          preloader, [this](const auto& message) { send(message); }, [this] { leave_to_parent(); }) {}
+          preloader, [this](protocol::RunMode mode) { return branch_for(mode).is_ready(); },
+          [this] { leave_to_parent(); }) {}
 
 int Zygote::serve() {
   sigchld_fd();
@@ -55,25 +63,42 @@ void Zygote::serve_project(const protocol::HoldProject& wanted) {
   serve_while(true);
 }
 
+void Zygote::serve_values(const protocol::HoldValues& wanted) {
+  sigchld_fd();
+  send(preloader_.hold(wanted));
+  serve_while(true);
+}
+
 void Zygote::serve_while(bool go_on) {
   while (go_on) {
     if (!channel_.has_buffered_line()) wait_for_event();
     reap();
-    project_.attend();
-    resident_.attend();
+    attend_branches();
     primed_.attend();
+    report_primed();
     pollfd readable{channel_.fd(), POLLIN, 0};
     if (channel_.has_buffered_line() || ::poll(&readable, 1, 0) > 0) go_on = handle_line();
   }
   kill_all();
 }
 
+void Zygote::attend_branches() {
+  const auto ready = [this] { return std::pair(project_.is_ready(), values_.is_ready()); };
+  const auto before = ready();
+  project_.attend();
+  values_.attend();
+  resident_.attend();
+  // Runners are forked ahead by the process from which the next run will be forked.
+  if (ready() != before && primed_.is_allowed()) prime();
+}
+
 void Zygote::wait_for_event() {
   reap();  // What ended while a message was handled: the canary and the branches take such signals too.
   // A negative descriptor is none.
   const auto [primed, also_primed] = primed_.fds();
-  pollfd fds[] = {{channel_.fd(), POLLIN, 0},  {sigchld_fd(), POLLIN, 0}, {project_.fd(), POLLIN, 0},
-                  {resident_.fd(), POLLIN, 0}, {primed, POLLIN, 0},       {also_primed, POLLIN, 0}};
+  pollfd fds[] = {{channel_.fd(), POLLIN, 0}, {sigchld_fd(), POLLIN, 0},   {project_.fd(), POLLIN, 0},
+                  {values_.fd(), POLLIN, 0},  {resident_.fd(), POLLIN, 0}, {primed, POLLIN, 0},
+                  {also_primed, POLLIN, 0}};
   ::poll(fds, std::size(fds), -1);
 }
 
@@ -94,6 +119,7 @@ bool Zygote::handle(const protocol::Preload& message, std::vector<Fd>&) {
   // What they hold was loaded beside what this process now loads itself.
   if (!message.modules.empty()) {
     project_.end();
+    values_.end();
     resident_.end();
   }
   primed_.end();
@@ -142,6 +168,11 @@ bool Zygote::handle(const protocol::HoldProject& message, std::vector<Fd>&) {
   return true;
 }
 
+bool Zygote::handle(const protocol::HoldValues& message, std::vector<Fd>&) {
+  values_.hold(message);
+  return true;
+}
+
 bool Zygote::handle(const protocol::RunTest& message, std::vector<Fd>& fds) {
   if (fds.size() != 5) {
     send(could_not_run(message.id, "its descriptors did not arrive"));
@@ -152,20 +183,32 @@ bool Zygote::handle(const protocol::RunTest& message, std::vector<Fd>& fds) {
     return true;
   }
   primed_.note(message, fds);
-  if (message.mode != protocol::RunMode::surgical || !project_.run(message, fds)) start_runner(message, fds);
+  if (!branch_for(message.mode).run(message, fds)) start_runner(message, fds);
   return true;
 }
 
-bool Zygote::handle(const protocol::Prime& message, std::vector<Fd>&) {
-  if (!project_.prime(message)) primed_.prime();
+bool Zygote::handle(const protocol::Prime&, std::vector<Fd>&) {
+  prime();
   return true;
+}
+
+void Zygote::prime() {
+  project_.prime();
+  values_.prime();
+  primed_.prime();
 }
 
 void Zygote::start_runner(const protocol::RunTest& message, std::vector<Fd>& fds) {
   auto taken = primed_.take(message, fds);
+  report_primed();
   if (!taken) return fork_runner(message, fds);
   send(protocol::Started{message.id, taken->pid});
   runs_.emplace(message.id, Run{taken->pid, std::move(taken->recorder)});
+}
+
+RunBranch& Zygote::branch_for(protocol::RunMode mode) {
+  if (mode == protocol::RunMode::surgical) return project_;
+  return values_;
 }
 
 void Zygote::fork_runner(const protocol::RunTest& message, std::vector<Fd>& fds) {
@@ -183,6 +226,7 @@ void Zygote::fork_runner(const protocol::RunTest& message, std::vector<Fd>& fds)
 void Zygote::leave_to_parent() {
   ::close(channel_.fd());
   project_.abandon();
+  values_.abandon();
   resident_.abandon();
   primed_.abandon();
 }
@@ -190,7 +234,7 @@ void Zygote::leave_to_parent() {
 bool Zygote::handle(const protocol::Signal& message, std::vector<Fd>&) {
   // To the group, as a terminal would: the tests' own children get it as well. The runner is not
   // reaped yet, so that its number cannot belong to anybody else.
-  if (project_.forward(message.id, message) || resident_.signal(message.id, message.signal)) return true;
+  if (forward(message) || resident_.signal(message.id, message.signal)) return true;
   const auto run = runs_.find(message.id);
   if (run == runs_.end()) return true;
   if (::kill(-run->second.pid, message.signal) != 0) ::kill(run->second.pid, message.signal);
@@ -198,7 +242,7 @@ bool Zygote::handle(const protocol::Signal& message, std::vector<Fd>&) {
 }
 
 bool Zygote::handle(const protocol::DumpStack& message, std::vector<Fd>&) {
-  if (project_.forward(message.id, message) || resident_.request_stack(message.id)) return true;
+  if (forward(message) || resident_.request_stack(message.id)) return true;
   if (const auto run = runs_.find(message.id); run != runs_.end()) request_stack(run->second.pid);
   return true;
 }
@@ -236,7 +280,7 @@ void Zygote::reap() {
 
 std::set<pid_t> Zygote::own_children() const {
   auto own = primed_.pids();
-  own.insert({project_.pid(), resident_.pid()});
+  own.insert({project_.pid(), values_.pid(), resident_.pid()});
   for (const auto& [id, run] : runs_) own.insert(run.pid);
   return own;
 }
@@ -249,8 +293,25 @@ void Zygote::kill_all() {
   }
   runs_.clear();
   project_.end();
+  values_.end();
   resident_.end();
   primed_.end();
+}
+
+void Zygote::pass_on(const protocol::FromWorker& message) {
+  report_primed();
+  if (!std::holds_alternative<protocol::Primed>(message)) send(message);
+}
+
+void Zygote::report_primed() {
+  auto now = primed_.state();
+  for (const RunBranch* branch : std::initializer_list<const RunBranch*>{&project_, &values_}) {
+    now.waiting += branch->primed().waiting;
+    if (now.refused.empty()) now.refused = branch->primed().refused;
+  }
+  if (now == reported_) return;
+  reported_ = now;
+  send(now);
 }
 
 void Zygote::send(const protocol::FromWorker& message) {

@@ -10,6 +10,7 @@
 #include "project_branch.hpp"
 #include "resident_branch.hpp"
 #include "stest/protocol.hpp"
+#include "value_branch.hpp"
 
 namespace stest {
 
@@ -31,11 +32,13 @@ class Zygote {
   };
 
   void serve_while(bool go_on);
+  void attend_branches();
   void wait_for_event();
   /// Whether to go on.
   bool handle_line();
   bool handle(const protocol::Preload& message, std::vector<Fd>& fds);
   bool handle(const protocol::HoldProject& message, std::vector<Fd>& fds);
+  bool handle(const protocol::HoldValues& message, std::vector<Fd>& fds);
   bool handle(const protocol::RunTest& message, std::vector<Fd>& fds);
   bool handle(const protocol::Prime& message, std::vector<Fd>& fds);
   bool handle(const protocol::Signal& message, std::vector<Fd>& fds);
@@ -43,10 +46,19 @@ class Zygote {
   bool handle(const protocol::Ping& message, std::vector<Fd>& fds);
   bool handle(const protocol::Shutdown& message, std::vector<Fd>& fds);
 
+  /// What runs in this mode are forked from, where it is ready.
+  RunBranch& branch_for(protocol::RunMode mode);
+  /// Whether the run is in a branch, which then has the message.
+  bool forward(const auto& message) {
+    return project_.forward(message.id, message) || values_.forward(message.id, message);
+  }
+  void prime();
   void start_runner(const protocol::RunTest& message, std::vector<Fd>& fds);
   void fork_runner(const protocol::RunTest& message, std::vector<Fd>& fds);
   /// In a branch of this process: to hold the project's modules.
   void serve_project(const protocol::HoldProject& wanted);
+  /// In a branch of this process: to hold values.
+  void serve_values(const protocol::HoldValues& wanted);
   /// In a child of this process: nothing here is its own.
   void leave_to_parent();
   void reap();
@@ -54,6 +66,9 @@ class Zygote {
   std::set<pid_t> own_children() const;
   void kill_all();
   void send(const protocol::FromWorker& message);
+  /// What a branch says, the daemon hears; but runners forked ahead are counted together.
+  void pass_on(const protocol::FromWorker& message);
+  void report_primed();
   /// Which of `modules` makes forks of a process unhealthy.
   std::string find_culprit(const std::vector<std::string>& modules);
 
@@ -65,8 +80,10 @@ class Zygote {
   bool is_shut_down_ = false;
   Leftovers leftovers_;
   ProjectBranch project_;
+  ValueBranch values_;
   ResidentBranch resident_;
   PrimedRunners primed_;
+  protocol::Primed reported_;
 };
 
 }  // namespace stest

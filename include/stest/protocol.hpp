@@ -15,7 +15,7 @@
 /// `docs/protocol.md` is the written form; `protocol_version` changes with it.
 namespace stest::protocol {
 
-inline constexpr int version = 4;
+inline constexpr int version = 5;
 
 // ---- daemon → worker ----
 
@@ -33,6 +33,17 @@ struct HoldProject {
   std::vector<std::string> modules;
   std::vector<std::string> path;
   std::string cwd;
+  Environment env;
+};
+
+/// Have a process hold these values for the runs to come in `RunMode::clean`; `Values` tells what has become
+/// of it. It takes the place of the one before, and no run waits for it.
+struct HoldValues {
+  struct Value {
+    std::string key;
+    std::string request;  ///< How to make it: the worker's own words, as a run has sent them.
+  };
+  std::vector<Value> values;
   Environment env;
 };
 
@@ -79,7 +90,8 @@ struct Ping {
 /// End: no further message follows. The worker kills what runs and exits with 0.
 struct Shutdown {};
 
-using ToWorker = std::variant<Preload, HoldProject, RunTest, Prime, Signal, DumpStack, Ping, Shutdown>;
+using ToWorker =
+    std::variant<Preload, HoldProject, HoldValues, RunTest, Prime, Signal, DumpStack, Ping, Shutdown>;
 
 // ---- worker → daemon ----
 
@@ -186,9 +198,22 @@ struct Unfit {
 struct Primed {
   int waiting = 0;      ///< So many have collected their tests, and wait for their request.
   std::string refused;  ///< Why the last one could not be forked ahead; empty if it could.
+
+  friend bool operator==(const Primed& a, const Primed& b) = default;
 };
 
-using FromWorker = std::variant<Ready, Importing, Started, Done, Pong, Unfit, Primed>;
+/// What a process holds since `HoldValues`, or why not.
+struct Values {
+  struct Value {
+    std::string key;
+    std::string reason;  ///< Why it is not held; else empty.
+    double seconds = 0;
+    std::uint64_t bytes = 0;  ///< By which the process has grown.
+  };
+  std::vector<Value> values;
+};
+
+using FromWorker = std::variant<Ready, Importing, Started, Done, Pong, Unfit, Primed, Values>;
 
 nlohmann::json to_json(const ToWorker& message);
 nlohmann::json to_json(const FromWorker& message);

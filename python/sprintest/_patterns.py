@@ -45,6 +45,11 @@ def compile_ahead(patterns: Iterable[str]) -> None:
             with contextlib.suppress(Exception):
                 pattern, flags = ast.literal_eval(text)
                 _room -= sys.getsizeof(re.compile(pattern, flags)) + sys.getsizeof(pattern)
+    settle()
+
+
+def settle() -> None:
+    """Take what ``re`` remembers now for no run's doing."""
     _known.update(_re._cache)
 
 

@@ -12,6 +12,7 @@ an import does besides filling ``sys.modules`` is watched here:
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import gc
 import importlib
@@ -21,7 +22,7 @@ import tempfile
 import threading
 import time
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, ClassVar
 
 from sprintest import _modules, _target
@@ -275,6 +276,29 @@ class Preloader:
             "files": list(Preloader.files.values()),
             "target": dataclasses.asdict(Preloader.target) if Preloader.target else None,
         }
+
+
+@contextlib.contextmanager
+def torch_threads_of_runs() -> Iterator[None]:
+    """Let modules see as many threads as torch has in a run; here it keeps to one (see ``Preloader``)."""
+    torch: Any = sys.modules.get("torch")
+    threads = Preloader.torch_threads
+    if torch is None or threads is None:
+        yield
+        return
+    ask = torch.get_num_threads
+    is_over = False
+
+    def get_num_threads() -> int:  # Modules may hold on to it: `from torch import get_num_threads`.
+        number: int = ask()
+        return threads if number == 1 and not is_over else number
+
+    torch.get_num_threads = get_num_threads
+    try:
+        yield
+    finally:
+        is_over = True
+        torch.get_num_threads = ask
 
 
 def set_project(root: str, target: str, target_path: str, ignore: Sequence[str]) -> None:

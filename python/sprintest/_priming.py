@@ -156,7 +156,7 @@ class Priming:
         plugin = ""
         while asking is not None:
             file = asking.f_code.co_filename
-            if file.startswith((*_IMPORTING, _LOGGING, _OURS)):
+            if file.startswith((*_IMPORTING, _LOGGING)) or (file.startswith(_OURS) and not plugin):
                 return
             if file.startswith(_PYTEST):
                 break

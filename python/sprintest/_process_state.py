@@ -74,9 +74,12 @@ def _numpy_seed() -> bytes:
 
 
 def _torch_marks() -> tuple[object, ...]:
+    import ctypes  # torch has loaded it.
+
     torch: Any = sys.modules["torch"]
     modes = (torch.get_default_dtype(), torch.is_grad_enabled(), torch.get_num_threads())
-    return (torch.initial_seed(), *modes)
+    numbers = torch.default_generator.get_state()
+    return (torch.initial_seed(), ctypes.string_at(numbers.data_ptr(), numbers.numel()), *modes)
 
 
 _MARKED: dict[str, Callable[[], object]] = {"numpy.random": _numpy_seed, "torch": _torch_marks}
@@ -138,6 +141,9 @@ class _Loggers:
         """Take those that were made since, as they are now, for what modules have set when imported."""
         for logger in self._all():
             self._settings.setdefault(logger, self._get(logger))
+
+    def are_current(self) -> bool:
+        return all(self._get(one) == self._settings.get(one, self._UNUSED) for one in self._all())
 
     def restore(self) -> None:
         for logger in self._all():
@@ -251,6 +257,21 @@ def _numpy_state() -> Iterator[tuple[Getter, Setter]]:
     yield numpy.get_printoptions, lambda old: numpy.set_printoptions(**old)
 
 
+def _is_same(value: Any, old: Any) -> bool:
+    return bool(value == old) or repr(value) == repr(old)  # decimal's contexts cannot be compared
+
+
+def library_modes() -> str:
+    """The modes of torch and numpy that what is made by them may depend on."""
+    torch: Any = sys.modules.get("torch")
+    modes = [] if torch is None else [get() for get, _ in _torch_state() if get is not torch.get_num_threads]
+    if torch is not None:
+        modes.append(torch.is_inference_mode_enabled())
+    if "numpy" in sys.modules:
+        modes += [get() for get, _ in _numpy_state()]
+    return repr(modes)
+
+
 class ProcessState:
     """The state at the moment of construction; ``restore`` brings it back.
 
@@ -267,6 +288,10 @@ class ProcessState:
             parts.append(_numpy_state())
         self._loggers = _Loggers()
         self._values = [(get, get(), put) for part in parts for get, put in part]
+
+    def is_current(self) -> bool:
+        """Whether nothing of it has changed."""
+        return self._loggers.are_current() and all(_is_same(get(), value) for get, value, _ in self._values)
 
     def learn_imported(self) -> None:
         """To be called when a run has imported its modules, and no test has run yet."""

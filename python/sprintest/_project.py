@@ -11,10 +11,9 @@ import importlib
 import linecache
 import os
 import sys
-from collections.abc import Iterator
 from typing import Any
 
-from sprintest import _bytecode, _modules, _preload, _process_state, _watch
+from sprintest import _bytecode, _modules, _preload, _process_state, _warm, _watch
 from sprintest._process_state import ProcessState
 from sprintest._stash import Stash
 
@@ -43,8 +42,9 @@ def hold(names: list[str], path: list[str], cwd: str, environment: dict[bytes, b
     with contextlib.suppress(OSError):  # A folder that is gone is the runs' to complain of.
         os.chdir(cwd)
     _process_state.set_environment(environment)
-    with _preload.Preloader() as preloader, _torch_threads_of_runs():
+    with _preload.Preloader() as preloader, _preload.torch_threads_of_runs():
         _watch.install(stash)
+        _warm.install(stash, takes=False)
         for name in names:
             with contextlib.suppress(BaseException):  # A run that imports it will see why it fails.
                 importlib.import_module(name)
@@ -61,26 +61,3 @@ def hold(names: list[str], path: list[str], cwd: str, environment: dict[bytes, b
     linecache.clearcache()
     _preload.freeze()
     return {}
-
-
-@contextlib.contextmanager
-def _torch_threads_of_runs() -> Iterator[None]:
-    """Let modules see as many threads as torch has in a run; here it keeps to one (see ``Preloader``)."""
-    torch: Any = sys.modules.get("torch")
-    threads = _preload.Preloader.torch_threads
-    if torch is None or threads is None:
-        yield
-        return
-    ask = torch.get_num_threads
-    is_over = False
-
-    def get_num_threads() -> int:  # Modules may hold on to it: `from torch import get_num_threads`.
-        number: int = ask()
-        return threads if number == 1 and not is_over else number
-
-    torch.get_num_threads = get_num_threads
-    try:
-        yield
-    finally:
-        is_over = True
-        torch.get_num_threads = ask

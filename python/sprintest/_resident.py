@@ -19,7 +19,7 @@ from typing import Any, Callable
 
 import _stest_runner as runner  # type: ignore[import-not-found]  # built into stest-worker
 
-from sprintest import _fingerprint, _modules, _preload, _runner, _watch
+from sprintest import _fingerprint, _modules, _preload, _runner, _warm, _watch
 from sprintest._process_state import ProcessState
 from sprintest._stash import Stash
 
@@ -92,6 +92,8 @@ class Resident:
         self._descriptors = len(os.listdir("/proc/self/fd"))
         self._packages: dict[str, _fingerprint.State | None] = {}
         _watch.install(self._stash)
+        # Tests may change a value, and there is no copy of it here: each run loads its own.
+        self._forget_values = _warm.install(self._stash, takes=False)
 
     def _refusal(self) -> str:
         """Why this process cannot give a right answer in the environment that is set; empty if it can."""
@@ -111,6 +113,7 @@ class Resident:
         main = sys.modules["__main__"]
         variables = dict(vars(main))
         _watch.names.clear()
+        self._forget_values()
         random.seed()
         _renew_stdin()
         run = _runner.Run(args, self._stash)

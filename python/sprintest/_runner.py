@@ -17,7 +17,7 @@ from typing import Any
 import _pytest.config
 import _stest_runner as runner  # type: ignore[import-not-found]  # built into stest-worker
 
-from sprintest import _bytecode, _learn, _modules, _patterns, _preload, _project, _watch
+from sprintest import _bytecode, _learn, _modules, _patterns, _preload, _project, _warm, _watch
 from sprintest._plugin import Reporter
 from sprintest._priming import Priming, restart_clocks
 from sprintest._shadows import Shadows
@@ -164,6 +164,7 @@ def main(args: list[str], surgical: bool) -> int:
         assert _preload.Preloader.code is not None
         stash = Stash(_preload.Preloader.code)
         _watch.install(stash)
+    _warm.install(stash, takes=not surgical)
     run = Run(args, stash)
     if runner.is_primed():
         _prime(run.reporter)

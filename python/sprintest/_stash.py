@@ -183,6 +183,11 @@ class Stash:
         stack = self._stack()
         return stack[-1] if stack else None
 
+    def make_fleeting(self, name: str, reason: str) -> None:
+        """No other run may use the module ``name``."""
+        if (record := self._now.get(name)) is not None:
+            record.fleeting = reason
+
     def is_loading(self) -> bool:
         return bool(self._stack())
 

@@ -210,7 +210,7 @@ def _follow_files(stash: Any) -> None:
         if (event != "open" and event not in DEEDS) or busy:
             return
         record = stash.loading()
-        if record is None or _is_exempt(sys._getframe(1).f_code.co_filename):
+        if record is None or is_exempt(sys._getframe(1).f_code.co_filename):
             return
         busy = True
         try:
@@ -239,6 +239,6 @@ _EXEMPT = (
 )
 
 
-def _is_exempt(file: str) -> bool:
+def is_exempt(file: str) -> bool:
     """Whether what this code does is part of importing, not of a module's execution."""
     return file.startswith(_EXEMPT)

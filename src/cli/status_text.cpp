@@ -127,6 +127,21 @@ std::string primed_line(const json& worker) {
               waiting + (waiting == "1" ? " runner waits" : " runners wait") + ", with the tests collected");
 }
 
+std::string value_lines(const json& worker) {
+  std::string lines;
+  for (const auto& value : field(worker, "values")) {
+    const auto& cost = field(value, "seconds");
+    const auto& bytes = field(value, "bytes");
+    auto what = text(value, "state");
+    if (what == "left_out") what = text(value, "reason");
+    if (what == "held" && cost.is_number() && bytes.is_number_unsigned()) {
+      what = seconds(cost.get<double>()) + ", " + std::to_string(bytes.get<std::uint64_t>() >> 20) + " MiB";
+    }
+    lines += line(lines.empty() ? "values" : "", text(value, "name") + ": " + what);
+  }
+  return lines;
+}
+
 std::string run_line(const json& run, double now) {
   const bool is_running = field(run, "started_at").is_number();
   auto what = text(run, "state") + " for " + since(run, is_running ? "started_at" : "since", now);
@@ -172,8 +187,8 @@ std::string status_text(const json& status, double now) {
   const auto& worker = field(status, "worker");
   return headline(status, now) + line("root", text(status, "root")) + line("python", text(status, "python")) +
          worker_line(worker) + target_line(field(worker, "target")) + preloaded_line(worker) +
-         left_out_lines(worker) + primed_line(worker) + run_lines(status, now) + left_lines(status) +
-         last_result_line(field(status, "last_result"), now);
+         left_out_lines(worker) + value_lines(worker) + primed_line(worker) + run_lines(status, now) +
+         left_lines(status) + last_result_line(field(status, "last_result"), now);
 }
 
 }  // namespace stest

@@ -79,6 +79,13 @@ json message_json(const HoldProject& message) {
           {"cwd", bytes_to_json(message.cwd)},
           {"env", environment_to_json(message.env)}};
 }
+json message_json(const HoldValues& message) {
+  auto values = json::array();
+  for (const auto& value : message.values) {
+    values.push_back({{"key", value.key}, {"request", bytes_to_json(value.request)}});
+  }
+  return {{"type", "hold_values"}, {"values", std::move(values)}, {"env", environment_to_json(message.env)}};
+}
 json message_json(const RunTest& message) {
   return {{"type", "run_test"},
           {"id", message.id},
@@ -149,6 +156,17 @@ json message_json(const Primed& message) {
   return {{"type", "primed"}, {"waiting", message.waiting}, {"refused", bytes_to_json(message.refused)}};
 }
 
+json message_json(const Values& message) {
+  auto values = json::array();
+  for (const auto& value : message.values) {
+    values.push_back({{"key", value.key},
+                      {"reason", bytes_to_json(value.reason)},
+                      {"seconds", value.seconds},
+                      {"bytes", value.bytes}});
+  }
+  return {{"type", "values"}, {"values", std::move(values)}};
+}
+
 void read(FieldReader& fields, Preload& out) {
   fields.read("modules", out.modules);
   fields.read("path", out.path);
@@ -158,6 +176,14 @@ void read(FieldReader& fields, HoldProject& out) {
   fields.read("modules", out.modules);
   fields.read("path", out.path);
   fields.read("cwd", out.cwd);
+  fields.read("env", out.env);
+}
+void read(FieldReader& fields, HoldValues& out) {
+  fields.read_objects("values", [&](FieldReader& item) {
+    HoldValues::Value& value = out.values.emplace_back();
+    item.read("key", value.key);
+    item.read("request", value.request);
+  });
   fields.read("env", out.env);
 }
 void read(FieldReader& fields, RunTest& out) {
@@ -248,6 +274,16 @@ void read(FieldReader& fields, Primed& out) {
   fields.read("refused", out.refused);
 }
 
+void read(FieldReader& fields, Values& out) {
+  fields.read_objects("values", [&](FieldReader& item) {
+    Values::Value& value = out.values.emplace_back();
+    item.read("key", value.key);
+    item.read("reason", value.reason);
+    item.read("seconds", value.seconds);
+    item.read("bytes", value.bytes);
+  });
+}
+
 template <class Message, class Kind>
 Result<Message> parse(FieldReader& fields) {
   Kind message;
@@ -262,9 +298,10 @@ struct Parser {
   Result<Message> (*parse)(FieldReader&);
 };
 
-constexpr std::array<Parser<ToWorker>, 8> kToWorker{{
+constexpr std::array<Parser<ToWorker>, 9> kToWorker{{
     {"preload", parse<ToWorker, Preload>},
     {"hold_project", parse<ToWorker, HoldProject>},
+    {"hold_values", parse<ToWorker, HoldValues>},
     {"run_test", parse<ToWorker, RunTest>},
     {"prime", parse<ToWorker, Prime>},
     {"signal", parse<ToWorker, Signal>},
@@ -273,7 +310,7 @@ constexpr std::array<Parser<ToWorker>, 8> kToWorker{{
     {"shutdown", parse<ToWorker, Shutdown>},
 }};
 
-constexpr std::array<Parser<FromWorker>, 7> kFromWorker{{
+constexpr std::array<Parser<FromWorker>, 8> kFromWorker{{
     {"ready", parse<FromWorker, Ready>},
     {"importing", parse<FromWorker, Importing>},
     {"started", parse<FromWorker, Started>},
@@ -281,6 +318,7 @@ constexpr std::array<Parser<FromWorker>, 7> kFromWorker{{
     {"pong", parse<FromWorker, Pong>},
     {"unfit", parse<FromWorker, Unfit>},
     {"primed", parse<FromWorker, Primed>},
+    {"values", parse<FromWorker, Values>},
 }};
 
 template <class Message, std::size_t Count>

@@ -47,6 +47,9 @@ bool EventLines::take_news(const nlohmann::json& json) {
     lessons_.project = json.at("project").get<std::vector<std::string>>();
   } else if (kind == "compiled") {
     lessons_.patterns = json.at("patterns").get<std::vector<std::string>>();
+  } else if (kind == "loaded") {
+    lessons_.values.push_back({json.at("name").get<std::string>(), json.at("key").get<std::string>(),
+                               json.at("request").get<std::string>(), json.at("reason").get<std::string>()});
   } else {
     return false;
   }

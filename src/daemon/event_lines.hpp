@@ -14,7 +14,15 @@ struct Lessons {
   std::vector<std::string> patterns;  ///< Regular expressions that it compiled itself, in order.
   std::vector<std::string> path;      ///< `sys.path` at its end.
   std::vector<std::string> project;   ///< Project modules that a process could hold for later runs.
-  bool reloaded = false;              ///< Some that a process held are no longer right.
+  /// A value that it loaded, or could have; `request` makes it, `reason` is why it cannot be held.
+  struct Value {
+    std::string name;
+    std::string key;
+    std::string request;
+    std::string reason;
+  };
+  std::vector<Value> values;
+  bool reloaded = false;  ///< Some that a process held are no longer right.
 };
 
 /// Reads what the runner's pytest plugin writes on the event pipe: JSON Lines, in pieces of any size.

@@ -121,6 +121,7 @@ nlohmann::json WorkerInstance::describe(const std::vector<protocol::Ready::LeftO
           {"preloaded", std::move(preloaded)},
           {"left_out", std::move(left_out)},
           {"project", ready.project},
+          {"values", values.describe()},
           {"primed", {{"waiting", primed.waiting}, {"refused", bytes_to_json(primed.refused)}}},
           {"target", describe_target(ready.target)}};
 }
@@ -143,28 +144,32 @@ void WorkerInstance::learn_project(const RunRequest& request, const Lessons& les
   project = std::move(wanted);
 }
 
-protocol::ToWorker WorkerInstance::next_task(protocol::Preload preload) {
+std::vector<protocol::ToWorker> WorkerInstance::next_tasks(protocol::Preload preload) {
   state = State::warming;
   ++signs;
   holds_project = false;
   if (!preload.modules.empty()) {
     oom.emplace(process->pid());
     spdlog::info("worker {} imports {} modules", process->pid(), preload.modules.size());
-    project_is_due = project.has_value();  // It ends the process that held them.
+    project_is_due = project.has_value();  // It ends the processes that held them.
+    values.lost();
     import_clock.start();
-    return preload;
+    return {std::move(preload)};
   }
   if (!preload.patterns.empty()) {
     spdlog::info("worker {} compiles {} patterns", process->pid(), preload.patterns.size());
-    return preload;
+    return {std::move(preload)};
   }
   if (std::exchange(project_is_due, false)) {
     holds_project = true;
     spdlog::info("worker {} has a process hold {} project modules", process->pid(), project->modules.size());
-    return *project;
+    return {*project};
   }
   state = State::ready;
-  return protocol::Prime{};
+  std::vector<protocol::ToWorker> tasks;
+  if (auto wanted = claims > 0 ? std::nullopt : values.next()) tasks.emplace_back(std::move(*wanted));
+  tasks.emplace_back(protocol::Prime{});
+  return tasks;
 }
 
 std::vector<std::string> WorkerInstance::news() {

@@ -13,6 +13,7 @@
 
 #include "daemon/event_lines.hpp"
 #include "daemon/oom_watch.hpp"
+#include "daemon/warm_values.hpp"
 #include "daemon/worker_key.hpp"
 #include "daemon/worker_process.hpp"
 
@@ -77,6 +78,8 @@ struct WorkerInstance {
   std::optional<protocol::HoldProject> project;
   bool project_is_due = false;  ///< There is none such process, or it holds something else.
 
+  WarmValues values;
+
   std::unique_ptr<WorkerProcess> process;
 
   /// Notes the end, and returns the module that the next worker must not preload, if it is to blame.
@@ -92,8 +95,9 @@ struct WorkerInstance {
   void learn_project(const RunRequest& request, const Lessons& lessons);
 
   /// What to send to the worker, which waits: `preload` if there is anything in it, else the project's
-  /// modules if they are due, else that it may fork runners ahead. Sets the state that follows.
-  protocol::ToWorker next_task(protocol::Preload preload);
+  /// modules if they are due; else the values that are due, for which no run waits, and that it may fork
+  /// runners ahead. Sets the state that follows.
+  std::vector<protocol::ToWorker> next_tasks(protocol::Preload preload);
 
   /// What a person should know of it, in words: each ignored module whose file has changed since it was
   /// loaded, once per change; once that the configured target does not exist.

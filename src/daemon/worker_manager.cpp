@@ -251,6 +251,7 @@ void WorkerManager::learn(const WorkerLease& lease, const Run& run, const Lesson
   if (instance.key.learns("patterns")) log_failure(store_.learn_patterns(lessons.patterns, site_dirs));
   const bool holds = may_hold_project_ && mode_of(run.config) == protocol::RunMode::surgical;
   if (holds) instance.learn_project(run.request, lessons);
+  instance.values.learn(lessons.values, run.request.env);
 }
 
 void WorkerManager::preload_learned() {
@@ -268,9 +269,9 @@ void WorkerManager::preload_learned() {
     std::copy_if(store_.patterns().begin(), store_.patterns().end(), std::back_inserter(preload.patterns),
                  [&](const auto& pattern) { return instance->asked_patterns.insert(pattern).second; });
   }
-  const auto task = instance->next_task(std::move(preload));
+  const auto tasks = instance->next_tasks(std::move(preload));
   lock.unlock();
-  (void)instance->process->send(task);  // Its end is heard of elsewhere.
+  for (const auto& task : tasks) (void)instance->process->send(task);  // Its end is heard of elsewhere.
   on_change_();
 }
 
@@ -311,6 +312,8 @@ void WorkerManager::on_message(WorkerInstance& instance, const protocol::FromWor
     instance.unfit = *unfit;
   } else if (const auto* primed = std::get_if<protocol::Primed>(&message)) {
     instance.primed = *primed;
+  } else if (const auto* values = std::get_if<protocol::Values>(&message)) {
+    instance.values.report(*values);
   }
   lock.unlock();
   changed_.notify_all();
@@ -339,9 +342,9 @@ void WorkerManager::on_ready(WorkerInstance& instance, const protocol::Ready& re
     log_failure(
         store_.remember_start(instance.asked.size(), instance.import_clock.so_far(), ready.site_dirs));
   }
-  const auto task = instance.next_task(std::move(preload));
+  const auto tasks = instance.next_tasks(std::move(preload));
   lock.unlock();
-  (void)instance.process->send(task);
+  for (const auto& task : tasks) (void)instance.process->send(task);
   changed();
 }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree
 
 import pytest
@@ -26,6 +27,40 @@ def example(project: Project) -> Project:
     )
     project.env["HF_HUB_OFFLINE"] = "1"
     return project
+
+
+@pytest.mark.torch
+def test_model_that_stays_warm(example: Project) -> None:
+    project = example
+    for name in ("plain", "first", "warm"):
+        program = project.plain if name == "plain" else project.stest
+        program("-q", f"--junitxml={name}.xml", "test_ai_model_warm.py").expect(0)
+        if name == "first":
+            worker = wait_for_values(project)
+            assert [(value["state"], value["reason"]) for value in worker["values"]] == [("held", "")]
+    plain = outcomes(project.root / "plain.xml")
+    assert len(plain) >= 3
+    assert outcomes(project.root / "first.xml") == plain
+    assert outcomes(project.root / "warm.xml") == plain
+    assert project.status()["worker"]["values"][0]["state"] == "held"
+    # Read by Rust; it is found all the same.
+    tokenizer = project.root / "tiny-distilbert" / "tokenizer.json"
+    tokenizer.write_text(tokenizer.read_text() + "\n")
+    told = project.stest("-q", "test_ai_model_warm.py").expect(0).errors
+    assert f"loaded anew: {tokenizer} changed" in told
+
+
+def wait_for_values(project: Project) -> dict[str, Any]:
+    """The worker, once it holds the values that runs have told of, or has given them up."""
+
+    def settled() -> dict[str, Any] | None:
+        worker: dict[str, Any] = project.status()["worker"]
+        values = worker["values"]
+        return worker if values and all(one["state"] in ("held", "left_out") for one in values) else None
+
+    worker = wait_for(settled, "the values")
+    assert worker is not None
+    return worker
 
 
 @pytest.mark.torch

@@ -8,18 +8,21 @@ namespace stest {
 namespace {
 
 TEST(StatusTextTest, ShowsEverythingThatAPersonAsksFor) {
-  const auto status = nlohmann::json::parse(R"({
+  const auto status = nlohmann::json::parse(R"json({
     "version": "0.1.0", "build": "b", "pid": 11, "root": "/project", "python": "/venv/bin/python",
     "endpoint": {"socket": "/s"}, "state": "running", "started_at": 1000,
     "worker": {"pid": 12, "state": "ready", "python": "3.11.7", "executable": "/venv/bin/python",
       "preloaded": [{"module": "torch", "seconds": 1.234}, {"module": "numpy", "seconds": 0.1}],
       "left_out": [{"module": "grpc", "reason": "starts threads"}],
+      "values": [{"name": "m.f()", "state": "held", "seconds": 0.5, "bytes": 3145728, "reason": ""},
+                 {"name": "m.g()", "state": "loading", "seconds": 0, "bytes": 0, "reason": ""},
+                 {"name": "m.h()", "state": "left_out", "seconds": 0, "bytes": 0, "reason": "it uses eval"}],
       "target": {"name": "tinyai", "path": "/project/tinyai", "how": "root"}},
     "runs": [{"id": 3, "state": "running", "args": ["-x", "t.py"], "nodeid": "t.py::test_a", "since": 1180,
               "position": 0, "started_at": 1190, "test_started_at": 1197},
              {"id": 4, "state": "queued", "args": [], "nodeid": "", "since": 1199,
               "position": 1, "started_at": null, "test_started_at": null}],
-    "last_result": {"id": 2, "exit_code": 1, "outcome": "failed", "duration_s": 0.5, "finished_at": 1080}})");
+    "last_result": {"id": 2, "exit_code": 1, "outcome": "failed", "duration_s": 0.5, "finished_at": 1080}})json");
   EXPECT_EQ(status_text(status, 1200),
             "stest 0.1.0: running, pid 11, up 3 min\n"
             "  root       /project\n"
@@ -28,6 +31,9 @@ TEST(StatusTextTest, ShowsEverythingThatAPersonAsksFor) {
             "  target     tinyai, /project/tinyai (root)\n"
             "  preloaded  torch 1.23 s, numpy 0.10 s\n"
             "  left out   grpc: starts threads\n"
+            "  values     m.f(): 0.50 s, 3 MiB\n"
+            "             m.g(): loading\n"
+            "             m.h(): it uses eval\n"
             "  run 3      running for 10 s (stest -x t.py): t.py::test_a for 3 s\n"
             "  run 4      queued for 1 s, position 1 (stest)\n"
             "  last run   failed, exit code 1, 0.50 s, 2 min ago\n");

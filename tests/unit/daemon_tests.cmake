@@ -26,6 +26,7 @@ add_executable(stest_daemon_tests
   daemon_silence_watch_test.cpp
   daemon_status_board_test.cpp
   daemon_stuck_watch_test.cpp
+  daemon_warm_values_test.cpp
   daemon_worker_key_test.cpp
   daemon_worker_manager_test.cpp
   daemon_worker_process_test.cpp)

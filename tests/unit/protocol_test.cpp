@@ -62,6 +62,29 @@ TEST(ToWorkerJson, RunTestKeepsEverything) {
   EXPECT_EQ(read.prime, sent.prime);
 }
 
+TEST(ToWorkerJson, HoldValuesKeepsEverything) {
+  const HoldValues sent{{{"a1", "8004"}, {"b2", ""}}, {{"PATH", "/bin"}, {"\xfe", "raw name"}}};
+  const Result<ToWorker> message = to_worker_from_json(through_the_wire(to_json(ToWorker(sent))));
+  ASSERT_TRUE(message) << message.error().message;
+  const HoldValues& read = std::get<HoldValues>(*message);
+  ASSERT_EQ(read.values.size(), 2u);
+  EXPECT_EQ(read.values[0].key, "a1");
+  EXPECT_EQ(read.values[0].request, "8004");
+  EXPECT_EQ(read.env, sent.env);
+}
+
+TEST(FromWorkerJson, ValuesKeepsEverything) {
+  const Values sent{{{"a1", "", 0.5, 1ull << 33}, {"b2", "it draws \xff", 0, 0}}};
+  const Result<FromWorker> message = from_worker_from_json(through_the_wire(to_json(FromWorker(sent))));
+  ASSERT_TRUE(message) << message.error().message;
+  const Values& read = std::get<Values>(*message);
+  ASSERT_EQ(read.values.size(), 2u);
+  EXPECT_EQ(read.values[0].seconds, 0.5);
+  EXPECT_EQ(read.values[0].bytes, 1ull << 33);
+  EXPECT_EQ(read.values[1].key, "b2");
+  EXPECT_EQ(read.values[1].reason, "it draws \xff");
+}
+
 TEST(ToWorkerJson, HoldProjectKeepsEverything) {
   const HoldProject sent = hold_project();
   const Result<ToWorker> message = to_worker_from_json(through_the_wire(to_json(ToWorker(sent))));

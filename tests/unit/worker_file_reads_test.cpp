@@ -131,6 +131,14 @@ TEST_F(FileReadsTest, RelativeNamesAreTakenFromTheirFolder) {
   EXPECT_TRUE(is_changed("old.txt"));
 }
 
+TEST_F(FileReadsTest, FilesAreThoseThatAreThereAndThoseThatAreNot) {
+  fs::create_directory(path("sub"));
+  for (const char* name : {"sub", "sub/none", "old.txt"}) ::access(path(name).c_str(), F_OK);
+  file_reads::stop();
+  EXPECT_EQ(file_reads::files(),
+            (std::vector<std::string>{path("old.txt").string(), path("sub/none").string()}));
+}
+
 TEST_F(FileReadsTest, FoldersToWatchAreThoseOfFilesAndTheListedOnes) {
   fs::create_directory(path("sub"));
   EXPECT_NE(::access(path("sub/none").c_str(), F_OK), 0);

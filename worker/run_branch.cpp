@@ -1,0 +1,77 @@
+#include "run_branch.hpp"
+
+#include <utility>
+
+#include "runner.hpp"
+
+namespace stest {
+
+bool RunBranch::fork(const std::function<void(LineChannel&)>& serve) {
+  auto branch = Branch::fork(serve);
+  is_loading_ = branch.has_value();
+  if (branch) branch_.emplace(std::move(*branch));
+  return is_loading_;
+}
+
+bool RunBranch::run(const protocol::RunTest& request, const std::vector<Fd>& fds) {
+  if (!is_ready()) return false;
+  std::vector<int> numbers;
+  for (const Fd& fd : fds) numbers.push_back(fd.get());
+  runs_.insert(request.id);
+  branch_->send(request, numbers);
+  return true;
+}
+
+bool RunBranch::forward(std::uint64_t id, const protocol::ToWorker& message) {
+  if (!runs_.contains(id)) return false;
+  branch_->send(message);
+  return true;
+}
+
+void RunBranch::prime() {
+  if (is_ready()) branch_->send(protocol::Prime{});
+}
+
+void RunBranch::attend() {
+  if (!branch_) return;
+  const bool ended = branch_->has_ended();  // Before reading, so that nothing is said after it.
+  for (const auto& message : branch_->receive()) take_any(message);
+  if (ended && branch_) has_ended(branch_->collect());
+  if (runs_.empty()) be_idle();
+}
+
+void RunBranch::take_any(const protocol::FromWorker& message) {
+  if (const auto* primed = std::get_if<protocol::Primed>(&message)) primed_ = *primed;
+  take(message);
+  const auto* done = std::get_if<protocol::Done>(&message);
+  if (done == nullptr) return;
+  runs_.erase(done->id);
+  if (done->phase == protocol::Phase::declined && runs_.empty()) end();
+}
+
+void RunBranch::has_ended(int status) {
+  let_go();
+  give_up_runs(std::string(name_) + " ended");
+  if (std::exchange(is_loading_, false)) has_failed(status);
+}
+
+void RunBranch::let_go() {
+  branch_.reset();
+  primed_ = {};
+}
+
+void RunBranch::end() {
+  let_go();
+  give_up_runs("the run was ended");
+  is_loading_ = false;
+}
+
+void RunBranch::give_up_runs(const std::string& why) {
+  for (const auto id : std::exchange(runs_, {})) send_(could_not_run(id, why));
+}
+
+void RunBranch::abandon() {
+  if (branch_) branch_->abandon();
+}
+
+}  // namespace stest
