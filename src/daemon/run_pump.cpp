@@ -108,8 +108,9 @@ void RunPump::follow() {
 }
 
 bool RunPump::may_start_over() const {
-  return report_.done && report_.done->phase == protocol::Phase::declined && !lines_.settled() &&
-         starts_ < most_starts && !run_.control.strongest();
+  return mode_of(run_.config) != protocol::RunMode::clean && report_.done &&
+         report_.done->phase == protocol::Phase::declined && !lines_.settled() && starts_ < most_starts &&
+         !run_.control.strongest();
 }
 
 void RunPump::start_over() {
