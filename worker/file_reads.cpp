@@ -58,6 +58,7 @@ using Names = std::vector<std::string>;
 struct Seen {
   State state;
   bool is_settled = true;
+  bool is_opened = false;
   std::optional<Names> names;  ///< Of a folder that was listed.
 };
 
@@ -129,7 +130,7 @@ bool is_exempt(const Log& log, std::string_view path) {
                      [path](const std::string& prefix) { return path.starts_with(prefix); });
 }
 
-enum class How { looked_at, listed };
+enum class How { looked_at, opened, listed };
 
 [[maybe_unused]] void note(int folder, const char* name, How how = How::looked_at) {
   if (!is_recording || is_busy || name == nullptr) return;
@@ -145,6 +146,7 @@ enum class How { looked_at, listed };
       entry->second.state = state_of(path);
       entry->second.is_settled = !was_written_just_now(entry->second.state);
     }
+    if (how == How::opened) entry->second.is_opened = true;
     if (how == How::listed && !entry->second.names) entry->second.names = names_in(path);
   }
   errno = error;
@@ -189,6 +191,15 @@ std::vector<std::string> files() {
     if (seen.state.type == 0 || S_ISREG(seen.state.type)) found.push_back(path);
   }
   return found;
+}
+
+bool written_since(std::int64_t time_ns) {
+  auto& log = the_log();
+  const std::lock_guard lock(log.mutex);
+  return std::any_of(log.seen.begin(), log.seen.end(), [&](const auto& entry) {
+    const auto& [path, seen] = entry;
+    return seen.is_opened && seen.state.changed_ns >= time_ns && path.find("/.pytest_cache/") == path.npos;
+  });
 }
 
 std::vector<std::string> folders() {
@@ -237,7 +248,7 @@ mode_t mode_argument(int flags, va_list arguments) {
     va_start(arguments, flags);                          \
     const mode_t mode = mode_argument(flags, arguments); \
     va_end(arguments);                                   \
-    note(AT_FDCWD, path);                                \
+    note(AT_FDCWD, path, How::opened);                   \
     return original(path, flags, mode);                  \
   }
 
@@ -248,7 +259,7 @@ mode_t mode_argument(int flags, va_list arguments) {
     va_start(arguments, flags);                            \
     const mode_t mode = mode_argument(flags, arguments);   \
     va_end(arguments);                                     \
-    note(folder, path);                                    \
+    note(folder, path, How::opened);                       \
     return original(folder, path, flags, mode);            \
   }
 
@@ -269,7 +280,7 @@ mode_t mode_argument(int flags, va_list arguments) {
 #define STEST_FOPEN(name)                          \
   FILE* name(const char* path, const char* mode) { \
     STEST_NEXT(name);                              \
-    note(AT_FDCWD, path);                          \
+    note(AT_FDCWD, path, How::opened);             \
     return original(path, mode);                   \
   }
 

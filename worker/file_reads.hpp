@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>
@@ -28,6 +29,11 @@ std::optional<std::string> changed();
 
 /// Those of these paths that were files, or nothing, when they were looked at first.
 std::vector<std::string> files();
+
+/// Whether a file that was opened, those of pytest's cache apart, may have been written at this time or
+/// later, in nanoseconds of the kernel's coarse clock, which gives files their times. Nobody can set that
+/// back.
+bool written_since(std::int64_t time_ns);
 
 /// The folders in which a change of one of these paths would be an event for inotify.
 std::vector<std::string> folders();

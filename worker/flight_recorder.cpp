@@ -17,6 +17,7 @@ namespace stest {
 struct FlightRecorder::Record {
   std::atomic<int> writer{0};
   std::atomic<int> phase{0};
+  std::atomic<bool> likes_cuda_ahead{false};
   std::atomic<std::size_t> nodeid_size{0};
   protocol::Milestones milestones;  ///< Not read before the writer has ended, or has said that it is done.
   char nodeid[max_nodeid];
@@ -45,6 +46,7 @@ void FlightRecorder::claim() { record_->writer = ::getpid(); }
 void FlightRecorder::reset() {
   record_->nodeid_size = 0;
   record_->milestones = {};
+  record_->likes_cuda_ahead = false;
   record_->phase = static_cast<int>(protocol::Phase::forked);
 }
 
@@ -63,6 +65,10 @@ void FlightRecorder::set_nodeid(std::string_view nodeid) {
   record_->nodeid_size = size;
 }
 
+void FlightRecorder::set_likes_cuda_ahead() {
+  if (is_writer()) record_->likes_cuda_ahead = true;
+}
+
 void FlightRecorder::pass(std::uint64_t protocol::Milestones::*milestone) {
   if (is_writer()) record_->milestones.*milestone = monotonic_ns();
 }
@@ -70,6 +76,8 @@ void FlightRecorder::pass(std::uint64_t protocol::Milestones::*milestone) {
 protocol::Phase FlightRecorder::phase() const { return static_cast<protocol::Phase>(record_->phase.load()); }
 
 std::string FlightRecorder::nodeid() const { return {record_->nodeid, record_->nodeid_size}; }
+
+bool FlightRecorder::likes_cuda_ahead() const { return record_->likes_cuda_ahead; }
 
 protocol::Milestones FlightRecorder::milestones() const { return record_->milestones; }
 

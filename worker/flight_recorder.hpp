@@ -33,12 +33,16 @@ class FlightRecorder {
   /// The test that runs now; empty between tests. Cut at `max_nodeid` bytes.
   void set_nodeid(std::string_view nodeid);
 
+  /// Notes that this run would not have told whether CUDA had been initialised ahead of it; see `_cuda.py`.
+  void set_likes_cuda_ahead();
+
   /// Notes that a point is passed now.
   void pass(std::uint64_t protocol::Milestones::*milestone);
 
   protocol::Phase phase() const;
   std::string nodeid() const;
   protocol::Milestones milestones() const;
+  bool likes_cuda_ahead() const;
 
   static constexpr std::size_t max_nodeid = 8000;
 

@@ -97,7 +97,6 @@ void PrimedRunner::refuse(const std::string& reason) {
 }
 
 std::vector<Fd> PrimedRunner::await(FlightRecorder& recorder) {
-  file_reads::stop();
   const Fd inotify = watch(file_reads::folders());
   if (file_reads::changed()) end_as_outdated(recorder);
   ::timer_delete(deadline_);

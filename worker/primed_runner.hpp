@@ -27,8 +27,9 @@ class PrimedRunner {
   [[noreturn]] void refuse(const std::string& reason);
 
   /// Tells the zygote that the tests are collected, and blocks until the request comes. Then the streams are
-  /// its own, and have got what was written to the stand-ins. Returns what else travelled with it: the event
-  /// pipe and the stack pipe. Ends this process if it is no longer current, with `recorder` saying so.
+  /// its own, and have got what was written to the stand-ins; `file_reads` must have stopped. Returns what
+  /// else travelled with it: the event pipe and the stack pipe. Ends this process if it is no longer current,
+  /// with `recorder` saying so.
   std::vector<Fd> await(FlightRecorder& recorder);
 
  private:

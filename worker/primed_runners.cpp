@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <ctime>
 #include <tuple>
 #include <utility>
 
@@ -37,6 +38,12 @@ bool is_same_file(int one, int other) {
          first.st_ino == second.st_ino;
 }
 
+std::int64_t file_clock_ns() {
+  timespec now{};
+  ::clock_gettime(CLOCK_REALTIME_COARSE, &now);
+  return std::int64_t{now.tv_sec} * 1'000'000'000 + now.tv_nsec;
+}
+
 /// What a terminal shows depends on the very terminal.
 bool may_prime(const protocol::RunTest& request, const std::vector<Fd>& fds) {
   return request.prime && file_reads::is_supported() &&
@@ -53,11 +60,13 @@ void PrimedRunners::learn(const PrimedRunners& other, protocol::RunMode mode) {
 
 void PrimedRunners::note(const protocol::RunTest& request, const std::vector<Fd>& fds) {
   is_allowed_ = false;
+  Entry* known = may_prime(request, fds) ? find(request, fds) : nullptr;
   for (Entry& entry : entries_) {
-    if (!entry.waits) end(entry);
+    // The device's memory is for the run.
+    if (!entry.waits || (entry.may_hold_cuda && &entry != known)) end(entry);
   }
   if (!may_prime(request, fds)) return;
-  if (Entry* known = find(request, fds)) {
+  if (known != nullptr) {
     const auto position = std::find_if(entries_.begin(), entries_.end(),
                                        [known](const Entry& entry) { return &entry == known; });
     entries_.splice(entries_.begin(), entries_, position);
@@ -68,7 +77,16 @@ void PrimedRunners::note(const protocol::RunTest& request, const std::vector<Fd>
     }
     entries_.push_front({request, is_same_file(fds[1].get(), fds[2].get())});
   }
-  ++entries_.front().runs;
+  auto& noted = entries_.front();
+  ++noted.runs;
+  noted.request.id = request.id;
+  noted.begun_ns = file_clock_ns();
+}
+
+void PrimedRunners::likes_cuda_ahead(std::uint64_t id) {
+  for (Entry& entry : entries_) {
+    if (entry.request.id == id) entry.likes_cuda_since_ns = entry.begun_ns;
+  }
 }
 
 PrimedRunners::Entry* PrimedRunners::find(const protocol::RunTest& request, const std::vector<Fd>& fds) {
@@ -126,18 +144,25 @@ void PrimedRunners::fork_next() {
   if (next != entries_.end()) fork(*next);
 }
 
+/// The one for the last request only: each takes memory of the device.
+std::optional<std::int64_t> PrimedRunners::cuda_for(const Entry& entry) const {
+  return &entry == &entries_.front() && !entry.never_cuda ? entry.likes_cuda_since_ns : std::nullopt;
+}
+
 void PrimedRunners::fork(Entry& entry) {
   ++entry.forks;
+  const auto likes_cuda_since_ns = cuda_for(entry);
   auto recorder = FlightRecorder::create();
   if (!recorder) return;
   auto branch = Branch::fork([&](LineChannel& channel) {
     leave_();
-    prime_in_this_process(channel, entry.request, entry.merged, std::move(*recorder),
+    prime_in_this_process(channel, entry.request, entry.merged, likes_cuda_since_ns, std::move(*recorder),
                           preloader_.environment_changes());
   });
   if (!branch) return;
   entry.recorder = std::move(*recorder);
   entry.branch.emplace(std::move(*branch));
+  entry.may_hold_cuda = likes_cuda_since_ns.has_value();
 }
 
 std::array<int, PrimedRunners::most> PrimedRunners::fds() const {
@@ -171,6 +196,7 @@ void PrimedRunners::has_ended(Entry& entry) {
   if (!declined || (!entry.waits && ++entry.early > most_early)) {
     ++entry.refusals;
     entry.runs = 0;
+    entry.never_cuda = entry.never_cuda || entry.may_hold_cuda;
     if (declined) entry.refused = "files change while the tests are collected";
     if (entry.refused.empty()) entry.refused = "the process ended while it collected the tests";
   }

@@ -30,6 +30,8 @@ class PrimedRunners {
   void learn(const PrimedRunners& other, protocol::RunMode mode);
   /// A request has come. It is remembered, and a runner that still collects makes way.
   void note(const protocol::RunTest& request, const std::vector<Fd>& fds);
+  /// The run with this id has ended; it would not have told whether CUDA had been initialised ahead of it.
+  void likes_cuda_ahead(std::uint64_t id);
 
   /// No run waits: forks ahead what is not there.
   void prime();
@@ -65,10 +67,14 @@ class PrimedRunners {
     std::optional<FlightRecorder> recorder = {};
     bool waits = false;
     std::string refused = {};
-    int forks = 0;     ///< Since the last `prime`.
-    int early = 0;     ///< That were outdated before they had collected, one after the other.
-    int refusals = 0;  ///< One after the other.
-    int runs = 0;      ///< Since the last of them.
+    int forks = 0;              ///< Since the last `prime`.
+    int early = 0;              ///< That were outdated before they had collected, one after the other.
+    int refusals = 0;           ///< One after the other.
+    int runs = 0;               ///< Since the last of them.
+    std::int64_t begun_ns = 0;  ///< When the last request came, by the clock of the files.
+    std::optional<std::int64_t> likes_cuda_since_ns = {};
+    bool may_hold_cuda = false;  ///< The process.
+    bool never_cuda = false;     ///< A process that was to initialise it ahead has failed.
   };
 
   Entry* find(const protocol::RunTest& request, const std::vector<Fd>& fds);
@@ -76,6 +82,7 @@ class PrimedRunners {
   bool may_fork(const Entry& entry) const;
   void fork_next();
   void fork(Entry& entry);
+  std::optional<std::int64_t> cuda_for(const Entry& entry) const;
   void attend(Entry& entry);
   static void has_ended(Entry& entry);
   static void end(Entry& entry);

@@ -41,6 +41,8 @@ struct RunState {
 std::optional<RunState> run_state;
 /// Set where this process was forked ahead of its request.
 std::optional<PrimedRunner> primed_runner;
+/// See `prime_in_this_process`.
+std::optional<std::int64_t> cuda_since_ns;
 
 void tell(nlohmann::json event) {
   if (primed_runner) {
@@ -61,8 +63,10 @@ void write_test_event(const std::string& nodeid, const char* when, const std::st
 
 void answer_stack_requests(Fd fd);
 
-/// Blocks for the request that this process was forked ahead of.
-void await_request() {
+/// Blocks for the request that this process was forked ahead of, and initialises CUDA before where it may.
+void await_request(const py::function& initialise_cuda) {
+  file_reads::stop();
+  if (cuda_since_ns && !file_reads::written_since(*cuda_since_ns)) initialise_cuda();
   auto fds = primed_runner->await(run_state->recorder);
   primed_runner.reset();
   run_state->events = EventPipe(std::move(fds.at(0)));
@@ -85,6 +89,7 @@ PYBIND11_EMBEDDED_MODULE(_stest_runner, m) {
         [](const py::str& nodeid, const std::string& when, const std::string& outcome, double duration_s) {
           write_test_event(utf8(nodeid), when.c_str(), outcome, duration_s);
         });
+  m.def("likes_cuda_ahead", [] { run_state->recorder.set_likes_cuda_ahead(); });
   m.def("configured", [] { run_state->recorder.pass(&protocol::Milestones::configured); });
   m.def("collected", [] { run_state->recorder.pass(&protocol::Milestones::collected); });
   m.def("session_finished", [] {
@@ -264,9 +269,11 @@ void run_in_this_process(const protocol::RunTest& request, std::vector<Fd> fds, 
 }
 
 void prime_in_this_process(LineChannel& channel, const protocol::RunTest& request, bool merged,
-                           FlightRecorder recorder, const EnvironmentChanges& changes) {
+                           std::optional<std::int64_t> likes_cuda_since_ns, FlightRecorder recorder,
+                           const EnvironmentChanges& changes) {
   recorder.claim();
   become_group();
+  cuda_since_ns = likes_cuda_since_ns;
   primed_runner.emplace(channel, merged);
   if (Status ready = enter_run(request, primed_runner->stand_ins()); !ready) {
     primed_runner->refuse(ready.error().message);

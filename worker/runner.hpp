@@ -24,7 +24,10 @@ namespace stest {
                              const EnvironmentChanges& changes);
 
 /// The same ahead of the request, which then comes through `channel`; see `PrimedRunner`.
+/// `likes_cuda_since_ns`: when a run began that would not have told whether CUDA had been initialised ahead
+/// of it; it then is, if no file that has been read until the tests are collected was written since.
 [[noreturn]] void prime_in_this_process(LineChannel& channel, const protocol::RunTest& request, bool merged,
+                                        std::optional<std::int64_t> likes_cuda_since_ns,
                                         FlightRecorder recorder, const EnvironmentChanges& changes);
 
 /// What the daemon hears of a run whose process ended with this wait status.

@@ -270,6 +270,7 @@ void Zygote::reap() {
     auto left = leftovers_.end_run(run->second.pid, own_children());
     int status = 0;
     ::waitpid(run->second.pid, &status, 0);
+    if (run->second.recorder.likes_cuda_ahead()) primed_.likes_cuda_ahead(run->first);
     auto done = end_of_run(run->first, run->second.recorder, status);
     done.left = std::move(left);
     send(done);

@@ -23,9 +23,13 @@ class Reporter:
         self.on_run: Callable[[Any], None] = lambda session: None
         #: Called when the session is over, or pytest cannot begin one.
         self.on_end: Callable[[], None] = lambda: None
+        #: Called when the first test is over, with whether it has passed.
+        self.on_first_test: Callable[[bool], None] = lambda has_passed: None
         #: ``sys.path`` when all test modules had been imported; pytest takes back what it added.
         self.path: list[str] = []
         self.interrupted = False
+        self._is_first = True
+        self._has_passed = True
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logstart(self, nodeid: str) -> None:
@@ -50,9 +54,13 @@ class Reporter:
     @pytest.hookimpl(trylast=True)
     def pytest_runtest_logfinish(self) -> None:
         runner.test_finished()
+        if self._is_first:
+            self._is_first = False
+            self.on_first_test(self._has_passed)
 
     @pytest.hookimpl(trylast=True)
     def pytest_runtest_logreport(self, report: Any) -> None:
+        self._has_passed = self._has_passed and bool(report.passed)
         runner.report(report.nodeid, report.when or "", report.outcome, float(report.duration))
 
     @pytest.hookimpl(tryfirst=True)

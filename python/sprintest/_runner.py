@@ -17,7 +17,7 @@ from typing import Any
 import _pytest.config
 import _stest_runner as runner  # type: ignore[import-not-found]  # built into stest-worker
 
-from sprintest import _bytecode, _learn, _modules, _patterns, _preload, _project, _warm, _watch
+from sprintest import _bytecode, _cuda, _learn, _modules, _patterns, _preload, _project, _warm, _watch
 from sprintest._plugin import Reporter
 from sprintest._priming import Priming, restart_clocks
 from sprintest._shadows import Shadows
@@ -166,6 +166,9 @@ def main(args: list[str], surgical: bool) -> int:
         _watch.install(stash)
     _warm.install(stash, takes=not surgical)
     run = Run(args, stash)
+    cuda = _cuda.Watch()
+    run.reporter.on_run = lambda session: cuda.begin()
+    run.reporter.on_first_test = cuda.first_test_ended
     if runner.is_primed():
         _prime(run.reporter)
     exit_code, names = run.execute()
@@ -177,14 +180,16 @@ def _prime(reporter: Reporter) -> None:
     """Have the run wait for its request when it has collected its tests."""
     assert _preload.Preloader.code is not None
     priming = Priming(_preload.Preloader.code)
+    on_run = reporter.on_run
 
     def wait(session: Any) -> None:
         if priming.is_over:
             return
         priming.end()
-        runner.await_request()
+        runner.await_request(_cuda.initialise)
         _restart_log_clock()
         restart_clocks(session.config)
+        on_run(session)
 
     def give_up() -> None:
         if not priming.is_over:

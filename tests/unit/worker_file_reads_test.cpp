@@ -139,6 +139,24 @@ TEST_F(FileReadsTest, FilesAreThoseThatAreThereAndThoseThatAreNot) {
             (std::vector<std::string>{path("old.txt").string(), path("sub/none").string()}));
 }
 
+TEST_F(FileReadsTest, KnowsWhetherAFileWasWrittenSince) {
+  read("old.txt");
+  timespec now{};
+  ::clock_gettime(CLOCK_REALTIME_COARSE, &now);
+  const auto now_ns = std::int64_t{now.tv_sec} * 1'000'000'000 + now.tv_nsec;
+  EXPECT_FALSE(file_reads::written_since(now_ns));
+  fs::create_directory(path(".pytest_cache"));
+  write(".pytest_cache/nodeids", "[]");
+  read(".pytest_cache/nodeids");
+  EXPECT_FALSE(file_reads::written_since(now_ns));
+  write("new.txt", "");
+  ASSERT_EQ(std::system(("touch -d '2000-01-01' '" + path("new.txt").string() + "'").c_str()), 0);
+  EXPECT_EQ(::access(path("new.txt").c_str(), F_OK), 0);
+  EXPECT_FALSE(file_reads::written_since(now_ns));
+  read("new.txt");
+  EXPECT_TRUE(file_reads::written_since(now_ns));
+}
+
 TEST_F(FileReadsTest, FoldersToWatchAreThoseOfFilesAndTheListedOnes) {
   fs::create_directory(path("sub"));
   EXPECT_NE(::access(path("sub/none").c_str(), F_OK), 0);

@@ -74,11 +74,14 @@ TEST(FlightRecorder, IsResetForTheNextRunByWhoHandsItOver) {
     recorder->pass(&protocol::Milestones::begun);
     recorder->set_phase(protocol::Phase::declined);
     recorder->set_nodeid("the last run's");
+    recorder->set_likes_cuda_ahead();
   });
+  EXPECT_TRUE(recorder->likes_cuda_ahead());
   recorder->reset();
   EXPECT_EQ(recorder->phase(), protocol::Phase::forked);
   EXPECT_EQ(recorder->nodeid(), "");
   EXPECT_EQ(recorder->milestones().begun, 0u);
+  EXPECT_FALSE(recorder->likes_cuda_ahead());
 }
 
 TEST(FlightRecorder, CutsAnEndlessNodeId) {

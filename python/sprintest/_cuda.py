@@ -1,0 +1,65 @@
+"""CUDA takes longer to initialise than many tests take: a runner that waits for its request does it ahead.
+
+Whether that was done can be told: by a test that asks, by a process that it forks, in which torch then
+refuses to work, and by the variables that counted at that moment. So it is done only where an earlier run of
+the same files did it in its first test, which passed, with nothing forked and no variable changed before.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import warnings
+from typing import Any
+
+import _stest_runner as runner  # type: ignore[import-not-found]  # built into stest-worker
+
+
+class Watch:
+    """Tells the worker if this run is such a one."""
+
+    def __init__(self) -> None:
+        self._environment: dict[str, str] = {}
+        self._is_over = True
+        self._was_seen = False
+
+    def begin(self) -> None:
+        """The first test is about to run."""
+        cuda: Any = getattr(sys.modules.get("torch"), "cuda", None)
+        calls = getattr(cuda, "_queued_calls", None)  # What torch calls when it has initialised CUDA.
+        if not isinstance(calls, list) or cuda.is_initialized():
+            return
+        self._is_over = False
+        self._environment = _environment()
+        os.register_at_fork(before=self._stop)
+        calls.append((self._see, []))
+
+    def first_test_ended(self, has_passed: bool) -> None:
+        self._stop()
+        if has_passed and self._was_seen:
+            runner.likes_cuda_ahead()
+
+    def _see(self) -> None:
+        self._was_seen = not self._is_over and _environment() == self._environment
+
+    def _stop(self) -> None:
+        self._is_over = True
+
+
+def _environment() -> dict[str, str]:
+    """But for what pytest tells of the running test."""
+    return {name: value for name, value in os.environ.items() if name != "PYTEST_CURRENT_TEST"}
+
+
+def initialise() -> None:
+    """Does what the first test will do; one that fails will find out by itself."""
+    torch: Any = sys.modules.get("torch")
+    if torch is None:
+        return
+    with warnings.catch_warnings(record=True) as said, contextlib.suppress(Exception):
+        warnings.simplefilter("always")
+        torch.cuda.init()
+        torch.cuda.synchronize()  # Makes the context, without a byte from the allocator.
+    if said:
+        runner.cannot_prime("CUDA warns when it is initialised")

@@ -1,0 +1,127 @@
+"""A runner forked ahead initialises CUDA ahead, where nobody can tell; with a stand-in for torch's calls."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from .harness import Project, wait_for
+
+STAND_IN = {
+    "torch/__init__.py": """
+        from torch import cuda
+
+        def get_num_threads(): return 1
+        def set_num_threads(number): pass
+        def initial_seed(): return 1
+    """,
+    "torch/cuda.py": """
+        import os, time
+
+        _queued_calls = []
+        _since = None
+
+        def is_initialized():
+            return _since is not None
+
+        def init():
+            global _since
+            if not is_initialized():
+                for call, traceback in _queued_calls:
+                    call()
+                _since = time.monotonic()
+                if "CUDA_WARNS" in os.environ:
+                    import warnings
+                    warnings.warn("an old device")
+
+        def synchronize():
+            init()
+
+        def empty_cache():
+            pass
+    """,
+}
+
+INIT = "torch.cuda.init()\n    open('since', 'w').write(str(torch.cuda._since))"
+
+
+@pytest.fixture(autouse=True)
+def _switched_on(project: Project) -> None:
+    del project.env["SPRINTEST_PRIME"]
+    for path, text in STAND_IN.items():
+        project.install(path, text)
+
+
+def write(project: Project, body: str, before: str = "") -> None:
+    project.write("test_it.py", f"import os, torch\n{before}\ndef test_first():\n    {body}\n")
+
+
+def run_and_wait(project: Project, code: int = 0) -> None:
+    project.stest().expect(code)
+    wait_for(lambda: project.status()["worker"]["primed"]["waiting"], "a runner forked ahead")
+
+
+def is_done_ahead(project: Project) -> bool:
+    """Whether the next run finds CUDA initialised."""
+    now = time.monotonic()
+    project.stest().expect(0)
+    return float(project.read("since")) < now
+
+
+def test_first_use_is_done_ahead(project: Project) -> None:
+    write(project, INIT)
+    run_and_wait(project)
+    assert is_done_ahead(project)
+    run_and_wait(project)
+    assert is_done_ahead(project), "what was done ahead still shows that it may be"
+
+
+def test_not_after_an_edit(project: Project) -> None:
+    write(project, INIT)
+    run_and_wait(project)
+    known = {process.pid for process in project.processes("stest-worker")}
+    write(project, f"assert not torch.cuda.is_initialized()\n    {INIT}")
+    wait_for(
+        lambda: {process.pid for process in project.processes("stest-worker")} - known,
+        "another runner forked ahead",
+    )
+    assert not is_done_ahead(project)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "os.environ['CUDA_VISIBLE_DEVICES'] = '1'\n    " + INIT,
+        "os.fork() or os._exit(0)\n    " + INIT,
+        INIT + "\n\ndef test_second(): pass\n\ndef test_third(): pass",
+    ],
+    ids=["variable", "fork", "second"],
+)
+def test_not_where_it_can_be_told(project: Project, body: str, request: pytest.FixtureRequest) -> None:
+    before = "def test_zeroth(): pass\n" if "second" in request.node.name else ""
+    write(project, body, before)
+    run_and_wait(project)
+    assert not is_done_ahead(project)
+
+
+def test_not_where_the_test_fails(project: Project) -> None:
+    write(project, f"{INIT}\n    assert os.path.exists('passes')")
+    run_and_wait(project, 1)
+    project.write("passes", "")
+    assert not is_done_ahead(project)
+
+
+def test_not_where_it_warns(project: Project) -> None:
+    project.env["CUDA_WARNS"] = "1"
+    write(project, INIT)
+    project.stest().expect(0)
+    wait_for(lambda: project.status()["worker"]["primed"]["refused"], "the runner that refuses")
+    for _ in range(4):
+        assert "1 warning" in project.stest().expect(0).text
+
+
+@pytest.mark.torch
+def test_torch_has_what_it_is_watched_by(project: Project) -> None:
+    project.write("test_it.py", "import torch\ndef test(): assert type(torch.cuda._queued_calls) is list")
+    project.plain().expect(0)
