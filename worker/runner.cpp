@@ -19,6 +19,7 @@
 #include <string>
 #include <utility>
 
+#include "audit.hpp"
 #include "common/process.hpp"
 #include "event_pipe.hpp"
 #include "file_reads.hpp"
@@ -89,6 +90,8 @@ PYBIND11_EMBEDDED_MODULE(_stest_runner, m) {
         [](const py::str& nodeid, const std::string& when, const std::string& outcome, double duration_s) {
           write_test_event(utf8(nodeid), when.c_str(), outcome, duration_s);
         });
+  m.def("add_audit_listener", &audit::add);
+  m.def("remove_audit_listener", &audit::remove);
   m.def("likes_cuda_ahead", [] { run_state->recorder.set_likes_cuda_ahead(); });
   m.def("configured", [] { run_state->recorder.pass(&protocol::Milestones::configured); });
   m.def("collected", [] { run_state->recorder.pass(&protocol::Milestones::collected); });

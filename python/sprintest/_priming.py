@@ -80,7 +80,7 @@ class Priming:
 
     def begin(self) -> None:
         runner.watch_files([*_VOLATILE, *self._code.installed_folders()])
-        sys.addaudithook(self._on_event)
+        runner.add_audit_listener(self._on_event, _DEEDS | {"open"})
         sys.setprofile(self._on_call)
 
     def end(self) -> None:
@@ -88,6 +88,7 @@ class Priming:
         if sys.getprofile() != self._on_call:
             runner.cannot_prime("a profiler was started")
         sys.setprofile(None)
+        runner.remove_audit_listener(self._on_event)
         self.is_over = True
         extra = [thread.name for thread in threading.enumerate() if thread is not threading.main_thread()]
         if extra:
@@ -96,7 +97,7 @@ class Priming:
     # ---- what it does
 
     def _on_event(self, event: str, args: tuple[Any, ...]) -> None:
-        if self.is_over or self._is_busy or (event != "open" and event not in _DEEDS):
+        if self._is_busy:
             return
         self._is_busy = True
         try:

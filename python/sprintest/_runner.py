@@ -276,7 +276,7 @@ def _finalise_modules(names: list[str]) -> None:
     modules.clear()
     gc.collect()
     # What is left of them is a dictionary, held by some function; what the zygote made is not listed.
-    kept = [found for found in gc.get_objects() if id(found) in own and type(found) is dict]
+    kept = [found for found in gc.get_objects() if type(found) is dict and id(found) in own]
     for variables in kept:
         if variables.get("__name__") == own[id(variables)]:
             variables.update({name: None for name in variables if name != "__builtins__"})

@@ -301,28 +301,24 @@ def _harmless_tqdm() -> Iterator[None]:
         del tqdm._lock
 
 
-class _Watch:
-    """The files and folders that Python code reads, and what it does besides, while this is entered.
+_READS = {"open", "os.listdir", "os.scandir"}
 
-    A hook for audits is there for good: one of these makes a process slower.
-    """
+
+class _Watch:
+    """The files and folders that Python code reads, and what it does besides, while this is entered."""
 
     def __init__(self) -> None:
         self.files: set[str] = set()
         self.deeds: list[str] = []
-        self._is_on = False
-        sys.addaudithook(self._hook)
 
     def __enter__(self) -> None:
-        self._is_on = True
+        runner.add_audit_listener(self._hook, _watch.DEEDS | _READS)
 
     def __exit__(self, *_: object) -> None:
-        self._is_on = False
+        runner.remove_audit_listener(self._hook)
 
     def _hook(self, event: str, args: Any) -> None:
-        reads = event in ("open", "os.listdir", "os.scandir")
-        if not (self._is_on and (reads or event in _watch.DEEDS)):
-            return
+        reads = event in _READS
         if _watch.is_exempt(sys._getframe(1).f_code.co_filename):
             return
         if reads:

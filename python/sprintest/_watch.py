@@ -14,6 +14,7 @@ import sys
 from typing import Any, Callable
 
 import _pytest.assertion.rewrite as _rewrite
+import _stest_runner as runner  # type: ignore[import-not-found]  # built into stest-worker
 
 from sprintest import _fingerprint, _preload
 
@@ -207,7 +208,7 @@ def _follow_files(stash: Any) -> None:
 
     def hook(event: str, args: Any) -> None:
         nonlocal busy
-        if (event != "open" and event not in DEEDS) or busy:
+        if busy:
             return
         record = stash.loading()
         if record is None or is_exempt(sys._getframe(1).f_code.co_filename):
@@ -221,7 +222,7 @@ def _follow_files(stash: Any) -> None:
         finally:
             busy = False
 
-    sys.addaudithook(hook)
+    runner.add_audit_listener(hook, DEEDS | {"open"})
 
 
 def _note_file(record: Any, path: str, flags: int) -> None:

@@ -1,0 +1,84 @@
+#include "audit.hpp"
+
+#include <algorithm>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace py = pybind11;
+
+namespace stest::audit {
+
+namespace {
+
+struct Listener {
+  py::function function;
+  std::set<std::string, std::less<>> events;
+};
+
+/// Never destroyed: the interpreter outlives all else here.
+std::vector<Listener>& listeners() {
+  static auto* const all = new std::vector<Listener>;
+  return *all;
+}
+PyInterpreterState* interpreter = nullptr;
+
+/// The hook must not be seen by what the tests trace or profile with.
+class Untraced {
+ public:
+#if PY_VERSION_HEX >= 0x030B0000
+  Untraced() : thread_(PyThreadState_Get()) { PyThreadState_EnterTracing(thread_); }
+  ~Untraced() { PyThreadState_LeaveTracing(thread_); }
+#else
+  Untraced() : thread_(PyThreadState_Get()), before_(use_tracing()) {
+    ++thread_->tracing;
+    use_tracing() = 0;
+  }
+  ~Untraced() {
+    --thread_->tracing;
+    use_tracing() = before_;
+  }
+#endif
+  Untraced(const Untraced&) = delete;
+  Untraced& operator=(const Untraced&) = delete;
+
+ private:
+  PyThreadState* thread_;
+#if PY_VERSION_HEX < 0x030A0000
+  int& use_tracing() { return thread_->use_tracing; }
+  int before_;
+#elif PY_VERSION_HEX < 0x030B0000
+  int& use_tracing() { return thread_->cframe->use_tracing; }
+  int before_;
+#endif
+};
+
+int on_event(const char* event, PyObject* args, void*) {
+  const auto& all = listeners();
+  const std::string_view name = event;
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    if (!all[i].events.contains(name) || PyInterpreterState_Get() != interpreter) continue;
+    const py::function function = all[i].function;  // It may remove itself.
+    const Untraced untraced;
+    PyObject* const result = PyObject_CallFunction(function.ptr(), "sO", event, args);
+    if (result == nullptr) return -1;
+    Py_DECREF(result);
+  }
+  return 0;
+}
+
+}  // namespace
+
+void add(py::function listener, std::set<std::string, std::less<>> events) {
+  if (interpreter == nullptr) {
+    interpreter = PyInterpreterState_Get();
+    if (PySys_AddAuditHook(on_event, nullptr) != 0) throw py::error_already_set();
+  }
+  listeners().push_back({std::move(listener), std::move(events)});
+}
+
+void remove(const py::function& listener) {
+  std::erase_if(listeners(), [&](const Listener& known) { return known.function.equal(listener); });
+}
+
+}  // namespace stest::audit
