@@ -87,12 +87,10 @@ TEST(Identify, NoSuchProcess) {
 TEST(Descendants, ChildrenBeforeGrandchildren) {
   Result<Pipe> pipe = make_pipe();
   const Child child([&] {
-    const int grandchild = ::fork();
-    if (grandchild == 0) {
-      ::prctl(PR_SET_PDEATHSIG, SIGKILL);
-      while (true) ::pause();
-    }
-    [[maybe_unused]] const Status told = write_all(pipe->write.get(), std::to_string(grandchild));
+    if (::fork() != 0) return;
+    ::prctl(PR_SET_PDEATHSIG, SIGKILL);  // Before its parent can be killed: else it stays, and ctest waits.
+    [[maybe_unused]] const Status told = write_all(pipe->write.get(), std::to_string(::getpid()));
+    while (true) ::pause();
   });
   const int grandchild = std::atoi(read_some(pipe->read.get(), 20)->data.c_str());
   EXPECT_EQ(descendants(::getpid()), (std::vector<int>{child.pid(), grandchild}));
