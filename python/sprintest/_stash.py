@@ -35,6 +35,7 @@ class Stash:
         self._kept: dict[str, Record] = {}
         self._now: dict[str, Record] = {}
         self._loading = threading.local()
+        self._adopting: list[Record] = []
         self._order = 0
         #: What earlier runs executed in this process, and how it failed if it never succeeded. A second
         #: time may fail because there was a first: a registry may refuse it.
@@ -201,16 +202,25 @@ class Stash:
     # ---- the proof
 
     def _adopt(self, record: Record, spec: Any) -> bool:
-        """Let the run have ``record`` and what executing it would have brought along, if it may."""
-        while True:
-            if not self._is_valid(record, spec):
-                return False
-            wanted, absent = self._gather(record)
-            if not absent:
-                break
-            importlib.import_module(absent)
-            if record.name in sys.modules:
-                return True
+        """Let the run have ``record`` and what executing it would have brought along, if it may.
+
+        It may not if a package within it must be executed first: that imports ``record`` itself.
+        """
+        if record in self._adopting:
+            return False
+        self._adopting.append(record)
+        try:
+            while True:
+                if not self._is_valid(record, spec):
+                    return False
+                wanted, absent = self._gather(record)
+                if not absent:
+                    break
+                importlib.import_module(absent)
+                if record.name in sys.modules:
+                    return True
+        finally:
+            self._adopting.remove(record)
         self._install(sorted(wanted, key=lambda one: one.order))
         return True
 

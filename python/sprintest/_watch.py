@@ -14,7 +14,6 @@ import sys
 from typing import Any, Callable
 
 import _pytest.assertion.rewrite as _rewrite
-import _stest_runner as runner  # type: ignore[import-not-found]  # built into stest-worker
 
 from sprintest import _fingerprint, _preload
 
@@ -204,6 +203,8 @@ class _Environment(_preload.EnvironmentReads):
 
 
 def _follow_files(stash: Any) -> None:
+    import _stest_runner as runner  # type: ignore[import-not-found]  # built into stest-worker
+
     busy = False
 
     def hook(event: str, args: Any) -> None:
