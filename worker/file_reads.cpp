@@ -193,6 +193,12 @@ std::vector<std::string> files() {
   return found;
 }
 
+std::int64_t now_ns() {
+  timespec now{};
+  ::clock_gettime(CLOCK_REALTIME_COARSE, &now);
+  return nanoseconds(now);
+}
+
 bool written_since(std::int64_t time_ns) {
   auto& log = the_log();
   const std::lock_guard lock(log.mutex);

@@ -30,9 +30,11 @@ std::optional<std::string> changed();
 /// Those of these paths that were files, or nothing, when they were looked at first.
 std::vector<std::string> files();
 
-/// Whether a file that was opened, those of pytest's cache apart, may have been written at this time or
-/// later, in nanoseconds of the kernel's coarse clock, which gives files their times. Nobody can set that
-/// back.
+/// The time by the kernel's coarse clock, which gives files their times.
+std::int64_t now_ns();
+
+/// Whether a file that was opened, those of pytest's cache apart, may have been written at this time by
+/// `now_ns`, or later. Nobody can set that back.
 bool written_since(std::int64_t time_ns);
 
 /// The folders in which a change of one of these paths would be an event for inotify.

@@ -5,7 +5,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <ctime>
 #include <tuple>
 #include <utility>
 
@@ -38,12 +37,6 @@ bool is_same_file(int one, int other) {
          first.st_ino == second.st_ino;
 }
 
-std::int64_t file_clock_ns() {
-  timespec now{};
-  ::clock_gettime(CLOCK_REALTIME_COARSE, &now);
-  return std::int64_t{now.tv_sec} * 1'000'000'000 + now.tv_nsec;
-}
-
 /// What a terminal shows depends on the very terminal.
 bool may_prime(const protocol::RunTest& request, const std::vector<Fd>& fds) {
   return request.prime && file_reads::is_supported() &&
@@ -60,12 +53,13 @@ void PrimedRunners::learn(const PrimedRunners& other, protocol::RunMode mode) {
 
 void PrimedRunners::note(const protocol::RunTest& request, const std::vector<Fd>& fds) {
   is_allowed_ = false;
-  Entry* known = may_prime(request, fds) ? find(request, fds) : nullptr;
+  const bool may_be_primed = may_prime(request, fds);
+  Entry* known = may_be_primed ? find(request, fds) : nullptr;
   for (Entry& entry : entries_) {
     // The device's memory is for the run.
     if (!entry.waits || (entry.may_hold_cuda && &entry != known)) end(entry);
   }
-  if (!may_prime(request, fds)) return;
+  if (!may_be_primed) return;
   if (known != nullptr) {
     const auto position = std::find_if(entries_.begin(), entries_.end(),
                                        [known](const Entry& entry) { return &entry == known; });
@@ -80,7 +74,7 @@ void PrimedRunners::note(const protocol::RunTest& request, const std::vector<Fd>
   auto& noted = entries_.front();
   ++noted.runs;
   noted.request.id = request.id;
-  noted.begun_ns = file_clock_ns();
+  noted.begun_ns = file_reads::now_ns();
 }
 
 void PrimedRunners::likes_cuda_ahead(std::uint64_t id) {

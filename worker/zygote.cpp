@@ -20,19 +20,9 @@ Zygote::Zygote(LineChannel& channel, Preloader& preloader, std::vector<std::stri
       preloader_(preloader),
       self_(std::move(self)),
       project_([this](const auto& message) { pass_on(message); },
-               [this](LineChannel& to_parent, const protocol::HoldProject& wanted) {
-                 leave_to_parent();
-                 Zygote branch(to_parent, preloader_, self_);
-                 branch.primed_.learn(primed_, protocol::RunMode::surgical);
-                 branch.serve_project(wanted);
-               }),
+               branch(protocol::RunMode::surgical, &Zygote::serve_project)),
       values_([this](const auto& message) { pass_on(message); },
-              [this](LineChannel& to_parent, const protocol::HoldValues& wanted) {
-                leave_to_parent();
-                Zygote branch(to_parent, preloader_, self_);
-                branch.primed_.learn(primed_, protocol::RunMode::clean);
-                branch.serve_values(wanted);
-              }),
+              branch(protocol::RunMode::clean, &Zygote::serve_values)),
       resident_(
           preloader, [this](const auto& message) { send(message); }, [this] { leave_to_parent(); },
           [this](pid_t leader) { return leftovers_.end_run(leader, own_children()); }),

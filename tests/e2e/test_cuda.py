@@ -53,8 +53,8 @@ def _switched_on(project: Project) -> None:
         project.install(path, text)
 
 
-def write(project: Project, body: str, before: str = "") -> None:
-    project.write("test_it.py", f"import os, torch\n{before}\ndef test_first():\n    {body}\n")
+def write(project: Project, body: str) -> None:
+    project.write("test_it.py", f"import os, torch\n\ndef test_first():\n    {body}\n")
 
 
 def run_and_wait(project: Project, code: int = 0) -> None:
@@ -94,13 +94,12 @@ def test_not_after_an_edit(project: Project) -> None:
     [
         "os.environ['CUDA_VISIBLE_DEVICES'] = '1'\n    " + INIT,
         "os.fork() or os._exit(0)\n    " + INIT,
-        INIT + "\n\ndef test_second(): pass\n\ndef test_third(): pass",
+        "pass\n\ndef test_second():\n    " + INIT,
     ],
     ids=["variable", "fork", "second"],
 )
-def test_not_where_it_can_be_told(project: Project, body: str, request: pytest.FixtureRequest) -> None:
-    before = "def test_zeroth(): pass\n" if "second" in request.node.name else ""
-    write(project, body, before)
+def test_not_where_it_can_be_told(project: Project, body: str) -> None:
+    write(project, body)
     run_and_wait(project)
     assert not is_done_ahead(project)
 

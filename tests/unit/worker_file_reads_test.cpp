@@ -141,9 +141,7 @@ TEST_F(FileReadsTest, FilesAreThoseThatAreThereAndThoseThatAreNot) {
 
 TEST_F(FileReadsTest, KnowsWhetherAFileWasWrittenSince) {
   read("old.txt");
-  timespec now{};
-  ::clock_gettime(CLOCK_REALTIME_COARSE, &now);
-  const auto now_ns = std::int64_t{now.tv_sec} * 1'000'000'000 + now.tv_nsec;
+  const auto now_ns = file_reads::now_ns();
   EXPECT_FALSE(file_reads::written_since(now_ns));
   fs::create_directory(path(".pytest_cache"));
   write(".pytest_cache/nodeids", "[]");
