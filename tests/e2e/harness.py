@@ -172,6 +172,16 @@ class Project:
         """Has a process that was started by other means ended with the project."""
         self._clients.append(client)
 
+    def read_until(self, client: subprocess.Popen[bytes], text: bytes) -> bytes:
+        """What it writes to its stdout until `text` is in it; fails where that ends before."""
+        assert client.stdout
+        seen = b""
+        while text not in seen:
+            piece = os.read(client.stdout.fileno(), 4096)
+            assert piece, self.finish(client)
+            seen += piece
+        return seen
+
     def finish(self, client: subprocess.Popen[bytes], deadline: float = DEADLINE) -> Finished:
         words = shlex.join(map(str, client.args))  # type: ignore[arg-type]
         command = os.fsencode(words).decode(errors="backslashreplace")

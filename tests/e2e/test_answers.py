@@ -39,12 +39,7 @@ def left_out(project: Project) -> dict[str, str]:
 
 def test_a_deadlocked_import_is_shown_and_ctrl_c_works(deadlocked: Project) -> None:
     client = deadlocked.start("run", "--events")
-    assert client.stdout
-    seen = b""
-    while b'"module":"deadlocked"' not in seen:
-        piece = os.read(client.stdout.fileno(), 4096)
-        assert piece, deadlocked.finish(client)
-        seen += piece
+    deadlocked.read_until(client, b'"module":"deadlocked"')
     client.send_signal(signal.SIGINT)
     assert deadlocked.finish(client).code not in (0, 1, 5)
     assert deadlocked.status()["worker"]["state"] == "warming"

@@ -71,13 +71,8 @@ def test_output_arrives_at_once(project: Project) -> None:
         """,
     )
     client = project.start("-s", "-q")
-    assert client.stdout
-    seen = b""
     for step in range(5):
-        while f"step {step}\n".encode() not in seen:
-            piece = os.read(client.stdout.fileno(), 4096)
-            assert piece, project.finish(client)
-            seen += piece
+        project.read_until(client, f"step {step}\n".encode())
         project.write(f"seen {step}", "")
     project.finish(client).expect(0)
 
@@ -98,12 +93,7 @@ def test_outcome_letters_of_pytest_arrive_at_once(project: Project) -> None:
         """,
     )
     client = project.start("-v")
-    assert client.stdout
-    seen = b""
-    while b"test_first PASSED" not in seen:
-        piece = os.read(client.stdout.fileno(), 4096)
-        assert piece, project.finish(client)
-        seen += piece
+    project.read_until(client, b"test_first PASSED")
     project.write("seen", "")
     project.finish(client).expect(0)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 
 import pytest
@@ -259,12 +258,7 @@ def test_output_is_not_held_back_for_long(project: Project) -> None:
         module.write("# edited\n")
     (project.root / "go").unlink()
     client = project.start("-s", "-q")
-    assert client.stdout
-    shown = b""
-    while b"<runs>" not in shown:
-        piece = os.read(client.stdout.fileno(), 4096)
-        assert piece
-        shown += piece
+    project.read_until(client, b"<runs>")
     project.write("go", "")
     run = project.finish(client).expect(0)
     assert run.text.count("<runs>") == 1
