@@ -61,6 +61,22 @@ def test_edit_reloads_what_it_must_and_is_held_anew(project: Project) -> None:
     assert receipts(project) == []
 
 
+def test_package_between_a_package_and_what_it_imports(project: Project) -> None:
+    """`outer` may be had again only once `outer.inner` was executed, and importing that imports `outer`."""
+    project.write("outer/__init__.py", "from outer.inner.low import BORN\n")
+    project.write("outer/inner/__init__.py", "VALUE = 1\n")
+    project.write("outer/inner/low.py", "import time\nBORN = time.monotonic_ns()\n")
+    source = "import outer.inner as i\ndef test(): open('seen', 'w').write(f'{i.VALUE} {outer.BORN}')\n"
+    project.write("test_it.py", "import outer\n" + source)
+    project.stest().expect(0)
+    assert await_ready(project) == ["outer", "outer.inner", "outer.inner.low"]
+    project.stest().expect(0)
+    _, born = project.read("seen").split()
+    project.write("outer/inner/__init__.py", "VALUE = 2\n")
+    project.stest().expect(0)
+    assert project.read("seen").split() == ["2", born]
+
+
 @pytest.mark.parametrize(
     "deed",
     [

@@ -141,11 +141,15 @@ class World:
         return {name}, set(prefixes(name)) if edge.form == "import_module" else set()
 
     def graph(self, lenient: bool) -> Graph:
-        """Who names whom; lenient: doubtful cases count."""
+        """Who names whom; lenient: doubtful cases count.
+
+        One of these: a package imports a module within it. What lies between them is executed while it is.
+        """
         graph: Graph = {}
         for module, edge in self.edges():
             sure, doubtful = self.names(edge)
-            graph.setdefault(module.name, set()).update(sure, doubtful if lenient else ())
+            between = {name for name in prefixes(self.name_of(edge)) if name.startswith(f"{module.name}.")}
+            graph.setdefault(module.name, set()).update(sure, doubtful | between if lenient else ())
         return graph
 
     # ---- imports that work in a cold process, whoever comes first
