@@ -12,7 +12,7 @@ import contextlib
 import re
 import sys
 import warnings
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Any
 
 _re: Any = re
@@ -29,8 +29,18 @@ _room = 16 << 20
 #: The keys that ``re`` remembered before any run began.
 _known: set[Any] = set()
 
+#: Installed modules that keep hundreds of patterns in a table of their own, which they make from constants
+#: when it is first asked for: the variable that is ``None`` until then, and the function to ask.
+_TABLES = [
+    (
+        "transformers.conversion_mapping",
+        "_checkpoint_conversion_mapping_cache",
+        "get_checkpoint_conversion_mapping",
+    )
+]
 
-def compile_ahead(patterns: Iterable[str]) -> None:
+
+def compile_ahead(patterns: Sequence[str]) -> None:
     """Have ``re`` remember ``patterns``, which ``compiled()`` has told, for all forks of this process.
 
     One that warns or fails is left out: it must do so in each run.
@@ -45,6 +55,11 @@ def compile_ahead(patterns: Iterable[str]) -> None:
             with contextlib.suppress(Exception):
                 pattern, flags = ast.literal_eval(text)
                 _room -= sys.getsizeof(re.compile(pattern, flags)) + sys.getsizeof(pattern)
+        for name, variable, function in _TABLES if patterns else ():
+            module = sys.modules.get(name)
+            if module is not None and getattr(module, variable, "") is None:
+                with contextlib.suppress(Exception):
+                    getattr(module, function)("")
     settle()
 
 

@@ -95,9 +95,28 @@ def test_memory_for_patterns_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(re, "_MAXCACHE", 512)
     monkeypatch.setattr(_patterns, "_room", 4096)
     re.purge()
-    _patterns.compile_ahead(ascii((f"bounded {n}", 0)) for n in range(100))
+    _patterns.compile_ahead([ascii((f"bounded {n}", 0)) for n in range(100)])
     cache: Any = vars(re)["_cache"]
     assert 0 < len([key for key in cache if str(key[1]).startswith("bounded")]) < 30
+
+
+@pytest.mark.torch
+def test_table_of_patterns_is_made_ahead_and_is_the_same(worker: Worker) -> None:
+    module = "transformers.conversion_mapping"
+    body = f"""
+import {module} as owner
+
+def test():
+    made = owner._checkpoint_conversion_mapping_cache
+    assert made is not None
+    assert repr(made) == repr(owner._build_checkpoint_conversion_mapping())
+"""
+    worker.write("test_it.py", body)
+    assert worker.preload(module)["type"] == "ready"
+    assert worker.run("-q").exit_code == 1
+    worker.preload(patterns=["('a', 0)"])
+    second = worker.run("-q")
+    assert second.exit_code == 0, second.text
 
 
 def test_a_run_tells_its_latest_patterns_up_to_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
