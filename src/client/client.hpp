@@ -11,9 +11,6 @@ namespace stest {
 enum class StopWhen { now, idle };
 enum class CancelHow { interrupt, terminate, kill };
 
-/// Whether a daemon listens at `endpoint`. One whose queue of connections is full counts as well.
-bool is_listening(const Endpoint& endpoint);
-
 /// The daemon's HTTP API, a method per request. Holds no connection: every call makes its own, so an
 /// object may be copied and used by several threads at once. A daemon that is too busy to accept is
 /// asked again for up to 30 s; one that does not listen at all is an error at once.

@@ -8,6 +8,7 @@
 
 #include "client/backoff.hpp"
 #include "client/client.hpp"
+#include "client/http_exchange.hpp"
 #include "client/readiness.hpp"
 #include "common/log_tail.hpp"
 #include "common/process.hpp"

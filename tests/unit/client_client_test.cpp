@@ -5,6 +5,7 @@
 #include <optional>
 #include <vector>
 
+#include "client/http_exchange.hpp"
 #include "client_fake_daemon.hpp"
 
 namespace stest {

@@ -42,6 +42,7 @@ target_sources(stest_unit_tests PRIVATE
   client_client_test.cpp
   client_daemon_launcher_test.cpp
   client_daemon_stopper_test.cpp
+  client_http_response_test.cpp
   client_readiness_test.cpp)
 target_link_libraries(stest_unit_tests PRIVATE stest_cli stest_client httplib::httplib)
 target_compile_definitions(stest_unit_tests PRIVATE

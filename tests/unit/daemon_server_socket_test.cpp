@@ -3,7 +3,7 @@
 
 #include <optional>
 
-#include "client/client.hpp"
+#include "client/http_exchange.hpp"
 #include "daemon/server_socket.hpp"
 #include "temporary_folder.hpp"
 

@@ -1,0 +1,139 @@
+#include "client/http_exchange.hpp"
+
+#include <netinet/in.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+
+#include "client/backoff.hpp"
+#include "client/http_response.hpp"
+
+namespace stest {
+
+namespace {
+
+using namespace std::chrono_literals;
+using Clock = std::chrono::steady_clock;
+using std::chrono::milliseconds;
+
+constexpr milliseconds connect_patience = 1s;
+constexpr milliseconds busy_patience = 30s;
+constexpr milliseconds write_patience = 10s;
+constexpr std::size_t read_size = 64 * 1024;
+
+/// Whether one of `events` came within `patience`.
+bool await(const Fd& socket, short events, milliseconds patience) {
+  const auto deadline = Clock::now() + patience;
+  for (;;) {
+    pollfd entry{socket.get(), events, 0};
+    const auto left = std::chrono::ceil<milliseconds>(deadline - Clock::now());
+    const auto limit = patience == for_ever ? for_ever : std::max(left, milliseconds(0));
+    const int count = ::poll(&entry, 1, static_cast<int>(limit.count()));
+    if (count >= 0 || errno != EINTR) return count > 0;
+  }
+}
+
+/// A connection that does not block, or nothing with `errno` set: EAGAIN and EINPROGRESS say that somebody
+/// listens but is too busy.
+Fd connect_to(int family, const sockaddr* address, socklen_t size) {
+  Fd socket(::socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  if (!socket || ::connect(socket.get(), address, size) == 0) return socket;
+  int error = errno;
+  if (error == EINPROGRESS && await(socket, POLLOUT, connect_patience)) {
+    socklen_t length = sizeof error;
+    ::getsockopt(socket.get(), SOL_SOCKET, SO_ERROR, &error, &length);
+    if (error == 0) return socket;
+  }
+  socket.reset();
+  errno = error;
+  return socket;
+}
+
+Fd connect_to(const Endpoint& endpoint) {
+  if (endpoint.socket.empty()) {
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_port = htons(static_cast<std::uint16_t>(endpoint.port));
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    return connect_to(AF_INET, reinterpret_cast<const sockaddr*>(&address), sizeof address);
+  }
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  if (endpoint.socket.size() >= sizeof address.sun_path) {
+    errno = ENAMETOOLONG;
+    return {};
+  }
+  std::memcpy(address.sun_path, endpoint.socket.data(), endpoint.socket.size());
+  return connect_to(AF_UNIX, reinterpret_cast<const sockaddr*>(&address), sizeof address);
+}
+
+bool is_busy(int error) { return error == EAGAIN || error == EINPROGRESS; }
+
+Result<Fd> connect_patiently(const Endpoint& endpoint, milliseconds patience) {
+  const auto limit = patience == for_ever ? busy_patience : std::min(patience, busy_patience);
+  const auto deadline = Clock::now() + limit;
+  for (Backoff backoff;; backoff.wait()) {
+    if (Fd socket = connect_to(endpoint)) return socket;
+    if (is_busy(errno) && Clock::now() < deadline) continue;
+    return fail(ErrorCode::daemon_unavailable, "the daemon does not take connections",
+                "`stest restart` starts a new one");
+  }
+}
+
+std::string text_of(const Endpoint& endpoint, const HttpRequest& request) {
+  std::string text = request.method + " " + request.path + " HTTP/1.1\r\nHost: ";
+  text += endpoint.socket.empty() ? "127.0.0.1:" + std::to_string(endpoint.port) : "localhost";
+  text += "\r\nConnection: close\r\n";
+  if (!endpoint.token.empty()) text += "Authorization: Bearer " + endpoint.token + "\r\n";
+  if (request.method == "POST") {
+    text +=
+        "Content-Type: application/json\r\nContent-Length: " + std::to_string(request.body.size()) + "\r\n";
+  }
+  return text + "\r\n" + request.body;
+}
+
+/// Sends all of it, as far as the daemon takes it: one that refuses a request may do so before its end.
+void send(const Fd& socket, std::string_view text) {
+  while (!text.empty() && await(socket, POLLOUT, write_patience)) {
+    const auto count = ::send(socket.get(), text.data(), text.size(), MSG_NOSIGNAL);
+    if (count > 0) text.remove_prefix(static_cast<std::size_t>(count));
+    if (count < 0 && errno != EAGAIN && errno != EINTR) return;
+  }
+}
+
+tl::unexpected<Error> no_answer(const std::string& why) {
+  return fail(ErrorCode::daemon_unavailable, "the daemon did not answer (" + why + ")",
+              "see `stest logs`; `stest restart` starts a new one");
+}
+
+}  // namespace
+
+bool is_listening(const Endpoint& endpoint) { return connect_to(endpoint) || is_busy(errno); }
+
+Result<int> exchange(const Endpoint& endpoint, const HttpRequest& request, milliseconds patience,
+                     const AnswerSink& sink) {
+  const auto socket = connect_patiently(endpoint, patience);
+  if (!socket) return tl::unexpected(socket.error());
+  send(*socket, text_of(endpoint, request));
+  bool wants_more = true;
+  HttpResponse response([&](std::string_view piece) {
+    wants_more = sink(response.status(), piece);
+    return wants_more;
+  });
+  for (bool goes_on = true; goes_on;) {
+    if (!await(*socket, POLLIN, patience)) {
+      return no_answer("it was silent for " + std::to_string(patience.count()) + " ms");
+    }
+    const auto read = read_some(socket->get(), read_size);
+    if (!read) return no_answer(read.error().message);
+    goes_on = !read->end && response.take(read->data);
+  }
+  if (wants_more && !response.is_complete()) return no_answer("its answer is incomplete");
+  return response.status();
+}
+
+}  // namespace stest
