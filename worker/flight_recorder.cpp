@@ -18,6 +18,7 @@ struct FlightRecorder::Record {
   std::atomic<int> writer{0};
   std::atomic<int> phase{0};
   std::atomic<bool> likes_cuda_ahead{false};
+  std::atomic<int> exit_code{-1};
   std::atomic<std::size_t> nodeid_size{0};
   protocol::Milestones milestones;  ///< Not read before the writer has ended, or has said that it is done.
   char nodeid[max_nodeid];
@@ -69,6 +70,10 @@ void FlightRecorder::set_likes_cuda_ahead() {
   if (is_writer()) record_->likes_cuda_ahead = true;
 }
 
+void FlightRecorder::set_exit_code(int code) {
+  if (is_writer()) record_->exit_code = code;
+}
+
 void FlightRecorder::pass(std::uint64_t protocol::Milestones::*milestone) {
   if (is_writer()) record_->milestones.*milestone = monotonic_ns();
 }
@@ -78,6 +83,11 @@ protocol::Phase FlightRecorder::phase() const { return static_cast<protocol::Pha
 std::string FlightRecorder::nodeid() const { return {record_->nodeid, record_->nodeid_size}; }
 
 bool FlightRecorder::likes_cuda_ahead() const { return record_->likes_cuda_ahead; }
+
+std::optional<int> FlightRecorder::exit_code() const {
+  const int code = record_->exit_code;
+  return code < 0 ? std::nullopt : std::optional(code);
+}
 
 protocol::Milestones FlightRecorder::milestones() const { return record_->milestones; }
 

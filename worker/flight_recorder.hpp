@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -36,6 +37,10 @@ class FlightRecorder {
   /// Notes that this run would not have told whether CUDA had been initialised ahead of it; see `_cuda.py`.
   void set_likes_cuda_ahead();
 
+  /// The last word of a process that ends with this code: it has closed every descriptor, and only the kernel
+  /// is busy with it.
+  void set_exit_code(int code);
+
   /// Notes that a point is passed now.
   void pass(std::uint64_t protocol::Milestones::*milestone);
 
@@ -43,6 +48,7 @@ class FlightRecorder {
   std::string nodeid() const;
   protocol::Milestones milestones() const;
   bool likes_cuda_ahead() const;
+  std::optional<int> exit_code() const;
 
   static constexpr std::size_t max_nodeid = 8000;
 

@@ -20,6 +20,7 @@
 #include <utility>
 
 #include "audit.hpp"
+#include "common/close_fds.hpp"
 #include "common/process.hpp"
 #include "event_pipe.hpp"
 #include "file_reads.hpp"
@@ -37,7 +38,8 @@ namespace {
 struct RunState {
   FlightRecorder recorder;
   EventPipe events;
-  std::vector<nlohmann::json> early;  ///< Events from before the request.
+  std::vector<nlohmann::json> early = {};  ///< Events from before the request.
+  bool exit_matters = false;               ///< See `end_run_process`.
 };
 std::optional<RunState> run_state;
 /// Set where this process was forked ahead of its request.
@@ -133,6 +135,7 @@ PYBIND11_EMBEDDED_MODULE(_stest_runner, m) {
   };
   m.def("decline", end_in(protocol::Phase::declined));
   m.def("give_up", end_in(protocol::Phase::needs_cold));
+  m.def("exit_matters", [] { run_state->exit_matters = true; });
   // Of a process that was forked ahead of its request.
   m.def("is_primed", [] { return primed_runner.has_value(); });
   m.def("watch_files", &file_reads::start);
@@ -225,6 +228,20 @@ int run_pytest(const protocol::RunTest& request, const EnvironmentChanges& chang
   ::_exit(code);
 }
 
+/// The end of a process that has run tests. The kernel takes milliseconds to take down what torch has mapped,
+/// and nobody need wait for that: the answer is final and every descriptor closed. Only where something is
+/// freed by the end alone (memory of a device, children) is it waited for.
+[[noreturn]] void end_run_process(int code) {
+  std::fflush(nullptr);
+  const bool is_childless = ::waitpid(-1, nullptr, WNOHANG) < 0 && errno == ECHILD;
+  if (is_childless && !run_state->exit_matters && !primed_runner) {
+    close_fds_from(0, nullptr, 0);
+    run_state->recorder.set_exit_code(code);
+    ::kill(::getppid(), SIGCHLD);  // Where it may not, the zygote learns of it by our end.
+  }
+  ::_exit(code);
+}
+
 }  // namespace
 
 protocol::Done end_of_run(std::uint64_t id, const FlightRecorder& recorder, int status) {
@@ -265,10 +282,10 @@ void run_in_this_process(const protocol::RunTest& request, std::vector<Fd> fds, 
     std::fprintf(stderr, "stest: %s\n", ready.error().message.c_str());
     ::_exit(static_cast<int>(ExitCode::worker_failed));
   }
-  run_state.emplace(RunState{std::move(recorder), EventPipe(std::move(fds.at(3))), {}});
+  run_state.emplace(RunState{std::move(recorder), EventPipe(std::move(fds.at(3)))});
   answer_stack_requests(std::move(fds.at(4)));
   fds.clear();
-  end_process(run_pytest(request, changes));
+  end_run_process(run_pytest(request, changes));
 }
 
 void prime_in_this_process(LineChannel& channel, const protocol::RunTest& request, bool merged,
@@ -281,8 +298,8 @@ void prime_in_this_process(LineChannel& channel, const protocol::RunTest& reques
   if (Status ready = enter_run(request, primed_runner->stand_ins()); !ready) {
     primed_runner->refuse(ready.error().message);
   }
-  run_state.emplace(RunState{std::move(recorder), EventPipe(Fd()), {}});
-  end_process(run_pytest(request, changes));
+  run_state.emplace(RunState{std::move(recorder), EventPipe(Fd())});
+  end_run_process(run_pytest(request, changes));
 }
 
 // ---- run after run
@@ -350,7 +367,7 @@ void serve_runs(LineChannel& channel, FlightRecorder recorder, std::uint64_t mem
   const StandardStreams streams;
   const ChannelGuard guard(channel);
   const py::object resident = py::module_::import("sprintest._resident").attr("Resident")(memory_limit);
-  run_state.emplace(RunState{std::move(recorder), EventPipe(Fd()), {}});
+  run_state.emplace(RunState{std::move(recorder), EventPipe(Fd())});
   for (;;) {
     auto line = channel.receive();
     if (!line || !*line) break;

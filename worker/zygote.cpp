@@ -249,17 +249,19 @@ bool Zygote::handle(const protocol::Shutdown&, std::vector<Fd>&) {
 
 void Zygote::reap() {
   drain_sigchld();
+  std::erase_if(ending_, [](pid_t pid) { return ::waitpid(pid, nullptr, WNOHANG) != 0; });
   for (auto run = runs_.begin(); run != runs_.end();) {
     siginfo_t info{};
     ::waitid(P_PID, static_cast<id_t>(run->second.pid), &info, WEXITED | WNOHANG | WNOWAIT);
-    if (info.si_pid != run->second.pid) {
+    const auto last_word = run->second.recorder.exit_code();
+    if (info.si_pid != run->second.pid && !last_word) {
       ++run;
       continue;
     }
     // What the tests left in their session ends with them; before reaping, while the number is ours.
     auto left = leftovers_.end_run(run->second.pid, own_children());
-    int status = 0;
-    ::waitpid(run->second.pid, &status, 0);
+    int status = W_EXITCODE(last_word.value_or(0), 0);
+    if (::waitpid(run->second.pid, &status, last_word ? WNOHANG : 0) == 0) ending_.insert(run->second.pid);
     if (run->second.recorder.likes_cuda_ahead()) primed_.likes_cuda_ahead(run->first);
     auto done = end_of_run(run->first, run->second.recorder, status);
     done.left = std::move(left);
@@ -272,6 +274,7 @@ void Zygote::reap() {
 std::set<pid_t> Zygote::own_children() const {
   auto own = primed_.pids();
   own.insert({project_.pid(), values_.pid(), resident_.pid()});
+  own.insert(ending_.begin(), ending_.end());
   for (const auto& [id, run] : runs_) own.insert(run.pid);
   return own;
 }
@@ -283,6 +286,7 @@ void Zygote::kill_all() {
     wait_for(run.pid);
   }
   runs_.clear();
+  for (const pid_t pid : std::exchange(ending_, {})) wait_for(pid);
   project_.end();
   values_.end();
   resident_.end();

@@ -87,6 +87,7 @@ class Zygote {
   std::vector<std::string> self_;  ///< The command line that probes a list of modules.
   std::vector<std::string> modules_;
   std::map<std::uint64_t, Run> runs_;
+  std::set<pid_t> ending_;  ///< Runners that have said their last word, and that the kernel takes down.
   bool is_shut_down_ = false;
   Leftovers leftovers_;
   ProjectBranch project_;

@@ -164,7 +164,7 @@ struct Milestones {
   std::uint64_t tested = 0;  ///< pytest's session is over.
 };
 
-/// The runner of run `id` ended and was reaped.
+/// The runner of run `id` has ended, or has said its last word and is taken down by the kernel.
 struct Done {
   std::uint64_t id = 0;
   Phase phase = Phase::forked;

@@ -251,6 +251,7 @@ def _empty_cuda_cache() -> None:
     torch: Any = sys.modules.get("torch")
     if torch is not None and torch.cuda.is_initialized():
         torch.cuda.empty_cache()
+        runner.exit_matters()  # The rest of it.
 
 
 def finish(imported: list[str]) -> None:

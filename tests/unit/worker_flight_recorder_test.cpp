@@ -92,5 +92,16 @@ TEST(FlightRecorder, CutsAnEndlessNodeId) {
   EXPECT_EQ(recorder->nodeid().size(), FlightRecorder::max_nodeid);
 }
 
+TEST(FlightRecorder, HasTheLastWordOfItsWriter) {
+  auto recorder = FlightRecorder::create();
+  ASSERT_TRUE(recorder);
+  EXPECT_EQ(recorder->exit_code(), std::nullopt);
+  in_child([&] {
+    recorder->claim();
+    recorder->set_exit_code(0);
+  });
+  EXPECT_EQ(recorder->exit_code(), 0);
+}
+
 }  // namespace
 }  // namespace stest
