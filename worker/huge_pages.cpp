@@ -22,6 +22,8 @@ constexpr int MADV_COLLAPSE = 25;
 constexpr std::uintptr_t huge_page = 2u << 20;
 constexpr std::uintptr_t small_page = 4u << 10;
 constexpr std::size_t small_pages = huge_page / small_page;
+/// More than this is a promise as well, and long to look through: the terabytes of a sanitizer's shadow.
+constexpr std::uintptr_t most_mapped = std::uintptr_t{64} << 30;
 
 /// Whether hardly more memory is needed than is used already: the stack of a thread is mostly a promise.
 bool is_filled(void* page) {
@@ -56,7 +58,7 @@ void use_huge_pages() {
   std::ifstream maps("/proc/self/maps");
   for (std::string line; std::getline(maps, line);) {
     const auto mapping = parse_mapping(line);
-    if (!mapping.is_heap) continue;
+    if (!mapping.is_heap || mapping.end - mapping.begin > most_mapped) continue;
     auto at = (mapping.begin + huge_page - 1) / huge_page * huge_page;
     for (; at + huge_page <= mapping.end; at += huge_page) {
       auto* page = reinterpret_cast<void*>(at);

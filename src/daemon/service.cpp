@@ -112,9 +112,11 @@ void Service::run(Ticket& ticket, const Listener& listener) {
   run.timings.end_stage("exit", monotonic_ns());
   done.duration_s = static_cast<double>(run.timings.end_ns() - run.timings.begin_ns) / 1e9;
   done.timings = run.timings;
-  // Before the client hears of the end, so that whatever it asks next finds the run over.
-  finish(run, done, receipts);
+  // Before the client hears of the end, so that whatever it asks next finds the run over; but it need not
+  // share the processor with what only begins now.
+  const auto idle_tasks = finish(run, done, receipts);
   listener.emit(done);
+  idle_tasks();
 }
 
 event::Done Service::execute(Run& run, const Listener& listener) {
@@ -165,7 +167,8 @@ void Service::tell_left(const Run& run, std::vector<protocol::Done::Left> left, 
   listener.emit(event::Receipt{describe(left)});
 }
 
-void Service::finish(const Run& run, const event::Done& done, const std::vector<std::string>& receipts) {
+std::function<void()> Service::finish(const Run& run, const event::Done& done,
+                                      const std::vector<std::string>& receipts) {
   spdlog::info("run {}: {}, exit code {}, {:.2f} s {}", run.id, name(done.outcome), done.exit_code,
                done.duration_s, done.message);
   queue_.leave(run);
@@ -175,9 +178,10 @@ void Service::finish(const Run& run, const event::Done& done, const std::vector<
     idle_since_ = Clock::now();
     idle_timeout_ = run.config.idle_timeout;
   }
-  if (queue_.empty()) manager_.preload_learned();
+  auto idle_tasks = queue_.empty() ? manager_.idle_tasks() : std::function<void()>([] {});
   refresh_status();
   wake();
+  return idle_tasks;
 }
 
 Result<std::shared_ptr<Run>> Service::find(std::uint64_t id) const {

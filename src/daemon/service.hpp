@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <nlohmann/json_fwd.hpp>
@@ -89,7 +90,8 @@ class Service {
   event::Done run_on_worker(Run& run, const Listener& listener);
   void tell_left(const Run& run, std::vector<protocol::Done::Left> left, const Listener& listener);
   Result<RunReport> try_on_worker(Run& run, const Listener& listener);
-  void finish(const Run& run, const event::Done& done, const std::vector<std::string>& receipts);
+  std::function<void()> finish(const Run& run, const event::Done& done,
+                               const std::vector<std::string>& receipts);
   void refresh_status();
   std::string state(bool busy) const;
   void wake();

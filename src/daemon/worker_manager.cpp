@@ -254,10 +254,10 @@ void WorkerManager::learn(const WorkerLease& lease, const Run& run, const Lesson
   instance.values.learn(lessons.values, run.request.env);
 }
 
-void WorkerManager::preload_learned() {
+std::function<void()> WorkerManager::idle_tasks() {
   std::unique_lock lock(mutex_);
   const auto instance = current_;
-  if (!instance || instance->state != State::ready || instance->claims > 0) return;
+  if (!instance || instance->state != State::ready || instance->claims > 0) return [] {};
   auto modules = store_.modules(instance->key.preload, instance->key.learns("modules"));
   std::erase_if(modules, [&](const std::string& module) {
     return std::find(instance->asked.begin(), instance->asked.end(), module) != instance->asked.end();
@@ -269,10 +269,12 @@ void WorkerManager::preload_learned() {
     std::copy_if(store_.patterns().begin(), store_.patterns().end(), std::back_inserter(preload.patterns),
                  [&](const auto& pattern) { return instance->asked_patterns.insert(pattern).second; });
   }
-  const auto tasks = instance->next_tasks(std::move(preload));
+  auto tasks = instance->next_tasks(std::move(preload));
   lock.unlock();
-  for (const auto& task : tasks) (void)instance->process->send(task);  // Its end is heard of elsewhere.
   on_change_();
+  return [instance, tasks = std::move(tasks)] {
+    for (const auto& task : tasks) (void)instance->process->send(task);  // Its end is heard of elsewhere.
+  };
 }
 
 void WorkerManager::release() {

@@ -59,8 +59,9 @@ class WorkerManager {
   /// Remembers what a run on `lease`'s worker has taught.
   void learn(const WorkerLease& lease, const Run& run, const Lessons& lessons);
 
-  /// Lets the worker import and compile what was learned since it started. To be called when no run waits.
-  void preload_learned();
+  /// What is for the worker to do while no run waits: import and compile what was learned since it started,
+  /// fork runners ahead. It counts as begun; it begins when the result is called.
+  [[nodiscard]] std::function<void()> idle_tasks();
 
   /// Ends the worker unless a run has a claim on it.
   void release();
