@@ -151,6 +151,7 @@ def test_stale_socket_is_replaced(fine: Project) -> None:
 @pytest.mark.parametrize("field", ["version", "build", "python"])
 def test_daemon_of_another_installation_is_replaced(fine: Project, field: str) -> None:
     fine.stest().expect(0)
+    wait_for(lambda: fine.status()["state"] == "idle", "the end of learned imports")
     before = fine.status()["pid"]
     status = json.loads(fine.read(".sprintest/status.json"))
     fine.write(".sprintest/status.json", json.dumps({**status, field: "another"}))
