@@ -57,7 +57,9 @@ def ship(call: Call, code: _modules.ProjectCode) -> tuple[bytes, list[str]]:
 
 def unship(data: bytes, marker: Marker) -> Call:
     """The call again, in a process that has the installed modules loaded. Raises what unpickling raises."""
-    call: Call = _Unpickler(io.BytesIO(data), marker).load()
+    unpickler = _Unpickler(io.BytesIO(data), marker)
+    call: Call = unpickler.load()
+    unpickler.memo.clear()  # Older Pythons' collector does not look into it (3.11.2): all of it would stay.
     return call
 
 

@@ -34,6 +34,7 @@ class Worker:
     def __init__(self, root: Path, env: dict[str, str], options: tuple[str, ...] = ()) -> None:
         self.root = root
         self.env = env
+        self.ran: set[int] = set()  # Processes of runs that are over.
         self._last_id = 0
         ours, theirs = socket.socketpair()
         ours.settimeout(PATIENCE_S)
@@ -117,6 +118,7 @@ class Worker:
             started, done = done, self.receive()
         assert (started["type"], done["type"]) == ("started", "done")
         assert started["id"] == done["id"] == running.id
+        self.ran.add(started["pid"])
         return Run(text, told, started["pid"], done)
 
     def run(self, *args: str, **options: Any) -> Run:
