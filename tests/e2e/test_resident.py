@@ -95,7 +95,8 @@ def test_state_that_a_run_changes_is_restored(project: Project) -> None:
                 "locale": locale.setlocale(locale.LC_ALL), "made up": "made_up" in sys.modules,
                 "json": type(sys.modules.get("json")).__name__,
                 "sigmask": sorted(signal.pthread_sigmask(0, [])),
-                "open": builtins.open.__module__, "thread hook": threading.excepthook.__module__,
+                "open": builtins.open.__module__,
+                "thread hook": getattr(threading.excepthook, "__module__", "partial"),
             }
 
         def test():
