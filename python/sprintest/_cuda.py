@@ -1,8 +1,9 @@
-"""CUDA takes longer to initialise than many tests take: a runner that waits for its request does it ahead.
+"""CUDA in runs: its memory is given back, and a process that waits for a request initialises it ahead.
 
-Whether that was done can be told: by a test that asks, by a process that it forks, in which torch then
-refuses to work, and by the variables that counted at that moment. So it is done only where an earlier run of
-the same files did it in its first test, which passed, with nothing forked and no variable changed before.
+That takes longer than many tests take. Whether it was done ahead can be told: by a test that asks, by a
+process that it forks, in which torch then refuses to work, and by the variables that counted at that moment.
+So it is done only where an earlier run of the same files did it in its first test, which passed, with nothing
+forked and no variable changed before.
 """
 
 from __future__ import annotations
@@ -63,3 +64,41 @@ def initialise() -> None:
         torch.cuda.synchronize()  # Makes the context, without a byte from the allocator.
     if said:
         runner.cannot_prime("CUDA warns when it is initialised")
+
+
+def release() -> None:
+    """Give memory back to the device that torch keeps for later use."""
+    if (cuda := _in_use()) is not None:
+        with contextlib.suppress(Exception):  # See `failure`.
+            cuda.empty_cache()
+
+
+def failure() -> str:
+    """Why CUDA no longer works in this process; empty if it does.
+
+    After an error of a kernel every later call fails, until the process ends ("sticky" errors: CUDA C++
+    Programming Guide, Error Checking).
+    """
+    if (cuda := _in_use()) is not None:
+        try:
+            cuda.synchronize()
+        except Exception as error:
+            return str(error).partition("\n")[0]
+    return ""
+
+
+def renew() -> None:
+    """Bring torch's state of the devices to what it is in a new process."""
+    if (cuda := _in_use()) is not None:
+        cuda.set_device(0)
+        cuda.set_stream(cuda.default_stream())
+        cuda.seed_all()
+        for device in range(cuda.device_count()):
+            cuda.reset_peak_memory_stats(device)
+            cuda.reset_accumulated_memory_stats(device)
+
+
+def _in_use() -> Any:
+    """``torch.cuda`` where this process has initialised it, else ``None``."""
+    cuda: Any = getattr(sys.modules.get("torch"), "cuda", None)
+    return cuda if cuda is not None and cuda.is_initialized() else None

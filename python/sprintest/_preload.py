@@ -139,7 +139,7 @@ class _TemporaryFiles:
         tempfile.mkdtemp, tempfile.mkstemp = self._originals
 
 
-def _touches_cuda() -> bool:
+def touches_cuda() -> bool:
     """Whether this process has opened a CUDA device, by torch or by anybody else."""
     torch = sys.modules.get("torch")
     if torch is not None and torch.cuda.is_initialized():
@@ -167,6 +167,8 @@ class Preloader:
 
     #: What torch would compute with in a process that nobody limited; ``None`` before torch is here.
     torch_threads: int | None = None
+    #: The seed that torch had when it was imported.
+    torch_seed: int | None = None
 
     #: As installed when this process started; the daemon restarts it when that changes.
     plugins: Plugins | None = None
@@ -243,7 +245,7 @@ class Preloader:
             return "starts a process when imported"
         if self._files.made:
             return "makes a temporary file or folder when imported"
-        if _touches_cuda():
+        if touches_cuda():
             return "initialises CUDA when imported"
         if self._log:
             warning = self._log[0]
@@ -259,7 +261,7 @@ class Preloader:
         torch = sys.modules.get("torch")
         if torch is None or Preloader.torch_threads is not None:
             return
-        Preloader.torch_threads = torch.get_num_threads()
+        Preloader.torch_threads, Preloader.torch_seed = torch.get_num_threads(), torch.initial_seed()
         torch.set_num_threads(1)
 
     def report(self) -> dict[str, Any]:

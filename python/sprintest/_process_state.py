@@ -43,13 +43,13 @@ def marks() -> tuple[object, ...]:
         atexit._ncallbacks(),
         random.getstate(),
         tempfile.tempdir,
-        *(state() for name, state in _MARKED.items() if name in sys.modules),
+        *(_MARKED[name]() for name in _marked()),
     )
 
 
 def changed_mark(before: tuple[object, ...], after: tuple[object, ...]) -> str:
     """What differs between two answers of ``marks``, in words."""
-    names = [*_MARKS, *(name for name in _MARKED if name in sys.modules)]
+    names = [*_MARKS, *_marked()]
     changed = [name for name, old, new in zip(names, before, after) if old != new]
     return changed[0] if changed else "a library's state"
 
@@ -83,6 +83,12 @@ def _torch_marks() -> tuple[object, ...]:
 
 
 _MARKED: dict[str, Callable[[], object]] = {"numpy.random": _numpy_seed, "torch": _torch_marks}
+
+
+def _marked() -> list[str]:
+    """Of the libraries in ``_MARKED`` those that are here, and wholly: one may be a project of the user."""
+    specs = {name: getattr(sys.modules[name], "__spec__", None) for name in _MARKED if name in sys.modules}
+    return [name for name, spec in specs.items() if not getattr(spec, "_initializing", False)]
 
 
 def _attribute(owner: Any, name: str) -> tuple[Getter, Setter]:
@@ -240,10 +246,52 @@ def _torch_state() -> Iterator[tuple[Getter, Setter]]:
     yield torch.is_grad_enabled, torch.set_grad_enabled
     yield torch.get_num_threads, torch.set_num_threads
     yield torch.is_anomaly_enabled, torch.autograd.set_detect_anomaly
-    yield torch.get_float32_matmul_precision, torch.set_float32_matmul_precision
+    yield _float32_precision, _set_float32_precision
     yield torch.get_deterministic_debug_mode, torch.set_deterministic_debug_mode
-    for name in ("benchmark", "deterministic", "allow_tf32"):
+    for name in ("enabled", "benchmark", "deterministic"):
         yield _attribute(torch.backends.cudnn, name)
+    for name in ("flash", "mem_efficient", "math"):
+        sdp = f"{name}_sdp"
+        yield getattr(torch.backends.cuda, f"{sdp}_enabled"), getattr(torch.backends.cuda, f"enable_{sdp}")
+    options = vars(torch._tensor_str.PRINT_OPTS)
+    yield lambda: dict(options), options.update
+
+
+#: Whose precision torch 2.9 and later can set: backend and operation.
+_PRECISIONS = [("generic", "all")] + [
+    (backend, operation) for backend in ("cuda", "mkldnn") for operation in ("all", "matmul", "conv", "rnn")
+]
+
+
+def _float32_precision() -> tuple[Any, ...]:
+    """How exactly torch computes with float32: as set by its two older functions, and by the newer ones.
+
+    Where the newer ones were used, torch refuses to tell what the older ones would (None).
+    """
+    torch: Any = sys.modules["torch"]
+    ask = getattr(torch._C, "_get_fp32_precision_getter", None)
+    older: list[Any] = [None, None]
+    with contextlib.suppress(RuntimeError):
+        older[0] = torch.get_float32_matmul_precision()
+    with contextlib.suppress(RuntimeError):
+        older[1] = torch.backends.cudnn.allow_tf32
+    return (*older, [ask(*of) for of in _PRECISIONS] if ask else None)
+
+
+def _set_float32_precision(old: tuple[Any, ...]) -> None:
+    torch: Any = sys.modules["torch"]
+
+    def set_newer() -> None:
+        if old[2] is not None:
+            for of, precision in zip(_PRECISIONS, old[2]):
+                torch._C._set_fp32_precision_setter(*of, precision)
+
+    set_newer()  # Else torch might refuse the older functions, which change some of it again.
+    if old[0] is not None:
+        torch.set_float32_matmul_precision(old[0])
+    if old[1] is not None:
+        torch.backends.cudnn.allow_tf32 = old[1]
+    set_newer()
 
 
 def _default_device() -> Any:

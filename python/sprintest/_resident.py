@@ -19,7 +19,7 @@ from typing import Any, Callable
 
 import _stest_runner as runner  # type: ignore[import-not-found]  # built into stest-worker
 
-from sprintest import _fingerprint, _modules, _preload, _runner, _warm, _watch
+from sprintest import _cuda, _fingerprint, _modules, _preload, _runner, _warm, _watch
 from sprintest._process_state import ProcessState
 from sprintest._stash import Stash
 
@@ -129,6 +129,8 @@ class Resident:
         vars(main).clear()
         vars(main).update(variables)
         gc.collect()
+        _cuda.release()
+        _cuda.renew()
         _runner.flush()
         self._state.restore()
         return exit_code, False
@@ -137,6 +139,8 @@ class Resident:
         """What the run has left that cannot be undone."""
         if run.reporter.interrupted:
             return "the run was interrupted"
+        if failure := _cuda.failure():
+            return f"its GPU works no more ({failure})"
         for thread in threading.enumerate():
             if thread is not threading.main_thread() and (not thread.daemon or self._is_own(thread)):
                 return f"the tests left a thread ({thread.name})"

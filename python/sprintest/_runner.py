@@ -47,7 +47,7 @@ def _refresh_process_state() -> None:
     """Renew what Python and its libraries draw from the system when a process starts.
 
     ``random`` does so itself after a fork. torch's first seed comes from the system since 2.13; where it
-    is a constant, it stays one.
+    was a constant when torch was imported, it is that one again.
     """
     sys.stdout.reconfigure(line_buffering=sys.stdout.isatty())  # type: ignore[union-attr]
     _restart_log_clock()
@@ -62,7 +62,9 @@ def _refresh_process_state() -> None:
     if (threads := _preload.Preloader.torch_threads) is not None:
         torch: Any = sys.modules["torch"]
         torch.set_num_threads(threads)
-        if torch.initial_seed() != _CONSTANT_TORCH_SEED:
+        if _preload.Preloader.torch_seed == _CONSTANT_TORCH_SEED:
+            torch.default_generator.manual_seed(_CONSTANT_TORCH_SEED)
+        else:
             torch.default_generator.seed()
 
 
@@ -90,7 +92,6 @@ class Run:
         names = self._follow_imports()
         exit_code = _run_pytest(self.reporter)
         runner.returned()
-        _empty_cuda_cache()
         self._report(names)
         return exit_code, names
 
@@ -172,6 +173,9 @@ def main(args: list[str], surgical: bool) -> int:
     if runner.is_primed():
         _prime(run.reporter)
     exit_code, names = run.execute()
+    _cuda.release()
+    if _preload.touches_cuda():
+        runner.exit_matters()  # The device's memory is free when this process is gone.
     finish(names)
     return exit_code
 
@@ -244,14 +248,6 @@ def _system_exit_code(error: SystemExit) -> int:
         return error.code & 0xFF
     print(error.code, file=sys.stderr)
     return 1
-
-
-def _empty_cuda_cache() -> None:
-    """Give memory back to the device at once, not when the driver notices that we are gone."""
-    torch: Any = sys.modules.get("torch")
-    if torch is not None and torch.cuda.is_initialized():
-        torch.cuda.empty_cache()
-        runner.exit_matters()  # The rest of it.
 
 
 def finish(imported: list[str]) -> None:

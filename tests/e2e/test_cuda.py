@@ -1,4 +1,4 @@
-"""A runner forked ahead initialises CUDA ahead, where nobody can tell; with a stand-in for torch's calls."""
+"""What runs do with CUDA, with a stand-in for torch's calls; test_gpu.py has the real ones."""
 
 from __future__ import annotations
 
@@ -7,14 +7,22 @@ import time
 import pytest
 
 from .harness import Project, wait_for
+from .modes import MODES
 
 STAND_IN = {
     "torch/__init__.py": """
         from torch import cuda
 
+        def get_default_dtype(): return "float32"
         def get_num_threads(): return 1
-        def set_num_threads(number): pass
         def initial_seed(): return 1
+        def is_grad_enabled(): return True
+        def set_num_threads(number): pass
+
+        class default_generator:
+            data_ptr = numel = int
+            get_state = classmethod(lambda cls: cls)
+            seed = int
     """,
     "torch/cuda.py": """
         import os, time
@@ -37,9 +45,19 @@ STAND_IN = {
 
         def synchronize():
             init()
+            empty_cache()
 
         def empty_cache():
-            pass
+            if "fails" in globals():
+                raise RuntimeError("CUDA error: device-side assert triggered\\nand so on")
+
+        def default_stream(): pass
+        def device_count(): return 1
+        def seed_all(): pass
+        def set_device(number): pass
+        def set_stream(stream): pass
+        def reset_accumulated_memory_stats(device): pass
+        def reset_peak_memory_stats(device): pass
     """,
 }
 
@@ -118,6 +136,21 @@ def test_not_where_it_warns(project: Project) -> None:
     wait_for(lambda: project.status()["worker"]["primed"]["refused"], "the runner that refuses")
     for _ in range(4):
         assert "1 warning" in project.stest().expect(0).text
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_failed_device_is_of_that_run_only(project: Project, mode: str) -> None:
+    project.configure(sprintest='ignore = ["torch", "torch.*"]')
+    project.env.update(MODES[mode], SPRINTEST_PRIME="no")
+    write(project, "assert not hasattr(torch.cuda, 'fails')\n    torch.cuda.init()")
+    project.write(
+        "test_fails.py", "import torch\ndef test():\n    torch.cuda.init()\n    torch.cuda.fails = 1\n"
+    )
+    for _ in range(3):
+        project.stest("test_fails.py").expect(0)
+        project.stest("test_it.py").expect(0)
+    if mode == "resident":
+        assert "device-side assert triggered" in project.stest("test_fails.py").expect(0).errors
 
 
 @pytest.mark.torch

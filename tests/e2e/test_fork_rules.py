@@ -19,6 +19,9 @@ FAKE_TORCH = {
         def get_num_threads():
             return threads
 
+        def initial_seed():
+            return 1
+
         def set_num_threads(number):
             global threads
             threads = number

@@ -155,7 +155,9 @@ def test_state_of_torch_is_restored(project: Project) -> None:
         def test():
             with open("seen", "a") as file:
                 print(torch.get_default_dtype(), torch.zeros(1).device, torch.is_grad_enabled(),
-                      torch.get_num_threads(), torch.are_deterministic_algorithms_enabled(), file=file)
+                      torch.get_num_threads(), torch.are_deterministic_algorithms_enabled(),
+                      torch.get_float32_matmul_precision(), torch.backends.cuda.matmul.allow_tf32,
+                      torch.tensor(1 / 3), file=file)
             with open("seeds", "a") as file:
                 print(torch.rand(1).item(), file=file)
             torch.set_default_dtype(torch.float64)
@@ -163,6 +165,8 @@ def test_state_of_torch_is_restored(project: Project) -> None:
             torch.set_grad_enabled(False)
             torch.set_num_threads(1)
             torch.use_deterministic_algorithms(True)
+            torch.set_float32_matmul_precision("medium")
+            torch.set_printoptions(precision=2)
             torch.manual_seed(0)
         """,
     )
@@ -173,6 +177,37 @@ def test_state_of_torch_is_restored(project: Project) -> None:
     assert set(seen) == {seen[-1]}
     seeds = project.read("seeds").splitlines()
     assert len(set(seeds)) == len(seeds)
+
+
+@pytest.mark.torch
+@pytest.mark.parametrize(
+    "change",
+    [
+        "torch.backends.fp32_precision = 'tf32'",
+        "torch.backends.cuda.matmul.fp32_precision = 'tf32'",
+        "torch.backends.cudnn.conv.fp32_precision = 'ieee'",
+        "torch.backends.cudnn.allow_tf32 = False",
+    ],
+)
+def test_precision_of_torch_is_restored(project: Project, change: str) -> None:
+    project.configure(sprintest="isolation = 'resident'\npreload = ['torch']")
+    project.write(
+        "test_it.py",
+        f"""
+        import torch
+
+        def test():
+            with open("seen", "a") as file:
+                print(torch.get_float32_matmul_precision(), torch.backends.cudnn.allow_tf32,
+                      torch.backends.cuda.matmul.allow_tf32, torch.backends.mkldnn.conv.fp32_precision,
+                      torch.backends.cudnn.rnn.fp32_precision, file=file)
+            {change}
+        """,
+    )
+    for _ in range(3):
+        project.stest().expect(0)
+    project.plain().expect(0)
+    assert len(set(project.read("seen").splitlines())) == 1
 
 
 def test_crash_costs_one_run(project: Project) -> None:
