@@ -37,8 +37,8 @@ def run_inside(project: Project, body: str, **env: str) -> Any:
 @modes
 def test_tests_compute_on_the_device(project: Project, mode: str) -> None:
     project.env.update(MODES[mode])
-    body = "x = torch.arange(1000., device='cuda')\nfound = float((x @ x).sum())"
-    assert {run_inside(project, body) for _ in range(3)} == {332833500.0}
+    body = "x = torch.arange(100., device='cuda')\nfound = float(x @ x)"
+    assert {run_inside(project, body) for _ in range(3)} == {328350.0}
     assert "torch" in [one["module"] for one in project.status()["worker"]["preloaded"]]
 
 

@@ -195,7 +195,7 @@ def test_a_full_disk_is_told_and_nothing_is_left(fine: Project, tiny: Path) -> N
     assert finished.code >= 100, finished
     assert "No space left on device" in finished.errors
     assert "SPRINTEST_DIR" in finished.errors
-    assert not fine.processes()
+    wait_for(lambda: not fine.processes(), "the end of the daemon that could not start")
     ballast.unlink()
     fine.stest().expect(0)
 
