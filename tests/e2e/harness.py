@@ -43,7 +43,16 @@ WAITING_TEST = """
 
 # All that a project's processes inherit from the surrounding run, so that the tests do the same
 # under pytest, under stest itself and in parallel.
-_INHERITED = ("PATH", "TMPDIR", "TZ", "LD_LIBRARY_PATH", "ASAN_OPTIONS", "LSAN_OPTIONS", "UBSAN_OPTIONS")
+_INHERITED = (
+    "PATH",
+    "TMPDIR",
+    "TZ",
+    "LD_LIBRARY_PATH",
+    "ASAN_OPTIONS",
+    "LSAN_OPTIONS",
+    "TSAN_OPTIONS",
+    "UBSAN_OPTIONS",
+)
 
 # No project here uses these, and they are four fifths of what a run of pytest with nothing to do costs.
 UNUSED_PLUGINS = "-p no:hypothesispytest -p no:anyio"
