@@ -23,8 +23,13 @@ struct Options {
 /// `--probe`: import the modules, then exit with 0 if forks of such a process are healthy. One line on stdout
 /// says which Python this is, and why they are not.
 int probe(const stest::Interpreter& interpreter, stest::Preloader& preloader, const Options& options) {
-  const auto found = preloader.load({options.modules, {}}, [](const std::string&) {});
-  const auto unfit = found ? found->module + " " + found->reason : stest::canary().value_or("");
+  std::string unfit;
+  const bool may_serve = preloader.load({options.modules, {}}, [&](const auto& news) {
+    if (const auto* found = std::get_if<stest::protocol::Unfit>(&news)) {
+      unfit = found->module + " " + found->reason;
+    }
+  });
+  if (may_serve) unfit = stest::canary().value_or("");
   const nlohmann::json answer = {
       {"python", interpreter.version()}, {"prefix", interpreter.prefix()}, {"unfit", unfit}};
   std::printf("%s\n", answer.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace).c_str());

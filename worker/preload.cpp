@@ -27,11 +27,18 @@ using Clock = std::chrono::steady_clock;
 /// Generous: a loaded machine must not cost a healthy module its place.
 constexpr std::chrono::seconds canary_deadline{20};
 
+py::dict reasons(const std::vector<protocol::LeftOut>& modules) {
+  py::dict result;
+  for (const auto& [name, reason] : modules) result[py::str(name)] = reason;
+  return result;
+}
+
 /// The Python object, entered as by `with`, left at the end of the scope.
 class WithPreloader {
  public:
-  explicit WithPreloader(const std::vector<std::string>& path)
-      : object_(py::module_::import("sprintest._preload").attr("Preloader")(fs_decode(path))) {
+  explicit WithPreloader(const protocol::Preload& wanted)
+      : object_(py::module_::import("sprintest._preload")
+                    .attr("Preloader")(fs_decode(wanted.path), reasons(wanted.unfit))) {
     object_.attr("__enter__")();
   }
   ~WithPreloader() {
@@ -75,16 +82,18 @@ Preloader::Preloader(const ProjectCode& project, Environment initial_env)
       .attr("set_project")(*fs_decode({project.root, project.target, project.target_path}), project.ignore);
 }
 
-std::optional<protocol::Unfit> Preloader::load(const protocol::Preload& wanted,
-                                               const std::function<void(const std::string&)>& importing) {
+bool Preloader::load(const protocol::Preload& wanted, const Tell& tell) {
   {
-    const WithPreloader preloader(wanted.path);
+    const WithPreloader preloader(wanted);
     for (const auto& name : wanted.modules) {
-      importing(name);
+      tell(protocol::Importing{name});
       const auto start = Clock::now();
-      const auto [reason, spoilt] = preloader.get().attr("load")(name).cast<std::pair<std::string, bool>>();
+      const auto [reason, is_unfit, is_spoilt] =
+          preloader.get().attr("load")(name).cast<std::tuple<std::string, bool, bool>>();
       const double seconds = std::chrono::duration<double>(Clock::now() - start).count();
-      if (spoilt) return protocol::Unfit{name, reason};
+      if (is_unfit) tell(protocol::Unfit{name, reason, is_spoilt});
+      if (is_spoilt) return false;
+      if (is_unfit) continue;  // The daemon takes account of it.
       if (reason.empty()) {
         account_.preloaded.push_back({name, seconds});
       } else {
@@ -98,7 +107,7 @@ std::optional<protocol::Unfit> Preloader::load(const protocol::Preload& wanted,
   py::module_::import("sprintest._patterns").attr("compile_ahead")(wanted.patterns);
   py::module_::import("sprintest._preload").attr("freeze")();
   use_huge_pages();
-  return std::nullopt;
+  return true;
 }
 
 std::map<std::string, std::string> Preloader::hold(const protocol::HoldProject& wanted) {

@@ -28,11 +28,11 @@ class Preloader {
   /// `initial_env` is what this process was started with. Throws what Python throws.
   Preloader(const ProjectCode& project, Environment initial_env);
 
-  /// Imports the modules in order; `importing` is told each name beforehand. Stops at, and returns, the
-  /// first module that has spoilt this process; nothing if it may serve. Then compiles the patterns, those
-  /// that neither warn nor fail. Throws what Python throws.
-  std::optional<protocol::Unfit> load(const protocol::Preload& wanted,
-                                      const std::function<void(const std::string&)>& importing);
+  using Tell = std::function<void(const protocol::FromWorker&)>;
+  /// Imports the modules in order; tells of each beforehand, and afterwards where it proved unfit. Then
+  /// compiles the patterns, those that neither warn nor fail. Returns false where a module has spoilt this
+  /// process, which must not serve; nothing is done after it. Throws what Python throws.
+  bool load(const protocol::Preload& wanted, const Tell& tell);
 
   /// Imports modules of the project, for the forks of this process. Returns those that it must not
   /// hold, and why: it has been spoilt if there are any. Throws what Python throws.

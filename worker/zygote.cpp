@@ -105,7 +105,6 @@ bool Zygote::handle_line() {
 }
 
 bool Zygote::handle(const protocol::Preload& message, std::vector<Fd>&) {
-  const auto importing = [&](const std::string& name) { send(protocol::Importing{name}); };
   // What they hold was loaded beside what this process now loads itself.
   if (!message.modules.empty()) {
     project_.end();
@@ -113,10 +112,7 @@ bool Zygote::handle(const protocol::Preload& message, std::vector<Fd>&) {
     resident_.end();
   }
   primed_.end();
-  if (auto unfit = preloader_.load(message, importing)) {
-    send(*unfit);
-    return false;
-  }
+  if (!preloader_.load(message, [this](const auto& news) { send(news); })) return false;
   modules_.insert(modules_.end(), message.modules.begin(), message.modules.end());
   if (!message.modules.empty()) send(protocol::Importing{});
   // Nothing that pytest imports has threads: the greeting needs no canary.

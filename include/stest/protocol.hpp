@@ -15,9 +15,15 @@
 /// `docs/protocol.md` is the written form; `protocol_version` changes with it.
 namespace stest::protocol {
 
-inline constexpr int version = 5;
+inline constexpr int version = 6;
 
 // ---- daemon → worker ----
+
+/// A module that is not preloaded, and why.
+struct LeftOut {
+  std::string name;
+  std::string reason;
+};
 
 /// Import these modules, in this order, then answer with `Ready`. `path` is where to look for them
 /// beside `sys.path`.
@@ -25,6 +31,8 @@ struct Preload {
   std::vector<std::string> modules;
   std::vector<std::string> path;
   std::vector<std::string> patterns = {};  ///< Regular expressions to compile, as runs told of them.
+  /// What proved unfit before. If there is anything, a fork tries each module out first.
+  std::vector<LeftOut> unfit = {};
 };
 
 /// Have a process hold these modules of the project, imported with `path` as `sys.path`, for the runs
@@ -105,10 +113,6 @@ struct Ready {
     std::string name;
     double seconds = 0;
   };
-  struct LeftOut {
-    std::string name;
-    std::string reason;
-  };
   /// A file that an imported module came from, as it was when it was read; `mtime_ns` is 0 where it
   /// changed at that very time. Any other state means that the worker is stale.
   struct File {
@@ -188,10 +192,11 @@ struct Pong {
 };
 
 /// A preloaded module proved unfit (threads, CUDA, a failed canary). The worker ends after this
-/// line; the daemon starts it anew without the module.
+/// line, and the daemon starts it anew without the module, unless a fork of it found out.
 struct Unfit {
   std::string module;
   std::string reason;
+  bool ends_worker = true;
 };
 
 /// How things stand with the runners forked ahead, whenever that changes.

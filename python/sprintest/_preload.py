@@ -22,10 +22,11 @@ import tempfile
 import threading
 import time
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
 from sprintest import _modules, _target
+from sprintest._child import in_child
 
 
 class EnvironmentReads:
@@ -120,16 +121,17 @@ def _install_rewrite_hook(plugins: Plugins) -> Any:
 
 
 class _TemporaryFiles:
-    """Notices temporary files: the first run would delete at exit what later runs still use."""
+    """Notices temporary files that stay: the first run would delete at exit what later runs still use."""
 
     def __enter__(self) -> None:
-        self.made = False
+        self._made: list[str] = []
         self._originals = tempfile.mkdtemp, tempfile.mkstemp
 
         def noticing(function: Any) -> Any:
             def make(*args: Any, **kwargs: Any) -> Any:
-                self.made = True
-                return function(*args, **kwargs)
+                made = function(*args, **kwargs)
+                self._made.append(os.fsdecode(made[1] if isinstance(made, tuple) else made))
+                return made
 
             return make
 
@@ -138,24 +140,57 @@ class _TemporaryFiles:
     def __exit__(self, *_: object) -> None:
         tempfile.mkdtemp, tempfile.mkstemp = self._originals
 
+    def are_left(self) -> bool:
+        """Whether one is still there, or open: others were made to find out what the file system can do."""
+        opened = {f"{path} (deleted)" for path in self._made} & set(_open_files()) if self._made else ()
+        return bool(opened) or any(map(os.path.lexists, self._made))
+
 
 def touches_cuda() -> bool:
     """Whether this process has opened a CUDA device, by torch or by anybody else."""
     torch = sys.modules.get("torch")
     if torch is not None and torch.cuda.is_initialized():
         return True
+    return any(path.startswith("/dev/nvidia") for path in _open_files())
+
+
+def _open_files() -> list[str]:
+    paths = []
     for fd in os.listdir("/proc/self/fd"):
-        try:
-            if os.readlink(f"/proc/self/fd/{fd}").startswith("/dev/nvidia"):
-                return True
-        except OSError:
-            continue
-    return False
+        with contextlib.suppress(OSError):
+            paths.append(os.readlink(f"/proc/self/fd/{fd}"))
+    return paths
 
 
 def _children() -> set[str]:
     with open(f"/proc/self/task/{os.getpid()}/children") as file:
         return set(file.read().split())
+
+
+_FAILS = "cannot be imported"
+#: What a fork gets to import a module, in seconds. The daemon's own patience ends earlier.
+_PATIENCE = 3600
+
+
+def _failure(error: BaseException) -> str:
+    return f"{_FAILS}: {type(error).__name__}: {error}"
+
+
+class _Tripped(BaseException):
+    """Not to be taken for an error of the import, which many modules live with."""
+
+
+class _Tripwire:
+    """A finder that stops imports at what is known to be unfit."""
+
+    def __init__(self, unfit: Mapping[str, str]) -> None:
+        self._unfit = unfit
+        self.reason = ""
+
+    def find_spec(self, name: str, path: Any = None, target: Any = None) -> None:
+        if name in self._unfit:
+            self.reason = self.reason or f"imports {name}, which is left out"
+            raise _Tripped(name)
 
 
 class Preloader:
@@ -182,8 +217,10 @@ class Preloader:
     #: The package under development, as it was found when this process started.
     target: _target.Target | None = None
 
-    def __init__(self, path: Sequence[str] = ()) -> None:
+    def __init__(self, path: Sequence[str] = (), unfit: Mapping[str, str] | None = None) -> None:
         assert Preloader.code is not None
+        # What cannot be imported here is no trap for what imports it: that finds out by itself, as anywhere.
+        self._unfit = {name: why for name, why in (unfit or {}).items() if not why.startswith(_FAILS)}
         self._code = Preloader.code
         self._path = [entry for entry in path if entry not in sys.path]
         self._env = EnvironmentReads()
@@ -215,26 +252,67 @@ class Preloader:
         sys.path[:] = [entry for entry in sys.path if entry not in self._path]
         _modules.forget_project(self._code)
 
-    def load(self, name: str) -> tuple[str, bool]:
+    def load(self, name: str) -> tuple[str, bool, bool]:
         """Import ``name``.
 
-        Returns why it is left out (empty: it is warm now), and whether the attempt has spoilt this
-        process, which then must not serve runs.
+        Returns why it is left out (empty: it is warm now), whether it is to be left out from now on, and
+        whether the attempt has spoilt this process, which then must not serve runs.
         """
         if name in sys.modules:
-            return "", False
+            return "", False, False
+        if self._unfit:
+            reason, is_unfit = self._try_out(name)
+            if reason:
+                return reason, is_unfit, False
+        reason, is_spoilt = self._look_up(name)
+        if reason:
+            return reason, is_spoilt, is_spoilt
+        try:
+            importlib.import_module(name)
+        except BaseException as error:  # a module may well raise SystemExit
+            return _failure(error), True, True
+        self.limit_torch()
+        reason = self.spoilt()
+        return reason, bool(reason), bool(reason)
+
+    def _look_up(self, name: str) -> tuple[str, bool]:
+        """Why ``name`` is not to be imported (empty: it is), and whether asking has spoilt this process."""
+        logged = len(self._log)
         try:
             if not self._code.is_ignored(name) and self._code.owns_package(name):
                 return "project code: every run imports it fresh", False
         except ImportError as error:
-            return f"cannot be imported: {type(error).__name__}: {error}", False
-        try:
-            importlib.import_module(name)
-        except BaseException as error:  # a module may well raise SystemExit
-            return f"cannot be imported: {type(error).__name__}: {error}", True
-        self.limit_torch()
-        reason = self.spoilt()
-        return reason, bool(reason)
+            return _failure(error), False
+        if len(self._log) > logged:  # Finders may: that of the package pynvml, say.
+            return self.spoilt(), True
+        return "", False
+
+    def _try_out(self, name: str) -> tuple[str, bool]:
+        """Why ``name`` is left out, as a fork of this process finds out, and whether from now on.
+
+        Where one module is unfit, all that import it are. Each would cost a worker.
+        """
+
+        def work() -> tuple[str, list[str]]:
+            reason, is_unfit = self._look_up(name)
+            if reason:
+                return reason, [] if is_unfit else ["now"]
+            tripwire = _Tripwire(self._unfit)
+            sys.meta_path.insert(0, tripwire)
+            try:
+                importlib.import_module(name)
+            except BaseException as error:
+                reason = _failure(error)
+            return tripwire.reason or reason or self.spoilt(), []
+
+        parts = name.split(".")
+        packages = [".".join(parts[:length]) for length in range(1, len(parts))]
+        if unfit := [package for package in packages if package in self._unfit]:
+            return f"lies in {unfit[0]}", True
+        reason, only_now = in_child(work, _PATIENCE)
+        if is_unfit := bool(reason) and not only_now:
+            self._unfit[name] = reason
+        return reason, is_unfit
 
     def spoilt(self) -> str:
         """What the imports did that forks of this process would inherit; empty if nothing."""
@@ -243,8 +321,8 @@ class Preloader:
             return f"starts a thread when imported ({extra[0]})"
         if _children() - self._children:
             return "starts a process when imported"
-        if self._files.made:
-            return "makes a temporary file or folder when imported"
+        if self._files.are_left():
+            return "leaves a temporary file or folder when imported"
         if touches_cuda():
             return "initialises CUDA when imported"
         if self._log:

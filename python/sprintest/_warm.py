@@ -15,8 +15,6 @@ import linecache
 import os
 import pickle
 import reprlib
-import select
-import signal
 import sys
 import threading
 import time
@@ -28,6 +26,7 @@ import _stest_runner as runner  # type: ignore[import-not-found]  # built into s
 
 import sprintest
 from sprintest import _canary, _modules, _patterns, _preload, _process_state, _ship, _watch
+from sprintest._child import in_child
 from sprintest._fingerprint import Fingerprint, file_state
 from sprintest._priming import Priming
 from sprintest._process_state import ProcessState, changed_mark, library_modes, marks
@@ -177,7 +176,7 @@ def hold(wanted: list[tuple[str, str]], environment: dict[bytes, bytes]) -> list
         _process_state.set_environment(environment)
         for name, value in changes.items():
             _watch.set_variable(name, value)
-        reason, files = _in_child(lambda: _try_out(request), _PATIENCE + 5 * seconds)  # noqa: B023
+        reason, files = in_child(lambda: _try_out(request), _PATIENCE + 5 * seconds)  # noqa: B023
         cost = {"seconds": 0.0, "bytes": 0} if reason else _load(key, request, files)
         report.append({"key": key, "reason": reason, **cost})
         state.restore()
@@ -233,7 +232,7 @@ def _try_out(request: _Request) -> tuple[str, list[str]]:
     if not reason and fresh:
         reason = f"{fresh[0]} changes"
     if not reason:
-        reason = _in_child(_sing, _PATIENCE)[0]
+        reason = in_child(_sing, _PATIENCE)[0]
     return reason, sorted({*_spread(request.files), *watch.files, *mapped, *looked_at})
 
 
@@ -378,48 +377,3 @@ def _more_threads_than(number: int) -> bool:
 def _resident_memory() -> int:
     with open("/proc/self/statm") as file:
         return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-
-
-def _in_child(work: Callable[[], tuple[str, list[str]]], seconds: float) -> tuple[str, list[str]]:
-    """What ``work`` returns in a fork of this process; or why there is no answer."""
-    with _answer_file() as answer:
-        pid = os.fork()
-        if pid == 0:
-            _work_and_exit(work, answer)
-        watch = os.pidfd_open(pid)
-        try:
-            is_over = bool(select.select([watch], [], [], seconds)[0])
-        finally:
-            os.close(watch)
-            with contextlib.suppress(ProcessLookupError):  # It may have no session yet.
-                os.killpg(pid, signal.SIGKILL)
-            os.kill(pid, signal.SIGKILL)
-            status = os.waitpid(pid, 0)[1]
-        if not is_over:
-            return f"it did not come to an end within {seconds:.0f} s", []
-        if status != 0:
-            return f"a fork of a process that loads it dies (wait status {status})", []
-        with open(answer, "rb", closefd=False) as file:
-            file.seek(0)
-            found: tuple[str, list[str]] = pickle.load(file)
-            return found
-
-
-@contextlib.contextmanager
-def _answer_file() -> Iterator[int]:
-    file = os.memfd_create("answer")
-    try:
-        yield file
-    finally:
-        os.close(file)
-
-
-def _work_and_exit(work: Callable[[], tuple[str, list[str]]], answer: int) -> None:
-    code = 1
-    try:
-        runner.die_with_parent()
-        os.setsid()
-        os.write(answer, pickle.dumps(work()))
-        code = 0
-    finally:
-        os._exit(code)

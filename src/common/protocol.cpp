@@ -40,9 +40,9 @@ json preloaded_json(const std::vector<Ready::Module>& modules) {
   return list;
 }
 
-json left_out_json(const std::vector<Ready::LeftOut>& modules) {
+json left_out_json(const std::vector<LeftOut>& modules) {
   json list = json::array();
-  for (const Ready::LeftOut& module : modules) {
+  for (const LeftOut& module : modules) {
     list.push_back({{"name", bytes_to_json(module.name)}, {"reason", bytes_to_json(module.reason)}});
   }
   return list;
@@ -70,7 +70,8 @@ json message_json(const Preload& message) {
   return {{"type", "preload"},
           {"modules", list_to_json(message.modules)},
           {"path", list_to_json(message.path)},
-          {"patterns", list_to_json(message.patterns)}};
+          {"patterns", list_to_json(message.patterns)},
+          {"unfit", left_out_json(message.unfit)}};
 }
 json message_json(const HoldProject& message) {
   return {{"type", "hold_project"},
@@ -149,7 +150,8 @@ json message_json(const Pong& message) { return {{"type", "pong"}, {"id", messag
 json message_json(const Unfit& message) {
   return {{"type", "unfit"},
           {"module", bytes_to_json(message.module)},
-          {"reason", bytes_to_json(message.reason)}};
+          {"reason", bytes_to_json(message.reason)},
+          {"ends_worker", message.ends_worker}};
 }
 
 json message_json(const Primed& message) {
@@ -167,10 +169,19 @@ json message_json(const Values& message) {
   return {{"type", "values"}, {"values", std::move(values)}};
 }
 
+void read_left_out(FieldReader& fields, const char* name, std::vector<LeftOut>& out) {
+  fields.read_objects(name, [&](FieldReader& item) {
+    LeftOut& module = out.emplace_back();
+    item.read("name", module.name);
+    item.read("reason", module.reason);
+  });
+}
+
 void read(FieldReader& fields, Preload& out) {
   fields.read("modules", out.modules);
   fields.read("path", out.path);
   fields.read("patterns", out.patterns);
+  read_left_out(fields, "unfit", out.unfit);
 }
 void read(FieldReader& fields, HoldProject& out) {
   fields.read("modules", out.modules);
@@ -214,11 +225,7 @@ void read(FieldReader& fields, Ready& out) {
     item.read("name", module.name);
     item.read("seconds", module.seconds);
   });
-  fields.read_objects("left_out", [&](FieldReader& item) {
-    Ready::LeftOut& module = out.left_out.emplace_back();
-    item.read("name", module.name);
-    item.read("reason", module.reason);
-  });
+  read_left_out(fields, "left_out", out.left_out);
   fields.read("site_dirs", out.site_dirs);
   fields.read_objects("files", [&](FieldReader& item) {
     Ready::File& file = out.files.emplace_back();
@@ -267,6 +274,7 @@ void read(FieldReader& fields, Pong& out) { fields.read("id", out.id); }
 void read(FieldReader& fields, Unfit& out) {
   fields.read("module", out.module);
   fields.read("reason", out.reason);
+  fields.read("ends_worker", out.ends_worker);
 }
 
 void read(FieldReader& fields, Primed& out) {

@@ -19,7 +19,7 @@ namespace stest {
 /// the interpreter or the installed packages change. Not thread-safe.
 class PreloadStore {
  public:
-  using LeftOut = protocol::Ready::LeftOut;
+  using LeftOut = protocol::LeftOut;
 
   PreloadStore(std::filesystem::path file, std::filesystem::path python);
 
@@ -57,6 +57,10 @@ class PreloadStore {
   Status remember_start(std::size_t modules, Seconds time, const std::vector<std::string>& site_dirs);
   /// How long it will take, as far as the last time tells: it had about as many modules.
   std::optional<Seconds> start_time(std::size_t modules) const;
+
+  /// Whether so many modules can be imported without a fork that tries them out: none ever proved unfit, or
+  /// as many were imported the last time.
+  bool is_tried(std::size_t modules) const { return left_out_.empty() || modules == started_modules_; }
 
   /// Never to be preloaded again, nor what lies in it.
   Status leave_out(LeftOut module, const std::vector<std::string>& site_dirs);

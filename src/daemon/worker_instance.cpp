@@ -102,7 +102,7 @@ std::string_view name(WorkerInstance::State state) {
   return names[static_cast<std::size_t>(state)];
 }
 
-std::optional<protocol::Ready::LeftOut> WorkerInstance::end(const ExitStatus& status) {
+std::optional<protocol::LeftOut> WorkerInstance::end(const ExitStatus& status) {
   end_text = how_it_ended(*this, status);
   state = State::ended;
   exit = status;
@@ -135,7 +135,7 @@ Error WorkerInstance::failure(const std::filesystem::path& log_file) const {
   return error;
 }
 
-nlohmann::json WorkerInstance::describe(const std::vector<protocol::Ready::LeftOut>& unfit_before) const {
+nlohmann::json WorkerInstance::describe(const std::vector<protocol::LeftOut>& unfit_before) const {
   auto preloaded = nlohmann::json::array();
   for (const auto& module : ready.preloaded) {
     preloaded.push_back({{"module", module.name}, {"seconds", module.seconds}});

@@ -71,8 +71,8 @@ struct WorkerInstance {
   std::optional<OomWatch> oom;   ///< Since it was last given something to import.
   bool dismissed = false;        ///< The daemon ended it, through no fault of any module.
   ExitStatus exit;
-  std::string end_text;                            ///< How it ended, to follow "it".
-  std::optional<protocol::Ready::LeftOut> lesson;  ///< The module that its end is blamed on.
+  std::string end_text;                     ///< How it ended, to follow "it".
+  std::optional<protocol::LeftOut> lesson;  ///< The module that its end is blamed on.
 
   /// What a process is to hold for the runs in `reload = "surgical"`, as the last of them taught.
   std::optional<protocol::HoldProject> project;
@@ -83,13 +83,13 @@ struct WorkerInstance {
   std::unique_ptr<WorkerProcess> process;
 
   /// Notes the end, and returns the module that the next worker must not preload, if it is to blame.
-  std::optional<protocol::Ready::LeftOut> end(const ExitStatus& status);
+  std::optional<protocol::LeftOut> end(const ExitStatus& status);
 
   /// The error of a run that waited for this worker, which ended before it was ready.
   Error failure(const std::filesystem::path& log_file) const;
 
   /// The "worker" of `GET /v1/status`. `unfit_before` is what earlier workers found unfit.
-  nlohmann::json describe(const std::vector<protocol::Ready::LeftOut>& unfit_before) const;
+  nlohmann::json describe(const std::vector<protocol::LeftOut>& unfit_before) const;
 
   /// Takes in what a run in `reload = "surgical"` has taught of the project's modules.
   void learn_project(const RunRequest& request, const Lessons& lessons);

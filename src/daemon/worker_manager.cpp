@@ -153,10 +153,13 @@ Result<WorkerManager::Instance> WorkerManager::replace(std::unique_lock<std::mut
 Result<WorkerManager::Instance> WorkerManager::start(const Attempt& attempt) {
   auto instance = std::make_shared<WorkerInstance>();
   instance->key = attempt.key;
+  const bool learns = attempt.key.learns("modules") && !attempt.without_learned;
   {
     std::lock_guard lock(mutex_);
-    instance->asked =
-        store_.modules(attempt.key.preload, attempt.key.learns("modules") && !attempt.without_learned);
+    instance->asked = store_.modules(attempt.key.preload, learns);
+    // Where modules proved unfit, others that import them will. That is found out when no run waits for it.
+    if (!store_.is_tried(instance->asked.size()))
+      instance->asked = store_.modules(attempt.key.preload, false);
   }
   instance->log_offset = file_size_or_zero(program_.log_file);
   const auto cwd = is_folder(attempt.key.cwd) ? attempt.key.cwd : program_.root.string();
@@ -262,7 +265,7 @@ std::function<void()> WorkerManager::idle_tasks() {
   std::erase_if(modules, [&](const std::string& module) {
     return std::find(instance->asked.begin(), instance->asked.end(), module) != instance->asked.end();
   });
-  protocol::Preload preload{std::move(modules), store_.path()};
+  protocol::Preload preload{std::move(modules), store_.path(), {}, store_.left_out()};
   instance->asked.insert(instance->asked.end(), preload.modules.begin(), preload.modules.end());
   // Not when a worker starts: a run would wait for all of them, which needs some.
   if (instance->key.learns("patterns")) {
@@ -311,7 +314,11 @@ void WorkerManager::on_message(WorkerInstance& instance, const protocol::FromWor
   if (const auto* importing = std::get_if<protocol::Importing>(&message)) {
     instance.importing = importing->module;
   } else if (const auto* unfit = std::get_if<protocol::Unfit>(&message)) {
-    instance.unfit = *unfit;
+    if (unfit->ends_worker) {
+      instance.unfit = *unfit;
+    } else {
+      leave_out(instance, {unfit->module, unfit->reason});
+    }
   } else if (const auto* primed = std::get_if<protocol::Primed>(&message)) {
     instance.primed = *primed;
   } else if (const auto* values = std::get_if<protocol::Values>(&message)) {
@@ -338,6 +345,7 @@ void WorkerManager::on_ready(WorkerInstance& instance, const protocol::Ready& re
   if (greeting) {
     instance.sites = sites_state(program_.python, ready.site_dirs);
     preload = {instance.asked, store_.path()};
+    if (!store_.is_tried(instance.asked.size())) preload.unfit = store_.left_out();
   }
   const bool has_imported_all = instance.import_clock.stop() && preload.modules.empty();
   if (has_imported_all) {
@@ -354,12 +362,15 @@ void WorkerManager::on_end(WorkerInstance& instance, const ExitStatus& status) {
   spdlog::info("worker {} {}", instance.process->pid(), stest::describe(status));
   {
     std::lock_guard lock(mutex_);
-    if (auto lesson = instance.end(status)) {
-      spdlog::warn("{} is left out of preloading: {}", lesson->name, lesson->reason);
-      log_failure(store_.leave_out(std::move(*lesson), instance.ready.site_dirs));
-    }
+    if (auto lesson = instance.end(status)) leave_out(instance, std::move(*lesson));
   }
   changed();
+}
+
+void WorkerManager::leave_out(WorkerInstance& instance, protocol::LeftOut module) {
+  spdlog::warn("{} is left out of preloading: {}", module.name, module.reason);
+  std::erase_if(instance.asked, [&](const std::string& name) { return covers(module.name, name); });
+  log_failure(store_.leave_out(std::move(module), instance.ready.site_dirs));
 }
 
 void WorkerManager::changed() {

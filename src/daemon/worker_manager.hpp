@@ -94,6 +94,7 @@ class WorkerManager {
   void on_message(WorkerInstance& instance, const protocol::FromWorker& message);
   void on_ready(WorkerInstance& instance, const protocol::Ready& ready);
   void on_end(WorkerInstance& instance, const ExitStatus& status);
+  void leave_out(WorkerInstance& instance, protocol::LeftOut module);
   void changed();
 
   const WorkerProgram program_;

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pytest
 
-from .harness import Project
+from .harness import Project, wait_for
 
 # A stand-in with the few functions of torch that matter to a fork.
 FAKE_TORCH = {
@@ -147,6 +148,43 @@ def test_module_left_out_stays_out_after_a_restart(project: Project) -> None:
         run_inside(project, "found = threading.active_count()")
         assert "thread" in left_out(project)["threaded"]
         project.stest("restart").expect(0)
+
+
+def test_many_modules_that_import_an_unfit_one_cost_one_worker(project: Project) -> None:
+    project.install("threaded.py", THREADED)
+    users = [f"user{number}" for number in range(8)]
+    for name in users:
+        project.install(f"{name}.py", "import threaded")
+    project.install("tolerant.py", "try: import threaded\nexcept Exception: threaded = None\n")
+    project.install("package/__init__.py", "import threaded")
+    project.install("package/part.py", "")
+    project.install("calm.py", "")
+    project.configure(sprintest='ignore = ["user?", "threaded", "tolerant", "package*", "calm"]')
+    body = f"import {', '.join(users)}, tolerant, package.part, calm\nfound = tolerant.threaded is not None"
+    unfit = {"threaded", "tolerant", "package", *users}
+    for _ in range(2):
+        assert run_inside(project, body)
+    wait_for(lambda: "calm" in preloaded(project), "the preloading")
+    assert unfit <= left_out(project).keys()
+    for _ in range(2):
+        assert run_inside(project, body)
+        assert "calm" in preloaded(project)
+        assert not unfit & set(preloaded(project))
+        project.stest("restart").expect(0)
+    log = (project.state / "daemon.log").read_text()
+    assert log.count("is left out of preloading") == log.count(": lies in") + len(unfit)
+    workers = len(re.findall(r"worker \d+ started", log))
+    assert workers == 3, "the first one, one for what was unfit, one for the restart"
+
+
+def test_temporary_file_that_is_gone_after_the_import_does_no_harm(project: Project) -> None:
+    project.install("probing.py", "import tempfile\nwith tempfile.TemporaryDirectory() as folder: pass\n")
+    project.install("keeping.py", "import tempfile\nfolder = tempfile.TemporaryDirectory()\n")
+    project.install("opening.py", "import os, tempfile\nfd, path = tempfile.mkstemp()\nos.unlink(path)\n")
+    preload(project, "keeping", "opening", "probing")
+    assert run_inside(project, "import probing\nfound = not os.path.exists(probing.folder)")
+    assert preloaded(project) == ["probing"]
+    assert left_out(project).keys() == {"keeping", "opening"}
 
 
 def test_runs_begin_with_one_thread(project: Project) -> None:

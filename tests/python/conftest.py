@@ -72,10 +72,11 @@ class Worker:
         return message
 
     def preload(
-        self, *modules: str, path: tuple[str, ...] = (), patterns: Sequence[str] = ()
+        self, *modules: str, path: tuple[str, ...] = (), patterns: Sequence[str] = (), unfit: Any = ()
     ) -> dict[str, Any]:
         """Ask for imports; return the answer that ends them."""
-        self.send({"type": "preload", "modules": modules, "path": path, "patterns": patterns})
+        more = {"path": path, "patterns": patterns, "unfit": unfit}
+        self.send({"type": "preload", "modules": modules, **more})
         answer = self.receive()
         while answer["type"] == "importing":
             answer = self.receive()

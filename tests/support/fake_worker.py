@@ -256,7 +256,7 @@ class Worker:
             ]
         self._send(
             "ready",
-            protocol=int(env.get("FAKE_PROTOCOL", "5")),
+            protocol=int(env.get("FAKE_PROTOCOL", "6")),
             stest_version="0",
             python="3",
             executable=self._python,
@@ -285,7 +285,7 @@ class Worker:
             if module == os.environ.get("FAKE_FATAL"):
                 os.kill(os.getpid(), signal.SIGSEGV)
             if module == os.environ.get("FAKE_UNFIT"):
-                self._send("unfit", module=module, reason="it starts threads")
+                self._send("unfit", module=module, reason="it starts threads", ends_worker=True)
                 sys.exit(0)
             self._preloaded.append(module)
         self._ready()

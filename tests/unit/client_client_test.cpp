@@ -16,7 +16,7 @@ using testing::TemporaryProject;
 
 class ClientTest : public ::testing::Test {
  protected:
-  ClientTest() : daemon_(project_.root(), endpoint().socket), client_(endpoint()) {}
+  ClientTest() : daemon_(project_.root(), endpoint().socket), client_(endpoint()) { daemon_.start(); }
 
   Endpoint endpoint() const { return {(project_.root() / "daemon.sock").string(), 0, ""}; }
 

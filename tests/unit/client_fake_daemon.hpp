@@ -62,14 +62,18 @@ class FakeDaemon {
     server_.set_address_family(AF_UNIX);
     server_.new_task_queue = [] { return new httplib::ThreadPool(8); };
     if (!server_.bind_to_port(socket, 80)) throw std::runtime_error("cannot listen at " + socket);
-    thread_ = std::thread([this] { server_.listen_after_bind(); });
-    while (!server_.is_running()) std::this_thread::yield();  // stop() before would be lost.
   }
   FakeDaemon(const FakeDaemon&) = delete;
   FakeDaemon& operator=(const FakeDaemon&) = delete;
   ~FakeDaemon() {
     server_.stop();
-    thread_.join();
+    if (thread_.joinable()) thread_.join();
+  }
+
+  /// To be called when everything below is set.
+  void start() {
+    thread_ = std::thread([this] { server_.listen_after_bind(); });
+    while (!server_.is_running()) std::this_thread::yield();  // stop() before would be lost.
   }
 
   /// Called with "now" or "idle" on POST /v1/stop.

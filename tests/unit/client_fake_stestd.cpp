@@ -106,6 +106,7 @@ int serve(const std::filesystem::path& root, int lock_fd, int ready_fd) {
     answer_stop(daemon, paths, status);
   }
   daemon.ends_on_run = kind == "once" && read_text(root / "starts") == "start\n";
+  daemon.start();
   (void)write_status(paths.status_file, status);
   (void)write_all(ready_fd, "ready\n");
   ::close(ready_fd);

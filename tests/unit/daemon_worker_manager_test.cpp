@@ -224,7 +224,27 @@ TEST_F(WorkerManagerTest, AFatalModuleIsNotTriedAgain) {
   run({imported({"good", "fatal"})});
   await([&] { return service().status()["worker"].is_null(); }, "the death while idle");
   EXPECT_EQ(receipt(), "restarted worker: it died by SIGSEGV (signal 11) while importing fatal\n");
-  EXPECT_EQ(preloaded(), std::vector<std::string>{"good"});
+  await([&] { return preloaded() == std::vector<std::string>{"good"}; }, "the preloading");
+}
+
+TEST_F(WorkerManagerTest, TriesOutWhatWasLearnedOnceAModuleProvedUnfitWhenNoRunWaits) {
+  const auto log = env["FAKE_LOG"] = (project.path() / "worker.jsonl").string();
+  env["FAKE_UNFIT"] = "bad";
+  run({imported({"good", "bad"})});
+  await([&] { return service().status()["worker"].is_null(); }, "the end while idle");
+  EXPECT_EQ(receipt(), "restarted worker: bad cannot be preloaded: it starts threads\n");
+  await([&] { return preloaded() == std::vector<std::string>{"good"}; }, "the preloading");
+  const auto tries_out =
+      R"("modules": ["good"], "path": [], "patterns": [], "type": "preload", "unfit": [{"name": "bad")";
+  EXPECT_NE(read_text(log).find(tries_out), std::string::npos);
+
+  std::filesystem::remove(log);
+  env["OMP_NUM_THREADS"] = "3";
+  EXPECT_EQ(receipt(), "restarted worker: OMP_NUM_THREADS changed\n");
+  EXPECT_NE(read_text(log).find(
+                R"("modules": ["good"], "path": [], "patterns": [], "type": "preload", "unfit": [])"),
+            std::string::npos)
+      << "imported before";
 }
 
 TEST_F(WorkerManagerTest, AWaitingRunCanBeCancelled) {

@@ -37,9 +37,9 @@ Ready ready() {
 }
 
 TEST(ToWorkerJson, IsAsWritten) {
-  EXPECT_EQ(to_json(ToWorker(Preload{{"torch"}, {"/src"}, {"('a+', 0)"}})),
+  EXPECT_EQ(to_json(ToWorker(Preload{{"torch"}, {"/src"}, {"('a+', 0)"}, {{"bad", "warns"}}})),
             json::parse(R"json({"type": "preload", "modules": ["torch"], "path": ["/src"],
-                            "patterns": ["('a+', 0)"]})json"));
+                            "patterns": ["('a+', 0)"], "unfit": [{"name": "bad", "reason": "warns"}]})json"));
   EXPECT_EQ(to_json(ToWorker(HoldProject{{"pkg"}, {"/src"}, "/project", {{"A", "1"}}})),
             json::parse(R"({"type": "hold_project", "modules": ["pkg"], "path": ["/src"], "cwd": "/project",
                             "env": {"A": "1"}})"));
@@ -217,7 +217,7 @@ TEST(ToWorkerJson, EveryKindRoundTrips) {
 TEST(FromWorkerJson, EveryKindRoundTrips) {
   for (const FromWorker& message :
        {FromWorker(ready()), FromWorker(Importing{"a"}), FromWorker(Started{1, 2}), FromWorker(Done{}),
-        FromWorker(Pong{7}), FromWorker(Unfit{"m", "hangs"}), FromWorker(Primed{1, "why"})}) {
+        FromWorker(Pong{7}), FromWorker(Unfit{"m", "hangs", false}), FromWorker(Primed{1, "why"})}) {
     check(message, &from_worker_from_json);
   }
 }

@@ -1,0 +1,58 @@
+"""Forks that find out what something does, and are thrown away."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pickle
+import select
+import signal
+from collections.abc import Iterator
+from typing import Callable
+
+
+def in_child(work: Callable[[], tuple[str, list[str]]], seconds: float) -> tuple[str, list[str]]:
+    """Return what ``work`` returns in a fork of this process within ``seconds``, or why that is nothing."""
+    with _answer_file() as answer:
+        pid = os.fork()
+        if pid == 0:
+            _work_and_exit(work, answer)
+        watch = os.pidfd_open(pid)
+        try:
+            is_over = bool(select.select([watch], [], [], seconds)[0])
+        finally:
+            os.close(watch)
+            with contextlib.suppress(ProcessLookupError):  # It may have no session yet.
+                os.killpg(pid, signal.SIGKILL)
+            os.kill(pid, signal.SIGKILL)
+            status = os.waitpid(pid, 0)[1]
+        if not is_over:
+            return f"it did not come to an end within {seconds:.0f} s", []
+        if status != 0:
+            return f"a fork of a process that loads it dies (wait status {status})", []
+        with open(answer, "rb", closefd=False) as file:
+            file.seek(0)
+            found: tuple[str, list[str]] = pickle.load(file)
+            return found
+
+
+@contextlib.contextmanager
+def _answer_file() -> Iterator[int]:
+    file = os.memfd_create("answer")
+    try:
+        yield file
+    finally:
+        os.close(file)
+
+
+def _work_and_exit(work: Callable[[], tuple[str, list[str]]], answer: int) -> None:
+    import _stest_runner as runner  # type: ignore[import-not-found]  # Of the worker; others import this too.
+
+    code = 1
+    try:
+        runner.die_with_parent()
+        os.setsid()
+        os.write(answer, pickle.dumps(work()))
+        code = 0
+    finally:
+        os._exit(code)
