@@ -234,17 +234,12 @@ TEST_F(WorkerManagerTest, TriesOutWhatWasLearnedOnceAModuleProvedUnfitWhenNoRunW
   await([&] { return service().status()["worker"].is_null(); }, "the end while idle");
   EXPECT_EQ(receipt(), "restarted worker: bad cannot be preloaded: it starts threads\n");
   await([&] { return preloaded() == std::vector<std::string>{"good"}; }, "the preloading");
-  const auto tries_out =
-      R"("modules": ["good"], "path": [], "patterns": [], "type": "preload", "unfit": [{"name": "bad")";
-  EXPECT_NE(read_text(log).find(tries_out), std::string::npos);
+  EXPECT_NE(read_text(log).find(R"("unfit": [{"name": "bad")"), std::string::npos);
 
   std::filesystem::remove(log);
   env["OMP_NUM_THREADS"] = "3";
   EXPECT_EQ(receipt(), "restarted worker: OMP_NUM_THREADS changed\n");
-  EXPECT_NE(read_text(log).find(
-                R"("modules": ["good"], "path": [], "patterns": [], "type": "preload", "unfit": [])"),
-            std::string::npos)
-      << "imported before";
+  EXPECT_NE(read_text(log).find(R"("unfit": []})"), std::string::npos) << "imported before";
 }
 
 TEST_F(WorkerManagerTest, AWaitingRunCanBeCancelled) {
