@@ -181,16 +181,27 @@ class _Tripped(BaseException):
 
 
 class _Tripwire:
-    """A finder that stops imports at what is known to be unfit."""
+    """First finder, then loader of what is known to be unfit: that can be found, but not imported."""
 
     def __init__(self, unfit: Mapping[str, str]) -> None:
         self._unfit = unfit
         self.reason = ""
 
-    def find_spec(self, name: str, path: Any = None, target: Any = None) -> None:
-        if name in self._unfit:
-            self.reason = self.reason or f"imports {name}, which is left out"
-            raise _Tripped(name)
+    def find_spec(self, name: str, path: Any = None, target: Any = None) -> Any:
+        if name not in self._unfit:
+            return None
+        others = (finder for finder in sys.meta_path if finder is not self)
+        spec = next(filter(None, (finder.find_spec(name, path, target) for finder in others)), None)
+        if spec is not None:
+            spec.loader = self  # type: ignore[assignment]
+        return spec
+
+    def create_module(self, spec: Any) -> Any:
+        self.reason = self.reason or f"imports {spec.name}, which is left out"
+        raise _Tripped(spec.name)
+
+    def exec_module(self, module: Any) -> None:
+        """For importlib, which wants one."""
 
 
 class Preloader:

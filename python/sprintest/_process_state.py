@@ -250,9 +250,9 @@ def _torch_state() -> Iterator[tuple[Getter, Setter]]:
     yield torch.get_deterministic_debug_mode, torch.set_deterministic_debug_mode
     for name in ("enabled", "benchmark", "deterministic"):
         yield _attribute(torch.backends.cudnn, name)
-    for name in ("flash", "mem_efficient", "math"):
-        sdp = f"{name}_sdp"
-        yield getattr(torch.backends.cuda, f"{sdp}_enabled"), getattr(torch.backends.cuda, f"enable_{sdp}")
+    for name in ("flash_sdp", "mem_efficient_sdp", "math_sdp"):  # Since torch 2.
+        if is_enabled := getattr(torch.backends.cuda, f"{name}_enabled", None):
+            yield is_enabled, getattr(torch.backends.cuda, f"enable_{name}")
     options = vars(torch._tensor_str.PRINT_OPTS)
     yield lambda: dict(options), options.update
 

@@ -158,7 +158,7 @@ def test_many_modules_that_import_an_unfit_one_cost_one_worker(project: Project)
     project.install("tolerant.py", "try: import threaded\nexcept Exception: threaded = None\n")
     project.install("package/__init__.py", "import threaded")
     project.install("package/part.py", "")
-    project.install("calm.py", "")
+    project.install("calm.py", "import importlib.util\nfound = importlib.util.find_spec('threaded')\n")
     project.configure(sprintest='ignore = ["user?", "threaded", "tolerant", "package*", "calm"]')
     body = f"import {', '.join(users)}, tolerant, package.part, calm\nfound = tolerant.threaded is not None"
     unfit = {"threaded", "tolerant", "package", *users}
