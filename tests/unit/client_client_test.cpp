@@ -2,7 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <mutex>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "client/http_exchange.hpp"
@@ -16,7 +18,13 @@ using testing::TemporaryProject;
 
 class ClientTest : public ::testing::Test {
  protected:
-  ClientTest() : daemon_(project_.root(), endpoint().socket), client_(endpoint()) { daemon_.start(); }
+  ClientTest() : daemon_(project_.root(), endpoint().socket), client_(endpoint()) {
+    daemon_.on_stop = [this](const std::string& when) {
+      std::lock_guard lock(mutex_);
+      stops_.push_back(when);
+    };
+    daemon_.start();
+  }
 
   Endpoint endpoint() const { return {(project_.root() / "daemon.sock").string(), 0, ""}; }
 
@@ -31,6 +39,8 @@ class ClientTest : public ::testing::Test {
   }
 
   TemporaryProject project_;
+  std::mutex mutex_;
+  std::vector<std::string> stops_;  // Of the daemon's threads, which end before it.
   FakeDaemon daemon_;
   DaemonClient client_;
   std::vector<Event> events_;
@@ -43,11 +53,10 @@ TEST_F(ClientTest, ReadsTheStatus) {
 }
 
 TEST_F(ClientTest, SaysWhenToStop) {
-  std::vector<std::string> stops;
-  daemon_.on_stop = [&](const std::string& when) { stops.push_back(when); };
   EXPECT_TRUE(client_.stop(StopWhen::now));
   EXPECT_TRUE(client_.stop(StopWhen::idle));
-  EXPECT_EQ(stops, (std::vector<std::string>{"now", "idle"}));
+  std::lock_guard lock(mutex_);
+  EXPECT_EQ(stops_, (std::vector<std::string>{"now", "idle"}));
 }
 
 TEST_F(ClientTest, HandsOverEveryEventInOrder) {
