@@ -8,11 +8,16 @@ import pickle
 import select
 import signal
 from collections.abc import Iterator
-from typing import Callable
+from typing import Callable, TypeVar
+
+T = TypeVar("T")
 
 
-def in_child(work: Callable[[], tuple[str, list[str]]], seconds: float) -> tuple[str, list[str]]:
-    """Return what ``work`` returns in a fork of this process within ``seconds``, or why that is nothing."""
+def in_child(work: Callable[[], T], seconds: float) -> tuple[str, T | None]:
+    """Return why there is no answer (empty: there is one), and what ``work`` returned in a fork.
+
+    ``seconds``: what it gets. The answer must be picklable.
+    """
     with _answer_file() as answer:
         pid = os.fork()
         if pid == 0:
@@ -27,13 +32,12 @@ def in_child(work: Callable[[], tuple[str, list[str]]], seconds: float) -> tuple
             os.kill(pid, signal.SIGKILL)
             status = os.waitpid(pid, 0)[1]
         if not is_over:
-            return f"it did not come to an end within {seconds:.0f} s", []
+            return f"it did not come to an end within {seconds:.0f} s", None
         if status != 0:
-            return f"a fork of a process that loads it dies (wait status {status})", []
+            return f"a fork of a process that loads it dies (wait status {status})", None
         with open(answer, "rb", closefd=False) as file:
             file.seek(0)
-            found: tuple[str, list[str]] = pickle.load(file)
-            return found
+            return "", pickle.load(file)
 
 
 @contextlib.contextmanager
@@ -45,7 +49,7 @@ def _answer_file() -> Iterator[int]:
         os.close(file)
 
 
-def _work_and_exit(work: Callable[[], tuple[str, list[str]]], answer: int) -> None:
+def _work_and_exit(work: Callable[[], object], answer: int) -> None:
     import _stest_runner as runner  # type: ignore[import-not-found]  # Of the worker; others import this too.
 
     code = 1

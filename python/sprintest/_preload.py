@@ -18,7 +18,6 @@ import gc
 import importlib
 import os
 import sys
-import tempfile
 import threading
 import time
 import warnings
@@ -27,6 +26,8 @@ from typing import Any, ClassVar
 
 from sprintest import _modules, _target
 from sprintest._child import in_child
+from sprintest._traces import TemporaryFiles, children, touches_cuda
+from sprintest._tripwire import Tripwire
 
 
 class EnvironmentReads:
@@ -120,53 +121,6 @@ def _install_rewrite_hook(plugins: Plugins) -> Any:
     return config
 
 
-class _TemporaryFiles:
-    """Notices temporary files that stay: the first run would delete at exit what later runs still use."""
-
-    def __enter__(self) -> None:
-        self._made: list[str] = []
-        self._originals = tempfile.mkdtemp, tempfile.mkstemp
-
-        def noticing(function: Any) -> Any:
-            def make(*args: Any, **kwargs: Any) -> Any:
-                made = function(*args, **kwargs)
-                self._made.append(os.fsdecode(made[1] if isinstance(made, tuple) else made))
-                return made
-
-            return make
-
-        tempfile.mkdtemp, tempfile.mkstemp = map(noticing, self._originals)
-
-    def __exit__(self, *_: object) -> None:
-        tempfile.mkdtemp, tempfile.mkstemp = self._originals
-
-    def are_left(self) -> bool:
-        """Whether one is still there, or open: others were made to find out what the file system can do."""
-        opened = {f"{path} (deleted)" for path in self._made} & set(_open_files()) if self._made else ()
-        return bool(opened) or any(map(os.path.lexists, self._made))
-
-
-def touches_cuda() -> bool:
-    """Whether this process has opened a CUDA device, by torch or by anybody else."""
-    torch = sys.modules.get("torch")
-    if torch is not None and torch.cuda.is_initialized():
-        return True
-    return any(path.startswith("/dev/nvidia") for path in _open_files())
-
-
-def _open_files() -> list[str]:
-    paths = []
-    for fd in os.listdir("/proc/self/fd"):
-        with contextlib.suppress(OSError):
-            paths.append(os.readlink(f"/proc/self/fd/{fd}"))
-    return paths
-
-
-def _children() -> set[str]:
-    with open(f"/proc/self/task/{os.getpid()}/children") as file:
-        return set(file.read().split())
-
-
 _FAILS = "cannot be imported"
 #: What a fork gets to import a module, in seconds. The daemon's own patience ends earlier.
 _PATIENCE = 3600
@@ -174,34 +128,6 @@ _PATIENCE = 3600
 
 def _failure(error: BaseException) -> str:
     return f"{_FAILS}: {type(error).__name__}: {error}"
-
-
-class _Tripped(BaseException):
-    """Not to be taken for an error of the import, which many modules live with."""
-
-
-class _Tripwire:
-    """First finder, then loader of what is known to be unfit: that can be found, but not imported."""
-
-    def __init__(self, unfit: Mapping[str, str]) -> None:
-        self._unfit = unfit
-        self.reason = ""
-
-    def find_spec(self, name: str, path: Any = None, target: Any = None) -> Any:
-        if name not in self._unfit:
-            return None
-        others = (finder for finder in sys.meta_path if finder is not self)
-        spec = next(filter(None, (finder.find_spec(name, path, target) for finder in others)), None)
-        if spec is not None:
-            spec.loader = self  # type: ignore[assignment]
-        return spec
-
-    def create_module(self, spec: Any) -> Any:
-        self.reason = self.reason or f"imports {spec.name}, which is left out"
-        raise _Tripped(spec.name)
-
-    def exec_module(self, module: Any) -> None:
-        """For importlib, which wants one."""
 
 
 class Preloader:
@@ -250,8 +176,8 @@ class Preloader:
         warnings.filterwarnings("always", category=DeprecationWarning)
         warnings.filterwarnings("always", category=PendingDeprecationWarning)
         self._env.__enter__()
-        self._children = _children()
-        self._files = _TemporaryFiles()
+        self._children = children()
+        self._files = TemporaryFiles()
         self._files.__enter__()
         return self
 
@@ -278,13 +204,17 @@ class Preloader:
         reason, is_spoilt = self._look_up(name)
         if reason:
             return reason, is_spoilt, is_spoilt
+        reason = self._import(name)
+        return reason, bool(reason), bool(reason)
+
+    def _import(self, name: str) -> str:
+        """Import it; return what that has spoilt, empty if nothing."""
         try:
             importlib.import_module(name)
         except BaseException as error:  # a module may well raise SystemExit
-            return _failure(error), True, True
+            return _failure(error)
         self.limit_torch()
-        reason = self.spoilt()
-        return reason, bool(reason), bool(reason)
+        return self.spoilt()
 
     def _look_up(self, name: str) -> tuple[str, bool]:
         """Why ``name`` is not to be imported (empty: it is), and whether asking has spoilt this process."""
@@ -304,24 +234,22 @@ class Preloader:
         Where one module is unfit, all that import it are. Each would cost a worker.
         """
 
-        def work() -> tuple[str, list[str]]:
+        def work() -> tuple[str, bool]:
             reason, is_unfit = self._look_up(name)
             if reason:
-                return reason, [] if is_unfit else ["now"]
-            tripwire = _Tripwire(self._unfit)
+                return reason, is_unfit
+            tripwire = Tripwire(self._unfit)
             sys.meta_path.insert(0, tripwire)
-            try:
-                importlib.import_module(name)
-            except BaseException as error:
-                reason = _failure(error)
-            return tripwire.reason or reason or self.spoilt(), []
+            reason = self._import(name)
+            return tripwire.reason or reason, True
 
         parts = name.split(".")
         packages = [".".join(parts[:length]) for length in range(1, len(parts))]
         if unfit := [package for package in packages if package in self._unfit]:
             return f"lies in {unfit[0]}", True
-        reason, only_now = in_child(work, _PATIENCE)
-        if is_unfit := bool(reason) and not only_now:
+        failure, answer = in_child(work, _PATIENCE)
+        reason, is_unfit = answer or (failure, True)
+        if reason and is_unfit:
             self._unfit[name] = reason
         return reason, is_unfit
 
@@ -330,7 +258,7 @@ class Preloader:
         extra = [t.name for t in threading.enumerate() if t is not threading.main_thread()]
         if extra:
             return f"starts a thread when imported ({extra[0]})"
-        if _children() - self._children:
+        if children() - self._children:
             return "starts a process when imported"
         if self._files.are_left():
             return "leaves a temporary file or folder when imported"

@@ -280,17 +280,17 @@ def _float32_precision() -> tuple[Any, ...]:
 
 def _set_float32_precision(old: tuple[Any, ...]) -> None:
     torch: Any = sys.modules["torch"]
+    matmul, allow_tf32, newer = old
 
     def set_newer() -> None:
-        if old[2] is not None:
-            for of, precision in zip(_PRECISIONS, old[2]):
-                torch._C._set_fp32_precision_setter(*of, precision)
+        for of, precision in zip(_PRECISIONS, newer or ()):
+            torch._C._set_fp32_precision_setter(*of, precision)
 
     set_newer()  # Else torch might refuse the older functions, which change some of it again.
-    if old[0] is not None:
-        torch.set_float32_matmul_precision(old[0])
-    if old[1] is not None:
-        torch.backends.cudnn.allow_tf32 = old[1]
+    if matmul is not None:
+        torch.set_float32_matmul_precision(matmul)
+    if allow_tf32 is not None:
+        torch.backends.cudnn.allow_tf32 = allow_tf32
     set_newer()
 
 

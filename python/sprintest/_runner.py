@@ -22,6 +22,7 @@ from sprintest._plugin import Reporter
 from sprintest._priming import Priming, restart_clocks
 from sprintest._shadows import Shadows
 from sprintest._stash import Stash
+from sprintest._traces import touches_cuda
 
 #: ``c10::detail::default_rng_seed_val``, the first seed of earlier versions of torch.
 _CONSTANT_TORCH_SEED = 67280421310721
@@ -174,7 +175,7 @@ def main(args: list[str], surgical: bool) -> int:
         _prime(run.reporter)
     exit_code, names = run.execute()
     _cuda.release()
-    if _preload.touches_cuda():
+    if touches_cuda():
         runner.exit_matters()  # The device's memory is free when this process is gone.
     finish(names)
     return exit_code

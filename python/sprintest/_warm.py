@@ -176,7 +176,8 @@ def hold(wanted: list[tuple[str, str]], environment: dict[bytes, bytes]) -> list
         _process_state.set_environment(environment)
         for name, value in changes.items():
             _watch.set_variable(name, value)
-        reason, files = in_child(lambda: _try_out(request), _PATIENCE + 5 * seconds)  # noqa: B023
+        failure, answer = in_child(lambda: _try_out(request), _PATIENCE + 5 * seconds)  # noqa: B023
+        reason, files = answer or (failure, [])
         cost = {"seconds": 0.0, "bytes": 0} if reason else _load(key, request, files)
         report.append({"key": key, "reason": reason, **cost})
         state.restore()
@@ -232,13 +233,8 @@ def _try_out(request: _Request) -> tuple[str, list[str]]:
     if not reason and fresh:
         reason = f"{fresh[0]} changes"
     if not reason:
-        reason = in_child(_sing, _PATIENCE)[0]
+        reason = in_child(_canary.sing, _PATIENCE)[0]
     return reason, sorted({*_spread(request.files), *watch.files, *mapped, *looked_at})
-
-
-def _sing() -> tuple[str, list[str]]:
-    _canary.sing()
-    return "", []
 
 
 class _Made(NamedTuple):

@@ -52,13 +52,13 @@ def preload(project: Project, *modules: str) -> None:
     project.configure(sprintest=f"preload = {json.dumps(modules)}")
 
 
-def run_inside(project: Project, body: str) -> Any:
+def run_inside(project: Project, body: str, **env: str) -> Any:
     """What `body` puts into `found` inside a test of a warm run."""
     lines = "\n".join(f"    {line}" for line in body.splitlines())
     header = "import gc, json, os, random, sys, threading\n"
     footer = "    with open('found.json', 'w') as file: json.dump(found, file)\n"
     project.write("test_inside.py", f"{header}def test_inside():\n{lines}\n{footer}")
-    project.stest("-q", "test_inside.py").expect(0)
+    project.stest("-q", "test_inside.py", env=env).expect(0)
     return json.loads(project.read("found.json"))
 
 

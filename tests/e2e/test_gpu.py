@@ -10,13 +10,14 @@ import pytest
 
 from .harness import Project, wait_for
 from .modes import MODES
+from .test_fork_rules import preloaded, run_inside
+from .test_warm import values
 
 pytestmark = [
     pytest.mark.torch,
     pytest.mark.skipif(not os.path.exists("/dev/nvidiactl"), reason="there is no NVIDIA GPU"),
 ]
 
-#: Each mode twice, three times where it matters: a first run teaches, the others are warm.
 modes = pytest.mark.parametrize("mode", MODES)
 
 
@@ -25,21 +26,17 @@ def _torch_is_warm(project: Project) -> None:
     project.configure(sprintest="preload = ['torch']")
 
 
-def run_inside(project: Project, body: str, **env: str) -> Any:
+def run_with_torch(project: Project, body: str, **env: str) -> Any:
     """What `body` puts into `found` inside a test."""
-    lines = "\n".join(f"    {line}" for line in body.splitlines())
-    footer = "    with open('found.json', 'w') as file: json.dump(found, file)\n"
-    project.write("test_inside.py", f"import json, os, torch\n\ndef test_inside():\n{lines}\n{footer}")
-    project.stest("-q", "test_inside.py", env=env).expect(0)
-    return json.loads(project.read("found.json"))
+    return run_inside(project, f"import torch\n{body}", **env)
 
 
 @modes
 def test_tests_compute_on_the_device(project: Project, mode: str) -> None:
     project.env.update(MODES[mode])
     body = "x = torch.arange(100., device='cuda')\nfound = float(x @ x)"
-    assert {run_inside(project, body) for _ in range(3)} == {328350.0}
-    assert "torch" in [one["module"] for one in project.status()["worker"]["preloaded"]]
+    assert {run_with_torch(project, body) for _ in range(3)} == {328350.0}
+    assert "torch" in preloaded(project)
 
 
 @modes
@@ -53,17 +50,17 @@ def test_modules_that_open_the_device_when_imported(project: Project, mode: str,
     body = (
         "import eager_gpu, helper\nfound = float((torch.ones(9, device='cuda') * int(eager_gpu.KNOWN)).sum())"
     )
-    assert {run_inside(project, body) for _ in range(4)} == {9.0}
+    assert {run_with_torch(project, body) for _ in range(4)} == {9.0}
 
 
 @modes
 def test_variables_choose_the_devices_of_one_run(project: Project, mode: str) -> None:
     project.env.update(MODES[mode])
     body = "found = [torch.cuda.is_available(), torch.cuda.device_count()]"
-    with_all = run_inside(project, body)
+    with_all = run_with_torch(project, body)
     assert with_all[0]
-    assert run_inside(project, body, CUDA_VISIBLE_DEVICES="") == [False, 0]
-    assert run_inside(project, body) == with_all
+    assert run_with_torch(project, body, CUDA_VISIBLE_DEVICES="") == [False, 0]
+    assert run_with_torch(project, body) == with_all
 
 
 @modes
@@ -72,7 +69,7 @@ def test_memory_is_free_after_a_run(project: Project, mode: str) -> None:
     body = (
         "found = torch.cuda.mem_get_info()[0]\nkeep = torch.empty(4 << 30, dtype=torch.uint8, device='cuda')"
     )
-    free = [run_inside(project, body) for _ in range(4)]
+    free = [run_with_torch(project, body) for _ in range(4)]
     assert max(free) - min(free) < 1 << 30
 
 
@@ -91,7 +88,7 @@ def test_failed_kernel_is_of_that_run_only(project: Project, mode: str) -> None:
     )
     for _ in range(2):
         project.stest("test_fails.py").expect(1)
-        assert run_inside(project, "found = float(torch.ones(7, device='cuda').sum())") == 7
+        assert run_with_torch(project, "found = float(torch.ones(7, device='cuda').sum())") == 7
 
 
 def test_resident_process_keeps_its_context_and_models(project: Project) -> None:
@@ -109,7 +106,7 @@ big.itself = big
 torch.backends.cuda.matmul.allow_tf32 = True
 torch.cuda.set_stream(torch.cuda.Stream())
 """
-    runs = [run_inside(project, body) for _ in range(5)]
+    runs = [run_with_torch(project, body) for _ in range(5)]
     assert runs[2] == runs[3] == runs[4]
     assert [runs[4][number] for number in (2, 4, 5, 6)] == [True, True, True, False]
 
@@ -120,7 +117,7 @@ def test_seeds_are_those_of_a_new_process(project: Project) -> None:
 found = [torch.initial_seed(), torch.rand(1).item(), torch.rand(1, device="cuda").item()]
 torch.manual_seed(1)
 """
-    runs = [run_inside(project, body) for _ in range(4)]
+    runs = [run_with_torch(project, body) for _ in range(4)]
     project.plain("test_inside.py").expect(0)
     plain = json.loads(project.read("found.json"))
     is_constant = plain[0] == 67280421310721  # Before torch 2.13.
@@ -132,7 +129,7 @@ torch.manual_seed(1)
 def test_first_use_is_done_ahead(project: Project) -> None:
     del project.env["SPRINTEST_PRIME"]
     body = "found = torch.cuda.is_initialized()\ntorch.ones(1, device='cuda')"
-    seen = [run_inside(project, body)]
+    seen = [run_with_torch(project, body)]
     for _ in range(3):
         wait_for(lambda: project.status()["worker"]["primed"]["waiting"], "a runner forked ahead")
         project.stest("-q", "test_inside.py").expect(0)
@@ -157,10 +154,7 @@ def test_warm_value_on_the_device(project: Project, mode: str) -> None:
     )
     body = "from conftest import load\nfound = float(load().sum())"
     for _ in range(4):
-        assert run_inside(project, body) == 5
+        assert run_with_torch(project, body) == 5
         wait_for(
-            lambda: all(
-                one["state"] not in ("wanted", "loading") for one in project.status()["worker"]["values"]
-            ),
-            "the values",
+            lambda: all(state not in ("wanted", "loading") for state, _ in values(project)), "the values"
         )

@@ -72,10 +72,10 @@ class Worker:
         return message
 
     def preload(
-        self, *modules: str, path: tuple[str, ...] = (), patterns: Sequence[str] = (), unfit: Any = ()
+        self, *modules: str, path: tuple[str, ...] = (), patterns: Sequence[str] = ()
     ) -> dict[str, Any]:
         """Ask for imports; return the answer that ends them."""
-        more = {"path": path, "patterns": patterns, "unfit": unfit}
+        more = {"path": path, "patterns": patterns, "unfit": ()}
         self.send({"type": "preload", "modules": modules, **more})
         answer = self.receive()
         while answer["type"] == "importing":

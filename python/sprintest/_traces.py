@@ -1,0 +1,58 @@
+"""What imports leave behind in a process that its forks would share: files, a device, other processes."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import tempfile
+from typing import Any
+
+
+class TemporaryFiles:
+    """Notices temporary files that stay: the first run would delete at exit what later runs still use."""
+
+    def __enter__(self) -> None:
+        self._made: list[str] = []
+        self._originals = tempfile.mkdtemp, tempfile.mkstemp
+
+        def noticing(function: Any) -> Any:
+            def make(*args: Any, **kwargs: Any) -> Any:
+                made = function(*args, **kwargs)
+                self._made.append(os.fsdecode(made[1] if isinstance(made, tuple) else made))
+                return made
+
+            return make
+
+        tempfile.mkdtemp, tempfile.mkstemp = map(noticing, self._originals)
+
+    def __exit__(self, *_: object) -> None:
+        tempfile.mkdtemp, tempfile.mkstemp = self._originals
+
+    def are_left(self) -> bool:
+        """Whether one is still there, or open: others were made to find out what the file system can do."""
+        removed = {f"{path} (deleted)" for path in self._made}
+        return bool(removed) and (
+            any(map(os.path.lexists, self._made)) or not removed.isdisjoint(_open_paths())
+        )
+
+
+def touches_cuda() -> bool:
+    """Whether this process has opened a CUDA device, by torch or by anybody else."""
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.cuda.is_initialized():
+        return True
+    return any(path.startswith("/dev/nvidia") for path in _open_paths())
+
+
+def _open_paths() -> list[str]:
+    paths = []
+    for fd in os.listdir("/proc/self/fd"):
+        with contextlib.suppress(OSError):
+            paths.append(os.readlink(f"/proc/self/fd/{fd}"))
+    return paths
+
+
+def children() -> set[str]:
+    with open(f"/proc/self/task/{os.getpid()}/children") as file:
+        return set(file.read().split())
