@@ -41,13 +41,11 @@ timer_t kill_me_after(time_t seconds) {
 }
 
 /// A hint only: without it a change is found when the request comes.
-Fd watch(const std::vector<std::string>& folders) {
-  Fd inotify(::inotify_init1(IN_CLOEXEC | IN_NONBLOCK));
+void watch(int inotify, const std::vector<std::string>& folders) {
   for (const auto& folder : folders) {
-    ::inotify_add_watch(inotify.get(), folder.c_str(),
+    ::inotify_add_watch(inotify, folder.c_str(),
                         IN_CLOSE_WRITE | IN_CREATE | IN_DELETE | IN_MOVE | IN_ATTRIB | IN_ONLYDIR);
   }
-  return inotify;
 }
 
 void drain(int fd) {
@@ -71,8 +69,8 @@ void replay(int stand_in, int stream) {
 
 }  // namespace
 
-PrimedRunner::PrimedRunner(LineChannel& channel, bool merged)
-    : channel_(channel), deadline_(kill_me_after(most_seconds)) {
+PrimedRunner::PrimedRunner(LineChannel& channel, Fd inotify, bool merged)
+    : channel_(channel), inotify_(std::move(inotify)), deadline_(kill_me_after(most_seconds)) {
   auto pipe = make_pipe();
   if (!pipe) refuse(pipe.error().message);
   silent_ = std::move(pipe->write);
@@ -96,17 +94,19 @@ void PrimedRunner::refuse(const std::string& reason) {
   ::_exit(0);
 }
 
-std::vector<Fd> PrimedRunner::await(FlightRecorder& recorder) {
-  const Fd inotify = watch(file_reads::folders());
+std::vector<Fd> PrimedRunner::await(FlightRecorder& recorder, WrittenPages* written) {
+  watch(inotify_.get(), file_reads::folders());
   if (file_reads::changed()) end_as_outdated(recorder);
   ::timer_delete(deadline_);
   (void)channel_.send(protocol::to_json(protocol::FromWorker(protocol::Primed{1, ""})).dump());
+  // A request that comes in the middle of this waits no longer than it would for the same copies.
+  if (written != nullptr) written->copy_ahead();
   for (int patience = -1; !channel_.has_buffered_line();) {
-    pollfd fds[] = {{channel_.fd(), POLLIN, 0}, {inotify.get(), POLLIN, 0}};
+    pollfd fds[] = {{channel_.fd(), POLLIN, 0}, {inotify_.get(), POLLIN, 0}};
     const int ready = ::poll(fds, std::size(fds), patience);
     if (ready > 0 && fds[0].revents != 0) break;
     if (ready > 0) {
-      drain(inotify.get());
+      drain(inotify_.get());
     } else if (ready == 0 && file_reads::changed()) {
       end_as_outdated(recorder);
     }
@@ -122,6 +122,7 @@ std::vector<Fd> PrimedRunner::await(FlightRecorder& recorder) {
   replace_streams(fds);
   stand_ins_.clear();
   silent_.reset();
+  inotify_.reset();
   fds.erase(fds.begin(), fds.begin() + 3);
   return fds;
 }

@@ -8,6 +8,7 @@
 
 #include "common/line_channel.hpp"
 #include "flight_recorder.hpp"
+#include "written_pages.hpp"
 
 namespace stest {
 
@@ -16,8 +17,9 @@ namespace stest {
 /// that it has looked at (see `file_reads`) is not as it was.
 class PrimedRunner {
  public:
-  /// `channel` leads to the zygote and is closed with the wait; `merged`: stdout and stderr are one file.
-  PrimedRunner(LineChannel& channel, bool merged);
+  /// `channel` leads to the zygote and is closed with the wait; `merged`: stdout and stderr are one file. The
+  /// zygote keeps `inotify` open too: the last to close one that watches is kept waiting, for 10 ms or so.
+  PrimedRunner(LineChannel& channel, Fd inotify, bool merged);
 
   /// What to use for stdin, stdout and stderr: a pipe into which nothing is ever written, and files in
   /// memory.
@@ -29,8 +31,8 @@ class PrimedRunner {
   /// Tells the zygote that the tests are collected, and blocks until the request comes. Then the streams are
   /// its own, and have got what was written to the stand-ins; `file_reads` must have stopped. Returns what
   /// else travelled with it: the event pipe and the stack pipe. Ends this process if it is no longer current,
-  /// with `recorder` saying so.
-  std::vector<Fd> await(FlightRecorder& recorder);
+  /// with `recorder` saying so. Meanwhile it has copies of what is `written`, where that is known.
+  std::vector<Fd> await(FlightRecorder& recorder, WrittenPages* written);
 
  private:
   /// Tells one open file from another.
@@ -44,6 +46,7 @@ class PrimedRunner {
   std::vector<Fd> receive();
 
   LineChannel& channel_;
+  Fd inotify_;
   Fd silent_;  ///< The other end of the stand-in for stdin.
   std::vector<Fd> stand_ins_;
   std::array<Identity, 3> identities_;

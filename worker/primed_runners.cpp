@@ -1,6 +1,7 @@
 #include "primed_runners.hpp"
 
 #include <poll.h>
+#include <sys/inotify.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -47,7 +48,8 @@ bool may_prime(const protocol::RunTest& request, const std::vector<Fd>& fds) {
 
 void PrimedRunners::learn(const PrimedRunners& other, protocol::RunMode mode) {
   for (const Entry& entry : other.entries_) {
-    if (entry.request.mode == mode) entries_.push_back({entry.request, entry.merged});
+    if (entry.request.mode == mode)
+      entries_.push_back({.request = entry.request, .merged = entry.merged, .written = entry.written});
   }
 }
 
@@ -148,10 +150,12 @@ void PrimedRunners::fork(Entry& entry) {
   const auto likes_cuda_since_ns = cuda_for(entry);
   auto recorder = FlightRecorder::create();
   if (!recorder) return;
+  entry.inotify = Fd(::inotify_init1(IN_CLOEXEC | IN_NONBLOCK));
   auto branch = Branch::fork([&](LineChannel& channel) {
+    auto inotify = std::move(entry.inotify);
     leave_();
-    prime_in_this_process(channel, entry.request, entry.merged, likes_cuda_since_ns, std::move(*recorder),
-                          preloader_.environment_changes());
+    prime_in_this_process(channel, std::move(inotify), entry.request, entry.merged, likes_cuda_since_ns,
+                          entry.written, std::move(*recorder), preloader_.environment_changes());
   });
   if (!branch) return;
   entry.recorder = std::move(*recorder);
@@ -210,6 +214,7 @@ void PrimedRunners::end() {
 void PrimedRunners::abandon() {
   for (Entry& entry : entries_) {
     if (entry.branch) entry.branch->abandon();
+    entry.inotify.reset();
   }
 }
 

@@ -5,6 +5,7 @@
 #include <array>
 #include <functional>
 #include <list>
+#include <memory>
 #include <optional>
 #include <set>
 #include <string>
@@ -13,6 +14,7 @@
 #include "branch.hpp"
 #include "flight_recorder.hpp"
 #include "preload.hpp"
+#include "written_pages.hpp"
 
 namespace stest {
 
@@ -65,6 +67,7 @@ class PrimedRunners {
     bool merged = false;  ///< Its stdout and stderr are one file.
     std::optional<Branch> branch = {};
     std::optional<FlightRecorder> recorder = {};
+    Fd inotify = {};  ///< Its own, too; closed when nobody waits.
     bool waits = false;
     std::string refused = {};
     int forks = 0;              ///< Since the last `prime`.
@@ -75,6 +78,7 @@ class PrimedRunners {
     std::optional<std::int64_t> likes_cuda_since_ns = {};
     bool may_hold_cuda = false;  ///< The process.
     bool never_cuda = false;     ///< A process that was to initialise it ahead has failed.
+    std::shared_ptr<WrittenPages> written = WrittenPages::create();
   };
 
   Entry* find(const protocol::RunTest& request, const std::vector<Fd>& fds);

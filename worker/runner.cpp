@@ -46,6 +46,7 @@ std::optional<RunState> run_state;
 std::optional<PrimedRunner> primed_runner;
 /// See `prime_in_this_process`.
 std::optional<std::int64_t> cuda_since_ns;
+std::shared_ptr<WrittenPages> written_pages;
 
 void tell(nlohmann::json event) {
   if (primed_runner) {
@@ -70,7 +71,7 @@ void answer_stack_requests(Fd fd);
 void await_request(const py::function& initialise_cuda) {
   file_reads::stop();
   if (cuda_since_ns && !file_reads::written_since(*cuda_since_ns)) initialise_cuda();
-  auto fds = primed_runner->await(run_state->recorder);
+  auto fds = primed_runner->await(run_state->recorder, written_pages.get());
   primed_runner.reset();
   run_state->events = EventPipe(std::move(fds.at(0)));
   for (const auto& event : std::exchange(run_state->early, {})) run_state->events.write(event);
@@ -238,6 +239,7 @@ int run_pytest(const protocol::RunTest& request, const EnvironmentChanges& chang
     close_fds_from(0, nullptr, 0);
     run_state->recorder.set_exit_code(code);
     ::kill(::getppid(), SIGCHLD);  // Where it may not, the zygote learns of it by our end.
+    if (written_pages) written_pages->record();
   }
   ::_exit(code);
 }
@@ -288,13 +290,15 @@ void run_in_this_process(const protocol::RunTest& request, std::vector<Fd> fds, 
   end_run_process(run_pytest(request, changes));
 }
 
-void prime_in_this_process(LineChannel& channel, const protocol::RunTest& request, bool merged,
-                           std::optional<std::int64_t> likes_cuda_since_ns, FlightRecorder recorder,
+void prime_in_this_process(LineChannel& channel, Fd inotify, const protocol::RunTest& request, bool merged,
+                           std::optional<std::int64_t> likes_cuda_since_ns,
+                           std::shared_ptr<WrittenPages> written, FlightRecorder recorder,
                            const EnvironmentChanges& changes) {
   recorder.claim();
   become_group();
   cuda_since_ns = likes_cuda_since_ns;
-  primed_runner.emplace(channel, merged);
+  written_pages = std::move(written);
+  primed_runner.emplace(channel, std::move(inotify), merged);
   if (Status ready = enter_run(request, primed_runner->stand_ins()); !ready) {
     primed_runner->refuse(ready.error().message);
   }

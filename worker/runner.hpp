@@ -1,5 +1,7 @@
 #pragma once
 
+#include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -8,6 +10,7 @@
 #include "environment_changes.hpp"
 #include "flight_recorder.hpp"
 #include "stest/protocol.hpp"
+#include "written_pages.hpp"
 
 namespace stest {
 
@@ -26,9 +29,12 @@ namespace stest {
 /// The same ahead of the request, which then comes through `channel`; see `PrimedRunner`.
 /// `likes_cuda_since_ns`: when a run began that would not have told whether CUDA had been initialised ahead
 /// of it; it then is, if no file that has been read until the tests are collected was written since.
-[[noreturn]] void prime_in_this_process(LineChannel& channel, const protocol::RunTest& request, bool merged,
-                                        std::optional<std::int64_t> likes_cuda_since_ns,
-                                        FlightRecorder recorder, const EnvironmentChanges& changes);
+/// `written`: what the last such process has written to, to be had ahead and recorded anew; nullptr is
+/// neither.
+[[noreturn]] void prime_in_this_process(LineChannel& channel, Fd inotify, const protocol::RunTest& request,
+                                        bool merged, std::optional<std::int64_t> likes_cuda_since_ns,
+                                        std::shared_ptr<WrittenPages> written, FlightRecorder recorder,
+                                        const EnvironmentChanges& changes);
 
 /// What the daemon hears of a run whose process ended with this wait status.
 protocol::Done end_of_run(std::uint64_t id, const FlightRecorder& recorder, int status);
