@@ -50,6 +50,7 @@ struct WorkerManager::Attempt {
   WarmingNotice notice;
   bool without_learned = false;  ///< A worker died while importing; the next one imports less.
   bool after_kill = false;       ///< A worker was killed; the next one does the same once more.
+  bool was_fit = false;          ///< What was claimed was ready, and all that it has read was as it is.
 };
 
 WorkerLease::~WorkerLease() {
@@ -110,7 +111,10 @@ Result<WorkerManager::Instance> WorkerManager::claim_in_turn(std::unique_lock<st
     if (stopped_) return tl::unexpected(given_up());
     if (!replacing_ && *turns_.begin() == turn) {
       const auto why = reason_to_replace(attempt);
-      if (!why) return take_claim();
+      if (!why) {
+        attempt.was_fit = current_->state == State::ready;
+        return take_claim();
+      }
       if (!current_ || current_->claims == 0) return replace(lock, attempt, *why);
       if (!attempt.run.request.wait) return tl::unexpected(busy(*why));
     }
@@ -146,6 +150,7 @@ Result<WorkerManager::Instance> WorkerManager::replace(std::unique_lock<std::mut
   lock.lock();
   replacing_ = false;
   if (!started) return started;
+  attempt.was_fit = false;
   current_ = std::move(*started);
   return take_claim();
 }
@@ -182,6 +187,7 @@ Result<bool> WorkerManager::await_ready(WorkerInstance& instance, Attempt& attem
   const auto timeout = attempt.run.config.worker_timeout;
   AnswerWatch watch(timeout, AnswerWatch::Clock::now());
   std::unique_lock lock(mutex_);
+  if (attempt.was_fit) return true;
   for (std::uint64_t seen = instance.signs + 1; instance.state != State::ended;) {
     if (std::exchange(seen, instance.signs) != instance.signs) watch.asked();
     watch.tick(AnswerWatch::Clock::now());
