@@ -54,12 +54,11 @@ void PrimedRunners::learn(const PrimedRunners& other, protocol::RunMode mode) {
 }
 
 void PrimedRunners::note(const protocol::RunTest& request, const std::vector<Fd>& fds) {
-  is_allowed_ = false;
   const bool may_be_primed = may_prime(request, fds);
   Entry* known = may_be_primed ? find(request, fds) : nullptr;
   for (Entry& entry : entries_) {
     // The device's memory is for the run.
-    if (!entry.waits || (entry.may_hold_cuda && &entry != known)) end(entry);
+    if (entry.may_hold_cuda && &entry != known) end(entry);
   }
   if (!may_be_primed) return;
   if (known != nullptr) {
@@ -93,9 +92,12 @@ PrimedRunners::Entry* PrimedRunners::find(const protocol::RunTest& request, cons
   return known == entries_.end() ? nullptr : &*known;
 }
 
-void PrimedRunners::prime() {
-  is_allowed_ = true;
-  for (Entry& entry : entries_) entry.forks = 0;
+void PrimedRunners::prime(bool may) {
+  is_allowed_ = may;
+  for (Entry& entry : entries_) {
+    entry.forks = 0;
+    if (!may && !entry.waits) end(entry);
+  }
   fork_next();
 }
 

@@ -30,13 +30,13 @@ class PrimedRunners {
 
   /// Takes over the requests in this mode that another one knows.
   void learn(const PrimedRunners& other, protocol::RunMode mode);
-  /// A request has come. It is remembered, and a runner that still collects makes way.
+  /// A request has come, and is remembered.
   void note(const protocol::RunTest& request, const std::vector<Fd>& fds);
   /// The run with this id has ended; it would not have told whether CUDA had been initialised ahead of it.
   void likes_cuda_ahead(std::uint64_t id);
 
-  /// No run waits: forks ahead what is not there.
-  void prime();
+  /// No run waits: forks ahead what is not there. Or one has come (not `may`): what still collects makes way.
+  void prime(bool may);
   /// Whether no run has come since.
   bool is_allowed() const { return is_allowed_; }
 

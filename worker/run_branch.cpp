@@ -28,8 +28,8 @@ bool RunBranch::forward(std::uint64_t id, const protocol::ToWorker& message) {
   return true;
 }
 
-void RunBranch::prime() {
-  if (is_ready()) branch_->send(protocol::Prime{});
+void RunBranch::prime(bool may) {
+  if (is_ready()) branch_->send(protocol::Prime{may});
 }
 
 void RunBranch::attend() {

@@ -23,8 +23,8 @@ class RunBranch {
   bool forward(std::uint64_t id, const protocol::ToWorker& message);
   /// Whether it takes runs now.
   bool is_ready() const { return branch_ && !is_loading_; }
-  /// Lets it fork runners ahead, if it is ready.
-  void prime();
+  /// Tells it, if it is ready, whether it may fork runners ahead.
+  void prime(bool may);
   /// What it last said of these.
   const protocol::Primed& primed() const { return primed_; }
   pid_t pid() const { return branch_ ? branch_->pid() : -1; }

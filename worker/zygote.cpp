@@ -79,7 +79,7 @@ void Zygote::attend_branches() {
   values_.attend();
   resident_.attend();
   // Runners are forked ahead by the process from which the next run will be forked.
-  if (ready() != before && primed_.is_allowed()) prime();
+  if (ready() != before && primed_.is_allowed()) prime(true);
 }
 
 void Zygote::wait_for_event() {
@@ -164,6 +164,7 @@ bool Zygote::handle(const protocol::RunTest& message, std::vector<Fd>& fds) {
     send(could_not_run(message.id, "its descriptors did not arrive"));
     return true;
   }
+  prime(false);
   if (message.mode == protocol::RunMode::resident) {
     resident_.run(message, std::move(fds));
     return true;
@@ -173,15 +174,15 @@ bool Zygote::handle(const protocol::RunTest& message, std::vector<Fd>& fds) {
   return true;
 }
 
-bool Zygote::handle(const protocol::Prime&, std::vector<Fd>&) {
-  prime();
+bool Zygote::handle(const protocol::Prime& message, std::vector<Fd>&) {
+  prime(message.may);
   return true;
 }
 
-void Zygote::prime() {
-  project_.prime();
-  values_.prime();
-  primed_.prime();
+void Zygote::prime(bool may) {
+  project_.prime(may);
+  values_.prime(may);
+  primed_.prime(may);
 }
 
 void Zygote::start_runner(const protocol::RunTest& message, std::vector<Fd>& fds) {

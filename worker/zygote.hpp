@@ -52,7 +52,8 @@ class Zygote {
   bool forward(const auto& message) {
     return project_.forward(message.id, message) || values_.forward(message.id, message);
   }
-  void prime();
+  /// Whether runners may be forked ahead from here on, by this process and by its branches.
+  void prime(bool may);
   void start_runner(const protocol::RunTest& message, std::vector<Fd>& fds);
   void fork_runner(const protocol::RunTest& message, std::vector<Fd>& fds);
   /// The life of a branch that `serve`s runs in this mode; it knows which ones to fork ahead.

@@ -75,8 +75,11 @@ struct RunTest {
   bool prime = false;              ///< A runner that was forked ahead may take it; see `Prime`.
 };
 
-/// No run waits: the worker may fork runners ahead for the last requests, configure and collect in them.
-struct Prime {};
+/// No run waits: the worker may fork runners ahead for the last requests, configure and collect in them. Or,
+/// from the worker to its branches: a run has come, and those that still collect make way.
+struct Prime {
+  bool may = true;
+};
 
 /// Send `signal` to the process group of run `id`, if it still runs.
 struct Signal {

@@ -98,7 +98,7 @@ json message_json(const RunTest& message) {
           {"memory_limit", message.memory_limit},
           {"prime", message.prime}};
 }
-json message_json(const Prime&) { return {{"type", "prime"}}; }
+json message_json(const Prime& message) { return {{"type", "prime"}, {"may", message.may}}; }
 json message_json(const DumpStack& message) { return {{"type", "dump_stack"}, {"id", message.id}}; }
 json message_json(const Signal& message) {
   return {{"type", "signal"}, {"id", message.id}, {"signal", message.signal}};
@@ -207,7 +207,7 @@ void read(FieldReader& fields, RunTest& out) {
   fields.read("memory_limit", out.memory_limit);
   fields.read("prime", out.prime);
 }
-void read(FieldReader&, Prime&) {}
+void read(FieldReader& fields, Prime& out) { fields.read("may", out.may); }
 void read(FieldReader& fields, Signal& out) {
   fields.read("id", out.id);
   fields.read("signal", out.signal);

@@ -53,6 +53,41 @@ def test_same_request_again(project: Project, reload: str) -> None:
     assert pid_of(failed) not in known
 
 
+@pytest.mark.parametrize("reload", ["clean", "surgical"])
+def test_nothing_is_collected_ahead_while_a_run_goes_on_in_another_process(
+    project: Project, reload: str
+) -> None:
+    project.write("subject.py", "value = 1\n")
+    project.write("test_slow.py", "import subject\nfor _ in range(2 * 10**7): pass\n" + PASSES)
+    project.write(
+        "test_alone.py",
+        """
+        import os, pathlib, time
+
+        def children(pid):
+            try:
+                found = pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+            except OSError:
+                return set()
+            return set(found).union(*map(children, found))
+
+        def test():
+            begin = time.monotonic()
+            first = seen = children(os.getppid())
+            while time.monotonic() < begin + 1:  # The outdated ones end by themselves, and none follows.
+                seen = seen | children(os.getppid())
+                time.sleep(0.01)
+            assert seen == first
+        """,
+    )
+    project.configure(sprintest=f"reload = '{reload}'")
+    for _ in range(2):
+        project.stest("test_slow.py").expect(0)
+        waiting(project)
+    project.write("subject.py", "value = 22\n")
+    project.stest("test_alone.py", env={"SPRINTEST_ISOLATION": "resident"}).expect(0)
+
+
 def test_other_folder_umask_or_variable(project: Project) -> None:
     project.write("sub/test_it.py", PASSES)
     project.stest("run", "--events").expect(0)
