@@ -52,9 +52,11 @@ Branch::~Branch() {
   collect();
 }
 
-void Branch::send(const protocol::ToWorker& message, const std::vector<int>& fds) {
+void Branch::send(const protocol::ToWorker& message, const std::vector<Fd>& fds) {
+  std::vector<int> numbers;
+  for (const Fd& fd : fds) numbers.push_back(fd.get());
   // One that is gone is noticed by its end.
-  (void)channel_->send(protocol::to_json(message).dump(), fds);
+  (void)channel_->send(protocol::to_json(message).dump(), numbers);
 }
 
 bool Branch::is_readable() const {
@@ -95,9 +97,13 @@ void Branch::await_end(std::chrono::milliseconds patience) const {
   }
 }
 
-int Branch::collect() {
+void Branch::kill() const {
   ::kill(-pid_, SIGKILL);
   ::kill(pid_, SIGKILL);
+}
+
+int Branch::collect() {
+  kill();
   int status = 0;
   ::waitpid(pid_, &status, 0);
   pid_ = -1;

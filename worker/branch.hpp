@@ -28,7 +28,7 @@ class Branch {
 
   pid_t pid() const { return pid_; }
 
-  void send(const protocol::ToWorker& message, const std::vector<int>& fds = {});
+  void send(const protocol::ToWorker& message, const std::vector<Fd>& fds = {});
 
   /// What to poll; -1 once the process has closed its end.
   int fd() const { return closed_ ? -1 : channel_->fd(); }
@@ -38,7 +38,9 @@ class Branch {
 
   /// Whether the process has ended. It stays a zombie until `collect`, and its pid nobody else's.
   bool has_ended() const;
-  /// Waits for it, having killed what is left in its group; returns its wait status.
+  /// Kills it, and what is left in its group. Does not wait: the kernel takes its time to end a process.
+  void kill() const;
+  /// Waits for it, having killed it; returns its wait status.
   int collect();
 
   /// For another fork of the zygote, whose child this process is not.

@@ -16,6 +16,7 @@
 #include <utility>
 
 #include "file_reads.hpp"
+#include "runner.hpp"
 #include "stest/protocol.hpp"
 
 namespace stest {
@@ -62,8 +63,10 @@ void replay(int stand_in, int stream) {
   }
 }
 
-[[noreturn]] void end_as_outdated(FlightRecorder& recorder) {
+/// The zygote learns of it by the channel's end, and not only by that of the process, which takes its time.
+[[noreturn]] void end_as_outdated(FlightRecorder& recorder, const LineChannel& channel) {
   recorder.set_phase(protocol::Phase::declined);
+  ::close(channel.fd());
   ::_exit(0);
 }
 
@@ -96,7 +99,7 @@ void PrimedRunner::refuse(const std::string& reason) {
 
 std::vector<Fd> PrimedRunner::await(FlightRecorder& recorder, WrittenPages* written) {
   watch(inotify_.get(), file_reads::folders());
-  if (file_reads::changed()) end_as_outdated(recorder);
+  if (file_reads::changed()) end_as_outdated(recorder, channel_);
   ::timer_delete(deadline_);
   (void)channel_.send(protocol::to_json(protocol::FromWorker(protocol::Primed{1, ""})).dump());
   // A request that comes in the middle of this waits no longer than it would for the same copies.
@@ -108,13 +111,13 @@ std::vector<Fd> PrimedRunner::await(FlightRecorder& recorder, WrittenPages* writ
     if (ready > 0) {
       drain(inotify_.get());
     } else if (ready == 0 && file_reads::changed()) {
-      end_as_outdated(recorder);
+      end_as_outdated(recorder, channel_);
     }
     patience = ready > 0 ? quiet_ms : -1;
   }
   auto fds = receive();
   if (fds.size() != 5) ::_exit(0);  // The zygote has no more use for it.
-  if (file_reads::changed()) end_as_outdated(recorder);
+  if (file_reads::changed()) end_as_outdated(recorder, channel_);
   (void)channel_.send(protocol::to_json(protocol::FromWorker(protocol::Started{0, ::getpid()})).dump());
   ::close(channel_.fd());
   replay(stand_ins_[1].get(), fds[1].get());
@@ -128,8 +131,8 @@ std::vector<Fd> PrimedRunner::await(FlightRecorder& recorder, WrittenPages* writ
 }
 
 std::vector<Fd> PrimedRunner::receive() {
-  auto line = channel_.receive();
-  return line && *line ? std::move((*line)->fds) : std::vector<Fd>();
+  auto run = receive_run(channel_);
+  return run ? std::move(run->fds) : std::vector<Fd>();
 }
 
 /// Wherever a stand-in has got by now: pytest has made copies of the descriptors for itself.

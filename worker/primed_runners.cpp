@@ -51,14 +51,18 @@ void PrimedRunners::learn(const PrimedRunners& other, protocol::RunMode mode) {
     if (entry.request.mode == mode)
       entries_.push_back({.request = entry.request, .merged = entry.merged, .written = entry.written});
   }
+  if (other.spare_.mode == mode) spare_.mode = mode;
+  spare_.written = other.spare_.written;
 }
 
 void PrimedRunners::note(const protocol::RunTest& request, const std::vector<Fd>& fds) {
+  spare_.mode = request.prime ? std::optional(request.mode) : std::nullopt;
   const bool may_be_primed = may_prime(request, fds);
   Entry* known = may_be_primed ? find(request, fds) : nullptr;
   for (Entry& entry : entries_) {
-    // The device's memory is for the run.
-    if (entry.may_hold_cuda && &entry != known) end(entry);
+    if (!entry.may_hold_cuda || &entry == known) continue;
+    end(entry);
+    collect(/*all=*/true);  // The device's memory is for the run.
   }
   if (!may_be_primed) return;
   if (known != nullptr) {
@@ -98,11 +102,27 @@ void PrimedRunners::prime(bool may) {
     entry.forks = 0;
     if (!may && !entry.waits) end(entry);
   }
+  if (may) fork_spare();
   fork_next();
 }
 
 std::optional<PrimedRunners::Taken> PrimedRunners::take(const protocol::RunTest& request,
                                                         const std::vector<Fd>& fds) {
+  auto taken = take_primed(request, fds);
+  return taken ? std::move(taken) : take_spare(request, fds);
+}
+
+std::optional<PrimedRunners::Taken> PrimedRunners::take_spare(const protocol::RunTest& request,
+                                                              const std::vector<Fd>& fds) {
+  if (!request.prime || !spare_.branch || spare_.branch->has_ended()) return std::nullopt;
+  spare_.branch->send(request, fds);
+  Taken taken{spare_.branch->release(), std::move(*spare_.recorder)};
+  spare_.branch.reset();
+  return taken;
+}
+
+std::optional<PrimedRunners::Taken> PrimedRunners::take_primed(const protocol::RunTest& request,
+                                                               const std::vector<Fd>& fds) {
   Entry* entry = may_prime(request, fds) ? find(request, fds) : nullptr;
   if (entry == nullptr || !entry->waits) return std::nullopt;
   std::optional<Taken> taken;
@@ -118,9 +138,7 @@ std::optional<PrimedRunners::Taken> PrimedRunners::take(const protocol::RunTest&
 
 /// Whether the process has begun the run. Blocks for its answer.
 bool PrimedRunners::accepts(Entry& entry, const protocol::RunTest& request, const std::vector<Fd>& fds) {
-  std::vector<int> numbers;
-  for (const Fd& fd : fds) numbers.push_back(fd.get());
-  entry.branch->send(request, numbers);
+  entry.branch->send(request, fds);
   pollfd answer{entry.branch->fd(), POLLIN, 0};
   while (::poll(&answer, 1, answer_ms) < 0 && errno == EINTR) {
   }
@@ -140,6 +158,25 @@ void PrimedRunners::fork_next() {
   const auto next =
       std::find_if(entries_.begin(), entries_.end(), [this](const Entry& entry) { return may_fork(entry); });
   if (next != entries_.end()) fork(*next);
+}
+
+void PrimedRunners::fork_spare() {
+  if (!wants_spare() || (spare_.branch && !spare_.branch->has_ended())) return;
+  auto recorder = FlightRecorder::create();
+  if (!recorder) return;
+  end(spare_.branch);
+  auto branch = Branch::fork([&](LineChannel& channel) {
+    leave_();
+    if (spare_.written) spare_.written->copy_ahead();
+    auto run = receive_run(channel);
+    if (!run) return;
+    ::close(channel.fd());
+    run_in_this_process(run->request, std::move(run->fds), std::move(*recorder),
+                        preloader_.environment_changes(), spare_.written);
+  });
+  if (!branch) return;
+  spare_.recorder = std::move(*recorder);
+  spare_.branch.emplace(std::move(*branch));
 }
 
 /// The one for the last request only: each takes memory of the device.
@@ -174,7 +211,9 @@ std::array<int, PrimedRunners::most> PrimedRunners::fds() const {
 }
 
 void PrimedRunners::attend() {
+  collect(/*all=*/false);
   for (Entry& entry : entries_) is_here(entry) ? attend(entry) : end(entry);
+  if (!wants_spare()) end(spare_.branch);
   fork_next();
 }
 
@@ -204,16 +243,34 @@ void PrimedRunners::has_ended(Entry& entry) {
 }
 
 void PrimedRunners::end(Entry& entry) {
-  if (entry.branch) entry.branch->collect();
-  entry.branch.reset();
+  end(entry.branch);
   entry.waits = false;
+}
+
+void PrimedRunners::end(std::optional<Branch>& branch) {
+  if (!branch) return;
+  branch->kill();
+  ending_.push_back(std::move(*branch));
+  branch.reset();
+}
+
+void PrimedRunners::collect(bool all) {
+  ending_.remove_if([all](Branch& branch) {
+    if (!all && !branch.has_ended()) return false;
+    branch.collect();
+    return true;
+  });
 }
 
 void PrimedRunners::end() {
   for (Entry& entry : entries_) end(entry);
+  end(spare_.branch);
+  collect(/*all=*/true);
 }
 
 void PrimedRunners::abandon() {
+  if (spare_.branch) spare_.branch->abandon();
+  for (Branch& branch : ending_) branch.abandon();
   for (Entry& entry : entries_) {
     if (entry.branch) entry.branch->abandon();
     entry.inotify.reset();
@@ -225,6 +282,8 @@ std::set<pid_t> PrimedRunners::pids() const {
   for (const Entry& entry : entries_) {
     if (entry.branch) pids.insert(entry.branch->pid());
   }
+  if (spare_.branch) pids.insert(spare_.branch->pid());
+  for (const Branch& branch : ending_) pids.insert(branch.pid());
   return pids;
 }
 

@@ -19,7 +19,8 @@
 namespace stest {
 
 /// Runners that were forked ahead, for the last requests: configured and collected, each waits for the same
-/// request to come again (see `PrimedRunner`). They are forked while no run waits, one after the other.
+/// request to come again (see `PrimedRunner`). They are forked while no run waits, one after the other. One
+/// more, the spare, has done nothing yet, and takes any other request.
 class PrimedRunners {
  public:
   /// `is_elsewhere` tells whether runs in this mode are forked from another process now: so are the runners
@@ -45,8 +46,8 @@ class PrimedRunners {
     pid_t pid;
     FlightRecorder recorder;
   };
-  /// Gives the run to a runner that has waited for just that; nothing where there is none, or where something
-  /// that it has looked at has changed.
+  /// Gives the run to a runner that has waited for just that, or, where there is none or something that it
+  /// has looked at has changed, to the spare; nothing where that is not there either.
   std::optional<Taken> take(const protocol::RunTest& request, const std::vector<Fd>& fds);
 
   /// What to poll; -1 is none.
@@ -81,6 +82,14 @@ class PrimedRunners {
     std::shared_ptr<WrittenPages> written = WrittenPages::create();
   };
 
+  std::optional<Taken> take_primed(const protocol::RunTest& request, const std::vector<Fd>& fds);
+  std::optional<Taken> take_spare(const protocol::RunTest& request, const std::vector<Fd>& fds);
+  /// Whether the next run may be one for a spare of this process.
+  bool wants_spare() const { return spare_.mode && !is_elsewhere_(*spare_.mode); }
+  void fork_spare();
+  void end(std::optional<Branch>& branch);
+  /// Of those that are `ending_`: what has ended by now, or all.
+  void collect(bool all);
   Entry* find(const protocol::RunTest& request, const std::vector<Fd>& fds);
   bool is_here(const Entry& entry) const { return !is_elsewhere_(entry.request.mode); }
   bool may_fork(const Entry& entry) const;
@@ -88,14 +97,21 @@ class PrimedRunners {
   void fork(Entry& entry);
   std::optional<std::int64_t> cuda_for(const Entry& entry) const;
   void attend(Entry& entry);
-  static void has_ended(Entry& entry);
-  static void end(Entry& entry);
+  void has_ended(Entry& entry);
+  void end(Entry& entry);
   static bool accepts(Entry& entry, const protocol::RunTest& request, const std::vector<Fd>& fds);
 
   const Preloader& preloader_;
   std::function<bool(protocol::RunMode)> is_elsewhere_;
   std::function<void()> leave_;
   std::list<Entry> entries_;  ///< The last request first.
+  struct Spare {
+    std::optional<protocol::RunMode> mode = {};  ///< Of the last request, where it allowed this.
+    std::optional<Branch> branch = {};
+    std::optional<FlightRecorder> recorder = {};
+    std::shared_ptr<WrittenPages> written = WrittenPages::create();
+  } spare_;
+  std::list<Branch> ending_;  ///< Killed, and not waited for: a run may be about to begin.
   bool is_allowed_ = false;
 };
 

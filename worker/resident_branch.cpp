@@ -22,10 +22,8 @@ void ResidentBranch::serve_next() {
     }
     running_ = next.request.id;
     recorder_->reset();
-    std::vector<int> fds;
-    for (const Fd& fd : next.fds) fds.push_back(fd.get());
     send_(protocol::Started{next.request.id, branch_->pid()});
-    branch_->send(next.request, fds);
+    branch_->send(next.request, next.fds);
   }
 }
 

@@ -15,10 +15,8 @@ bool RunBranch::fork(const std::function<void(LineChannel&)>& serve) {
 
 bool RunBranch::run(const protocol::RunTest& request, const std::vector<Fd>& fds) {
   if (!is_ready()) return false;
-  std::vector<int> numbers;
-  for (const Fd& fd : fds) numbers.push_back(fd.get());
   runs_.insert(request.id);
-  branch_->send(request, numbers);
+  branch_->send(request, fds);
   return true;
 }
 

@@ -274,11 +274,21 @@ void become_group() {
   }
 }
 
+std::optional<ReceivedRun> receive_run(LineChannel& channel) {
+  auto line = channel.receive();
+  if (!line || !*line) return std::nullopt;
+  auto message = protocol::to_worker_from_json(nlohmann::json::parse((*line)->text, nullptr, false));
+  auto* request = message ? std::get_if<protocol::RunTest>(&*message) : nullptr;
+  if (request == nullptr) return std::nullopt;
+  return ReceivedRun{std::move(*request), std::move((*line)->fds)};
+}
+
 void run_in_this_process(const protocol::RunTest& request, std::vector<Fd> fds, FlightRecorder recorder,
-                         const EnvironmentChanges& changes) {
+                         const EnvironmentChanges& changes, std::shared_ptr<WrittenPages> written) {
   recorder.claim();
   recorder.pass(&protocol::Milestones::begun);
   become_group();
+  written_pages = std::move(written);
   if (Status ready = enter_run(request, fds); !ready) {
     // stderr is the run's own by now, or the worker's log where not even that could be had.
     std::fprintf(stderr, "stest: %s\n", ready.error().message.c_str());
@@ -372,29 +382,25 @@ void serve_runs(LineChannel& channel, FlightRecorder recorder, std::uint64_t mem
   const ChannelGuard guard(channel);
   const py::object resident = py::module_::import("sprintest._resident").attr("Resident")(memory_limit);
   run_state.emplace(RunState{std::move(recorder), EventPipe(Fd())});
-  for (;;) {
-    auto line = channel.receive();
-    if (!line || !*line) break;
-    const auto message = protocol::to_worker_from_json(nlohmann::json::parse((*line)->text, nullptr, false));
-    const auto* request = message ? std::get_if<protocol::RunTest>(&*message) : nullptr;
-    if (request == nullptr) break;
+  while (auto run = receive_run(channel)) {
+    const auto& request = run->request;
     run_state->recorder.pass(&protocol::Milestones::begun);
-    if (Status ready = enter_run(*request, (*line)->fds); !ready) {
+    if (Status ready = enter_run(request, run->fds); !ready) {
       std::fprintf(stderr, "stest: %s\n", ready.error().message.c_str());
       end_process(static_cast<int>(ExitCode::worker_failed));
     }
     collect_children();
-    run_state->events = EventPipe(std::move((*line)->fds.at(3)));
-    answer_stack_requests(std::move((*line)->fds.at(4)));
-    line = {};
-    const auto [code, is_last] = run_once(resident, *request, changes);
+    run_state->events = EventPipe(std::move(run->fds.at(3)));
+    answer_stack_requests(std::move(run->fds.at(4)));
+    run->fds.clear();
+    const auto [code, is_last] = run_once(resident, request, changes);
     if (is_last || !guard.is_intact()) end_process(code);
     std::fflush(nullptr);
     release_terminal();
     streams.restore();
     run_state->events = EventPipe(Fd());
     protocol::Done done;
-    done.id = request->id;
+    done.id = request.id;
     done.phase = run_state->recorder.phase();
     done.milestones = run_state->recorder.milestones();
     done.exit_code = code;

@@ -16,9 +16,19 @@ namespace stest {
 
 /// Runs one request in this freshly forked process, and ends the process with pytest's exit code.
 /// `fds` are stdin, stdout, stderr, the event pipe and the stack pipe, as they came with the request.
-/// Python's own after-fork work has been done.
+/// Python's own after-fork work has been done. `written`: what the last such process has written to, to be
+/// recorded anew; nullptr is not.
 [[noreturn]] void run_in_this_process(const protocol::RunTest& request, std::vector<Fd> fds,
-                                      FlightRecorder recorder, const EnvironmentChanges& changes);
+                                      FlightRecorder recorder, const EnvironmentChanges& changes,
+                                      std::shared_ptr<WrittenPages> written = nullptr);
+
+/// A request, and what travelled with it.
+struct ReceivedRun {
+  protocol::RunTest request;
+  std::vector<Fd> fds;
+};
+/// Blocks for the next one; nothing when the channel closes, or something else comes.
+std::optional<ReceivedRun> receive_run(LineChannel& channel);
 
 /// Runs one request after another in this freshly forked process, as they come through `channel`, and
 /// answers each with `Done`; ends the process when the channel closes, or when a run has left what
@@ -29,8 +39,7 @@ namespace stest {
 /// The same ahead of the request, which then comes through `channel`; see `PrimedRunner`.
 /// `likes_cuda_since_ns`: when a run began that would not have told whether CUDA had been initialised ahead
 /// of it; it then is, if no file that has been read until the tests are collected was written since.
-/// `written`: what the last such process has written to, to be had ahead and recorded anew; nullptr is
-/// neither.
+/// `written` is had ahead, and recorded anew.
 [[noreturn]] void prime_in_this_process(LineChannel& channel, Fd inotify, const protocol::RunTest& request,
                                         bool merged, std::optional<std::int64_t> likes_cuda_since_ns,
                                         std::shared_ptr<WrittenPages> written, FlightRecorder recorder,

@@ -15,7 +15,7 @@
 /// `docs/protocol.md` is the written form; `protocol_version` changes with it.
 namespace stest::protocol {
 
-inline constexpr int version = 6;
+inline constexpr int version = 7;
 
 // ---- daemon → worker ----
 

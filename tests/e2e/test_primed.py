@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 from typing import Any
 
 import pytest
@@ -29,7 +31,22 @@ def primed(project: Project) -> dict[str, Any]:
 
 def waiting(project: Project) -> set[int]:
     assert primed(project)["refused"] == ""
-    return {process.pid for process in project.processes("stest-worker")}
+    pids = {process.pid for process in project.processes("stest-worker")}
+    return {pid for pid in pids if os.getsid(pid) == pid}
+
+
+def spare(project: Project) -> int:
+    """The process that waits for any request: it has not even begun a session of its own.
+
+    Nor has a branch of the worker, where there is one.
+    """
+
+    def found() -> int:
+        worker = project.status()["worker"]["pid"]
+        pids = [process.pid for process in project.processes("stest-worker") if process.pid != worker]
+        return next((pid for pid in pids if os.getsid(pid) == os.getsid(worker)), 0)
+
+    return wait_for(found, "a spare process")
 
 
 def pid_of(finished: Finished) -> int:
@@ -91,9 +108,27 @@ def test_nothing_is_collected_ahead_while_a_run_goes_on_in_another_process(
 def test_other_folder_umask_or_variable(project: Project) -> None:
     project.write("sub/test_it.py", PASSES)
     project.stest("run", "--events").expect(0)
-    known = waiting(project)
-    assert pid_of(project.stest("run", "--events", cwd=project.root / "sub").expect(0)) not in known
-    assert pid_of(project.stest("run", "--events", env={"NEW": "1"}).expect(0)) not in known
+    for other in ({"cwd": project.root / "sub"}, {"env": {"NEW": "1"}}):
+        expected = spare(project)
+        assert pid_of(project.stest("run", "--events", **other).expect(0)) == expected
+
+
+def test_a_spare_that_has_died_is_not_asked(project: Project) -> None:
+    project.write("test_it.py", PASSES)
+    project.stest().expect(0)
+    os.kill(spare(project), signal.SIGKILL)
+    for argument in ("-v", "-vv"):
+        project.stest(argument).expect(0)
+
+
+def test_a_spare_knows_what_was_installed_since(project: Project) -> None:
+    project.install("third.py", "VALUE = 1\n")
+    project.write("test_it.py", "import third\ndef test(): assert third.VALUE == 1\n")
+    for argument in ("-v", "-vv"):
+        project.stest(argument).expect(0)
+        spare(project)
+    project.install("third.py", "VALUE = 2\n")
+    project.stest("-q").expect(1)
 
 
 def test_status_says_why_there_is_none(project: Project) -> None:

@@ -21,7 +21,7 @@ PASSES = "def test(): pass\n"
 def prime(worker: Worker, waiting: int = 1) -> None:
     """Let the worker fork ahead, until so many wait."""
     settle(worker)
-    worker.send({"type": "prime"})
+    worker.send({"type": "prime", "may": True})
     while (answer := primed(worker))["waiting"] != waiting:
         assert not answer["refused"]
 
@@ -29,7 +29,7 @@ def prime(worker: Worker, waiting: int = 1) -> None:
 def refused(worker: Worker) -> str:
     """Let the worker fork ahead, which it cannot; return why."""
     settle(worker)
-    worker.send({"type": "prime"})
+    worker.send({"type": "prime", "may": True})
     while not (reason := primed(worker)["refused"]):
         pass
     return str(reason)
@@ -42,10 +42,13 @@ def primed(worker: Worker) -> dict[str, Any]:
 
 
 def children(worker: Worker) -> list[int]:
-    """But for those that have run tests: the kernel may still be taking one down."""
+    """Those that have collected tests; not those that have run them: the kernel may still be taking one down.
+
+    The spare has done nothing yet, not even begun a session of its own.
+    """
     pid = worker.process.pid
     found = map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split())
-    return [child for child in found if child not in worker.ran]
+    return [child for child in found if child not in worker.ran and os.getsid(child) == child]
 
 
 def run(worker: Worker, *args: str, **options: Any) -> Run:
@@ -247,7 +250,7 @@ def test_request_while_the_tests_are_collected(worker: Worker) -> None:
     worker.write("test_it.py", "import os\nwhile os.path.exists('slow'): pass\n" + PASSES)
     run(worker)
     (worker.root / "slow").touch()
-    worker.send({"type": "prime"})
+    worker.send({"type": "prime", "may": True})
     (worker.root / "slow").unlink()
     assert run(worker).exit_code == 0
 
@@ -321,7 +324,7 @@ def pytest_sessionfinish(): open("finished", "a").write("x")
 def test_nothing_is_forked_ahead_where_that_is_off(worker: Worker) -> None:
     worker.write("test_it.py", PASSES)
     worker.run()
-    worker.send({"type": "prime"})
+    worker.send({"type": "prime", "may": True})
     worker.send({"type": "ping", "id": 7})
     assert worker.receive() == {"type": "pong", "id": 7}
     assert children(worker) == []
