@@ -101,7 +101,9 @@ class Priming:
             return
         self._is_busy = True
         try:
-            paths = [os.fsdecode(arg) for arg in args if isinstance(arg, (str, bytes, os.PathLike))]
+            # Of an `open` only the first: the second is the mode, and a descriptor was opened before.
+            named = args[:1] if event == "open" else args
+            paths = [os.fsdecode(arg) for arg in named if isinstance(arg, (str, bytes, os.PathLike))]
             if event == "open":
                 self._opens(paths, args[2])
             elif not self._is_bytecode(paths) and not self._is_pytests_capture():
@@ -110,7 +112,7 @@ class Priming:
             self._is_busy = False
 
     def _opens(self, paths: list[str], flags: Any) -> None:
-        if not paths:  # A descriptor, which was opened before.
+        if not paths:
             return
         writes = isinstance(flags, int) and flags & _WRITES and paths[0] != os.devnull
         if writes and not self._is_bytecode(paths) and not self._is_pytests_capture():

@@ -217,6 +217,7 @@ def start_worker(tmp_path: Path, site: Site) -> Iterator[StartWorker]:
     root.mkdir()
     (root / "pytest.ini").write_text("[pytest]\n")
     env = {k: v for k, v in os.environ.items() if not k.startswith(("PYTEST_", "SPRINTEST_", "COV_"))}
+    env.pop("PYTHONDONTWRITEBYTECODE", None)
     env["PYTEST_ADDOPTS"] = "-p no:hypothesispytest -p no:anyio"  # Of no use, and most of a run's time.
     paths = [str(site.folder), *filter(None, [env.get("PYTHONPATH")])]
     workers = []

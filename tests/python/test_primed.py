@@ -125,6 +125,18 @@ def test_saved_file_has_the_tests_collected_again(worker: Worker) -> None:
     assert "test_other" in answer.text
 
 
+def test_bytecode_is_no_obstacle(worker: Worker) -> None:
+    worker.write("helper.py", "value = 1\n")
+    worker.write("test_it.py", "import helper\ndef test(): assert helper.value == 1\n")
+    ready(worker)
+    worker.write("helper.py", "value = 22\n")
+    assert primed(worker)["waiting"] == 0
+    assert primed(worker) == {"type": "primed", "waiting": 1, "refused": ""}
+    (bytecode,) = (worker.root / "__pycache__").glob("helper.*")
+    assert b"\x16" in bytecode.read_bytes(), "compiled ahead"
+    assert run(worker).exit_code == 1
+
+
 def test_what_was_printed_early_comes_with_the_run(worker: Worker) -> None:
     worker.write("test_it.py", "import os\nprint('imported', flush=True)\nos.write(2, b'raw')\n" + PASSES)
     waiting = ready(worker, "-s")
