@@ -115,8 +115,9 @@ std::vector<Fd> PrimedRunner::await(FlightRecorder& recorder, WrittenPages* writ
     }
     patience = ready > 0 ? quiet_ms : -1;
   }
-  auto fds = receive();
-  if (fds.size() != 5) ::_exit(0);  // The zygote has no more use for it.
+  auto run = receive_run(channel_);
+  if (!run) ::_exit(0);  // The zygote has no more use for it.
+  auto fds = std::move(run->fds);
   if (file_reads::changed()) end_as_outdated(recorder, channel_);
   (void)channel_.send(protocol::to_json(protocol::FromWorker(protocol::Started{0, ::getpid()})).dump());
   ::close(channel_.fd());
@@ -128,11 +129,6 @@ std::vector<Fd> PrimedRunner::await(FlightRecorder& recorder, WrittenPages* writ
   inotify_.reset();
   fds.erase(fds.begin(), fds.begin() + 3);
   return fds;
-}
-
-std::vector<Fd> PrimedRunner::receive() {
-  auto run = receive_run(channel_);
-  return run ? std::move(run->fds) : std::vector<Fd>();
 }
 
 /// Wherever a stand-in has got by now: pytest has made copies of the descriptors for itself.

@@ -43,7 +43,6 @@ class PrimedRunner {
   };
   static Identity identity(int fd);
   void replace_streams(const std::vector<Fd>& streams) const;
-  std::vector<Fd> receive();
 
   LineChannel& channel_;
   Fd inotify_;

@@ -138,6 +138,7 @@ std::optional<PrimedRunners::Taken> PrimedRunners::take_primed(const protocol::R
 
 /// Whether the process has begun the run. Blocks for its answer.
 bool PrimedRunners::accepts(Entry& entry, const protocol::RunTest& request, const std::vector<Fd>& fds) {
+  if (entry.branch->fd() < 0) return false;  // It is about to end.
   entry.branch->send(request, fds);
   pollfd answer{entry.branch->fd(), POLLIN, 0};
   while (::poll(&answer, 1, answer_ms) < 0 && errno == EINTR) {

@@ -187,7 +187,7 @@ Result<bool> WorkerManager::await_ready(WorkerInstance& instance, Attempt& attem
   const auto timeout = attempt.run.config.worker_timeout;
   AnswerWatch watch(timeout, AnswerWatch::Clock::now());
   std::unique_lock lock(mutex_);
-  if (attempt.was_fit) return true;
+  if (attempt.was_fit && instance.state == State::ready) return true;
   for (std::uint64_t seen = instance.signs + 1; instance.state != State::ended;) {
     if (std::exchange(seen, instance.signs) != instance.signs) watch.asked();
     watch.tick(AnswerWatch::Clock::now());
