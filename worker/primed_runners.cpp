@@ -168,6 +168,7 @@ void PrimedRunners::fork_spare() {
   end(spare_.branch);
   auto branch = Branch::fork([&](LineChannel& channel) {
     leave_();
+    be_first_to_go();
     if (spare_.written) spare_.written->copy_ahead();
     auto run = receive_run(channel);
     if (!run) return;

@@ -268,7 +268,10 @@ void become_group() {
   ::setsid();
   // If the zygote is killed together with the daemon, nobody is left to end this process.
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
-  // When memory runs out, the tests that eat it go first, not the warm zygote nor the user's editor.
+  be_first_to_go();
+}
+
+void be_first_to_go() {
   if (Fd file(::open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC)); file) {
     (void)write_all(file.get(), "500");
   }

@@ -52,5 +52,7 @@ protocol::Done could_not_run(std::uint64_t id, std::string why);
 
 /// Makes this process the leader of a session, first to go when memory runs out, and mortal with its parent.
 void become_group();
+/// When memory runs out, the tests that eat it go first, not the warm zygote nor the user's editor.
+void be_first_to_go();
 
 }  // namespace stest
