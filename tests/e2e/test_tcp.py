@@ -139,7 +139,7 @@ def test_asked_for_port_that_is_taken(fine: Project) -> None:
     assert f"127.0.0.1:{port}" in errors
     assert "in use" in errors
     assert "SPRINTEST_PORT" in errors
-    assert not fine.daemons()
+    wait_for(lambda: not fine.daemons(), "the end of the daemon that could not start")
 
 
 def test_usual_port_that_is_taken(fine: Project) -> None:
