@@ -116,23 +116,25 @@ std::optional<PrimedRunners::Taken> PrimedRunners::take_spare(const protocol::Ru
                                                               const std::vector<Fd>& fds) {
   if (!request.prime || !spare_.branch || spare_.branch->has_ended()) return std::nullopt;
   spare_.branch->send(request, fds);
-  Taken taken{spare_.branch->release(), std::move(*spare_.recorder)};
-  spare_.branch.reset();
-  return taken;
+  return let_go(spare_.branch, spare_.recorder);
 }
 
 std::optional<PrimedRunners::Taken> PrimedRunners::take_primed(const protocol::RunTest& request,
                                                                const std::vector<Fd>& fds) {
   Entry* entry = may_prime(request, fds) ? find(request, fds) : nullptr;
   if (entry == nullptr || !entry->waits) return std::nullopt;
-  std::optional<Taken> taken;
-  if (accepts(*entry, request, fds)) {
-    entry->waits = false;
-    taken = Taken{entry->branch->release(), std::move(*entry->recorder)};
-    entry->branch.reset();
-  } else {
+  if (!accepts(*entry, request, fds)) {
     end(*entry);
+    return std::nullopt;
   }
+  entry->waits = false;
+  return let_go(entry->branch, entry->recorder);
+}
+
+PrimedRunners::Taken PrimedRunners::let_go(std::optional<Branch>& branch,
+                                           std::optional<FlightRecorder>& recorder) {
+  Taken taken{branch->release(), std::move(*recorder)};
+  branch.reset();
   return taken;
 }
 

@@ -82,8 +82,16 @@ class PrimedRunners {
     std::shared_ptr<WrittenPages> written = WrittenPages::create();
   };
 
+  struct Spare {
+    std::optional<protocol::RunMode> mode = {};  ///< Of the last request, where it allowed this.
+    std::optional<Branch> branch = {};
+    std::optional<FlightRecorder> recorder = {};
+    std::shared_ptr<WrittenPages> written = WrittenPages::create();
+  };
+
   std::optional<Taken> take_primed(const protocol::RunTest& request, const std::vector<Fd>& fds);
   std::optional<Taken> take_spare(const protocol::RunTest& request, const std::vector<Fd>& fds);
+  static Taken let_go(std::optional<Branch>& branch, std::optional<FlightRecorder>& recorder);
   /// Whether the next run may be one for a spare of this process.
   bool wants_spare() const { return spare_.mode && !is_elsewhere_(*spare_.mode); }
   void fork_spare();
@@ -105,12 +113,7 @@ class PrimedRunners {
   std::function<bool(protocol::RunMode)> is_elsewhere_;
   std::function<void()> leave_;
   std::list<Entry> entries_;  ///< The last request first.
-  struct Spare {
-    std::optional<protocol::RunMode> mode = {};  ///< Of the last request, where it allowed this.
-    std::optional<Branch> branch = {};
-    std::optional<FlightRecorder> recorder = {};
-    std::shared_ptr<WrittenPages> written = WrittenPages::create();
-  } spare_;
+  Spare spare_;
   std::list<Branch> ending_;  ///< Killed, and not waited for: a run may be about to begin.
   bool is_allowed_ = false;
 };
