@@ -119,8 +119,7 @@ std::vector<Fd> PrimedRunner::await(FlightRecorder& recorder, WrittenPages* writ
   if (!run) ::_exit(0);  // The zygote has no more use for it.
   auto fds = std::move(run->fds);
   if (file_reads::changed()) end_as_outdated(recorder, channel_);
-  (void)channel_.send(protocol::to_json(protocol::FromWorker(protocol::Started{0, ::getpid()})).dump());
-  ::close(channel_.fd());
+  say_begun(channel_);
   replay(stand_ins_[1].get(), fds[1].get());
   if (identities_[1] != identities_[2]) replay(stand_ins_[2].get(), fds[2].get());
   replace_streams(fds);

@@ -114,8 +114,11 @@ std::optional<PrimedRunners::Taken> PrimedRunners::take(const protocol::RunTest&
 
 std::optional<PrimedRunners::Taken> PrimedRunners::take_spare(const protocol::RunTest& request,
                                                               const std::vector<Fd>& fds) {
-  if (!request.prime || !spare_.branch || spare_.branch->has_ended()) return std::nullopt;
-  spare_.branch->send(request, fds);
+  if (!request.prime || !spare_.branch) return std::nullopt;
+  if (!begins(*spare_.branch, request, fds)) {
+    end(spare_.branch);
+    return std::nullopt;
+  }
   return let_go(spare_.branch, spare_.recorder);
 }
 
@@ -123,7 +126,7 @@ std::optional<PrimedRunners::Taken> PrimedRunners::take_primed(const protocol::R
                                                                const std::vector<Fd>& fds) {
   Entry* entry = may_prime(request, fds) ? find(request, fds) : nullptr;
   if (entry == nullptr || !entry->waits) return std::nullopt;
-  if (!accepts(*entry, request, fds)) {
+  if (!begins(*entry->branch, request, fds)) {
     end(*entry);
     return std::nullopt;
   }
@@ -138,14 +141,14 @@ PrimedRunners::Taken PrimedRunners::let_go(std::optional<Branch>& branch,
   return taken;
 }
 
-/// Whether the process has begun the run. Blocks for its answer.
-bool PrimedRunners::accepts(Entry& entry, const protocol::RunTest& request, const std::vector<Fd>& fds) {
-  if (entry.branch->fd() < 0) return false;  // It is about to end.
-  entry.branch->send(request, fds);
-  pollfd answer{entry.branch->fd(), POLLIN, 0};
+/// Whether the process has begun the run. Blocks for its answer: one that has just been killed gives none.
+bool PrimedRunners::begins(Branch& branch, const protocol::RunTest& request, const std::vector<Fd>& fds) {
+  if (branch.fd() < 0) return false;  // It is about to end.
+  branch.send(request, fds);
+  pollfd answer{branch.fd(), POLLIN, 0};
   while (::poll(&answer, 1, answer_ms) < 0 && errno == EINTR) {
   }
-  const auto said = answer.revents != 0 ? entry.branch->receive() : std::vector<protocol::FromWorker>();
+  const auto said = answer.revents != 0 ? branch.receive() : std::vector<protocol::FromWorker>();
   return std::any_of(said.begin(), said.end(),
                      [](const auto& message) { return std::holds_alternative<protocol::Started>(message); });
 }
@@ -174,7 +177,7 @@ void PrimedRunners::fork_spare() {
     if (spare_.written) spare_.written->copy_ahead();
     auto run = receive_run(channel);
     if (!run) return;
-    ::close(channel.fd());
+    say_begun(channel);
     run_in_this_process(run->request, std::move(run->fds), std::move(*recorder),
                         preloader_.environment_changes(), spare_.written);
   });

@@ -107,7 +107,7 @@ class PrimedRunners {
   void attend(Entry& entry);
   void has_ended(Entry& entry);
   void end(Entry& entry);
-  static bool accepts(Entry& entry, const protocol::RunTest& request, const std::vector<Fd>& fds);
+  static bool begins(Branch& branch, const protocol::RunTest& request, const std::vector<Fd>& fds);
 
   const Preloader& preloader_;
   std::function<bool(protocol::RunMode)> is_elsewhere_;

@@ -286,6 +286,11 @@ std::optional<ReceivedRun> receive_run(LineChannel& channel) {
   return ReceivedRun{std::move(*request), std::move((*line)->fds)};
 }
 
+void say_begun(LineChannel& channel) {
+  (void)channel.send(protocol::to_json(protocol::FromWorker(protocol::Started{0, ::getpid()})).dump());
+  ::close(channel.fd());
+}
+
 void run_in_this_process(const protocol::RunTest& request, std::vector<Fd> fds, FlightRecorder recorder,
                          const EnvironmentChanges& changes, std::shared_ptr<WrittenPages> written) {
   recorder.claim();

@@ -29,6 +29,8 @@ struct ReceivedRun {
 };
 /// Blocks for the next one; nothing when the channel closes, or something else comes.
 std::optional<ReceivedRun> receive_run(LineChannel& channel);
+/// Tells the zygote that this process, forked ahead, has taken the run; the channel's last use.
+void say_begun(LineChannel& channel);
 
 /// Runs one request after another in this freshly forked process, as they come through `channel`, and
 /// answers each with `Done`; ends the process when the channel closes, or when a run has left what

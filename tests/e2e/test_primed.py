@@ -121,6 +121,17 @@ def test_a_spare_that_has_died_is_not_asked(project: Project) -> None:
         project.stest(argument).expect(0)
 
 
+def test_a_spare_that_is_killed_when_it_is_asked(project: Project) -> None:
+    project.write("test_it.py", PASSES)
+    project.stest().expect(0)
+    pid = spare(project)
+    os.kill(pid, signal.SIGSTOP)
+    client = project.start("-v")
+    wait_for(lambda: project.status()["runs"], "the run")
+    os.kill(pid, signal.SIGKILL)
+    project.finish(client).expect(0)
+
+
 def test_a_spare_knows_what_was_installed_since(project: Project) -> None:
     project.install("third.py", "VALUE = 1\n")
     project.write("test_it.py", "import third\ndef test(): assert third.VALUE == 1\n")
