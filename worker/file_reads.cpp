@@ -25,6 +25,8 @@
 #include <tuple>
 #include <utility>
 
+#include "common/in_parts.hpp"
+
 #if defined(__GLIBC__) && __GLIBC_PREREQ(2, 33)
 #define STEST_INTERPOSES_FILES 1
 #endif
@@ -116,12 +118,27 @@ Names names_in(const std::string& path) {
   return names;
 }
 
+bool has_changed(const std::pair<const std::string, Seen>& entry) {
+  const auto& [path, seen] = entry;
+  return !seen.is_settled || state_of(path) != seen.state || (seen.names && names_in(path) != *seen.names);
+}
+
 std::string where(int folder) {
   char target[PATH_MAX];
   if (folder == AT_FDCWD) return ::getcwd(target, sizeof target) != nullptr ? target : "";
   const auto link = "/proc/self/fd/" + std::to_string(folder);
   const auto size = ::readlink(link.c_str(), target, sizeof target);
   return size > 0 ? std::string(target, static_cast<std::size_t>(size)) : "";
+}
+
+/// Below a file there is nothing for as long as it is one: then it is the file that is looked at. pytest asks
+/// whether each file that it comes across is a virtual environment.
+std::string what_decides(std::string path) {
+  struct stat info {};
+  while (::stat(path.c_str(), &info) != 0 && errno == ENOTDIR && path.size() > 1) {
+    path.resize(path.find_last_of('/'));
+  }
+  return path;
 }
 
 bool is_exempt(const Log& log, std::string_view path) {
@@ -141,6 +158,7 @@ enum class How { looked_at, opened, listed };
   auto& log = the_log();
   const std::lock_guard lock(log.mutex);
   if (path.starts_with('/') && !is_exempt(log, path)) {  // A pipe has another kind of name.
+    if (!log.seen.contains(path)) path = what_decides(std::move(path));
     const auto [entry, is_new] = log.seen.try_emplace(path);
     if (is_new) {
       entry->second.state = state_of(path);
@@ -173,14 +191,21 @@ void start(std::vector<std::string> exempt) {
 void stop() { is_recording = false; }
 
 std::optional<std::string> changed() {
-  const Busy busy;
   auto& log = the_log();
   const std::lock_guard lock(log.mutex);
-  for (const auto& [path, seen] : log.seen) {
-    if (!seen.is_settled || state_of(path) != seen.state) return path;
-    if (seen.names && names_in(path) != *seen.names) return path;
-  }
-  return std::nullopt;
+  std::vector<const std::pair<const std::string, Seen>*> all;
+  all.reserve(log.seen.size());
+  for (const auto& entry : log.seen) all.push_back(&entry);
+  const auto found = in_parts(all.size(), [&all](std::size_t begin, std::size_t end) {
+    const Busy busy;
+    const auto last = all.begin() + static_cast<std::ptrdiff_t>(end);
+    const auto first = std::find_if(all.begin() + static_cast<std::ptrdiff_t>(begin), last,
+                                    [](const auto* entry) { return has_changed(*entry); });
+    return first == last ? nullptr : *first;
+  });
+  const auto first =
+      std::find_if(found.begin(), found.end(), [](const auto* entry) { return entry != nullptr; });
+  return first == found.end() ? std::nullopt : std::optional((*first)->first);
 }
 
 std::vector<std::string> files() {

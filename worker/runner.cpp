@@ -5,15 +5,12 @@
 #include <pybind11/stl.h>
 #include <signal.h>
 #include <stdio_ext.h>
-#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <array>
 #include <cstdio>
-#include <cstring>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
@@ -24,9 +21,11 @@
 #include "common/process.hpp"
 #include "event_pipe.hpp"
 #include "file_reads.hpp"
+#include "file_states.hpp"
 #include "primed_runner.hpp"
 #include "python_values.hpp"
 #include "stack_request.hpp"
+#include "standard_streams.hpp"
 
 namespace py = pybind11;
 
@@ -140,6 +139,7 @@ PYBIND11_EMBEDDED_MODULE(_stest_runner, m) {
   // Of a process that was forked ahead of its request.
   m.def("is_primed", [] { return primed_runner.has_value(); });
   m.def("watch_files", &file_reads::start);
+  m.def("in_other_state", &in_other_state);
   m.def("watched_files", [] { return fs_decode(file_reads::files()); });
   m.def("die_with_parent", [] { ::prctl(PR_SET_PDEATHSIG, SIGKILL); });
   m.def("cannot_prime", [](const py::str& reason) { primed_runner->refuse(utf8(reason)); });
@@ -148,32 +148,8 @@ PYBIND11_EMBEDDED_MODULE(_stest_runner, m) {
 
 namespace {
 
-/// Makes the client's terminal, where it is among the standard streams, the one of this session: keys like
-/// Ctrl-C are then signals for the tests, and /dev/tty is it. Another session's own is refused to us.
-void take_terminal() {
-  for (int fd = 0; fd < 3; ++fd) {
-    if (::isatty(fd) != 0 && ::ioctl(fd, TIOCSCTTY, 0) == 0) return;
-  }
-}
-
-/// Lets go of it, whether or not it still is one. The kernel hangs up on its foreground processes, of
-/// which this is one.
-void release_terminal() {
-  const Fd terminal(::open("/dev/tty", O_RDWR | O_CLOEXEC));
-  if (!terminal) return;
-  struct sigaction ignore {
-  }, previous{};
-  ignore.sa_handler = SIG_IGN;
-  ::sigaction(SIGHUP, &ignore, &previous);
-  ::ioctl(terminal.get(), TIOCNOTTY);
-  ::sigaction(SIGHUP, &previous, nullptr);
-}
-
 Status enter_run(const protocol::RunTest& request, const std::vector<Fd>& fds) {
-  for (int target = 0; target < 3; ++target) {
-    if (::dup2(fds.at(static_cast<std::size_t>(target)).get(), target) < 0) return errno_error("dup2");
-  }
-  take_terminal();
+  if (Status taken = take_streams(fds); !taken) return taken;
   // What an earlier run in this process has left unread, or found ended.
   ::__fpurge(stdin);
   std::clearerr(stdin);
@@ -327,20 +303,6 @@ void prime_in_this_process(LineChannel& channel, Fd inotify, const protocol::Run
 // ---- run after run
 
 namespace {
-
-/// Descriptors 0, 1 and 2 as they were before the runs: /dev/null and the worker's log.
-class StandardStreams {
- public:
-  StandardStreams() {
-    for (int fd = 0; fd < 3; ++fd) saved_[static_cast<std::size_t>(fd)] = Fd(::fcntl(fd, F_DUPFD_CLOEXEC, 3));
-  }
-  void restore() const {
-    for (int fd = 0; fd < 3; ++fd) ::dup2(saved_[static_cast<std::size_t>(fd)].get(), fd);
-  }
-
- private:
-  std::array<Fd, 3> saved_;
-};
 
 /// Tests may close every descriptor, and open a file of theirs under the channel's number.
 class ChannelGuard {

@@ -6,6 +6,7 @@ from __future__ import annotations
 import hashlib
 import os
 import time
+from collections.abc import Sequence
 
 State = tuple[int, int, int, int]
 
@@ -46,6 +47,10 @@ def digest(path: str) -> bytes | None:
         return None
 
 
+#: Of no file.
+_UNKNOWN: State = (0, 0, 0, -1)
+
+
 class Fingerprint:
     """What a file held while it was read.
 
@@ -55,19 +60,29 @@ class Fingerprint:
 
     def __init__(self, path: str, before: State | None) -> None:
         self.path = path
-        self._known = _is_settled(before)
+        is_known = _is_settled(before)
         self._digest = digest(path)
-        self._state = before
-        self._known = self._known and file_state(path) == before
+        #: In this one it holds what was read.
+        self.state = before
+        if not is_known or file_state(path) != before:
+            self._digest, self.state = None, _UNKNOWN
 
     def is_current(self) -> bool:
         """Whether the file holds the same bytes now, whatever its times say."""
         state = file_state(self.path)
-        if not self._known or state == self._state:
-            return self._known
+        if state == self.state:
+            return True
         settled = _is_settled(state)
         if self._digest is None or digest(self.path) != self._digest or file_state(self.path) != state:
             return False
         if settled:
-            self._state = state
+            self.state = state
         return True
+
+
+def suspects(files: Sequence[Fingerprint]) -> list[int]:
+    """The places in ``files`` of those that are not current, or in another state; quicker than one by one."""
+    import _stest_runner as runner  # type: ignore[import-not-found]  # Of the worker.
+
+    found: list[int] = runner.in_other_state([file.path for file in files], [file.state for file in files])
+    return found

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 from types import ModuleType
 from typing import Any
 
-# Both caches are filled in the zygote, so that a run need not resolve thousands of folders again.
+# These caches are filled in the zygote, so that a run need not resolve thousands of folders again.
 
 
 @functools.cache
@@ -45,9 +45,14 @@ def _installed() -> tuple[str, ...]:
     return tuple(folder + os.sep for folder in [standard_library, *site_dirs(), ours])
 
 
+@functools.cache
+def _is_of_installed(folder: str) -> bool:
+    return (_real_folder(folder) + os.sep).startswith(_installed())
+
+
 def is_installed(path: str) -> bool:
     """Whether ``path`` lies in the standard library or in a site directory."""
-    return _real_path(path).startswith(_installed())
+    return _is_of_installed(path[: path.rfind(os.sep) + 1])
 
 
 class ProjectCode:

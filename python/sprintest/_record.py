@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.machinery
 from collections.abc import Iterable
 from types import FunctionType, ModuleType
-from typing import Any, Optional
+from typing import Any, Callable, Optional
 
 from sprintest import _fingerprint, _graph
 from sprintest._fingerprint import Fingerprint
@@ -93,11 +93,13 @@ def is_rewritten(spec: Any) -> bool:
 
 def dependents(records: Iterable[Record], among: Iterable[Record]) -> list[Record]:
     """``records``, and those ``among`` others that import them, directly or not; the nearest first."""
+    found = dict.fromkeys(records)
+    if not found:
+        return []
     importers: dict[Record, list[Record]] = {}
     for record in among:
         for target in record.imports | record.later_imports:
             importers.setdefault(target, []).append(record)
-    found = dict.fromkeys(records)
     waiting = list(found)
     while waiting:
         for importer in importers.get(waiting.pop(0), ()):
@@ -107,14 +109,21 @@ def dependents(records: Iterable[Record], among: Iterable[Record]) -> list[Recor
     return list(found)
 
 
-def closure(record: Record, *, later: bool) -> set[Record]:
-    """What ``record`` imports, directly or not, and itself; with ``later``, in functions too."""
+def _never(record: Record) -> bool:
+    return False
+
+
+def closure(record: Record, *, later: bool, beyond: Callable[[Record], bool] = _never) -> set[Record]:
+    """What ``record`` imports, directly or not, and itself; with ``later``, in functions too.
+
+    Without those that are ``beyond`` it, and what only they import.
+    """
     seen = {record}
     waiting = [record]
     while waiting:
         one = waiting.pop()
         for target in (one.imports | one.later_imports) if later else one.imports:
-            if target not in seen:
+            if target not in seen and not beyond(target):
                 seen.add(target)
                 waiting.append(target)
     return seen

@@ -2,9 +2,8 @@
 
 Between runs no project module is in ``sys.modules``: those that may be used again lie in the stash. A
 run imports as ever: the import system looks for the module where this run's ``sys.path`` says. Only the
-last step, executing it, is skipped where the stash holds that very module and everything that made it
-what it is has stayed: its bytes, the modules that it imports (and theirs), the names that it looked for
-in vain, the variables and files that it read, each compared at that moment. In doubt it is executed.
+last step, executing it, is skipped where the stash holds that very module and everything that made it what it
+is has stayed (see ``_proof``). In doubt it is executed.
 
 What has changed on disk is found before the run starts: those modules, and all that import them,
 directly or not, leave the stash. Test modules and ``conftest.py`` are never in it: pytest's loader
@@ -23,6 +22,7 @@ from typing import Any
 
 from sprintest import _fingerprint, _modules, _record, _watch
 from sprintest._process_state import changed_mark, marks
+from sprintest._proof import Prover
 from sprintest._record import Failure, Record
 
 
@@ -34,6 +34,7 @@ class Stash:
         self._code = code
         self._kept: dict[str, Record] = {}
         self._now: dict[str, Record] = {}
+        self._prover = Prover(self._kept)
         self._loading = threading.local()
         self._adopting: list[Record] = []
         self._order = 0
@@ -53,8 +54,15 @@ class Stash:
         """Drop what changed on disk, and all that imports it; return the names of what changed."""
         self.reloaded = []
         self._now = {}
+        self._prover.forget()
         _modules.forget_folders(self._code)
-        changed = [record for record in self._kept.values() if not record.is_current()]
+        files = [(record, file) for record in self._kept.values() for file in record.files.values()]
+        suspects = _fingerprint.suspects([file for _, file in files])
+        changed = [
+            record
+            for record in dict.fromkeys(files[place][0] for place in suspects)
+            if not record.is_current()
+        ]
         self._drop(changed)
         return [record.name for record in changed]
 
@@ -127,6 +135,8 @@ class Stash:
         if known is not None and self._adopt(known, spec):
             return sys.modules[spec.name]
         if known is not None:
+            if known.is_extension():  # The file is a library that the process has already.
+                self.on_reload_failure(spec.name, ImportError("it is a compiled module"))
             self._drop([known])
         self._order += 1
         record = self._now[spec.name] = Record(spec, self._order)
@@ -199,7 +209,7 @@ class Stash:
             stack = self._loading.stack = []
         return stack
 
-    # ---- the proof
+    # ---- taking from it
 
     def _adopt(self, record: Record, spec: Any) -> bool:
         """Let the run have ``record`` and what executing it would have brought along, if it may.
@@ -211,7 +221,10 @@ class Stash:
         self._adopting.append(record)
         try:
             while True:
-                if not self._is_valid(record, spec):
+                proof = self._prover.prove(record, spec)
+                if proof.differs is not None:
+                    if proof.differs.name not in sys.modules:
+                        self._drop([proof.differs])
                     return False
                 wanted, absent = self._gather(record)
                 if not absent:
@@ -222,6 +235,7 @@ class Stash:
         finally:
             self._adopting.remove(record)
         self._install(sorted(wanted, key=lambda one: one.order))
+        self._prover.remember(proof)
         return True
 
     def _gather(self, record: Record) -> tuple[set[Record], str]:
@@ -229,21 +243,25 @@ class Stash:
 
         If one of these packages must be executed first, its name is the second result.
         """
-        wanted = {one for one in _record.closure(record, later=False) if one.name not in sys.modules}
-        waiting = list(wanted)
+        wanted: dict[str, Record] = {}
+        waiting = self._absent(record)
         while waiting:
-            package = waiting.pop().name.rpartition(".")[0]
-            if not package or package in sys.modules or any(one.name == package for one in wanted):
-                continue
-            known = self._kept.get(package)
-            if known is None or not self._is_valid(known):
-                return set(), package
-            more = {
-                one for one in _record.closure(known, later=False) if one.name not in sys.modules
-            } - wanted
-            wanted |= more
-            waiting += more
-        return wanted, ""
+            wanted.update((one.name, one) for one in waiting)
+            packages = {one.name.rpartition(".")[0] for one in waiting} - {""}
+            waiting = []
+            for package in packages:
+                if package in wanted or package in sys.modules:
+                    continue
+                known = self._kept.get(package)
+                if known is None or self._prover.prove(known).differs:
+                    return set(), package
+                waiting += self._absent(known)
+        return set(wanted.values()), ""
+
+    def _absent(self, record: Record) -> list[Record]:
+        """What of ``record``, and all that it imports, is not loaded."""
+        everything = _record.closure(record, later=False, beyond=self._prover.is_remembered)
+        return [one for one in everything if one.name not in sys.modules]
 
     def _install(self, records: list[Record]) -> None:
         for record in records:
@@ -255,44 +273,6 @@ class Stash:
             package, _, name = record.name.rpartition(".")
             if record.bound:
                 setattr(sys.modules[package], name, record.module)
-
-    def _is_valid(self, record: Record, spec: Any = None) -> bool:
-        """Whether all that made ``record`` is as it was; ``spec``: where it was found, if that is known."""
-        environment: dict[str, str | None] = {}
-        for one in sorted(_record.closure(record, later=True), key=lambda r: r.order):
-            if not one.alive:
-                return False
-            if one.name in sys.modules:
-                if sys.modules[one.name] is not one.module:
-                    return False
-                continue
-            is_found = one is record and spec is not None
-            found = spec if is_found else _watch.find(one.name, self._search_path(one.name))
-            if _record.place(found) != one.place or not self._reads_the_same(one, environment):
-                return False
-            if any(_watch.find(name, self._search_path(name)) is not None for name in one.misses):
-                return False
-            environment.update(one.env_writes)
-        return True
-
-    def _reads_the_same(self, record: Record, environment: dict[str, str | None]) -> bool:
-        return all(
-            environment.get(name, _watch.variable(name)) == value for name, value in record.env_reads.items()
-        )
-
-    def _search_path(self, name: str) -> Any:
-        """Where the import system looks for ``name``: ``None`` is ``sys.path``."""
-        parent = name.rpartition(".")[0]
-        if not parent:
-            return None
-        module = sys.modules.get(parent)
-        if module is None and parent in self._kept:
-            module = self._kept[parent].module
-        if module is not None:
-            return _modules.folders(getattr(module, "__path__", []))
-        # A package that will be executed again, and that sets its path itself only if it is odd.
-        spec = _watch.find(parent, self._search_path(parent))
-        return _modules.folders(getattr(spec, "submodule_search_locations", []))
 
     @staticmethod
     def _apply_environment(record: Record) -> None:

@@ -6,13 +6,12 @@
 #include <algorithm>
 #include <array>
 #include <csignal>
-#include <future>
 #include <iterator>
 #include <nlohmann/json.hpp>
 #include <string_view>
-#include <thread>
 #include <utility>
 
+#include "common/in_parts.hpp"
 #include "common/log_tail.hpp"
 #include "daemon/preload_store.hpp"
 #include "daemon/run_result.hpp"
@@ -61,31 +60,17 @@ bool is_unchanged(const protocol::Ready::File& file) {
 
 using Files = std::vector<protocol::Ready::File>;
 
-/// The first file that a worker has loaded and that differs now, ignored ones aside. There are thousands, and
-/// each costs a system call while the client waits: threads share them, where there is more than one
-/// processor.
+/// The first file that a worker has loaded and that differs now, ignored ones aside.
 Files::const_iterator find_stale(const Files& files) {
-  constexpr std::size_t most_threads = 4;
-  constexpr std::size_t worth_a_thread = 500;
   const auto is_stale = [](const auto& file) { return !file.ignored && !is_unchanged(file); };
-  const std::size_t processors =
-      std::clamp<std::size_t>(std::thread::hardware_concurrency(), 1, most_threads);
-  const std::size_t parts = std::clamp<std::size_t>(files.size() / worth_a_thread, 1, processors);
-  const auto at = [&](std::size_t part) {
-    return files.begin() + static_cast<std::ptrdiff_t>(files.size() * part / parts);
-  };
-  const auto look = [&](std::size_t part) {
-    const auto found = std::find_if(at(part), at(part + 1), is_stale);
-    return found == at(part + 1) ? files.end() : found;
-  };
-  std::vector<std::future<Files::const_iterator>> others;
-  for (std::size_t part = 1; part < parts; ++part) others.push_back(std::async(look, part));
-  auto stale = look(0);
-  for (auto& other : others) {
-    const auto found = other.get();
-    if (stale == files.end()) stale = found;
-  }
-  return stale;
+  const auto at = [&](std::size_t place) { return files.begin() + static_cast<std::ptrdiff_t>(place); };
+  const auto found = in_parts(files.size(), [&](std::size_t begin, std::size_t end) {
+    const auto stale = std::find_if(at(begin), at(end), is_stale);
+    return stale == at(end) ? files.end() : stale;
+  });
+  const auto first =
+      std::find_if(found.begin(), found.end(), [&](auto stale) { return stale != files.end(); });
+  return first == found.end() ? files.end() : *first;
 }
 
 nlohmann::json describe_target(const std::optional<protocol::Ready::Target>& target) {

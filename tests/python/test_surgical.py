@@ -70,6 +70,67 @@ def test_changed_module_and_what_imports_it_are_executed_anew(worker: Worker) ->
     assert run(worker).exit_code == 1, "all of it is held again"
 
 
+def test_module_that_the_run_itself_has_rewritten_is_not_the_one_that_is_held(worker: Worker) -> None:
+    worker.write("conftest.py", "import os\nopen('made.py', 'w').write('value = ' + os.environ['VALUE'])\n")
+    worker.write("made.py", "value = 0")
+    worker.write("user.py", "from made import value\n")
+    worker.write("test_it.py", "import os, user\ndef test(): assert str(user.value) == os.environ['VALUE']\n")
+    hold(worker, run(worker, VALUE="1"))
+    for value in ("22", "333"):
+        rewritten = run(worker, VALUE=value)
+        assert rewritten.exit_code == 0, rewritten.text
+        assert rewritten.receipts == [("reloaded made (+1 dependent)", ["made", "user"])]
+
+
+def test_what_functions_may_import_is_looked_at_for_each_module(worker: Worker) -> None:
+    # `first` is taken from what is held; then `late`, which only a call would import, is rewritten.
+    worker.write("late.py", "value = 1\n")
+    worker.write("first.py", "def late():\n    import late\n    return late.value\n")
+    worker.write("second.py", "import first\nvalue = first.late()\n")
+    worker.write(
+        "test_it.py",
+        "import os, first\nopen('late.py', 'w').write('value = ' + os.environ['VALUE'])\n"
+        "import second\ndef test(): assert str(second.value) == os.environ['VALUE']\n",
+    )
+    hold(worker, run(worker, VALUE="1"))
+    for value in ("22", "333"):
+        assert run(worker, VALUE=value).exit_code == 0
+
+
+def test_module_that_takes_the_place_of_what_a_function_imports(worker: Worker) -> None:
+    worker.write("late.py", "value = 1\n")
+    worker.write("first.py", "def late():\n    import late\n    return late.value\n")
+    worker.write("second.py", "import first\nvalue = first.late()\n")
+    worker.write(
+        "test_it.py",
+        "import os, sys, types, first\n"
+        "if 'VALUE' in os.environ:\n    sys.modules['late'] = types.SimpleNamespace(value=2)\n"
+        "import second\ndef test(): assert second.value == int(os.environ.get('VALUE', '1'))\n",
+    )
+    hold(worker, run(worker))
+    assert run(worker).exit_code == 0
+    assert run(worker, VALUE="2").exit_code == 0
+
+
+def test_many_modules_that_import_each_other(worker: Worker) -> None:
+    worker.write("m0.py", "import m1, m99\n" + MARKED)
+    for number in range(1, 100):
+        worker.write(f"m{number}.py", f"import m{number - 1}, m{number // 2}\n" + MARKED)
+    worker.write(
+        "test_it.py",
+        "import importlib, os\n"
+        "modules = [importlib.import_module(f'm{i}') for i in range(100)]\n"
+        "def test():\n"
+        "    made = {m.made_in == os.getpid() for m in modules}\n"
+        "    assert made == {os.environ['FRESH'] == '1'}\n",
+    )
+    hold(worker, run(worker, FRESH="1"))
+    held = run(worker, FRESH="0")
+    assert held.exit_code == 0, held.text
+    worker.write("m77.py", "import m76\nnew = 1\n" + MARKED)
+    assert run(worker, FRESH="1").exit_code == 0
+
+
 NOT_HELD = {
     "writes a file": "open('trace', 'a').write('x')",
     "starts a thread": (

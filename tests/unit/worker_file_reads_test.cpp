@@ -89,6 +89,23 @@ TEST_F(FileReadsTest, WhatWasLookedForInVainMayAppear) {
   EXPECT_TRUE(is_changed("new.txt"));
 }
 
+TEST_F(FileReadsTest, BelowAFileThereIsNothingForAsLongAsItIsOne) {
+  EXPECT_NE(::access(path("old.txt/pyvenv.cfg").c_str(), F_OK), 0);
+  EXPECT_EQ(file_reads::files(), std::vector<std::string>{path("old.txt").string()});
+  file_reads::stop();
+  fs::remove(path("old.txt"));
+  fs::create_directory(path("old.txt"));
+  EXPECT_TRUE(is_changed("old.txt"));
+}
+
+TEST_F(FileReadsTest, OneOfThousandsIsSeen) {
+  for (int i = 0; i < 3000; ++i) ::access(path(std::to_string(i)).c_str(), F_OK);
+  EXPECT_EQ(file_reads::changed(), std::nullopt);
+  file_reads::stop();
+  write("2999", "");
+  EXPECT_TRUE(is_changed("2999"));
+}
+
 TEST_F(FileReadsTest, AFileWrittenAtThatVeryTimeCannotBeTrusted) {
   write("young.txt", "");
   read("young.txt");

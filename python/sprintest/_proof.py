@@ -1,0 +1,110 @@
+"""The proof that a module from the stash is what executing it now would make: all that made it what it is
+has stayed, its bytes, the modules that it imports (and theirs), the names that it looked for in vain, the
+variables and files that it read, each compared at that moment."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from sprintest import _modules, _record, _watch
+from sprintest._record import Record
+
+#: The environment, and ``sys.path``.
+_Surroundings = tuple[dict[bytes, bytes], list[str]]
+
+
+class Proof(NamedTuple):
+    """What it was led with: each of these is as it was, but for one if it has failed."""
+
+    differs: Record | None
+    records: set[Record]
+    surroundings: _Surroundings | None
+    #: Whether any of them will change the environment.
+    changes_environment: bool
+
+
+class Prover:
+    """Leads it for modules in ``kept``, by name, one after the other as a run imports them.
+
+    Most of what a module imports has been looked at before, for another. What is loaded has what it
+    imports; only functions, called later, may import something else. So of all that was remembered only
+    this is looked at again.
+    """
+
+    def __init__(self, kept: Mapping[str, Record]) -> None:
+        self._kept = kept
+        self.forget()
+
+    def forget(self) -> None:
+        """Another run begins."""
+        self._loaded: set[Record] = set()
+        #: What functions of these may import, directly or not.
+        self._ahead: set[Record] = set()
+        self._surroundings: _Surroundings | None = None
+
+    def prove(self, record: Record, spec: Any = None) -> Proof:
+        """Try it for ``record``; ``spec``: where it was found, if that is known."""
+        now = _surroundings()
+        if now != self._surroundings or not all(self._is_same(one, {}) for one in self._ahead):
+            self.forget()
+            self._surroundings = now
+        records = _record.closure(record, later=True, beyond=self.is_remembered)
+        environment: dict[str, str | None] = {}
+        differs = None
+        for one in sorted(records, key=lambda r: r.order):
+            if not self._is_same(one, environment, spec if one is record else None):
+                differs = one
+                break
+            if one.name not in sys.modules:
+                environment.update(one.env_writes)
+        return Proof(differs, records, self._surroundings, bool(environment))
+
+    def remember(self, proof: Proof) -> None:
+        """The module that ``proof`` is for has been loaded."""
+        if proof.changes_environment or proof.surroundings is not self._surroundings:
+            return
+        for one in proof.records:
+            self._ahead |= one.later_imports
+            if sys.modules.get(one.name) is one.module:
+                self._loaded.add(one)
+            else:
+                self._ahead |= {one, *one.imports}
+
+    def is_remembered(self, record: Record) -> bool:
+        """Whether neither ``record`` nor what it imports need be looked at again by this proof."""
+        return record in self._loaded and record.alive and sys.modules.get(record.name) is record.module
+
+    def _is_same(self, one: Record, environment: dict[str, str | None], spec: Any = None) -> bool:
+        """``environment``: what will be set by then."""
+        if not one.alive:
+            return False
+        if one.name in sys.modules:
+            return sys.modules[one.name] is one.module
+        found = spec if spec is not None else _watch.find(one.name, self._search_path(one.name))
+        return (
+            _record.place(found) == one.place
+            and one.is_current()
+            and all(environment.get(n, _watch.variable(n)) == value for n, value in one.env_reads.items())
+            and all(_watch.find(name, self._search_path(name)) is None for name in one.misses)
+        )
+
+    def _search_path(self, name: str) -> Any:
+        """Where the import system looks for ``name``: ``None`` is ``sys.path``."""
+        parent = name.rpartition(".")[0]
+        if not parent:
+            return None
+        module = sys.modules.get(parent)
+        if module is None and parent in self._kept:
+            module = self._kept[parent].module
+        if module is not None:
+            return _modules.folders(getattr(module, "__path__", []))
+        # A package that will be executed again, and that sets its path itself only if it is odd.
+        spec = _watch.find(parent, self._search_path(parent))
+        return _modules.folders(getattr(spec, "submodule_search_locations", []))
+
+
+def _surroundings() -> _Surroundings:
+    return dict(os.environ._data), list(sys.path)  # type: ignore[attr-defined]
