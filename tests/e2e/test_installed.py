@@ -23,17 +23,23 @@ PyMODINIT_FUNC PyInit_native(void) {
   return module;
 }
 """
+NATIVE = f"native{sysconfig.get_config_var('EXT_SUFFIX')}"
 COMPILER = shutil.which("cc") or shutil.which("c++")
 HEADERS = sysconfig.get_path("include")
 
 
-def compile_extension(project: Project, value: int) -> None:
+def compile_extension(project: Project, value: int, name: str = NATIVE) -> None:
     """Builds the project's module `native`, as a new file in the place of the old one."""
     source, built = project.home / "native.c", project.home / "native.so"
     source.write_text(EXTENSION)
     flags = ("-shared", "-fPIC", "-O0", f"-DVALUE={value}", f"-I{HEADERS}")
     subprocess.run([str(COMPILER), *flags, str(source), "-o", str(built)], check=True)
-    built.replace(project.root / f"native{sysconfig.get_config_var('EXT_SUFFIX')}")
+    built.replace(project.root / name)
+
+
+needs_compiler = pytest.mark.skipif(
+    not COMPILER or not Path(HEADERS, "Python.h").exists(), reason="needs a C compiler and Python's headers"
+)
 
 
 def receipts(project: Project) -> list[str]:
@@ -41,9 +47,7 @@ def receipts(project: Project) -> list[str]:
     return texts
 
 
-@pytest.mark.skipif(
-    not COMPILER or not Path(HEADERS, "Python.h").exists(), reason="needs a C compiler and Python's headers"
-)
+@needs_compiler
 @pytest.mark.parametrize("mode", MODES)
 def test_compiled_module_of_the_project_that_changed(project: Project, mode: str) -> None:
     project.env.update(MODES[mode])
@@ -65,6 +69,21 @@ def test_compiled_module_of_the_project_that_changed(project: Project, mode: str
             assert project.read("seen") == str(value)
         assert receipts(project) == []
     assert project.status()["worker"]["pid"] == worker
+
+
+@needs_compiler
+@pytest.mark.parametrize("mode", MODES)
+def test_compiled_module_that_the_run_itself_has_built(project: Project, mode: str) -> None:
+    project.env.update(MODES[mode])
+    project.write("conftest.py", f"import os\nif os.path.exists('new'): os.replace('new', '{NATIVE}')\n")
+    project.write("test_it.py", "import native\ndef test(): open('seen', 'w').write(str(native.VALUE))\n")
+    compile_extension(project, 1)
+    for _ in range(3):
+        project.stest().expect(0)
+    for value in (2, 1):
+        compile_extension(project, value, "new")
+        project.stest().expect(0)
+        assert project.read("seen") == str(value)
 
 
 @pytest.fixture(scope="module")

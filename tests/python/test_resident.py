@@ -78,6 +78,15 @@ def test_module_of_the_project_is_executed_again_only_if_it_changed(worker: Work
     assert edited.receipts == [("reloaded counted (+1 dependent)", ["counted", "user"])]
 
 
+def test_module_that_the_run_itself_has_rewritten_is_executed_again(worker: Worker) -> None:
+    worker.write("conftest.py", "import os\nopen('made.py', 'w').write('value = ' + os.environ['VALUE'])\n")
+    worker.write("made.py", "value = 0")
+    worker.write("test_it.py", "import os, made\ndef test(): assert str(made.value) == os.environ['VALUE']\n")
+    runs = [run(worker, VALUE=value) for value in ("1", "22", "333")]
+    assert [one.exit_code for one in runs] == [0, 0, 0]
+    assert len({one.pid for one in runs}) == 1
+
+
 def test_what_a_run_changes_in_the_process_is_put_back(worker: Worker, tmp_path: Path) -> None:
     worker.write(
         "test_it.py",
