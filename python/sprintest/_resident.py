@@ -157,7 +157,7 @@ class Resident:
 
     def _note_packages(self, before: dict[str, Any]) -> None:
         """Installed packages that this run has loaded: they stay, as long as their files do."""
-        for name in _watch.names:
+        for name in dict.fromkeys(_watch.names):
             path = _modules.file_of(sys.modules.get(name))
             if path and name not in before and not self._code.may_change(path):
                 self._packages[path] = _fingerprint.file_state(path)

@@ -79,7 +79,7 @@ class Stash:
             self._executed[name] = record.failure if is_first else None
             if _record.is_rewritten(record.spec):
                 self._rewritten.add(name)
-        mine = self._code.select(names)
+        mine = self._code.select(dict.fromkeys(names))
         for name, record in self._now.items():
             is_its_own = sys.modules.get(name) is record.module
             record.alive = is_its_own and not record.fleeting and not record.failed
