@@ -119,6 +119,8 @@ def folders(path: Any) -> list[str]:
         return list(path or ())
     except KeyError:  # A namespace package's asks its parent, which need not be in `sys.modules`.
         return list(path._path)
+    except AttributeError:  # And that is no package any more.
+        return []
 
 
 def file_of(module: Any) -> str | None:

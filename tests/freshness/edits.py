@@ -170,6 +170,19 @@ class Edits:
         module.data = draw(CONSTANTS)
         return Done("data", {module.name})
 
+    def make(self, draw: st.DrawFn) -> Done:
+        """The runs write a module themselves before they import it: another one from now on, or no more."""
+        made = self.world.modules.get(self.world.made)
+        if made and draw(st.booleans()):
+            self.world.made = 0
+            return Done("make", {made.name})
+        if not made:
+            self.world.made = self._pick(draw, self.world.library).id
+        # Of another length each: Python itself does not see an edit that keeps size and second.
+        values = [value for value in ("1", "20", "300", "4000") if value != self.env.get("MADE")]
+        self.env["MADE"] = draw(st.sampled_from(values))
+        return Done("make", {self.world.modules[self.world.made].name})
+
 
 EDITS = {
     "constants": Edits.constants,
@@ -185,4 +198,5 @@ EDITS = {
     "shadow": Edits.shadow,
     "variable": Edits.variable,
     "data": Edits.data,
+    "make": Edits.make,
 }

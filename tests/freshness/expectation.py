@@ -61,7 +61,9 @@ class Expectation:
         }
         settled = self._plain and self._sound and not self._touched
         self._touched |= held
-        exact = settled and self._runs >= _WARM_AFTER and not world.shadows
+        made = world.modules.get(world.made)  # Others write it, too, while a run reads it.
+        self._touched |= {made.name} if made else set()
+        exact = settled and self._runs >= _WARM_AFTER and not world.shadows and not made
         for mode in (mode for mode in KEEPING if mode in runs):
             reloaded = set(runs[mode].reloaded)
             found += (

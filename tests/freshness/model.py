@@ -85,6 +85,7 @@ class World:
         self.source = ""  # "src", or empty: the modules lie in the root itself.
         self.tests = ""  # The folder of the test files, or empty.
         self.tests_package = False
+        self.made = 0  # The module that conftest.py writes anew in each run.
         self.shadows: dict[str, int] = {}  # The name of a top-level module → the shadow's constant.
         self._last = 0
 

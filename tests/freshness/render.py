@@ -82,6 +82,8 @@ def _value(world: World, module: Module) -> str:
     for edge in module.edges:
         if not edge.lazy:
             terms.append(f"3 * {_import(world, module, edge).prefix}VALUE_{edge.target}")
+    if module.id == world.made:
+        terms.append("MADE")
     if module.variable:
         terms.append(f"int(os.environ.get({module.variable!r}, '0'))")
     if module.data:
@@ -93,11 +95,30 @@ def _value(world: World, module: Module) -> str:
 _BROKEN = {"": [], "syntax": ["def ("], "raise": ["raise RuntimeError('half-way')"]}
 
 
+_MADE = "MADE = 0"
+
+
+def _maker(world: World, conftest: Module) -> list[str]:
+    """Statements that write the module `world.made` as a build does: whole, and whatever is there."""
+    made = world.modules.get(world.made)
+    if made is None:
+        return []
+    up = "../" * conftest.path.count("/")
+    return [
+        "import os, pathlib",
+        f"made = pathlib.Path(__file__).parent / {up + made.path!r}",
+        "new = made.with_name(f'made-{os.getpid()}.new')",
+        f"new.write_text({_text(world, made)!r}.replace({_MADE!r}, 'MADE = ' + os.environ['MADE']))",
+        "os.replace(new, made)",
+    ]
+
+
 def _code(world: World, module: Module) -> list[str]:
     number = module.id
     return [
         *_header(world, module),
         f"MARK_{number} = object()",
+        *([_MADE] if number == world.made else []),
         *_BROKEN[module.broken],
         f"VALUE_{number} = {_value(world, module)}",
         f"def value_{number}(seen):",
@@ -138,6 +159,7 @@ def pytest_unconfigure():
 
 def _conftest(world: World, module: Module) -> list[str]:
     return [
+        *_maker(world, module),
         *_header(world, module),
         "import pytest",
         *_BROKEN[module.broken],
@@ -151,6 +173,10 @@ def _conftest(world: World, module: Module) -> list[str]:
 
 
 _RENDER = {"module": _code, "helper": _code, "test": _test, "conftest": _conftest}
+
+
+def _text(world: World, module: Module) -> str:
+    return "\n".join(_RENDER[module.kind](world, module)) + "\n"
 
 
 def _shadow(world: World, name: str) -> tuple[str, str]:
@@ -181,7 +207,7 @@ def files(world: World) -> dict[str, str]:
     if world.tests_package:
         texts[f"{world.tests}/__init__.py"] = ""
     for module in world.modules.values():
-        texts[module.path] = "\n".join(_RENDER[module.kind](world, module)) + "\n"
+        texts[module.path] = _text(world, module)
         if module.data:
             texts[module.data_path] = f"{module.data}\n"
     texts.update(_shadow(world, name) for name in world.shadows)

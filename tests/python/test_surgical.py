@@ -112,6 +112,26 @@ def test_module_that_takes_the_place_of_what_a_function_imports(worker: Worker) 
     assert run(worker, VALUE="2").exit_code == 0
 
 
+def test_package_of_a_namespace_package_that_is_none_any_more(worker: Worker) -> None:
+    worker.write("lib/top/__init__.py", "")
+    worker.write("lib/top/space/low.py", "value = 1\n")
+    worker.write("lib/user.py", "from top.space.low import value\n")
+    worker.write(
+        "test_it.py",
+        "import sys\nsys.path.append('lib')\nimport top, pytest\n"
+        "def test():\n"
+        "    if hasattr(top, '__path__'):\n"
+        "        import user\n"
+        "    else:\n"
+        "        pytest.raises(ModuleNotFoundError, __import__, 'user').match('not a package')\n",
+    )
+    hold(worker, run(worker))
+    assert run(worker).exit_code == 0
+    worker.write("top.py", "")
+    hidden = run(worker)
+    assert hidden.exit_code == 0, hidden.text
+
+
 def test_many_modules_that_import_each_other(worker: Worker) -> None:
     worker.write("m0.py", "import m1, m99\n" + MARKED)
     for number in range(1, 100):
