@@ -7,6 +7,7 @@
 namespace stest {
 
 bool RunBranch::fork(const std::function<void(LineChannel&)>& serve) {
+  patterns_.clear();
   auto branch = Branch::fork(serve);
   is_loading_ = branch.has_value();
   if (branch) branch_.emplace(std::move(*branch));
@@ -26,6 +27,19 @@ bool RunBranch::forward(std::uint64_t id, const protocol::ToWorker& message) {
   return true;
 }
 
+void RunBranch::compile(const std::vector<std::string>& patterns) {
+  if (!branch_) return;
+  patterns_.insert(patterns_.end(), patterns.begin(), patterns.end());
+  if (is_ready() && !patterns_.empty()) {
+    branch_->send(protocol::Preload{.modules = {}, .path = {}, .patterns = std::exchange(patterns_, {})});
+  }
+}
+
+void RunBranch::has_loaded() {
+  is_loading_ = false;
+  compile({});
+}
+
 void RunBranch::prime(bool may) {
   if (is_ready()) branch_->send(protocol::Prime{may});
 }
@@ -40,6 +54,7 @@ void RunBranch::attend() {
 
 void RunBranch::take_any(const protocol::FromWorker& message) {
   if (const auto* primed = std::get_if<protocol::Primed>(&message)) primed_ = *primed;
+  if (std::holds_alternative<protocol::Ready>(message) && is_ready()) return;  // It has compiled something.
   take(message);
   const auto* done = std::get_if<protocol::Done>(&message);
   if (done == nullptr) return;

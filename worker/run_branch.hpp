@@ -3,6 +3,7 @@
 #include <functional>
 #include <optional>
 #include <set>
+#include <string>
 #include <vector>
 
 #include "branch.hpp"
@@ -23,6 +24,8 @@ class RunBranch {
   bool forward(std::uint64_t id, const protocol::ToWorker& message);
   /// Whether it takes runs now.
   bool is_ready() const { return branch_ && !is_loading_; }
+  /// Has it compile what the zygote compiles now, as soon as it is ready.
+  void compile(const std::vector<std::string>& patterns);
   /// Tells it, if it is ready, whether it may fork runners ahead.
   void prime(bool may);
   /// What it last said of these.
@@ -46,7 +49,7 @@ class RunBranch {
 
   /// Has another process do it; returns whether there is one now. It takes runs once it `has_loaded`.
   bool fork(const std::function<void(LineChannel&)>& serve);
-  void has_loaded() { is_loading_ = false; }
+  void has_loaded();
 
   /// What the process says; the daemon hears it unless this does something else.
   virtual void take(const protocol::FromWorker& message) { send_(message); }
@@ -67,6 +70,7 @@ class RunBranch {
   const char* name_;
   std::optional<Branch> branch_;
   bool is_loading_ = false;
+  std::vector<std::string> patterns_;  ///< To compile once it is ready.
   std::set<std::uint64_t> runs_;
   protocol::Primed primed_;
 };

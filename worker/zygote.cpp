@@ -111,6 +111,8 @@ bool Zygote::handle(const protocol::Preload& message, std::vector<Fd>&) {
     values_.end();
     resident_.end();
   }
+  project_.compile(message.patterns);
+  values_.compile(message.patterns);
   primed_.end();
   if (!preloader_.load(message, [this](const auto& news) { send(news); })) return false;
   modules_.insert(modules_.end(), message.modules.begin(), message.modules.end());

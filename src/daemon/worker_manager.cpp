@@ -80,14 +80,15 @@ Result<WorkerLease> WorkerManager::acquire(const Run& run, const Listener& liste
     const auto ready = await_ready(**instance, attempt);
     if (!ready) return tl::unexpected(ready.error());
     if (!*ready) continue;
-    tell_news(**instance, listener);
+    begin(lease, listener);
     return lease;
   }
 }
 
-void WorkerManager::tell_news(WorkerInstance& instance, const Listener& listener) {
+void WorkerManager::begin(WorkerLease& lease, const Listener& listener) {
   std::unique_lock lock(mutex_);
-  const auto news = instance.news();
+  lease.value_reports_ = lease.instance_->values.reports();
+  const auto news = lease.instance_->news();
   lock.unlock();
   for (const auto& text : news) listener.emit(event::Receipt{text});
 }
@@ -260,7 +261,7 @@ void WorkerManager::learn(const WorkerLease& lease, const Run& run, const Lesson
   if (instance.key.learns("patterns")) log_failure(store_.learn_patterns(lessons.patterns, site_dirs));
   const bool holds = may_hold_project_ && mode_of(run.config) == protocol::RunMode::surgical;
   if (holds) instance.learn_project(run.request, lessons);
-  instance.values.learn(lessons.values, run.request.env);
+  instance.values.learn(lessons.values, run.request.env, lease.value_reports_);
 }
 
 std::function<void()> WorkerManager::idle_tasks() {

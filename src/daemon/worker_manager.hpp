@@ -42,6 +42,7 @@ class WorkerLease {
   friend class WorkerManager;
   WorkerManager* manager_;
   std::shared_ptr<WorkerInstance> instance_;
+  std::uint64_t value_reports_ = 0;  ///< When the run began.
 };
 
 /// Owns at most one worker: starts it for the first run, and anew when it died or cannot serve a run.
@@ -86,7 +87,7 @@ class WorkerManager {
   Result<Instance> start(const Attempt& attempt);
   Result<bool> await_ready(WorkerInstance& instance, Attempt& attempt);
   void give_up(WorkerInstance& instance, std::chrono::milliseconds timeout);
-  void tell_news(WorkerInstance& instance, const Listener& listener);
+  void begin(WorkerLease& lease, const Listener& listener);
   static bool may_retry(const WorkerInstance& instance, Attempt& attempt);
   void drop(Instance instance);
   void end_current(std::unique_lock<std::mutex>& lock);
