@@ -21,18 +21,22 @@ class Proof(NamedTuple):
 
     differs: Record | None
     records: set[Record]
+    #: What it holds in, if it is worth remembering.
     surroundings: _Surroundings | None
-    #: Whether any of them will change the environment.
-    changes_environment: bool
 
 
 class Prover:
     """Leads it for modules in ``kept``, by name, one after the other as a run imports them.
 
-    Most of what a module imports has been looked at before, for another. What is loaded has what it
-    imports; only functions, called later, may import something else. So of all that was remembered only
-    this is looked at again.
+    Where a module depends on many, most of these have been looked at before, for another. What is loaded
+    has what it imports; only functions, called later, may import something else. So of all that was
+    remembered only this is looked at again.
     """
+
+    #: As many are looked at sooner than it is looked up what is remembered …
+    _FEW = 50
+    #: … and as many for each one that would have to be looked at again: loaded modules, most of them.
+    _FEW_MORE = 7
 
     def __init__(self, kept: Mapping[str, Record]) -> None:
         self._kept = kept
@@ -47,24 +51,32 @@ class Prover:
 
     def prove(self, record: Record, spec: Any = None) -> Proof:
         """Try it for ``record``; ``spec``: where it was found, if that is known."""
-        now = _surroundings()
+        few = self._FEW + self._FEW_MORE * len(self._ahead)
+        records = _record.closure(record, later=True, most=few)
+        surroundings = None
+        if len(records) > few:
+            surroundings = self._revise()
+            records = _record.closure(record, later=True, beyond=self.is_remembered)
+        environment: dict[str, str | None] = {}
+        for one in sorted(records, key=lambda r: r.order):
+            if not self._is_same(one, environment, spec if one is record else None):
+                return Proof(one, records, None)
+            if one.name not in sys.modules:
+                environment.update(one.env_writes)
+        return Proof(None, records, None if environment else surroundings)
+
+    def _revise(self) -> _Surroundings:
+        """Forget everything unless all of it holds now; return what it holds in."""
+        now = (dict(os.environ._data), list(sys.path))  # type: ignore[attr-defined]
         if now != self._surroundings or not all(self._is_same(one, {}) for one in self._ahead):
             self.forget()
             self._surroundings = now
-        records = _record.closure(record, later=True, beyond=self.is_remembered)
-        environment: dict[str, str | None] = {}
-        differs = None
-        for one in sorted(records, key=lambda r: r.order):
-            if not self._is_same(one, environment, spec if one is record else None):
-                differs = one
-                break
-            if one.name not in sys.modules:
-                environment.update(one.env_writes)
-        return Proof(differs, records, self._surroundings, bool(environment))
+        assert self._surroundings is not None
+        return self._surroundings
 
     def remember(self, proof: Proof) -> None:
         """The module that ``proof`` is for has been loaded."""
-        if proof.changes_environment or proof.surroundings is not self._surroundings:
+        if proof.surroundings is None or proof.surroundings is not self._surroundings:
             return
         for one in proof.records:
             self._ahead |= one.later_imports
@@ -104,7 +116,3 @@ class Prover:
         # A package that will be executed again, and that sets its path itself only if it is odd.
         spec = _watch.find(parent, self._search_path(parent))
         return _modules.folders(getattr(spec, "submodule_search_locations", []))
-
-
-def _surroundings() -> _Surroundings:
-    return dict(os.environ._data), list(sys.path)  # type: ignore[attr-defined]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.machinery
+import math
 from collections.abc import Iterable
 from types import FunctionType, ModuleType
 from typing import Any, Callable, Optional
@@ -113,14 +114,17 @@ def _never(record: Record) -> bool:
     return False
 
 
-def closure(record: Record, *, later: bool, beyond: Callable[[Record], bool] = _never) -> set[Record]:
+def closure(
+    record: Record, *, later: bool, beyond: Callable[[Record], bool] = _never, most: float = math.inf
+) -> set[Record]:
     """What ``record`` imports, directly or not, and itself; with ``later``, in functions too.
 
-    Without those that are ``beyond`` it, and what only they import.
+    Without those that are ``beyond`` it, and what only they import. If there are more than ``most``, only
+    some, but more than that.
     """
     seen = {record}
     waiting = [record]
-    while waiting:
+    while waiting and len(seen) <= most:
         one = waiting.pop()
         for target in (one.imports | one.later_imports) if later else one.imports:
             if target not in seen and not beyond(target):

@@ -41,6 +41,8 @@ TEST = """
 
 @pytest.fixture
 def suite(project: Project) -> Project:
+    # Where other tests' runs clean up too, pytest warns now and then of what has gone already.
+    project.env["PYTEST_DEBUG_TEMPROOT"] = str(project.home)
     project.install("heavy.py", HEAVY)
     project.write("test_it.py", TEST)
     return project
@@ -49,7 +51,7 @@ def suite(project: Project) -> Project:
 def compiled(project: Project) -> int:
     """How many patterns a run had to compile; it warns as plain pytest does."""
     run = project.stest("-q", "-s").expect(0)
-    assert "2 passed, 1 warning" in run.text
+    assert "2 passed, 1 warning" in run.text, run
     assert "FutureWarning: Possible nested set" in run.text
     found = re.search(r"COMPILED (\d+) END", run.text)
     assert found

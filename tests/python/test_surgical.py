@@ -82,10 +82,19 @@ def test_module_that_the_run_itself_has_rewritten_is_not_the_one_that_is_held(wo
         assert rewritten.receipts == [("reloaded made (+1 dependent)", ["made", "user"])]
 
 
-def test_what_functions_may_import_is_looked_at_for_each_module(worker: Worker) -> None:
+@pytest.fixture(params=[0, 70], ids=["few", "many"])
+def crowd(request: pytest.FixtureRequest, worker: Worker) -> str:
+    """A statement that imports other modules: what depends on many is proven in another way."""
+    names = [f"other{number}" for number in range(request.param)]
+    for name in names:
+        worker.write(f"{name}.py", "")
+    return f"import {', '.join(['os', *names])}\n"
+
+
+def test_what_functions_may_import_is_looked_at_for_each_module(worker: Worker, crowd: str) -> None:
     # `first` is taken from what is held; then `late`, which only a call would import, is rewritten.
     worker.write("late.py", "value = 1\n")
-    worker.write("first.py", "def late():\n    import late\n    return late.value\n")
+    worker.write("first.py", crowd + "def late():\n    import late\n    return late.value\n")
     worker.write("second.py", "import first\nvalue = first.late()\n")
     worker.write(
         "test_it.py",
@@ -97,9 +106,23 @@ def test_what_functions_may_import_is_looked_at_for_each_module(worker: Worker) 
         assert run(worker, VALUE=value).exit_code == 0
 
 
-def test_module_that_takes_the_place_of_what_a_function_imports(worker: Worker) -> None:
+def test_variable_that_is_set_before_a_function_imports_what_reads_it(worker: Worker, crowd: str) -> None:
+    worker.write("late.py", "import os\nvalue = os.environ.get('VALUE')\n")
+    worker.write("first.py", crowd + "def late():\n    import late\n    return late.value\n")
+    worker.write("second.py", "import first\nvalue = first.late()\n")
+    worker.write(
+        "test_it.py",
+        "import os, first\nif 'WANTED' in os.environ: os.environ['VALUE'] = os.environ['WANTED']\n"
+        "import second\ndef test(): assert second.value == os.environ.get('WANTED')\n",
+    )
+    hold(worker, run(worker))
+    assert run(worker).exit_code == 0
+    assert run(worker, WANTED="1").exit_code == 0
+
+
+def test_module_that_takes_the_place_of_what_a_function_imports(worker: Worker, crowd: str) -> None:
     worker.write("late.py", "value = 1\n")
-    worker.write("first.py", "def late():\n    import late\n    return late.value\n")
+    worker.write("first.py", crowd + "def late():\n    import late\n    return late.value\n")
     worker.write("second.py", "import first\nvalue = first.late()\n")
     worker.write(
         "test_it.py",
