@@ -82,57 +82,35 @@ def test_module_that_the_run_itself_has_rewritten_is_not_the_one_that_is_held(wo
         assert rewritten.receipts == [("reloaded made (+1 dependent)", ["made", "user"])]
 
 
-@pytest.fixture(params=[0, 70], ids=["few", "many"])
-def crowd(request: pytest.FixtureRequest, worker: Worker) -> str:
-    """A statement that imports other modules: what depends on many is proven in another way."""
-    names = [f"other{number}" for number in range(request.param)]
-    for name in names:
+#: What a function imports, and what a run does with it before somebody calls that function.
+LATE = {
+    "rewritten": ("value = '1'\n", "open('late.py', 'w').write(f'value = {VALUE!r}')"),
+    "reads a variable": ("import os\nvalue = os.environ.get('READ', '1')\n", "os.environ['READ'] = VALUE"),
+    "replaced": ("value = '1'\n", "sys.modules['late'] = types.SimpleNamespace(value=VALUE)"),
+}
+
+
+@pytest.mark.parametrize("many", [0, 70])
+@pytest.mark.parametrize("what", LATE)
+def test_what_functions_may_import_is_looked_at_for_each_module(worker: Worker, what: str, many: int) -> None:
+    late, change = LATE[what]
+    names = ["os", *(f"other{number}" for number in range(many))]  # It is proven in another way then.
+    for name in names[1:]:
         worker.write(f"{name}.py", "")
-    return f"import {', '.join(['os', *names])}\n"
-
-
-def test_what_functions_may_import_is_looked_at_for_each_module(worker: Worker, crowd: str) -> None:
-    # `first` is taken from what is held; then `late`, which only a call would import, is rewritten.
-    worker.write("late.py", "value = 1\n")
-    worker.write("first.py", crowd + "def late():\n    import late\n    return late.value\n")
+    worker.write("late.py", late)
+    worker.write(
+        "first.py", f"import {', '.join(names)}\ndef late():\n    import late\n    return late.value\n"
+    )
     worker.write("second.py", "import first\nvalue = first.late()\n")
     worker.write(
         "test_it.py",
-        "import os, first\nopen('late.py', 'w').write('value = ' + os.environ['VALUE'])\n"
-        "import second\ndef test(): assert str(second.value) == os.environ['VALUE']\n",
+        "import os, sys, types, first\nVALUE = os.environ['VALUE']\n"
+        f"if VALUE != '1': {change}\n"
+        "import second\ndef test(): assert second.value == VALUE\n",
     )
     hold(worker, run(worker, VALUE="1"))
-    for value in ("22", "333"):
+    for value in ("1", "22", "333"):
         assert run(worker, VALUE=value).exit_code == 0
-
-
-def test_variable_that_is_set_before_a_function_imports_what_reads_it(worker: Worker, crowd: str) -> None:
-    worker.write("late.py", "import os\nvalue = os.environ.get('VALUE')\n")
-    worker.write("first.py", crowd + "def late():\n    import late\n    return late.value\n")
-    worker.write("second.py", "import first\nvalue = first.late()\n")
-    worker.write(
-        "test_it.py",
-        "import os, first\nif 'WANTED' in os.environ: os.environ['VALUE'] = os.environ['WANTED']\n"
-        "import second\ndef test(): assert second.value == os.environ.get('WANTED')\n",
-    )
-    hold(worker, run(worker))
-    assert run(worker).exit_code == 0
-    assert run(worker, WANTED="1").exit_code == 0
-
-
-def test_module_that_takes_the_place_of_what_a_function_imports(worker: Worker, crowd: str) -> None:
-    worker.write("late.py", "value = 1\n")
-    worker.write("first.py", crowd + "def late():\n    import late\n    return late.value\n")
-    worker.write("second.py", "import first\nvalue = first.late()\n")
-    worker.write(
-        "test_it.py",
-        "import os, sys, types, first\n"
-        "if 'VALUE' in os.environ:\n    sys.modules['late'] = types.SimpleNamespace(value=2)\n"
-        "import second\ndef test(): assert second.value == int(os.environ.get('VALUE', '1'))\n",
-    )
-    hold(worker, run(worker))
-    assert run(worker).exit_code == 0
-    assert run(worker, VALUE="2").exit_code == 0
 
 
 def test_package_of_a_namespace_package_that_is_none_any_more(worker: Worker) -> None:
