@@ -35,16 +35,24 @@ def waiting(project: Project) -> set[int]:
     return {pid for pid in pids if os.getsid(pid) == pid}
 
 
+def session_of(pid: int) -> int:
+    try:
+        return os.getsid(pid)
+    except ProcessLookupError:
+        return 0
+
+
 def spare(project: Project) -> int:
     """The process that waits for any request: it has not even begun a session of its own.
 
-    Nor has a branch of the worker, where there is one.
+    Nor has another that has just been forked, or a branch of the worker, where there is one.
     """
 
     def found() -> int:
-        worker = project.status()["worker"]["pid"]
-        pids = [process.pid for process in project.processes("stest-worker") if process.pid != worker]
-        return next((pid for pid in pids if os.getsid(pid) == os.getsid(worker)), 0)
+        worker = project.status()["worker"]
+        pids = {process.pid for process in project.processes("stest-worker")} - {worker["pid"]}
+        pids = {pid for pid in pids if session_of(pid) == session_of(worker["pid"])}
+        return pids.pop() if worker["state"] == "ready" and len(pids) == 1 else 0
 
     return wait_for(found, "a spare process")
 
