@@ -26,6 +26,7 @@
 #include <utility>
 
 #include "common/in_parts.hpp"
+#include "common/nanoseconds.hpp"
 
 #if defined(__GLIBC__) && __GLIBC_PREREQ(2, 33)
 #define STEST_INTERPOSES_FILES 1
@@ -37,10 +38,6 @@ namespace {
 
 /// File times come from the kernel's coarse clock, whose tick is 1 to 10 ms.
 constexpr std::int64_t tick_ns = 20'000'000;
-
-std::int64_t nanoseconds(const timespec& time) {
-  return std::int64_t{time.tv_sec} * 1'000'000'000 + time.tv_nsec;
-}
 
 /// What tells one state of a path from another.
 struct State {
@@ -118,8 +115,9 @@ Names names_in(const std::string& path) {
   return names;
 }
 
-bool has_changed(const std::pair<const std::string, Seen>& entry) {
-  const auto& [path, seen] = entry;
+bool has_changed(const std::pair<const std::string, Seen>* entry) {
+  const Busy busy;  // In each thread.
+  const auto& [path, seen] = *entry;
   return !seen.is_settled || state_of(path) != seen.state || (seen.names && names_in(path) != *seen.names);
 }
 
@@ -196,16 +194,8 @@ std::optional<std::string> changed() {
   std::vector<const std::pair<const std::string, Seen>*> all;
   all.reserve(log.seen.size());
   for (const auto& entry : log.seen) all.push_back(&entry);
-  const auto found = in_parts(all.size(), [&all](std::size_t begin, std::size_t end) {
-    const Busy busy;
-    const auto last = all.begin() + static_cast<std::ptrdiff_t>(end);
-    const auto first = std::find_if(all.begin() + static_cast<std::ptrdiff_t>(begin), last,
-                                    [](const auto* entry) { return has_changed(*entry); });
-    return first == last ? nullptr : *first;
-  });
-  const auto first =
-      std::find_if(found.begin(), found.end(), [](const auto* entry) { return entry != nullptr; });
-  return first == found.end() ? std::nullopt : std::optional((*first)->first);
+  const auto found = find_in_parts(all, has_changed);
+  return found == all.end() ? std::nullopt : std::optional((*found)->first);
 }
 
 std::vector<std::string> files() {

@@ -8,6 +8,7 @@
 #include <string>
 
 #include "common/in_parts.hpp"
+#include "common/nanoseconds.hpp"
 #include "python_values.hpp"
 
 namespace py = pybind11;
@@ -20,10 +21,6 @@ struct Known {
   std::string path;
   std::array<std::int64_t, 4> state;
 };
-
-std::int64_t nanoseconds(const timespec& time) {
-  return std::int64_t{time.tv_sec} * 1'000'000'000 + time.tv_nsec;
-}
 
 /// 0 for what 64 bits cannot hold: no inode has that number.
 std::int64_t integer(PyObject* value) {

@@ -9,8 +9,7 @@ namespace stest {
 
 namespace {
 
-/// Keys like Ctrl-C are then signals for the tests, and /dev/tty is it. Another session's own is refused to
-/// us.
+/// Keys like Ctrl-C are then signals for the tests, and /dev/tty is it. We do not get another session's own.
 void take_terminal() {
   for (int fd = 0; fd < 3; ++fd) {
     if (::isatty(fd) != 0 && ::ioctl(fd, TIOCSCTTY, 0) == 0) return;

@@ -137,7 +137,8 @@ class Stash:
         if known is not None:
             if known.is_extension():  # The file is a library that the process has already.
                 self.on_reload_failure(spec.name, ImportError("it is a compiled module"))
-            self._drop([known])
+            if known.alive:  # It may have been dropped with what differs.
+                self._drop([known])
         self._order += 1
         record = self._now[spec.name] = Record(spec, self._order)
         record.fleeting = "pytest rewrites it" if _record.is_rewritten(spec) else ""

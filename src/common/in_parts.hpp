@@ -29,4 +29,16 @@ auto in_parts(std::size_t size, const Look& look) {
   return found;
 }
 
+/// The first element for which `is_wanted`, or the end; see `in_parts`.
+template <typename T, typename IsWanted>
+auto find_in_parts(const std::vector<T>& elements, const IsWanted& is_wanted) {
+  const auto at = [&](std::size_t place) { return elements.begin() + static_cast<std::ptrdiff_t>(place); };
+  const auto found = in_parts(elements.size(), [&](std::size_t begin, std::size_t end) {
+    const auto first = std::find_if(at(begin), at(end), is_wanted);
+    return first == at(end) ? elements.end() : first;
+  });
+  const auto first = std::find_if(found.begin(), found.end(), [&](auto it) { return it != elements.end(); });
+  return first == found.end() ? elements.end() : *first;
+}
+
 }  // namespace stest

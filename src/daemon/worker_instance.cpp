@@ -13,6 +13,7 @@
 
 #include "common/in_parts.hpp"
 #include "common/log_tail.hpp"
+#include "common/nanoseconds.hpp"
 #include "daemon/preload_store.hpp"
 #include "daemon/run_result.hpp"
 #include "stest/messages.hpp"
@@ -52,8 +53,7 @@ bool asked_for(const std::vector<std::string>& asked, const std::string& module)
 bool is_unchanged(const protocol::Ready::File& file) {
   struct stat now {};
   if (::stat(file.path.c_str(), &now) != 0) return false;
-  const auto mtime_ns = std::uint64_t{static_cast<std::uint64_t>(now.st_mtim.tv_sec)} * 1'000'000'000 +
-                        static_cast<std::uint64_t>(now.st_mtim.tv_nsec);
+  const auto mtime_ns = static_cast<std::uint64_t>(nanoseconds(now.st_mtim));
   return mtime_ns == file.mtime_ns && static_cast<std::uint64_t>(now.st_size) == file.size &&
          now.st_ino == file.inode;
 }
@@ -63,14 +63,7 @@ using Files = std::vector<protocol::Ready::File>;
 /// The first file that a worker has loaded and that differs now, ignored ones aside.
 Files::const_iterator find_stale(const Files& files) {
   const auto is_stale = [](const auto& file) { return !file.ignored && !is_unchanged(file); };
-  const auto at = [&](std::size_t place) { return files.begin() + static_cast<std::ptrdiff_t>(place); };
-  const auto found = in_parts(files.size(), [&](std::size_t begin, std::size_t end) {
-    const auto stale = std::find_if(at(begin), at(end), is_stale);
-    return stale == at(end) ? files.end() : stale;
-  });
-  const auto first =
-      std::find_if(found.begin(), found.end(), [&](auto stale) { return stale != files.end(); });
-  return first == found.end() ? files.end() : *first;
+  return find_in_parts(files, is_stale);
 }
 
 nlohmann::json describe_target(const std::optional<protocol::Ready::Target>& target) {

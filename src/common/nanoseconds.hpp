@@ -1,0 +1,13 @@
+#pragma once
+
+#include <cstdint>
+#include <ctime>
+
+namespace stest {
+
+/// A time of `stat` or of a clock, in nanoseconds.
+inline std::int64_t nanoseconds(const timespec& time) {
+  return std::int64_t{time.tv_sec} * 1'000'000'000 + time.tv_nsec;
+}
+
+}  // namespace stest
