@@ -4,13 +4,15 @@
 
 #include <algorithm>
 
+#include "common/nanoseconds.hpp"
+
 namespace stest {
 namespace {
 
 std::uint64_t read_clock(clockid_t clock) {
   timespec now{};
   ::clock_gettime(clock, &now);
-  return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000 + static_cast<std::uint64_t>(now.tv_nsec);
+  return static_cast<std::uint64_t>(nanoseconds(now));
 }
 
 }  // namespace

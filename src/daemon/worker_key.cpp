@@ -7,6 +7,8 @@
 #include <string_view>
 #include <system_error>
 
+#include "common/nanoseconds.hpp"
+
 namespace stest {
 
 namespace {
@@ -71,7 +73,7 @@ bool WorkerKey::learns(std::string_view kind) const {
 FileState file_state(const std::filesystem::path& path) {
   struct stat found {};
   if (::stat(path.c_str(), &found) != 0) return {};
-  return {std::int64_t{found.st_mtim.tv_sec} * 1'000'000'000 + found.st_mtim.tv_nsec, found.st_size};
+  return {nanoseconds(found.st_mtim), found.st_size};
 }
 
 SitesState sites_state(const std::filesystem::path& python, const std::vector<std::string>& site_dirs) {

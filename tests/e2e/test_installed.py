@@ -26,6 +26,9 @@ PyMODINIT_FUNC PyInit_native(void) {
 NATIVE = f"native{sysconfig.get_config_var('EXT_SUFFIX')}"
 COMPILER = shutil.which("cc") or shutil.which("c++")
 HEADERS = sysconfig.get_path("include")
+needs_compiler = pytest.mark.skipif(
+    not COMPILER or not Path(HEADERS, "Python.h").exists(), reason="needs a C compiler and Python's headers"
+)
 
 
 def compile_extension(project: Project, value: int, name: str = NATIVE) -> None:
@@ -35,11 +38,6 @@ def compile_extension(project: Project, value: int, name: str = NATIVE) -> None:
     flags = ("-shared", "-fPIC", "-O0", f"-DVALUE={value}", f"-I{HEADERS}")
     subprocess.run([str(COMPILER), *flags, str(source), "-o", str(built)], check=True)
     built.replace(project.root / name)
-
-
-needs_compiler = pytest.mark.skipif(
-    not COMPILER or not Path(HEADERS, "Python.h").exists(), reason="needs a C compiler and Python's headers"
-)
 
 
 def receipts(project: Project) -> list[str]:
