@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import pytest
+
 #: Settings of each mode, which is known by its key.
 MODES = {
     "clean": {"SPRINTEST_ISOLATION": "fork", "SPRINTEST_RELOAD": "clean"},
     "surgical": {"SPRINTEST_ISOLATION": "fork", "SPRINTEST_RELOAD": "surgical"},
     "resident": {"SPRINTEST_ISOLATION": "resident"},
 }
+
+#: For tests that take long: the default mode is tried by the gate, the others by `bash tests/run --all`.
+MODES_OF_LONG_TESTS = [
+    mode if mode == "clean" else pytest.param(mode, marks=pytest.mark.long) for mode in MODES
+]

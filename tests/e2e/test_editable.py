@@ -56,6 +56,16 @@ class Kind:
         return "-".join(part for part in parts if part)
 
 
+#: One of each installer and layout, and the backends whose installs differ most; `--all` tries the others.
+_IN_THE_GATE = {
+    "pip-setuptools-src-strict",
+    "pip-scikit-build-core-inside",
+    "uv-hatchling-src",
+    "uv-setuptools-flat",
+    "symlink-flat",
+    "pth-src",
+}
+
 KINDS = [
     *(Kind(backend, base) for backend in _BACKENDS for base in ("src", "")),
     *(Kind(backend, inside=True) for backend in _BACKENDS),
@@ -126,7 +136,13 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Environment:
     return Environment(tmp_path_factory.mktemp("v"), _DISTRIBUTIONS)
 
 
-@pytest.fixture(scope="module", params=KINDS, ids=lambda kind: str(kind.id))
+@pytest.fixture(
+    scope="module",
+    params=[
+        pytest.param(kind, id=kind.id, marks=[] if kind.id in _IN_THE_GATE else pytest.mark.long)
+        for kind in KINDS
+    ],
+)
 def library(
     request: pytest.FixtureRequest, environment: Environment, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Library]:

@@ -10,7 +10,7 @@ from xml.etree import ElementTree
 import pytest
 
 from .harness import Project, wait_for
-from .modes import MODES
+from .modes import MODES, MODES_OF_LONG_TESTS
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
@@ -29,6 +29,7 @@ def example(project: Project) -> Project:
     return project
 
 
+@pytest.mark.long
 @pytest.mark.torch
 def test_model_that_stays_warm(example: Project) -> None:
     project = example
@@ -76,7 +77,7 @@ def test_plain_first_and_warm_runs_agree(example: Project) -> None:
 
 
 @pytest.mark.torch
-@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("mode", MODES_OF_LONG_TESTS)
 def test_edit_is_seen_at_once_with_torch_still_loaded(example: Project, mode: str) -> None:
     example.env.update(MODES[mode])
     for _ in range(2):  # What the first run teaches is loaded after it.

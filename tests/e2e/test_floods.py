@@ -10,7 +10,7 @@ import pytest
 
 from . import processes
 from .harness import Project, wait_for
-from .modes import MODES
+from .modes import MODES, MODES_OF_LONG_TESTS
 
 MIB = 1 << 20
 # What the daemon may grow by. Before the first test it holds back 16 MiB at most in some modes.
@@ -40,6 +40,7 @@ def memory(project: Project, field: str) -> int:
     return processes.memory(daemon, field)
 
 
+@pytest.mark.long
 def test_a_gigabyte(flooding: Project) -> None:
     flooding.write(
         "test_it.py",
@@ -75,7 +76,7 @@ def test_a_gigabyte(flooding: Project) -> None:
     assert memory(flooding, "VmHWM") - before < GROWTH
 
 
-@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("mode", MODES_OF_LONG_TESTS)
 def test_a_line_of_100_megabytes(flooding: Project, mode: str) -> None:
     flooding.write(
         "test_it.py",

@@ -180,34 +180,37 @@ def test_state_of_torch_is_restored(project: Project) -> None:
 
 
 @pytest.mark.torch
-@pytest.mark.parametrize(
-    "change",
-    [
-        "torch.backends.fp32_precision = 'tf32'",
-        "torch.backends.cuda.matmul.fp32_precision = 'tf32'",
-        "torch.backends.cudnn.conv.fp32_precision = 'ieee'",
-        "torch.backends.cudnn.allow_tf32 = False",
-    ],
-)
-def test_precision_of_torch_is_restored(project: Project, change: str) -> None:
+def test_precision_of_torch_is_restored(project: Project) -> None:
     project.configure(sprintest="isolation = 'resident'\npreload = ['torch']")
     project.write(
         "test_it.py",
-        f"""
-        import torch
+        """
+        import os, torch
 
         def test():
             with open("seen", "a") as file:
                 print(torch.get_float32_matmul_precision(), torch.backends.cudnn.allow_tf32,
                       torch.backends.cuda.matmul.allow_tf32, torch.backends.mkldnn.conv.fp32_precision,
-                      torch.backends.cudnn.rnn.fp32_precision, file=file)
-            {change}
+                      torch.backends.cudnn.rnn.fp32_precision, os.getpid(), file=file)
+            exec(open("change").read())
         """,
     )
-    for _ in range(3):
+    project.write("change", "pass")
+    settle(project)
+    for change in (
+        "torch.backends.fp32_precision = 'tf32'",
+        "torch.backends.cuda.matmul.fp32_precision = 'tf32'",
+        "torch.backends.cudnn.conv.fp32_precision = 'ieee'",
+        "torch.backends.cudnn.allow_tf32 = False",
+        "pass",
+    ):
+        project.write("change", change)
         project.stest().expect(0)
+    *_, process = project.read("seen").split()
     project.plain().expect(0)
-    assert len(set(project.read("seen").splitlines())) == 1
+    seen = [line.rpartition(" ") for line in project.read("seen").splitlines()]
+    assert len({settings for settings, _, _ in seen}) == 1
+    assert [pid for _, _, pid in seen].count(process) >= 5
 
 
 def test_crash_costs_one_run(project: Project) -> None:
@@ -381,7 +384,8 @@ def test_memory_limit_ends_the_process_between_runs(project: Project) -> None:
     assert project.read("pid") != first
 
 
-def test_three_hundred_runs_stay_flat(project: Project) -> None:
+@pytest.mark.parametrize("runs", [80, pytest.param(300, marks=pytest.mark.long)])
+def test_many_runs_stay_flat(project: Project, runs: int) -> None:
     project.env["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"  # Looking for plugins takes a quarter of each run.
     project.write("library_of_ours.py", "DATA = list(range(1000))\n")
     project.write(
@@ -397,7 +401,7 @@ def test_three_hundred_runs_stay_flat(project: Project) -> None:
         """,
     )
     settle(project)
-    for _ in range(300):
+    for _ in range(runs):
         project.stest("-q").expect(0)
     seen = [tuple(map(int, line.split())) for line in project.read("seen").splitlines()]
     assert len({pid for pid, _ in seen[2:]}) == 1

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from .harness import Project
-from .modes import MODES
+from .modes import MODES, MODES_OF_LONG_TESTS
 
 #: What Python itself makes of its variables. A module of the project observes it while it is imported, and
 #: the test once more.
@@ -107,17 +107,17 @@ def expected(project: Project, env: dict[str, str], kind: str) -> Any:
 
 
 @pytest.mark.parametrize("mode", MODES)
-@pytest.mark.parametrize(
-    ("kind", "observer", "steps"),
-    [
-        ("python", PYTHON, PYTHON_STEPS),
-        pytest.param("libraries", LIBRARIES, LIBRARY_STEPS, marks=pytest.mark.torch),
-    ],
-    ids=["python", "libraries"],
-)
-def test_variables_have_their_effect_and_then_are_gone(
-    project: Project, mode: str, kind: str, observer: str, steps: list[dict[str, str]]
-) -> None:
+def test_variables_of_python_have_their_effect_and_then_are_gone(project: Project, mode: str) -> None:
+    check(project, mode, "python", PYTHON, PYTHON_STEPS)
+
+
+@pytest.mark.torch
+@pytest.mark.parametrize("mode", MODES_OF_LONG_TESTS)
+def test_variables_of_libraries_have_their_effect_and_then_are_gone(project: Project, mode: str) -> None:
+    check(project, mode, "libraries", LIBRARIES, LIBRARY_STEPS)
+
+
+def check(project: Project, mode: str, kind: str, observer: str, steps: list[dict[str, str]]) -> None:
     prepare(project, observer)
     project.env.update(MODES[mode])
     seen = []

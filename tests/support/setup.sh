@@ -3,8 +3,8 @@
 # stamp that is written last.
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd -P)
-venv="$root/.venv"
-build="$root/build"
+venv="${STEST_VENV:-$root/.venv}"
+build="${STEST_BUILD:-$root/build}"
 log="$build/setup.log"
 wheels="$build/dist"
 python=${PYTHON:-python3}
