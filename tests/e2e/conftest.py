@@ -28,7 +28,13 @@ def binaries() -> None:
 
 
 @pytest.fixture
-def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
+def project(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
+    """An empty project with a daemon of its own; in a module that `SHARES_A_DAEMON`, with one for all."""
+    if getattr(request.module, "SHARES_A_DAEMON", False):
+        shared: Project = request.getfixturevalue("shared_project")
+        yield shared
+        shared.reset()
+        return
     # A short name: the socket's path must fit into 107 bytes, except where a test wants otherwise.
     with private_project(tmp_path_factory.mktemp("p")) as private:
         yield private

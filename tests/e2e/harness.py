@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shlex
+import shutil
 import subprocess
 import sys
 import textwrap
@@ -106,10 +107,14 @@ class Project:
         self.home = home.resolve()
         self.root = self.home / "project"
         self.site = self.home / "site"
-        self.env = self._clean_environment()
+        self._marker = uuid.uuid4().hex
         self._clients: list[subprocess.Popen[bytes]] = []
         for folder in (self.root, self.site, self.home / "home", self.home / "run"):
             folder.mkdir()
+        self._begin()
+
+    def _begin(self) -> None:
+        self.env = self._clean_environment()
         self.configure()
 
     def _clean_environment(self) -> dict[str, str]:
@@ -119,7 +124,7 @@ class Project:
         env["XDG_RUNTIME_DIR"] = str(self.home / "run")
         env["PYTEST_ADDOPTS"] = UNUSED_PLUGINS
         env["SPRINTEST_PRIME"] = "no"  # Many tests count processes; those about that unset it.
-        return {**env, "LANG": "C.UTF-8", "COLUMNS": "80", MARKER: uuid.uuid4().hex}
+        return {**env, "LANG": "C.UTF-8", "COLUMNS": "80", MARKER: self._marker}
 
     # ---- files
 
@@ -241,10 +246,31 @@ class Project:
     def daemons(self) -> list[int]:
         return [process.pid for process in self.processes("stestd")]
 
-    def close(self) -> None:
-        """Stops the daemon; fails if a process, a socket or a status file stays behind."""
+    def reset(self) -> None:
+        """Makes it as new, but for a daemon that runs; fails if anything but that goes on."""
+        self._end_clients()
+        wait_for(lambda: not self._is_busy(), "the end of all runs", 20)
+        for folder in (self.root, self.site):
+            for entry in folder.iterdir():
+                if entry != self.state:
+                    _remove(entry)
+        self._begin()
+
+    def _is_busy(self) -> bool:
+        """Whether a run goes on, or a process lives that is neither the daemon nor of its worker."""
+        daemons = self.daemons()
+        if daemons and self.status()["state"] != "idle":
+            return True
+        return any(one.pid not in daemons and one.name != "stest-worker" for one in self.processes())
+
+    def _end_clients(self) -> None:
         for client in self._clients:
             _end(client)
+        self._clients.clear()
+
+    def close(self) -> None:
+        """Stops the daemon; fails if a process, a socket or a status file stays behind."""
+        self._end_clients()
         before = self.processes()
         try:
             self.stest("stop")
@@ -270,6 +296,13 @@ def _end(client: subprocess.Popen[bytes]) -> None:
     for stream in (client.stdout, client.stderr):
         if stream:
             stream.close()
+
+
+def _remove(entry: Path) -> None:
+    if entry.is_dir() and not entry.is_symlink():
+        shutil.rmtree(entry)
+    else:
+        entry.unlink()
 
 
 def _write(file: Path, text: str) -> Path:

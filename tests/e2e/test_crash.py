@@ -8,6 +8,8 @@ from .harness import Project
 from .modes import MODES
 from .warmth import Warmth
 
+SHARES_A_DAEMON = True
+
 CRASHED, KILLED = 105, 106  # include/stest/exit_code.hpp
 
 IMPORTS = "import ctypes, os, signal, sys, threading\n"

@@ -10,6 +10,8 @@ import pytest
 
 from .harness import Project, wait_for
 
+SHARES_A_DAEMON = True
+
 END = "def end():\n    with open('end', 'w') as file: file.write('done')\n"
 ENDINGS = {
     "atexit": "atexit.register(end)",

@@ -9,6 +9,8 @@ import pytest
 
 from .harness import Project
 
+SHARES_A_DAEMON = True
+
 WRITERS = {
     "print": "print('MARK', flush=True)",
     "os.write": "os.write(1, b'MARK')",

@@ -10,6 +10,8 @@ import pytest
 
 from .harness import Finished, Project
 
+SHARES_A_DAEMON = True
+
 SUITE = """
     import pytest
 

@@ -9,6 +9,8 @@ import pytest
 from .harness import Project, wait_for
 from .modes import MODES
 
+SHARES_A_DAEMON = True
+
 TEST = "import heavy\ndef test(): open('seen', 'w').write(heavy.__file__)\n"
 
 

@@ -10,6 +10,8 @@ import pytest
 from .harness import WAITING_TEST, Project, wait_for
 from .modes import MODES
 
+SHARES_A_DAEMON = True
+
 CRASHED, HUNG = 105, 111  # include/stest/exit_code.hpp
 
 

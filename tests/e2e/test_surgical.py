@@ -6,6 +6,8 @@ import pytest
 
 from .harness import Project, wait_for
 
+SHARES_A_DAEMON = True
+
 
 @pytest.fixture
 def project(project: Project) -> Project:

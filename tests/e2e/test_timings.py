@@ -10,6 +10,8 @@ import pytest
 from .harness import Finished, Project, wait_for
 from .modes import MODES
 
+SHARES_A_DAEMON = True
+
 DAEMON = ["queue", "worker", "fork", "configuration", "collection", "tests", "exit"]
 ALL = ["client", "connect", *DAEMON, "transfer"]
 HEAD = "stest: where the time went, in ms:\n"
