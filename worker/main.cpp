@@ -8,6 +8,7 @@
 #include "common/version.hpp"
 #include "interpreter.hpp"
 #include "preload.hpp"
+#include "python_values.hpp"
 #include "zygote.hpp"
 
 namespace {
@@ -36,9 +37,7 @@ int probe(const stest::Interpreter& interpreter, stest::Preloader& preloader, co
   return unfit.empty() ? 0 : 1;
 }
 
-int serve(stest::Preloader& preloader, const Options& options) {
-  (void)stest::set_cloexec(options.channel_fd, true);
-  stest::LineChannel channel{stest::Fd(options.channel_fd)};
+int serve(stest::LineChannel& channel, stest::Preloader& preloader, const Options& options) {
   const std::string self = stest::executable_folder() / "stest-worker";
   std::vector<std::string> probe{self,
                                  "--probe",
@@ -55,25 +54,39 @@ int serve(stest::Preloader& preloader, const Options& options) {
   return zygote.serve();
 }
 
-int run(const Options& options) {
+/// Has the daemon do runs without a worker; `why` is one line, the log has the rest.
+int give_up(stest::LineChannel& channel, const std::string& why, std::vector<std::string> site_dirs) {
+  const stest::protocol::FromWorker message = stest::protocol::Unable{why, std::move(site_dirs)};
+  if (channel.fd() >= 0) (void)channel.send(stest::protocol::to_json(message).dump());
+  return static_cast<int>(stest::ExitCode::worker_failed);
+}
+
+int run_python(stest::LineChannel& channel, const Options& options) {
   const stest::Environment initial = stest::current_environment();
   const auto interpreter = stest::Interpreter::start(options.python);
   if (!interpreter) {
-    std::fprintf(stderr, "stest-worker: %s\n%s\n", interpreter.error().message.c_str(),
-                 interpreter.error().hint.c_str());
-    return static_cast<int>(stest::ExitCode::worker_failed);
+    const auto& error = interpreter.error();
+    std::fprintf(stderr, "stest-worker: %s\n%s\n", error.message.c_str(), error.hint.c_str());
+    return give_up(channel, error.message, {});
   }
-  int code = static_cast<int>(stest::ExitCode::worker_failed);
+  int code = 0;
   try {
     stest::Preloader preloader(options.project, initial);
-    code = options.probe ? probe(*interpreter, preloader, options) : serve(preloader, options);
+    code = options.probe ? probe(*interpreter, preloader, options) : serve(channel, preloader, options);
   } catch (const std::exception& error) {  // Here: Python's have a message only while Python lives.
     std::fprintf(stderr, "stest-worker: %s\n", error.what());
+    code = give_up(channel, stest::one_line(error), stest::site_dirs());
   }
   // Not `Py_Finalize`: nothing here is worth the tenths of a second, and the atexit functions of
   // preloaded modules are the runs' to call.
   std::fflush(nullptr);
   ::_exit(code);
+}
+
+int run(const Options& options) {
+  if (!options.probe) (void)stest::set_cloexec(options.channel_fd, true);
+  stest::LineChannel channel{stest::Fd(options.channel_fd)};
+  return run_python(channel, options);
 }
 
 }  // namespace

@@ -33,6 +33,28 @@ py::dict reasons(const std::vector<protocol::LeftOut>& modules) {
   return result;
 }
 
+/// The user's filters of warnings (`PYTHONWARNINGS`) are for the runs; while this lives, stest's own set-up
+/// does not feel them.
+class Unheard {
+ public:
+  Unheard() : filters_(py::module_::import("warnings").attr("catch_warnings")()) {
+    filters_.attr("__enter__")();
+    py::module_::import("warnings").attr("simplefilter")("ignore");
+  }
+  ~Unheard() {
+    try {
+      filters_.attr("__exit__")(py::none(), py::none(), py::none());
+    } catch (py::error_already_set& error) {
+      error.discard_as_unraisable("stest's set-up");
+    }
+  }
+  Unheard(const Unheard&) = delete;
+  Unheard& operator=(const Unheard&) = delete;
+
+ private:
+  py::object filters_;
+};
+
 /// The Python object, entered as by `with`, left at the end of the scope.
 class WithPreloader {
  public:
@@ -78,6 +100,7 @@ std::vector<protocol::Ready::File> files(const py::list& list) {
 
 Preloader::Preloader(const ProjectCode& project, Environment initial_env)
     : initial_env_(std::move(initial_env)) {
+  const Unheard imports;
   py::module_::import("sprintest._preload")
       .attr("set_project")(*fs_decode({project.root, project.target, project.target_path}), project.ignore);
 }
@@ -102,6 +125,7 @@ bool Preloader::load(const protocol::Preload& wanted, const Tell& tell) {
     }
     take_report(preloader.get().attr("report")());
   }
+  const Unheard imports;
   py::module_::import("sprintest._runner");  // warm as well
   py::module_::import("sprintest._plugin");
   py::module_::import("sprintest._patterns").attr("compile_ahead")(wanted.patterns);
@@ -185,6 +209,14 @@ std::optional<ExitStatus> wait_with_deadline(pid_t pid) {
 }
 
 }  // namespace
+
+std::vector<std::string> site_dirs() {
+  try {
+    return py::module_::import("sprintest._modules").attr("site_dirs")().cast<std::vector<std::string>>();
+  } catch (const std::exception&) {
+    return {};
+  }
+}
 
 std::optional<std::string> canary() {
   sigchld_fd();

@@ -58,4 +58,7 @@ class Preloader {
 /// fails (hangs past the deadline, dies), or nothing: forks of this process are healthy.
 std::optional<std::string> canary();
 
+/// The folders with installed packages, as far as Python can tell them now.
+std::vector<std::string> site_dirs();
+
 }  // namespace stest

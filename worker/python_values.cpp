@@ -27,6 +27,11 @@ py::dict python_environment(const Environment& env) {
   return result;
 }
 
+std::string one_line(const std::exception& error) {
+  const std::string text = error.what();
+  return text.substr(0, text.find('\n'));
+}
+
 std::string utf8(const py::str& text) {
   const auto bytes =
       py::reinterpret_steal<py::bytes>(PyUnicode_AsEncodedString(text.ptr(), "utf-8", "backslashreplace"));

@@ -39,6 +39,7 @@ struct RunState {
   EventPipe events;
   std::vector<nlohmann::json> early = {};  ///< Events from before the request.
   bool exit_matters = false;               ///< See `end_run_process`.
+  bool has_tested = false;                 ///< A test has begun.
 };
 std::optional<RunState> run_state;
 /// Set where this process was forked ahead of its request.
@@ -66,6 +67,25 @@ void write_test_event(const std::string& nodeid, const char* when, const std::st
 
 void answer_stack_requests(Fd fd);
 
+/// Ends this process. A run that declines may be right in another fork, one that needs a cold process cannot.
+[[noreturn]] void end_in(FlightRecorder& recorder, protocol::Phase phase, const std::string& reason) {
+  recorder.set_nodeid(reason);
+  recorder.set_phase(phase);
+  ::_exit(0);
+}
+
+/// What goes wrong in stest's own code costs no answer as long as no test has begun.
+[[noreturn]] void fail_before_tests(const std::string& reason) {
+  if (primed_runner) primed_runner->refuse(reason);
+  end_in(run_state->recorder, protocol::Phase::needs_cold, reason);
+}
+
+/// Stands where pytest begins to run tests. In a process that was forked ahead it does not return until the
+/// request has come: whatever leads here, no test runs unasked.
+void require_request() {
+  if (primed_runner) primed_runner->refuse("it would run tests before they were asked for");
+}
+
 /// Blocks for the request that this process was forked ahead of, and initialises CUDA before where it may.
 void await_request(const py::function& initialise_cuda) {
   file_reads::stop();
@@ -84,6 +104,8 @@ void await_request(const py::function& initialise_cuda) {
 /// The only way from a run's Python code to the daemon.
 PYBIND11_EMBEDDED_MODULE(_stest_runner, m) {
   m.def("test_started", [](const py::str& nodeid) {
+    require_request();
+    run_state->has_tested = true;
     run_state->recorder.set_nodeid(utf8(nodeid));
     write_test_event(utf8(nodeid), "start", "", 0);
   });
@@ -125,16 +147,12 @@ PYBIND11_EMBEDDED_MODULE(_stest_runner, m) {
   m.def("receipt", [](const py::str& text, const std::vector<std::string>& reloaded) {
     tell({{"event", "receipt"}, {"text", utf8(text)}, {"reloaded", reloaded}});
   });
-  // Both end this process. A run that declines may be right in another fork, one that gives up cannot.
-  const auto end_in = [](protocol::Phase phase) {
-    return [phase](const py::str& reason) {
-      run_state->recorder.set_nodeid(utf8(reason));
-      run_state->recorder.set_phase(phase);
-      ::_exit(0);
-    };
-  };
-  m.def("decline", end_in(protocol::Phase::declined));
-  m.def("give_up", end_in(protocol::Phase::needs_cold));
+  m.def("decline", [](const py::str& reason) {
+    end_in(run_state->recorder, protocol::Phase::declined, utf8(reason));
+  });
+  m.def("give_up", [](const py::str& reason) { fail_before_tests(utf8(reason)); });
+  m.def("has_tested", [] { return run_state->has_tested; });
+  m.def("require_request", &require_request);
   m.def("exit_matters", [] { run_state->exit_matters = true; });
   // Of a process that was forked ahead of its request.
   m.def("is_primed", [] { return primed_runner.has_value(); });
@@ -183,7 +201,18 @@ void answer_stack_requests(Fd fd) {
   stest::answer_stack_requests(std::move(pipe), dump);
 }
 
+/// Ctrl-C between two lines of stest's own code. Python's default handler raises it anywhere.
+bool is_interrupt(const std::exception& error) {
+  const auto* raised = dynamic_cast<const py::error_already_set*>(&error);
+  return raised != nullptr && raised->matches(PyExc_KeyboardInterrupt);
+}
+
 int internal_error(const std::exception& error) {
+  if (is_interrupt(error)) {
+    ::signal(SIGINT, SIG_DFL);
+    ::raise(SIGINT);
+  }
+  if (!run_state->has_tested) fail_before_tests("an error in stest itself: " + one_line(error));
   std::fprintf(stderr, "stest: internal error in the runner: %s\n", error.what());
   return static_cast<int>(ExitCode::internal_error);
 }
@@ -274,9 +303,7 @@ void run_in_this_process(const protocol::RunTest& request, std::vector<Fd> fds, 
   become_group();
   written_pages = std::move(written);
   if (Status ready = enter_run(request, fds); !ready) {
-    // stderr is the run's own by now, or the worker's log where not even that could be had.
-    std::fprintf(stderr, "stest: %s\n", ready.error().message.c_str());
-    ::_exit(static_cast<int>(ExitCode::worker_failed));
+    end_in(recorder, protocol::Phase::needs_cold, ready.error().message);
   }
   run_state.emplace(RunState{std::move(recorder), EventPipe(std::move(fds.at(3)))});
   answer_stack_requests(std::move(fds.at(4)));
@@ -354,10 +381,10 @@ void serve_runs(LineChannel& channel, FlightRecorder recorder, std::uint64_t mem
   run_state.emplace(RunState{std::move(recorder), EventPipe(Fd())});
   while (auto run = receive_run(channel)) {
     const auto& request = run->request;
+    run_state->has_tested = false;
     run_state->recorder.pass(&protocol::Milestones::begun);
     if (Status ready = enter_run(request, run->fds); !ready) {
-      std::fprintf(stderr, "stest: %s\n", ready.error().message.c_str());
-      end_process(static_cast<int>(ExitCode::worker_failed));
+      end_in(run_state->recorder, protocol::Phase::needs_cold, ready.error().message);
     }
     collect_children();
     run_state->events = EventPipe(std::move(run->fds.at(3)));

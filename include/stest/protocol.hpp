@@ -15,7 +15,7 @@
 /// `docs/protocol.md` is the written form; `protocol_version` changes with it.
 namespace stest::protocol {
 
-inline constexpr int version = 7;
+inline constexpr int version = 8;
 
 // ---- daemon → worker ----
 
@@ -202,6 +202,13 @@ struct Unfit {
   bool ends_worker = true;
 };
 
+/// The worker can serve no run; it ends after this line. Each run is done cold, as long as interpreter and
+/// packages stay as they are.
+struct Unable {
+  std::string reason;
+  std::vector<std::string> site_dirs;  ///< As in `Ready`, as far as it has got.
+};
+
 /// How things stand with the runners forked ahead, whenever that changes.
 struct Primed {
   int waiting = 0;      ///< So many have collected their tests, and wait for their request.
@@ -221,7 +228,7 @@ struct Values {
   std::vector<Value> values;
 };
 
-using FromWorker = std::variant<Ready, Importing, Started, Done, Pong, Unfit, Primed, Values>;
+using FromWorker = std::variant<Ready, Importing, Started, Done, Pong, Unfit, Unable, Primed, Values>;
 
 nlohmann::json to_json(const ToWorker& message);
 nlohmann::json to_json(const FromWorker& message);

@@ -8,15 +8,12 @@ source, to the nanosecond. (git knows the problem as "racily clean" index entrie
 
 from __future__ import annotations
 
-import importlib
 import importlib.util
-import os
 from pathlib import Path
 from typing import Any
 
-import _pytest.assertion.rewrite as rewrite
-
-from sprintest import _preload
+from sprintest import _preload, _private
+from sprintest._own import os
 
 
 def _may_be_stale(source: str, bytecode: str) -> bool:
@@ -35,30 +32,25 @@ def distrust_younger_sources() -> None:
     global _is_guarded
     if not _is_guarded:
         _is_guarded = True
-        _guard_python()
-        _guard_pytest()
+        _private.wrap_validation(_guard_python)
+        _private.wrap_reading_of_rewritten(_guard_pytest)
 
 
 _is_guarded = False
 
 
-def _guard_python() -> None:
-    external: Any = importlib._bootstrap_external
-    validate = external._validate_timestamp_pyc
-
+def _guard_python(validate: Any) -> Any:
     def validate_timestamp_pyc(data: Any, mtime: Any, size: Any, name: str, details: dict[str, Any]) -> None:
         validate(data, mtime, size, name, details)
         bytecode = details["path"]
         if _may_be_stale(importlib.util.source_from_cache(bytecode), bytecode):
             raise ImportError(f"bytecode is not younger than its source for {name!r}", **details)
 
-    external._validate_timestamp_pyc = validate_timestamp_pyc
+    return validate_timestamp_pyc
 
 
-def _guard_pytest() -> None:
-    read_pyc = rewrite._read_pyc
-
+def _guard_pytest(read_pyc: Any) -> Any:
     def read_younger_pyc(source: Path, pyc: Path, *more: Any, **options: Any) -> Any:
         return None if _may_be_stale(str(source), str(pyc)) else read_pyc(source, pyc, *more, **options)
 
-    rewrite._read_pyc = read_younger_pyc
+    return read_younger_pyc

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import sys
+from sprintest._own import library
 
 
 def sing() -> None:
@@ -11,11 +11,11 @@ def sing() -> None:
     A child of a process whose thread pools do not survive a fork hangs here, or dies. The caller
     gives it a deadline.
     """
-    numpy = sys.modules.get("numpy")
+    numpy = library("numpy")
     if numpy is not None:
         square = numpy.ones((128, 128))
         assert (square @ square)[0, 0] == 128
-    torch = sys.modules.get("torch")
+    torch = library("torch")
     if torch is None:
         return
     from sprintest._preload import Preloader

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import pickle
 import select
 import signal
 from collections.abc import Iterator
 from typing import Callable, TypeVar
+
+from sprintest._own import open, os
 
 T = TypeVar("T")
 

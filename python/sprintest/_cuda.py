@@ -9,12 +9,12 @@ forked and no variable changed before.
 from __future__ import annotations
 
 import contextlib
-import os
-import sys
 import warnings
 from typing import Any
 
 import _stest_runner as runner  # type: ignore[import-not-found]  # built into stest-worker
+
+from sprintest._own import environ, library, os
 
 
 class Watch:
@@ -27,7 +27,7 @@ class Watch:
 
     def begin(self) -> None:
         """The first test is about to run."""
-        cuda: Any = getattr(sys.modules.get("torch"), "cuda", None)
+        cuda: Any = getattr(library("torch"), "cuda", None)
         calls = getattr(cuda, "_queued_calls", None)  # What torch calls when it has initialised CUDA.
         if not isinstance(calls, list) or cuda.is_initialized():
             return
@@ -50,12 +50,12 @@ class Watch:
 
 def _environment() -> dict[str, str]:
     """But for what pytest tells of the running test."""
-    return {name: value for name, value in os.environ.items() if name != "PYTEST_CURRENT_TEST"}
+    return {name: value for name, value in environ.items() if name != "PYTEST_CURRENT_TEST"}
 
 
 def initialise() -> None:
     """Does what the first test will do; one that fails will find out by itself."""
-    torch: Any = sys.modules.get("torch")
+    torch = library("torch")
     if torch is None:
         return
     with warnings.catch_warnings(record=True) as said, contextlib.suppress(Exception):
@@ -100,5 +100,7 @@ def renew() -> None:
 
 def _in_use() -> Any:
     """``torch.cuda`` where this process has initialised it, else ``None``."""
-    cuda: Any = getattr(sys.modules.get("torch"), "cuda", None)
-    return cuda if cuda is not None and cuda.is_initialized() else None
+    cuda: Any = getattr(library("torch"), "cuda", None)
+    with contextlib.suppress(Exception):  # Tests patch it, and leave it so.
+        return cuda if cuda is not None and cuda.is_initialized() is True else None
+    return None

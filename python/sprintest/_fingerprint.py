@@ -4,9 +4,9 @@ content where `stat` cannot be trusted ("racily clean" entries)."""
 from __future__ import annotations
 
 import hashlib
-import os
-import time
 from collections.abc import Sequence
+
+from sprintest._own import open, os, time
 
 State = tuple[int, int, int, int]
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import importlib
 import sys
 from typing import Any, Callable
 
-from sprintest import _modules, _preload
+from sprintest import _modules, _preload, _private
 
 
 class ImportOrder:
@@ -19,15 +18,14 @@ class ImportOrder:
     """
 
     def __init__(self, names: list[str], on_find: Callable[[], None]) -> None:
-        bootstrap: Any = importlib._bootstrap
-        find_spec = bootstrap._find_spec
+        find_spec = _private.find_spec
 
         def _find_spec(name: str, path: Any, target: Any = None) -> Any:
             on_find()
             names.append(name)
             return find_spec(name, path, target)
 
-        bootstrap._find_spec = _find_spec
+        _private.wrap_imports(find_spec=_find_spec)
 
 
 def preloadable(names: list[str]) -> list[str]:
@@ -57,4 +55,4 @@ def _is_preloadable(name: str) -> bool:
 
 
 def _is_rewritten(module: Any) -> bool:
-    return type(getattr(module, "__loader__", None)).__name__ == "AssertionRewritingHook"
+    return _private.is_rewriting(getattr(module, "__loader__", None))

@@ -5,13 +5,14 @@ from __future__ import annotations
 import fnmatch
 import functools
 import importlib.util
-import os
 import site
 import sys
 import sysconfig
 from collections.abc import Iterable, Sequence
 from types import ModuleType
 from typing import Any
+
+from sprintest._own import os
 
 # These caches are filled in the zygote, so that a run need not resolve thousands of folders again.
 
@@ -33,8 +34,23 @@ def site_dirs() -> list[str]:
     folders = [paths["purelib"], paths["platlib"], *site.getsitepackages()]
     if site.ENABLE_USER_SITE:
         folders.append(site.getusersitepackages())
-    real = (os.path.realpath(folder) for folder in folders)
+    real = [os.path.realpath(folder) for folder in folders]
+    # Of other environments, as links in `.pth` files and overlays lead to them: told by what is in them.
+    real += [folder for folder in map(os.path.realpath, sys.path) if _has_distributions(folder)]
     return list(dict.fromkeys(folder for folder in real if os.path.isdir(folder)))
+
+
+#: The project's root, with a separator at its end: what it holds is no other environment.
+_root: str | None = None
+
+
+def _has_distributions(folder: str) -> bool:
+    if _root is not None and (folder + os.sep).startswith(_root):
+        return False
+    try:
+        return any(name.endswith(".dist-info") for name in os.listdir(folder))
+    except OSError:  # An archive, or nothing at all.
+        return False
 
 
 @functools.cache
@@ -66,7 +82,8 @@ class ProjectCode:
     """
 
     def __init__(self, root: str, target: str = "", ignore: Sequence[str] = ()) -> None:
-        self._root = os.path.realpath(root).rstrip(os.sep) + os.sep
+        global _root
+        self._root = _root = os.path.realpath(root).rstrip(os.sep) + os.sep
         search_path = filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))
         self._libraries = tuple(os.path.realpath(entry).rstrip(os.sep) + os.sep for entry in search_path)
         self._target = os.path.realpath(target).rstrip(os.sep) + os.sep if target else ""
@@ -118,9 +135,22 @@ def folders(path: Any) -> list[str]:
     try:
         return list(path or ())
     except KeyError:  # A namespace package's asks its parent, which need not be in `sys.modules`.
-        return list(path._path)
+        from sprintest import _private
+
+        return _private.namespace_path(path)
     except AttributeError:  # And that is no package any more.
         return []
+
+
+def is_standard(module: Any) -> bool:
+    """Whether ``module`` is the standard library's."""
+    if not isinstance(module, ModuleType) or vars(module).get("__spec__") is None:
+        return False
+    path = file_of(module)
+    if path is None:
+        return vars(module)["__spec__"].origin in ("built-in", "frozen")
+    standard, *others = _installed()
+    return _real_path(path).startswith(standard) and not _real_path(path).startswith(tuple(others))
 
 
 def file_of(module: Any) -> str | None:

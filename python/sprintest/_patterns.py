@@ -15,7 +15,7 @@ import warnings
 from collections.abc import Sequence
 from typing import Any
 
-_re: Any = re
+from sprintest import _private
 
 #: How many ``re`` remembers.
 _MOST = 4096
@@ -46,7 +46,7 @@ def compile_ahead(patterns: Sequence[str]) -> None:
     One that warns or fails is left out: it must do so in each run.
     """
     global _room
-    _re._MAXCACHE = max(_re._MAXCACHE, _MOST)
+    _private.remember_patterns(_MOST)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         for text in patterns:
@@ -65,7 +65,7 @@ def compile_ahead(patterns: Sequence[str]) -> None:
 
 def settle() -> None:
     """Take what ``re`` remembers now for no run's doing."""
-    _known.update(_re._cache)
+    _known.update(_private.patterns or ())
 
 
 def compiled() -> list[str]:
@@ -75,7 +75,7 @@ def compiled() -> list[str]:
     """
     patterns: list[str] = []
     room = _MOST_TOLD
-    for key in reversed([key for key in list(_re._cache) if key not in _known]):
+    for key in reversed([key for key in list(_private.patterns or ()) if key not in _known]):
         _known.add(key)  # A resident process tells each once.
         kind, pattern, flags = key
         if kind in (str, bytes) and type(flags) is int:

@@ -2,11 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
+from collections.abc import Iterator
 from typing import Any, Callable
 
 import _stest_runner as runner  # type: ignore[import-not-found]  # built into stest-worker
 import pytest
+
+from sprintest._own import look_for_libraries
+
+
+@contextlib.contextmanager
+def _costing_no_answer() -> Iterator[None]:
+    """Around stest's own work: where it fails before any test has begun, the run is done cold."""
+    try:
+        yield
+    except Exception as error:
+        if not runner.has_tested():
+            runner.give_up(f"an error in stest's plugin: {type(error).__name__}: {error}")
+        raise
 
 
 class Reporter:
@@ -33,9 +48,10 @@ class Reporter:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logstart(self, nodeid: str) -> None:
-        if not self.settled and not self.is_at_risk():
-            self._settle()
-        runner.test_started(nodeid)
+        with _costing_no_answer():
+            if not self.settled and not self.is_at_risk():
+                self._settle()
+            runner.test_started(nodeid)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection(self) -> None:
@@ -43,17 +59,21 @@ class Reporter:
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_finish(self) -> None:
-        runner.collected()
-        self.path = list(sys.path)
-        self.on_collected()
+        with _costing_no_answer():
+            runner.collected()
+            self.path = list(sys.path)
+            self.on_collected()
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: Any) -> None:
-        self.on_run(session)
+        with _costing_no_answer():
+            self.on_run(session)
+            look_for_libraries()
 
     @pytest.hookimpl(trylast=True)
     def pytest_runtest_logfinish(self) -> None:
         runner.test_finished()
+        look_for_libraries()
         if self._is_first:
             self._is_first = False
             self.on_first_test(self._has_passed)
@@ -65,8 +85,9 @@ class Reporter:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self) -> None:
-        self.on_end()
-        self._settle()
+        with _costing_no_answer():
+            self.on_end()
+            self._settle()
         # From here on an exit code is the suite's own choice, even one made by `os._exit`.
         runner.session_finished()
 

@@ -16,16 +16,17 @@ import contextlib
 import dataclasses
 import gc
 import importlib
-import os
 import sys
-import threading
-import time
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
-from sprintest import _modules, _target
+import pluggy
+import pytest
+
+from sprintest import _modules, _private, _target
 from sprintest._child import in_child
+from sprintest._own import all_threads, environ, environb, library, main_thread, os, time
 from sprintest._traces import TemporaryFiles, children, touches_cuda
 from sprintest._tripwire import Tripwire
 
@@ -42,14 +43,14 @@ class EnvironmentReads:
         self._originals: dict[str, Any] = {}
 
     def __enter__(self) -> EnvironmentReads:
-        cls = type(os.environ)
+        cls: Any = type(environ)
         original_get = cls.__getitem__
         original_iter = cls.__iter__
         self._originals = {"__getitem__": original_get, "__iter__": original_iter}
         scan: tuple[int, int] | None = None
 
         def caller() -> tuple[int, int]:
-            frame: Any = sys._getframe(2)
+            frame: Any = _private.current_frame(2)
             while frame.f_globals.get("__name__") == "collections.abc":  # a view's iterator
                 frame = frame.f_back
             return id(frame), frame.f_lasti
@@ -63,17 +64,17 @@ class EnvironmentReads:
         def __getitem__(environ: Any, key: Any) -> Any:
             # A copy iterates and reads from one and the same instruction of whoever makes it.
             if scan is None or caller() != scan:
-                value = environ._data.get(environ.encodekey(key))
+                value = _private.value_in(environ, key)
                 self.note(os.fsdecode(key), None if value is None else os.fsdecode(value))
             return original_get(environ, key)
 
-        cls.__getitem__ = __getitem__  # type: ignore[method-assign]
-        cls.__iter__ = __iter__  # type: ignore[method-assign]
+        cls.__getitem__ = __getitem__
+        cls.__iter__ = __iter__
         return self
 
     def __exit__(self, *_: object) -> None:
         for name, function in self._originals.items():
-            setattr(type(os.environ), name, function)
+            setattr(type(environ), name, function)
 
     def note(self, name: str, value: str | None) -> None:
         """A variable was read."""
@@ -89,8 +90,6 @@ class Plugins:
     def __init__(self) -> None:
         import importlib.metadata
 
-        from _pytest.config import _iter_rewritable_modules
-
         plugins = [
             (dist, entries)
             for dist in importlib.metadata.distributions()
@@ -99,26 +98,9 @@ class Plugins:
         #: Modules that pytest imports when it starts, because an entry point names them.
         self.entry_modules = {entry.value.partition(":")[0] for _, entries in plugins for entry in entries}
         #: Top-level modules and packages in which pytest rewrites assertions.
-        self.rewritten = set(
-            _iter_rewritable_modules(str(file) for dist, _ in plugins for file in dist.files or [])
+        self.rewritten = _private.rewritable_modules(
+            str(file) for dist, _ in plugins for file in dist.files or []
         )
-
-
-def _install_rewrite_hook(plugins: Plugins) -> Any:
-    """Install pytest's assertion rewriting for plugins, as every pytest run does.
-
-    Without it pytest would warn "Module already imported so cannot be rewritten" of each plugin
-    package that another package had imported here. Returns pytest's configuration object, whose
-    clean-up removes the hook.
-    """
-    from _pytest.assertion import install_importhook
-    from _pytest.config import get_config
-
-    config: Any = get_config()
-    if not hasattr(config, "inicfg"):  # before pytest 9: there only once a command line was parsed
-        config.inicfg = {}
-    install_importhook(config).mark_rewrite(*plugins.rewritten)
-    return config
 
 
 _FAILS = "cannot be imported"
@@ -166,11 +148,13 @@ class Preloader:
         self._started_ns = time.time_ns() - 20_000_000
 
     def __enter__(self) -> Preloader:
-        import pytest  # noqa: F401  (always warm)
-
         sys.path.extend(self._path)
-        Preloader.plugins = Preloader.plugins or Plugins()
-        self._config = _install_rewrite_hook(Preloader.plugins)
+        with _private.unheard():
+            Preloader.plugins = Preloader.plugins or Plugins()
+            # As every pytest run has it: else it would warn "Module already imported so cannot be rewritten"
+            # of each plugin package that another package had imported here.
+            self._hook = _private.rewriting_hook(Preloader.plugins.rewritten)
+        sys.meta_path.insert(0, self._hook)
         self._log: Any = self._warnings.__enter__()
         # pytest's own filters: what it would show is what makes a module unfit.
         warnings.filterwarnings("always", category=DeprecationWarning)
@@ -185,7 +169,8 @@ class Preloader:
         self._files.__exit__()
         self._env.__exit__()
         self._warnings.__exit__(None, None, None)
-        self._config._ensure_unconfigure()
+        with contextlib.suppress(ValueError):  # A module may have taken it out.
+            sys.meta_path.remove(self._hook)
         sys.path[:] = [entry for entry in sys.path if entry not in self._path]
         _modules.forget_project(self._code)
 
@@ -255,7 +240,7 @@ class Preloader:
 
     def spoilt(self) -> str:
         """What the imports did that forks of this process would inherit; empty if nothing."""
-        extra = [t.name for t in threading.enumerate() if t is not threading.main_thread()]
+        extra = [t.name for t in all_threads() if t is not main_thread()]
         if extra:
             return f"starts a thread when imported ({extra[0]})"
         if children() - self._children:
@@ -275,7 +260,7 @@ class Preloader:
         A child of a process that ever ran a parallel region of GNU OpenMP hangs at its own first
         one: its pool's threads were not forked. With one thread there is never a pool here.
         """
-        torch = sys.modules.get("torch")
+        torch = library("torch")
         if torch is None or Preloader.torch_threads is not None:
             return
         Preloader.torch_threads, Preloader.torch_seed = torch.get_num_threads(), torch.initial_seed()
@@ -300,7 +285,7 @@ class Preloader:
 @contextlib.contextmanager
 def torch_threads_of_runs() -> Iterator[None]:
     """Let modules see as many threads as torch has in a run; here it keeps to one (see ``Preloader``)."""
-    torch: Any = sys.modules.get("torch")
+    torch = library("torch")
     threads = Preloader.torch_threads
     if torch is None or threads is None:
         yield
@@ -329,11 +314,14 @@ def set_project(root: str, target: str, target_path: str, ignore: Sequence[str])
     Preloader.target = found = _target.find(root, target, target_path)
     is_configured = found is not None and found.how == "configured"
     Preloader.code = _modules.ProjectCode(root, found.path if found and is_configured else "", ignore)
+    for package in (pytest, pluggy):
+        if Preloader.code.may_change(str(package.__file__)):
+            raise ImportError(f"{package.__name__} is not installed, but the project's ({package.__file__})")
 
 
 def environment() -> dict[bytes, bytes]:
     """What Python code sees as the environment. C code may have set more (GNU readline does)."""
-    return dict(os.environb)
+    return dict(environb)
 
 
 def freeze() -> None:

@@ -9,20 +9,18 @@ clock, which will say something else by then.
 from __future__ import annotations
 
 import datetime
-import os
 import sys
 import tempfile
-import threading
-import time
+import time as _time
 from types import FrameType
 from typing import Any
 
 import _pytest
 import _stest_runner as runner  # type: ignore[import-not-found]  # built into stest-worker
 import pluggy
-from _pytest import timing
 
-from sprintest import _modules, _watch
+from sprintest import _modules, _private, _watch
+from sprintest._own import all_threads, main_thread, os, time
 
 #: Looking around is not doing: what was seen is compared later.
 _HARMLESS = {"glob.glob", "os.listdir", "os.scandir", "os.chdir"}
@@ -79,6 +77,7 @@ class Priming:
         self._is_busy = False
 
     def begin(self) -> None:
+        self._allow_tests = _private.bar_tests()
         runner.watch_files([*_VOLATILE, *self._code.installed_folders()])
         runner.add_audit_listener(self._on_event, _DEEDS | {"open"})
         sys.setprofile(self._on_call)
@@ -90,9 +89,13 @@ class Priming:
         sys.setprofile(None)
         runner.remove_audit_listener(self._on_event)
         self.is_over = True
-        extra = [thread.name for thread in threading.enumerate() if thread is not threading.main_thread()]
+        extra = [thread.name for thread in all_threads() if thread is not main_thread()]
         if extra:
             runner.cannot_prime(f"a thread was started ({extra[0]})")
+
+    def has_been_asked(self) -> None:
+        """The request has come."""
+        self._allow_tests()
 
     # ---- what it does
 
@@ -173,7 +176,7 @@ class Priming:
 
 
 def _caller() -> FrameType | None:
-    frame: FrameType | None = sys._getframe(1)
+    frame: FrameType | None = _private.current_frame(1)
     while frame is not None and frame.f_code.co_filename == __file__:
         frame = frame.f_back
     return frame
@@ -189,15 +192,4 @@ def _reads_the_clock(function: Any) -> bool:
     if function.__name__ in _NOW:
         owner = function.__self__
         return isinstance(owner, type) and issubclass(owner, datetime.date)
-    return function in _CLOCKS if function.__self__ is time else False
-
-
-def restart_clocks(config: Any) -> None:
-    """Let the session's clocks, in pytest's own plugins, begin now: they tell how long the run has taken."""
-    for plugin in config.pluginmanager.get_plugins():
-        if type(plugin).__module__.startswith("_pytest."):
-            for name, value in list(vars(plugin).items()):
-                if name in ("_session_start", "suite_start"):
-                    setattr(plugin, name, type(value)())
-                elif name in ("_sessionstarttime", "suite_start_time"):
-                    setattr(plugin, name, timing.time())
+    return function in _CLOCKS if function.__self__ is _time else False

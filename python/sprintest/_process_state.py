@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import atexit
 import builtins
 import contextlib
 import faulthandler
 import gc
 import locale
 import logging
-import os
 import random
 import resource
 import signal
@@ -17,10 +15,13 @@ import socket
 import sys
 import tempfile
 import threading
-import time
 import warnings
 from collections.abc import Iterator
+from types import BuiltinFunctionType, FunctionType
 from typing import Any, Callable
+
+from sprintest import _modules, _private
+from sprintest._own import environ, environb, library, modules, os, time
 
 Getter = Callable[[], Any]
 Setter = Callable[[Any], object]
@@ -40,7 +41,7 @@ def marks() -> tuple[object, ...]:
         tuple(warnings.filters),
         (root.level, tuple(root.handlers), root.manager.disable),
         threading.active_count(),
-        atexit._ncallbacks(),
+        _private.exit_functions(),
         random.getstate(),
         tempfile.tempdir,
         *(_MARKED[name]() for name in _marked()),
@@ -69,14 +70,14 @@ _MARKS = (
 
 
 def _numpy_seed() -> bytes:
-    state: Any = sys.modules["numpy.random"].get_state()
+    state: Any = library("numpy.random").get_state()
     return bytes(state[1].tobytes()) + repr(state[2:]).encode()
 
 
 def _torch_marks() -> tuple[object, ...]:
     import ctypes  # torch has loaded it.
 
-    torch: Any = sys.modules["torch"]
+    torch = library("torch")
     modes = (torch.get_default_dtype(), torch.is_grad_enabled(), torch.get_num_threads())
     numbers = torch.default_generator.get_state()
     return (torch.initial_seed(), ctypes.string_at(numbers.data_ptr(), numbers.numel()), *modes)
@@ -87,8 +88,7 @@ _MARKED: dict[str, Callable[[], object]] = {"numpy.random": _numpy_seed, "torch"
 
 def _marked() -> list[str]:
     """Of the libraries in ``_MARKED`` those that are here, and wholly: one may be a project of the user."""
-    specs = {name: getattr(sys.modules[name], "__spec__", None) for name in _MARKED if name in sys.modules}
-    return [name for name, spec in specs.items() if not getattr(spec, "_initializing", False)]
+    return [name for name in _MARKED if library(name) is not None]
 
 
 def _attribute(owner: Any, name: str) -> tuple[Getter, Setter]:
@@ -173,19 +173,46 @@ class _Loggers:
         return (logger.level, handlers, filters, logger.propagate, logger.disabled)
 
 
+class _Functions:
+    """The functions and classes of the standard library's modules: tests patch them, and leave it at that."""
+
+    _KINDS = (BuiltinFunctionType, FunctionType, type)
+
+    def __init__(self) -> None:
+        self._names = [
+            (vars(module), name, value)
+            for module in list(modules.values())
+            # Of the import system, stest has wrapped some itself.
+            if _modules.is_standard(module) and "importlib" not in module.__name__
+            for name, value in list(vars(module).items())
+            if isinstance(value, self._KINDS)
+        ]
+
+    def restore(self) -> None:
+        _put_environ_back()
+        for variables, name, value in self._names:
+            if variables.get(name) is not value:
+                variables[name] = value
+
+
+def _put_environ_back() -> None:
+    real: Any = modules["os"]
+    real.environ, real.environb = environ, environb
+
+
 def _set_warnings(old: list[Any]) -> None:
     if warnings.filters != old:
         warnings.filters[:] = old  # type: ignore[index]
-        warnings._filters_mutated()  # type: ignore[attr-defined]
+        _private.filters_changed()
 
 
 def set_environment(env: dict[bytes, bytes]) -> None:
     """Make ``env`` the whole environment, for Python and for C code."""
-    for name in [name for name in os.environb if name not in env]:
-        del os.environb[name]
+    for name in [name for name in environb if name not in env]:
+        del environb[name]
     for name, value in env.items():
-        if os.environb.get(name) != value:
-            os.environb[name] = value
+        if environb.get(name) != value:
+            environb[name] = value
     time.tzset()
 
 
@@ -203,14 +230,14 @@ def _set_gc(old: tuple[bool, tuple[int, int, int], int]) -> None:
 def _python_state() -> Iterator[tuple[Getter, Setter]]:
     yield os.getcwd, _set_folder
     yield _umask, os.umask
-    yield lambda: dict(os.environb), set_environment
+    yield lambda: dict(environb), set_environment
     yield _signals, _set_signals
     yield _blocked_signals, lambda old: signal.pthread_sigmask(signal.SIG_SETMASK, old)
     yield _limits, _set_limits
     yield _attribute(logging.root.manager, "disable")
     yield logging.getLoggerClass, logging.setLoggerClass
     yield lambda: list(warnings.filters), _set_warnings
-    for name in ("showwarning", "formatwarning", "_showwarnmsg_impl"):
+    for name in _private.WARNING_FUNCTIONS:
         yield _attribute(warnings, name)
     for name in ("path", "meta_path", "path_hooks", "argv"):
         yield _attribute(sys, name)
@@ -232,15 +259,15 @@ def _python_state() -> Iterator[tuple[Getter, Setter]]:
     yield lambda: locale.setlocale(locale.LC_ALL), lambda old: locale.setlocale(locale.LC_ALL, old)
     yield socket.getdefaulttimeout, socket.setdefaulttimeout
     yield _attribute(tempfile, "tempdir")
-    if "asyncio" in sys.modules:
-        yield _attribute(sys.modules["asyncio.events"], "_event_loop_policy")
+    if hasattr(events := sys.modules.get("asyncio.events"), _private.EVENT_LOOP_POLICY):
+        yield _attribute(events, _private.EVENT_LOOP_POLICY)
     if "decimal" in sys.modules:
         decimal: Any = sys.modules["decimal"]
         yield lambda: decimal.getcontext().copy(), lambda old: decimal.setcontext(old.copy())
 
 
 def _torch_state() -> Iterator[tuple[Getter, Setter]]:
-    torch: Any = sys.modules["torch"]
+    torch = library("torch")
     yield torch.get_default_dtype, torch.set_default_dtype
     yield _default_device, torch.set_default_device
     yield torch.is_grad_enabled, torch.set_grad_enabled
@@ -268,7 +295,7 @@ def _float32_precision() -> tuple[Any, ...]:
 
     Where the newer ones were used, torch refuses to tell what the older ones would (None).
     """
-    torch: Any = sys.modules["torch"]
+    torch = library("torch")
     ask = getattr(torch._C, "_get_fp32_precision_getter", None)
     older: list[Any] = [None, None]
     with contextlib.suppress(RuntimeError):
@@ -279,7 +306,7 @@ def _float32_precision() -> tuple[Any, ...]:
 
 
 def _set_float32_precision(old: tuple[Any, ...]) -> None:
-    torch: Any = sys.modules["torch"]
+    torch = library("torch")
     matmul, allow_tf32, newer = old
 
     def set_newer() -> None:
@@ -299,7 +326,7 @@ def _default_device() -> Any:
 
 
 def _numpy_state() -> Iterator[tuple[Getter, Setter]]:
-    numpy: Any = sys.modules["numpy"]
+    numpy = library("numpy")
     yield numpy.geterr, lambda old: numpy.seterr(**old)
     yield numpy.geterrcall, numpy.seterrcall
     yield numpy.get_printoptions, lambda old: numpy.set_printoptions(**old)
@@ -311,11 +338,11 @@ def _is_same(value: Any, old: Any) -> bool:
 
 def library_modes() -> str:
     """The modes of torch and numpy that what is made by them may depend on."""
-    torch: Any = sys.modules.get("torch")
+    torch = library("torch")
     modes = [] if torch is None else [get() for get, _ in _torch_state() if get is not torch.get_num_threads]
     if torch is not None:
         modes.append(torch.is_inference_mode_enabled())
-    if "numpy" in sys.modules:
+    if library("numpy") is not None:
         modes += [get() for get, _ in _numpy_state()]
     return repr(modes)
 
@@ -330,11 +357,12 @@ class ProcessState:
 
     def __init__(self) -> None:
         parts = [_python_state()]
-        if "torch" in sys.modules:
+        if library("torch") is not None:
             parts.append(_torch_state())
-        if "numpy" in sys.modules:
+        if library("numpy") is not None:
             parts.append(_numpy_state())
         self._loggers = _Loggers()
+        self._functions = _Functions()
         self._values = [(get, get(), put) for part in parts for get, put in part]
 
     def is_current(self) -> bool:
@@ -346,6 +374,8 @@ class ProcessState:
         self._loggers.learn()
 
     def restore(self) -> None:
+        sys.modules = modules
+        self._functions.restore()
         self._loggers.restore()
         for get, value, put in self._values:
             if get() != value:

@@ -9,11 +9,11 @@ from __future__ import annotations
 import contextlib
 import importlib
 import linecache
-import os
 import sys
 from typing import Any
 
 from sprintest import _bytecode, _modules, _preload, _process_state, _warm, _watch
+from sprintest._own import os
 from sprintest._process_state import ProcessState
 from sprintest._stash import Stash
 

@@ -4,12 +4,11 @@ variables and files that it read, each compared at that moment."""
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from sprintest import _modules, _record, _watch
+from sprintest import _modules, _private, _record, _watch
 from sprintest._record import Record
 
 #: The environment, and ``sys.path``.
@@ -67,7 +66,7 @@ class Prover:
 
     def _revise(self) -> _Surroundings:
         """Forget everything unless all of it holds now; return what it holds in."""
-        now = (dict(os.environ._data), list(sys.path))  # type: ignore[attr-defined]
+        now = (dict(_private.environ_data), list(sys.path))
         if now != self._surroundings or not all(self._is_same(one, {}) for one in self._ahead):
             self.forget()
             self._surroundings = now

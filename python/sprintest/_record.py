@@ -8,8 +8,9 @@ from collections.abc import Iterable
 from types import FunctionType, ModuleType
 from typing import Any, Callable, Optional
 
-from sprintest import _fingerprint, _graph
+from sprintest import _fingerprint, _graph, _private
 from sprintest._fingerprint import Fingerprint
+from sprintest._own import open
 from sprintest._process_state import marks
 
 #: The bytes that were executed, the kind and the text of what they raised.
@@ -89,7 +90,7 @@ def place(spec: Any) -> tuple[object, ...]:
 
 
 def is_rewritten(spec: Any) -> bool:
-    return type(spec.loader).__name__ == "AssertionRewritingHook"
+    return _private.is_rewriting(spec.loader)
 
 
 def dependents(records: Iterable[Record], among: Iterable[Record]) -> list[Record]:

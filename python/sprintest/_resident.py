@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import atexit
 import contextlib
-import gc
 import inspect
 import linecache
-import os
 import random
 import sys
 import threading
@@ -19,7 +17,8 @@ from typing import Any, Callable
 
 import _stest_runner as runner  # type: ignore[import-not-found]  # built into stest-worker
 
-from sprintest import _cuda, _fingerprint, _modules, _preload, _runner, _warm, _watch
+from sprintest import _cuda, _fingerprint, _modules, _own, _preload, _private, _runner, _warm, _watch
+from sprintest._own import all_threads, main_thread, open, os
 from sprintest._process_state import ProcessState
 from sprintest._stash import Stash
 
@@ -67,7 +66,7 @@ class _Exits:
 def _renew_stdin() -> None:
     """Give this run a ``sys.stdin`` of its own, as Python makes it: the last one may have read ahead."""
     old: Any = sys.__stdin__
-    new: Any = open(0, encoding=old.encoding, errors=old.errors, newline="\n", closefd=False)  # noqa: SIM115  It stays open.
+    new: Any = open(0, encoding=old.encoding, errors=old.errors, newline="\n", closefd=False)
     new.buffer.raw.name = old.name
     new.mode = old.mode
     sys.stdin = sys.__stdin__ = new  # type: ignore[misc]
@@ -86,9 +85,9 @@ class Resident:
         assert code is not None
         self._code = code
         self._limit = memory_limit
-        self._state = ProcessState()
         self._stash = Stash(code)
         self._exits = _Exits(self._stash)
+        self._state = ProcessState()
         self._descriptors = len(os.listdir("/proc/self/fd"))
         self._packages: dict[str, _fingerprint.State | None] = {}
         _watch.install(self._stash)
@@ -101,7 +100,7 @@ class Resident:
             if _fingerprint.file_state(path) != state:
                 return f"{path} changed"
         for name, value in _watch.env_reads.items():
-            if os.environ.get(name) != value:
+            if _watch.variable(name) != value:
                 return f"{name} changed"
         return ""
 
@@ -110,30 +109,43 @@ class Resident:
         if reason := self._refusal():
             runner.decline(reason)
         modules = dict(sys.modules)
-        main = sys.modules["__main__"]
-        variables = dict(vars(main))
+        variables = dict(vars(modules["__main__"]))
+        with _private.unheard():
+            run = self._prepare(args)
+        exit_code, names = run.execute()
+        sys.modules = _own.modules
+        self._note_packages(modules)
+        if reason := self._must_end(run) or self._begin_anew(modules, variables):
+            runner.receipt(f"the process that ran the tests has ended: {reason}", [])
+            _runner.finish(names)
+            return exit_code, True
+        return exit_code, False
+
+    def _begin_anew(self, modules: dict[str, Any], variables: dict[str, Any]) -> str:
+        """Bring the process back to where it was before the run; why that cannot be done, or nothing."""
+        try:
+            self._exits.run()
+            self._clean_up(modules)
+            main = vars(modules["__main__"])
+            main.clear()
+            main.update(variables)
+            _own.collect_garbage()
+            _cuda.release()
+            _cuda.renew()
+            _runner.flush()
+            self._state.restore()
+        except Exception as error:
+            return f"it cannot be put back ({type(error).__name__}: {error})"
+        return ""
+
+    def _prepare(self, args: list[str]) -> _runner.Run:
         _watch.names.clear()
         self._forget_values()
         random.seed()
         _renew_stdin()
         run = _runner.Run(args, self._stash)
         run.reporter.on_collected = self._state.learn_imported
-        exit_code, names = run.execute()
-        self._note_packages(modules)
-        if reason := self._must_end(run):
-            runner.receipt(f"the process that ran the tests has ended: {reason}", [])
-            _runner.finish(names)
-            return exit_code, True
-        self._exits.run()
-        self._clean_up(modules)
-        vars(main).clear()
-        vars(main).update(variables)
-        gc.collect()
-        _cuda.release()
-        _cuda.renew()
-        _runner.flush()
-        self._state.restore()
-        return exit_code, False
+        return run
 
     def _must_end(self, run: Any) -> str:
         """What the run has left that cannot be undone."""
@@ -141,8 +153,8 @@ class Resident:
             return "the run was interrupted"
         if failure := _cuda.failure():
             return f"its GPU works no more ({failure})"
-        for thread in threading.enumerate():
-            if thread is not threading.main_thread() and (not thread.daemon or self._is_own(thread)):
+        for thread in all_threads():
+            if thread is not main_thread() and (not thread.daemon or self._is_own(thread)):
                 return f"the tests left a thread ({thread.name})"
         if self._limit and _resident_memory() > self._limit:
             return f"it holds more than memory_limit allows ({self._limit >> 20} MiB)"
@@ -151,7 +163,7 @@ class Resident:
         return ""
 
     def _is_own(self, thread: threading.Thread) -> bool:
-        function = getattr(thread, "_target", None) or type(thread).run
+        function = _private.thread_function(thread)
         path = getattr(getattr(function, "__code__", None), "co_filename", "")
         return bool(path) and self._code.may_change(path)
 

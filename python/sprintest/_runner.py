@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
-import atexit
 import contextlib
-import gc
 import importlib.util
-import logging
-import os
 import sys
-import threading
-import time
-import weakref
 from typing import Any
 
-import _pytest.config
 import _stest_runner as runner  # type: ignore[import-not-found]  # built into stest-worker
 
-from sprintest import _bytecode, _cuda, _learn, _modules, _patterns, _preload, _project, _warm, _watch
+from sprintest import (
+    _bytecode,
+    _cuda,
+    _learn,
+    _modules,
+    _own,
+    _patterns,
+    _preload,
+    _private,
+    _project,
+    _warm,
+    _watch,
+)
+from sprintest._own import os
 from sprintest._plugin import Reporter
-from sprintest._priming import Priming, restart_clocks
+from sprintest._priming import Priming
 from sprintest._shadows import Shadows
 from sprintest._stash import Stash
 from sprintest._traces import touches_cuda
@@ -51,27 +56,21 @@ def _refresh_process_state() -> None:
     was a constant when torch was imported, it is that one again.
     """
     sys.stdout.reconfigure(line_buffering=sys.stdout.isatty())  # type: ignore[union-attr]
-    _restart_log_clock()
+    _private.restart_log_clock()
     # Finalisers of objects that the zygote made: theirs to run is the zygote's exit, not each run's.
-    for finaliser in weakref.finalize._registry:  # type: ignore[attr-defined]
+    for finaliser in _private.finalisers:
         finaliser.atexit = False
-    threading.main_thread()._set_native_id()  # type: ignore[attr-defined]
-    if "multiprocessing.process" in sys.modules:
-        sys.modules["multiprocessing.process"].ORIGINAL_DIR = os.getcwd()  # type: ignore[attr-defined]
-    if "numpy.random" in sys.modules:
-        sys.modules["numpy.random"].seed()
+    _private.renew_native_id()
+    _private.renew_multiprocessing(os.getcwd())
+    if (random := _own.library("numpy.random")) is not None:
+        random.seed()
     if (threads := _preload.Preloader.torch_threads) is not None:
-        torch: Any = sys.modules["torch"]
+        torch = _own.library("torch")
         torch.set_num_threads(threads)
         if _preload.Preloader.torch_seed == _CONSTANT_TORCH_SEED:
             torch.default_generator.manual_seed(_CONSTANT_TORCH_SEED)
         else:
             torch.default_generator.seed()
-
-
-def _restart_log_clock() -> None:
-    now = time.time_ns() if isinstance(logging._startTime, int) else time.time()  # type: ignore[attr-defined]
-    logging._startTime = now  # type: ignore[attr-defined]
 
 
 class Run:
@@ -84,6 +83,15 @@ class Run:
 
     def execute(self) -> tuple[int, list[str]]:
         """Run it; return the exit code of ``python -m pytest``, and what was imported, in order."""
+        with _private.unheard():
+            names = self._get_ready()
+        exit_code = _run_pytest(self.reporter)
+        runner.returned()
+        with contextlib.suppress(Exception):  # The answer stands; only the next run is none the wiser.
+            self._report(names)
+        return exit_code, names
+
+    def _get_ready(self) -> list[str]:
         # Nothing here may walk over all modules: each object that is looked at is a page copied.
         if self._stash is not None:
             self._begin(self._stash)
@@ -91,10 +99,9 @@ class Run:
         _become_python_m_pytest(self._args)
         _bytecode.distrust_younger_sources()
         names = self._follow_imports()
-        exit_code = _run_pytest(self.reporter)
-        runner.returned()
-        self._report(names)
-        return exit_code, names
+        if _private.is_other_pytest():
+            runner.give_up("pytest is another one now than the worker has loaded")
+        return names
 
     def _follow_imports(self) -> list[str]:
         """Return the list to which the names of imported modules will be added; watch for hidden ones."""
@@ -116,7 +123,6 @@ class Run:
         if self.reporter.settled:
             runner.receipt(f"{hidden}; `stest verify` tells whether the answer depends on it", [])
         else:
-            runner.receipt(f"{hidden}: ran cold", [])
             runner.give_up(hidden)
 
     def _begin(self, stash: Stash) -> None:
@@ -161,6 +167,17 @@ def main(args: list[str], surgical: bool) -> int:
     ``surgical``: with the project modules that this process was forked with, or so that the next ones
     can have them.
     """
+    with _private.unheard():
+        run = _prepare(args, surgical)
+    exit_code, names = run.execute()
+    _cuda.release()
+    if touches_cuda():
+        runner.exit_matters()  # The device's memory is free when this process is gone.
+    finish(names)
+    return exit_code
+
+
+def _prepare(args: list[str], surgical: bool) -> Run:
     stash = _project.stash
     if surgical and stash is None:
         assert _preload.Preloader.code is not None
@@ -173,12 +190,7 @@ def main(args: list[str], surgical: bool) -> int:
     run.reporter.on_first_test = cuda.first_test_ended
     if runner.is_primed():
         _prime(run.reporter)
-    exit_code, names = run.execute()
-    _cuda.release()
-    if touches_cuda():
-        runner.exit_matters()  # The device's memory is free when this process is gone.
-    finish(names)
-    return exit_code
+    return run
 
 
 def _prime(reporter: Reporter) -> None:
@@ -192,8 +204,9 @@ def _prime(reporter: Reporter) -> None:
             return
         priming.end()
         runner.await_request(_cuda.initialise)
-        _restart_log_clock()
-        restart_clocks(session.config)
+        priming.has_been_asked()
+        _private.restart_log_clock()
+        _private.restart_session_clocks(session.config)
         on_run(session)
 
     def give_up() -> None:
@@ -209,7 +222,7 @@ def _run_pytest(reporter: Reporter) -> int:
     main = sys.modules["__main__"]
     assert main.__spec__ is not None
     loader: Any = main.__spec__.loader
-    _register_in_next_session(reporter)
+    _private.register_in_next_session(reporter)
     try:
         exec(loader.get_code("pytest.__main__"), main.__dict__)
     except SystemExit as error:
@@ -228,20 +241,6 @@ def _print_exception() -> None:
         sys.excepthook(*sys.exc_info())
 
 
-def _register_in_next_session(plugin: object) -> None:
-    """Let pytest's next session have ``plugin``, without an argument that anybody could see.
-
-    Only that one: sessions which tests start within it are their own affair.
-    """
-    prepare = _pytest.config._prepareconfig
-
-    def prepare_with_plugin(args: Any = None, plugins: Any = None, **more: Any) -> Any:
-        _pytest.config._prepareconfig = prepare
-        return prepare(args, [*(plugins or ()), plugin], **more)
-
-    _pytest.config._prepareconfig = prepare_with_plugin
-
-
 def _system_exit_code(error: SystemExit) -> int:
     if error.code is None:
         return 0
@@ -256,10 +255,11 @@ def finish(imported: list[str]) -> None:
 
     The rest of a finalisation only frees memory, for a tenth of a second and more with torch loaded.
     """
-    threading._shutdown()  # type: ignore[attr-defined]
-    atexit._run_exitfuncs()
+    _private.shut_threads_down()
+    _private.run_exit_functions()
     flush()
-    _finalise_modules(imported)
+    with contextlib.suppress(Exception):  # Whatever the objects are.
+        _finalise_modules(imported)
     flush()
 
 
@@ -269,12 +269,13 @@ def _finalise_modules(names: list[str]) -> None:
     First the modules are forgotten, then those that something still holds are emptied, as CPython's
     ``finalize_modules`` does. Installed packages are spared: they are many, and not the run's own.
     """
-    modules = [sys.modules.pop(name) for name in dict.fromkeys(names) if name in sys.modules]
+    loaded = _own.modules
+    modules = [loaded.pop(name) for name in dict.fromkeys(names) if name in loaded]
     own = {id(vars(module)): module.__name__ for module in modules if _is_own(module)}
     modules.clear()
-    gc.collect()
+    _own.collect_garbage()
     # What is left of them is a dictionary, held by some function; what the zygote made is not listed.
-    kept = [found for found in gc.get_objects() if type(found) is dict and id(found) in own]
+    kept = [found for found in _own.all_objects() if type(found) is dict and id(found) in own]
     for variables in kept:
         if variables.get("__name__") == own[id(variables)]:
             variables.update({name: None for name in variables if name != "__builtins__"})

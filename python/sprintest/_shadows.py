@@ -7,12 +7,12 @@ Where the installed one was preloaded nobody would look for the file: such a run
 from __future__ import annotations
 
 import importlib.machinery
-import os
 import sys
 from collections.abc import Iterator
 from typing import Any
 
 from sprintest import _modules, _watch
+from sprintest._own import os
 
 
 class Shadows:

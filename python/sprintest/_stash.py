@@ -21,6 +21,7 @@ from types import ModuleType
 from typing import Any
 
 from sprintest import _fingerprint, _modules, _record, _watch
+from sprintest._own import is_environ_replaced
 from sprintest._process_state import changed_mark, marks
 from sprintest._proof import Prover
 from sprintest._record import Failure, Record
@@ -132,7 +133,8 @@ class Stash:
             self._stack().append(None)
             return None
         known = self._kept.get(spec.name)
-        if known is not None and self._adopt(known, spec):
+        # What it would read of another environment, nobody has looked at.
+        if known is not None and not is_environ_replaced() and self._adopt(known, spec):
             return sys.modules[spec.name]
         if known is not None:
             if known.is_extension():  # The file is a library that the process has already.
@@ -157,6 +159,8 @@ class Stash:
             record.fleeting = "it makes itself another kind of module"
         if "__warningregistry__" in own:
             record.fleeting = "it warns when imported"
+        if is_environ_replaced():
+            record.fleeting = "os.environ is another object while it is imported"
         if record.marks != (now := marks()):
             record.fleeting = f"it changes {changed_mark(record.marks, now)} when imported"
         # However it came by them. A submodule is its package's attribute without the package's doing.

@@ -5,16 +5,14 @@ Nothing is imported: the package is the project's, and each run imports it fresh
 
 from __future__ import annotations
 
-import importlib
 import importlib.metadata
 import json
 import os
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
-from sprintest import _modules
+from sprintest import _modules, _private
 
 #: Packages at a project's root that are about the one under development.
 _BESIDES = {"benchmarks", "docs", "examples", "scripts", "test", "testing", "tests", "tools"}
@@ -70,9 +68,8 @@ def _importable(name: str) -> str:
 
 def _look_up(name: str, places: list[str] | None) -> list[str]:
     """The folders of the package ``name``, or the file of the module, as the import system finds it."""
-    bootstrap: Any = importlib._bootstrap
     try:
-        spec = bootstrap._find_spec(name, places)
+        spec = _private.find_spec(name, places)
     except KeyError:  # A namespace package asks its parent, which is not in `sys.modules`.
         inside = (os.path.join(place, name.rpartition(".")[2]) for place in places or ())
         return [folder for folder in inside if os.path.isdir(folder)]

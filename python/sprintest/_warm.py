@@ -9,15 +9,12 @@ value is held if that is nothing, and the next run has it if all that it was mad
 from __future__ import annotations
 
 import contextlib
-import gc
 import hashlib
 import linecache
-import os
 import pickle
 import reprlib
 import sys
 import threading
-import time
 import weakref
 from collections.abc import Iterable, Iterator
 from typing import Any, Callable, NamedTuple
@@ -25,9 +22,10 @@ from typing import Any, Callable, NamedTuple
 import _stest_runner as runner  # type: ignore[import-not-found]  # built into stest-worker
 
 import sprintest
-from sprintest import _canary, _modules, _patterns, _preload, _process_state, _ship, _watch
+from sprintest import _canary, _modules, _patterns, _preload, _private, _process_state, _ship, _watch
 from sprintest._child import in_child
 from sprintest._fingerprint import Fingerprint, file_state
+from sprintest._own import collect_garbage, environ, open, os, time
 from sprintest._priming import Priming
 from sprintest._process_state import ProcessState, changed_mark, library_modes, marks
 from sprintest._stash import Stash
@@ -67,7 +65,7 @@ def install(stash: Stash | None, takes: bool) -> Callable[[], None]:
     ``takes``: with the values that this process was forked with, telling the daemon of others. ``stash``
     has the project's modules where these outlive a run.
     """
-    environment = dict(os.environ)
+    environment = dict(environ)
     called: weakref.WeakSet[Any] = weakref.WeakSet()
 
     def load(cached: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -137,7 +135,7 @@ def _take_or_teach(
 
 def _changes(before: dict[str, str]) -> dict[str, str | None]:
     """What the run has done to the environment."""
-    now = dict(os.environ)
+    now = dict(environ)
     return {name: now.get(name) for name in {*before, *now} if before.get(name) != now.get(name)}
 
 
@@ -252,7 +250,7 @@ def _make(request: _Request, watch: contextlib.AbstractContextManager[Any]) -> _
         os.chdir(request.cwd)
     with _preload.Preloader() as preloader, _preload.EnvironmentReads() as environment:
         state, before, modules = ProcessState(), marks(), set(sys.modules)
-        finalisers = len(weakref.finalize._registry)  # type: ignore[attr-defined]
+        finalisers = len(_private.finalisers)
         marker = _ship.Marker()
         is_let_go = weakref.ref(marker)
         try:
@@ -270,11 +268,11 @@ def _make(request: _Request, watch: contextlib.AbstractContextManager[Any]) -> _
             return _Made("it " + reason.replace("when imported", "when called"), value)
         if before != (now := marks()):
             return _Made(f"it changes {changed_mark(before, now)}", value)
-        if len(weakref.finalize._registry) > finalisers:  # type: ignore[attr-defined]
+        if len(_private.finalisers) > finalisers:
             return _Made("it registers a finaliser", value)
         if not state.is_current():
             return _Made("it changes the process (folder, environment, logging, modes …)", value)
-        gc.collect()
+        collect_garbage()
         if is_let_go() is not None:
             return _Made("its value, or what it has registered, holds on to code of the project", value)
     return _Made("", value, seconds, environment.reads)
@@ -314,7 +312,7 @@ class _Watch:
 
     def _hook(self, event: str, args: Any) -> None:
         reads = event in _READS
-        if _watch.is_exempt(sys._getframe(1).f_code.co_filename):
+        if _watch.is_exempt(_private.current_frame(1).f_code.co_filename):
             return
         if reads:
             self._note(args[0], args[2] if event == "open" else 0)

@@ -7,18 +7,15 @@ them from tracebacks with the rest of it.
 
 from __future__ import annotations
 
-import importlib
 import importlib.machinery
-import os
-import sys
 from typing import Any, Callable
 
 import _pytest.assertion.rewrite as _rewrite
 
-from sprintest import _fingerprint, _preload
+from sprintest import _fingerprint, _preload, _private
+from sprintest._own import environ, os
 
-_bootstrap: Any = importlib._bootstrap
-_find_spec = _bootstrap._find_spec
+_find_spec = _private.find_spec
 
 #: The names of modules in the order in which their imports began, since the run began.
 names: list[str] = []
@@ -84,23 +81,20 @@ def find(name: str, path: Any) -> Any:
         return None
 
 
-_environ: Any = os.environ
-
-
 def variable(name: str) -> str | None:
     """The variable's value, asked for by nobody."""
-    value = _environ._data.get(_environ.encodekey(name))
+    value = _private.value_in(environ, name)
     return None if value is None else os.fsdecode(value)
 
 
 def set_variable(name: str, value: str | None) -> None:
     """Set or unset the variable, in nobody's name."""
-    key = _environ.encodekey(name)
+    key = _private.encode_key(name)
     if value is None:
-        _environ._data.pop(key, None)
+        _private.environ_data.pop(key, None)
         os.unsetenv(name)
     else:
-        _environ._data[key] = _environ.encodevalue(value)
+        _private.environ_data[key] = _private.encode_value(value)
         os.putenv(name, value)
 
 
@@ -116,7 +110,8 @@ def _as_import_system(function: Any) -> Any:
 
 
 def _follow_imports(stash: Any, environment: _Environment) -> None:
-    load, gcd_import, resolve = _bootstrap._load_unlocked, _bootstrap._gcd_import, _bootstrap._resolve_name
+    _, load, gcd_import = _private.wrap_imports()
+    resolve = _private.resolve_name
     begin, end, failed = stash.begin, stash.end, stash.failed
     enter, leave = environment.enter, environment.leave
 
@@ -144,13 +139,11 @@ def _follow_imports(stash: Any, environment: _Environment) -> None:
         return module
 
     def _gcd_import(name: str, package: Any = None, level: int = 0) -> Any:
-        importer = sys._getframe(2).f_globals.get("__name__", "")
+        importer = _private.current_frame(2).f_globals.get("__name__", "")
         stash.imported(importer, resolve(name, package, level) if level and package else name)
         return gcd_import(name, package, level)
 
-    _bootstrap._find_spec = _as_import_system(_find_and_note)
-    _bootstrap._load_unlocked = _as_import_system(_load_unlocked)
-    _bootstrap._gcd_import = _as_import_system(_gcd_import)
+    _private.wrap_imports(*map(_as_import_system, (_find_and_note, _load_unlocked, _gcd_import)))
 
 
 class _Environment(_preload.EnvironmentReads):
@@ -166,7 +159,7 @@ class _Environment(_preload.EnvironmentReads):
         self._depth += 1
         if self._depth == 1:
             self.__enter__()
-            cls: Any = type(os.environ)
+            cls: Any = type(environ)
             self._originals.update(__setitem__=cls.__setitem__, __delitem__=cls.__delitem__)
             set_item, delete_item = cls.__setitem__, cls.__delitem__
 
@@ -212,7 +205,7 @@ def _follow_files(stash: Any) -> None:
         if busy:
             return
         record = stash.loading()
-        if record is None or is_exempt(sys._getframe(1).f_code.co_filename):
+        if record is None or is_exempt(_private.current_frame(1).f_code.co_filename):
             return
         busy = True
         try:

@@ -154,6 +154,12 @@ json message_json(const Unfit& message) {
           {"ends_worker", message.ends_worker}};
 }
 
+json message_json(const Unable& message) {
+  return {{"type", "unable"},
+          {"reason", bytes_to_json(message.reason)},
+          {"site_dirs", list_to_json(message.site_dirs)}};
+}
+
 json message_json(const Primed& message) {
   return {{"type", "primed"}, {"waiting", message.waiting}, {"refused", bytes_to_json(message.refused)}};
 }
@@ -277,6 +283,11 @@ void read(FieldReader& fields, Unfit& out) {
   fields.read("ends_worker", out.ends_worker);
 }
 
+void read(FieldReader& fields, Unable& out) {
+  fields.read("reason", out.reason);
+  fields.read("site_dirs", out.site_dirs);
+}
+
 void read(FieldReader& fields, Primed& out) {
   fields.read("waiting", out.waiting);
   fields.read("refused", out.refused);
@@ -318,13 +329,14 @@ constexpr std::array<Parser<ToWorker>, 9> kToWorker{{
     {"shutdown", parse<ToWorker, Shutdown>},
 }};
 
-constexpr std::array<Parser<FromWorker>, 8> kFromWorker{{
+constexpr std::array<Parser<FromWorker>, 9> kFromWorker{{
     {"ready", parse<FromWorker, Ready>},
     {"importing", parse<FromWorker, Importing>},
     {"started", parse<FromWorker, Started>},
     {"done", parse<FromWorker, Done>},
     {"pong", parse<FromWorker, Pong>},
     {"unfit", parse<FromWorker, Unfit>},
+    {"unable", parse<FromWorker, Unable>},
     {"primed", parse<FromWorker, Primed>},
     {"values", parse<FromWorker, Values>},
 }};

@@ -64,6 +64,7 @@ bool EventLines::remember(const Event& event) {
   }
   const auto* test = std::get_if<event::Test>(&event);
   if (test == nullptr) return false;
+  has_tested_ = true;
   if (test->when == "start") nodeid_ = test->nodeid;
   if (test->when == "teardown" && test->nodeid == nodeid_) nodeid_.clear();
   return true;

@@ -38,6 +38,9 @@ class EventLines {
   /// Whether the run said that it cannot decline any more: tests run.
   bool settled() const { return settled_; }
 
+  /// Whether a test has begun.
+  bool has_tested() const { return has_tested_; }
+
   const Lessons& lessons() const { return lessons_; }
 
   /// A longer line is dropped.
@@ -51,6 +54,7 @@ class EventLines {
   std::string buffer_;
   std::string nodeid_;
   bool settled_ = false;
+  bool has_tested_ = false;
   Lessons lessons_;
 };
 

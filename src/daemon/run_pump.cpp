@@ -92,6 +92,7 @@ RunReport RunPump::run() {
   drain();
   release();
   report_.nodeid = lines_.nodeid();
+  report_.has_tested = lines_.has_tested();
   report_.lessons = lines_.lessons();
   report_.lessons.reloaded = report_.lessons.reloaded || declined_;
   return std::move(report_);

@@ -63,15 +63,19 @@ event::Done exited_early(int code, Phase phase, const std::string& nodeid) {
                     ", as os._exit(" + std::to_string(code) + ") does; pytest did not finish");
 }
 
-event::Done worker_died(const RunReport& report) {
+std::string how_worker_died(const RunReport& report) {
   auto text = report.given_up.empty() ? describe(*report.worker_death) : report.given_up + " and was killed";
   text += report.nodeid.empty() ? std::string(" during the run") : " while running " + report.nodeid;
   if (report.oom && report.given_up.empty()) text += "; " + oom_text(*report.oom);
-  return result(ExitCode::worker_failed, Outcome::internal_error, "stest's worker " + text,
+  return "stest's worker " + text;
+}
+
+event::Done worker_died(const RunReport& report) {
+  return result(ExitCode::worker_failed, Outcome::internal_error, how_worker_died(report),
                 "The next run starts a new worker. `stest logs` shows what the last one wrote.");
 }
 
-/// Whether it ended by itself before any test, because it could not be right.
+/// Whether it ended by itself because it could not be right.
 bool gave_up(Phase phase) { return phase == Phase::declined || phase == Phase::needs_cold; }
 
 /// Whether the way the process ended is the cancel's doing and not the tests'.
@@ -100,20 +104,11 @@ event::Done hung(const RunReport& report, const std::string& nodeid) {
 
 event::Done result_of_process(const protocol::Done& done, const std::string& nodeid,
                               const std::optional<std::string>& oom) {
-  if (!done.error.empty()) {
+  if (!done.error.empty() || gave_up(done.phase)) {
     return result(ExitCode::worker_failed, Outcome::internal_error,
-                  "stest's worker could not start the tests' process: " + done.error,
-                  "`stest restart` starts a new worker; `stest logs` shows what this one wrote.");
-  }
-  if (done.phase == Phase::declined) {
-    return result(ExitCode::worker_failed, Outcome::internal_error,
-                  "the tests' process gave up before any test ran: " + nodeid,
-                  "`stest restart` starts from the beginning.");
-  }
-  if (done.phase == Phase::needs_cold) {
-    return result(ExitCode::needs_cold, Outcome::internal_error,
-                  "no warm process can run these tests: " + nodeid,
-                  "`stest run --cold` runs them in a fresh process; `stest` alone does so by itself.");
+                  "the tests' process was given up in the middle of the run: " +
+                      (done.error.empty() ? nodeid : done.error),
+                  "The next run starts a new one. `stest logs` shows what the worker wrote.");
   }
   if (done.signal) return died_by_signal(*done.signal, done.phase, nodeid, oom);
   const int code = done.exit_code.value_or(static_cast<int>(ExitCode::internal_error));
@@ -121,7 +116,29 @@ event::Done result_of_process(const protocol::Done& done, const std::string& nod
   return result(static_cast<ExitCode>(code), outcome_of_pytest(code), "");
 }
 
+/// What stest's own code did to a run in which no test began.
+std::string failure_of(const RunReport& report) {
+  if (!report.done) return report.worker_death ? how_worker_died(report) : report.launch_error;
+  const auto& done = *report.done;
+  if (!done.error.empty()) return "stest's worker could not start the tests' process: " + done.error;
+  if (gave_up(done.phase)) return done.nodeid;
+  if (done.phase != Phase::forked) return "";
+  return "the tests' process " + describe(ExitStatus{done.exit_code, done.signal}) + " before pytest started";
+}
+
 }  // namespace
+
+std::optional<std::string> reason_for_cold(const RunReport& report) {
+  const bool is_ended = report.cancel_reason == CancelReason::hung || ended_by_cancel(report);
+  if (is_ended || report.has_tested) return std::nullopt;
+  auto failure = failure_of(report);
+  return failure.empty() ? std::nullopt : std::optional(std::move(failure));
+}
+
+event::Done cold_result(const std::string& reason) {
+  return result(ExitCode::needs_cold, Outcome::internal_error, "no warm process can run these tests: " + reason,
+                "`stest run --cold` runs them in a fresh process; `stest` alone does so by itself.");
+}
 
 std::string seconds_text(std::chrono::milliseconds time) {
   std::ostringstream text;
@@ -178,10 +195,8 @@ event::Done result_of(const RunReport& report) {
   const auto& nodeid = report.done && !report.done->nodeid.empty() ? report.done->nodeid : report.nodeid;
   if (report.cancel_reason == CancelReason::hung) return hung(report, nodeid);
   if (ended_by_cancel(report)) return cancelled(report.cancel_reason, "before pytest finished");
-  if (!report.done) {
-    if (report.worker_death) return worker_died(report);
-    return failed_result({ErrorCode::worker_failed, report.launch_error, ""});
-  }
+  if (const auto reason = reason_for_cold(report)) return cold_result(*reason);
+  if (!report.done) return worker_died(report);
   return result_of_process(*report.done, nodeid, report.oom);
 }
 

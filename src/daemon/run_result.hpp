@@ -20,6 +20,7 @@ struct RunReport {
   std::string launch_error;        ///< Why the run could not be handed to the worker.
   std::string nodeid;              ///< The test that ran last, where the worker cannot tell.
   std::string given_up;            ///< Why the daemon killed the worker, to follow "it"; else empty.
+  bool has_tested = false;         ///< A test has begun.
   bool may_be_repeated = false;    ///< The worker was given up, and the run had not begun.
   std::optional<std::string> oom;  ///< What speaks for an OOM kill; see `OomWatch`.
   std::optional<CancelHow> cancelled;
@@ -33,11 +34,16 @@ struct RunReport {
 /// itself returned it.
 event::Done result_of(const RunReport& report);
 
+/// Why only a fresh process can answer the run: stest has failed before any test began; nothing if it has not.
+std::optional<std::string> reason_for_cold(const RunReport& report);
+/// The result of such a run.
+event::Done cold_result(const std::string& reason);
+
+/// The result of a run that an error prevented.
+event::Done failed_result(const Error& error);
+
 /// The result of a run that was cancelled before its tests' process existed.
 event::Done cancelled_result(std::optional<CancelReason> reason);
-
-/// The result of a run that an error of stest prevented.
-event::Done failed_result(const Error& error);
 
 /// Ends the stages of the tests' process, which ended at `end_ns`. A point that it passed while it was
 /// getting ready for a run to come counts as passed when the run began. One that it did not reach, it was

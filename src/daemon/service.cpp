@@ -140,10 +140,13 @@ event::Done Service::run_on_worker(Run& run, const Listener& listener) {
   const auto report = try_on_worker(run, listener);
   const bool again = report && report->may_be_repeated && !run.control.strongest();
   const auto last = again ? try_on_worker(run, listener) : report;
-  if (last) return result_of(*last);
-  if (last.error().code == ErrorCode::cancelled) return cancelled_result(run.control.reason());
-  spdlog::error("run {}: {}", run.id, last.error().message);
-  return failed_result(last.error());
+  if (!last && last.error().code == ErrorCode::cancelled) return cancelled_result(run.control.reason());
+  if (!last && last.error().code != ErrorCode::worker_failed) return failed_result(last.error());
+  const auto reason = last ? reason_for_cold(*last) : last.error().message;
+  if (!reason) return result_of(*last);
+  spdlog::warn("run {}: to be done cold: {}", run.id, *reason);
+  listener.emit(event::Receipt{*reason + ": ran cold"});
+  return cold_result(*reason);
 }
 
 Result<RunReport> Service::try_on_worker(Run& run, const Listener& listener) {

@@ -106,6 +106,7 @@ Error WorkerInstance::failure(const std::filesystem::path& log_file) const {
     const auto culprit = unfit->module.empty() ? "" : unfit->module + ": ";
     error.message = "stest's worker cannot serve: " + culprit + unfit->reason;
   }
+  if (unable) error.message = "stest's worker cannot serve: " + unable->reason;
   if (!importing.empty()) error.message += ", while importing " + importing;
   auto tail = log_file.empty() ? "" : last_lines(log_file, lines_shown, log_offset);
   if (!tail.empty()) tail.pop_back();  // The last newline.

@@ -65,6 +65,7 @@ struct WorkerInstance {
   SitesState sites;         ///< At the time of the greeting.
   protocol::Primed primed;  ///< The last word about runners forked ahead.
   std::optional<protocol::Unfit> unfit;
+  std::optional<protocol::Unable> unable;  ///< It has said that it can serve no run.
   std::optional<Error> refused;  ///< Why the daemon killed it.
   std::uint64_t signs = 0;       ///< How often something was heard from it or asked of it.
   bool holds_project = false;    ///< What it does, or did last, is to hold the project's modules.

@@ -88,6 +88,17 @@ SitesState sites_state(const std::filesystem::path& python, const std::vector<st
   return state;
 }
 
+std::vector<std::string> usual_site_dirs(const std::filesystem::path& python) {
+  std::vector<std::string> folders;
+  std::error_code ignored;
+  for (const auto& entry : std::filesystem::directory_iterator(python.parent_path() / "../lib", ignored)) {
+    if (entry.path().filename().string().starts_with("python")) {
+      folders.push_back(entry.path() / "site-packages");
+    }
+  }
+  return folders;
+}
+
 std::optional<std::string> changed_site(const SitesState& before) {
   for (const auto& [path, state] : before) {
     if (file_state(path) != state) return path;

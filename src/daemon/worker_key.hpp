@@ -25,6 +25,9 @@ FileState file_state(const std::filesystem::path& path);
 using SitesState = std::map<std::string, FileState>;
 SitesState sites_state(const std::filesystem::path& python, const std::vector<std::string>& site_dirs);
 
+/// The same of a worker that never told its `site_dirs`: the folder where `python` has them as a rule.
+std::vector<std::string> usual_site_dirs(const std::filesystem::path& python);
+
 /// The first path whose state differs now. A new `.pth` file shows in its folder's state.
 std::optional<std::string> changed_site(const SitesState& before);
 

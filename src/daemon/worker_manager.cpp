@@ -31,6 +31,15 @@ Error busy(const Restart& why) {
           "Without --no-wait (\"wait\": false) it waits until they are over."};
 }
 
+/// Of all variables: what a worker reads that does not come to its greeting is not known.
+std::set<std::string> names(const Environment& one, const Environment& other) {
+  std::set<std::string> found;
+  for (const auto* env : {&one, &other}) {
+    for (const auto& [name, value] : *env) found.insert(name);
+  }
+  return found;
+}
+
 bool is_folder(const std::string& path) {
   std::error_code ignored;
   return std::filesystem::is_directory(path, ignored);
@@ -72,6 +81,7 @@ Result<WorkerLease> WorkerManager::acquire(const Run& run, const Listener& liste
   const WorkerKey key{request.env,   request.cwd, config.preload,
                       config.ignore, target_path, config.target.value_or(""),
                       config.learn};
+  if (auto failure = known_failure(key)) return tl::unexpected(std::move(*failure));
   Attempt attempt{run, listener, key, {run, listener}};
   for (;;) {
     auto instance = claim(attempt);
@@ -208,7 +218,7 @@ Result<bool> WorkerManager::await_ready(WorkerInstance& instance, Attempt& attem
     changed_.wait_for(lock, liveness_interval);
   }
   if (stopped_) return tl::unexpected(given_up());
-  if (!may_retry(instance, attempt)) return tl::unexpected(instance.failure(program_.log_file));
+  if (!may_retry(instance, attempt)) return tl::unexpected(no_worker(instance));
   return false;
 }
 
@@ -221,6 +231,31 @@ void WorkerManager::give_up(WorkerInstance& instance, std::chrono::milliseconds 
   if (instance.holds_project) may_hold_project_ = false;
   instance.process->give_up("did not answer for " + limit +
                             (instance.holds_project ? ", when it loaded the project's modules" : ""));
+}
+
+/// The error of a run for which no worker could be made ready. What will happen again is remembered: a person
+/// or the kernel, who kill by SIGKILL, are nothing of the kind.
+Error WorkerManager::no_worker(const WorkerInstance& instance) {
+  auto error = instance.failure(program_.log_file);
+  const bool is_own_end = instance.refused || !instance.process->why_given_up().empty();
+  if (instance.exit.signal == SIGKILL && !is_own_end) return error;
+  auto folders = usual_site_dirs(program_.python);
+  if (instance.unable) {
+    folders.insert(folders.end(), instance.unable->site_dirs.begin(), instance.unable->site_dirs.end());
+  }
+  failure_ = Failure{instance.key, sites_state(program_.python, folders), error};
+  failure_->state[program_.executable.string()] = file_state(program_.executable);
+  return error;
+}
+
+/// What became of the last attempt to start a worker, if another one would come to the same.
+std::optional<Error> WorkerManager::known_failure(const WorkerKey& wanted) {
+  const std::lock_guard lock(mutex_);
+  if (!failure_) return std::nullopt;
+  if (!difference(failure_->key, wanted, names(failure_->key.env, wanted.env)) && !changed_site(failure_->state))
+    return failure_->error;
+  failure_.reset();
+  return std::nullopt;
 }
 
 /// Whether the next worker may do better than this one, which ended before it was ready.
@@ -326,6 +361,8 @@ void WorkerManager::on_message(WorkerInstance& instance, const protocol::FromWor
     } else {
       leave_out(instance, {unfit->module, unfit->reason});
     }
+  } else if (const auto* unable = std::get_if<protocol::Unable>(&message)) {
+    instance.unable = *unable;
   } else if (const auto* primed = std::get_if<protocol::Primed>(&message)) {
     instance.primed = *primed;
   } else if (const auto* values = std::get_if<protocol::Values>(&message)) {

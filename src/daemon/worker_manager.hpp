@@ -54,7 +54,8 @@ class WorkerManager {
   ~WorkerManager();
 
   /// Blocks until a worker is ready for `run`, and tells the listener what goes on. Errors: `cancelled`
-  /// (by the client's absence too), `worker_failed` with the end of the worker's log.
+  /// (by the client's absence too), `busy`, `worker_failed` with the end of the worker's log. Where no worker
+  /// can start the error is remembered, and comes at once, until one might.
   Result<WorkerLease> acquire(const Run& run, const Listener& listener);
 
   /// Remembers what a run on `lease`'s worker has taught.
@@ -88,6 +89,8 @@ class WorkerManager {
   Result<bool> await_ready(WorkerInstance& instance, Attempt& attempt);
   void give_up(WorkerInstance& instance, std::chrono::milliseconds timeout);
   void begin(WorkerLease& lease, const Listener& listener);
+  Error no_worker(const WorkerInstance& instance);
+  std::optional<Error> known_failure(const WorkerKey& wanted);
   static bool may_retry(const WorkerInstance& instance, Attempt& attempt);
   void drop(Instance instance);
   void end_current(std::unique_lock<std::mutex>& lock);
@@ -106,6 +109,13 @@ class WorkerManager {
   std::condition_variable changed_;
   PreloadStore store_;
   Instance current_;
+  /// Why no worker can start for runs with this key, and what that depends on.
+  struct Failure {
+    WorkerKey key;
+    SitesState state;
+    Error error;
+  };
+  std::optional<Failure> failure_;
   bool replacing_ = false;  ///< A thread ends or starts the worker without the lock.
   bool stopped_ = false;
   bool may_hold_project_ = true;   ///< False once that did not come to an end.

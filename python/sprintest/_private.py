@@ -1,0 +1,284 @@
+"""The private names of Python and of pytest that stest uses: all of them, and nowhere else.
+
+They are looked up when this is imported. Where one that is needed is missing the import fails, the worker
+says so, and every run is done by `python -m pytest`. What only makes runs sooner is done without.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import importlib
+import logging
+import operator
+import os
+import re
+import sys
+import threading
+import warnings
+import weakref
+from collections.abc import Iterable, Iterator
+from types import CodeType, SimpleNamespace
+from typing import Any, Callable
+
+import _pytest.config
+import _pytest.main
+import _pytest.runner
+import _pytest.timing
+import pytest
+from _pytest.assertion import rewrite
+
+_NEEDED = {
+    importlib: [
+        "_bootstrap._find_spec",
+        "_bootstrap._gcd_import",
+        "_bootstrap._load_unlocked",
+        "_bootstrap._resolve_name",
+        "_bootstrap_external._validate_timestamp_pyc",
+    ],
+    os: ["environ._data", "environ.encodekey", "environ.encodevalue"],
+    atexit: ["_ncallbacks", "_run_exitfuncs"],
+    logging: ["_startTime"],
+    sys: ["_getframe"],
+    threading: ["_shutdown"],
+    weakref: ["finalize._registry"],
+    rewrite: ["AssertionRewritingHook", "_read_pyc", "assertstate_key"],
+    _pytest.config: ["_iter_rewritable_modules", "_prepareconfig"],
+    _pytest.main: ["pytest_runtestloop"],
+    _pytest.runner: ["call_and_report", "runtestprotocol"],
+    _pytest.timing: ["time"],
+}
+
+
+def _check() -> None:
+    for module, names in _NEEDED.items():
+        for name in names:
+            try:
+                operator.attrgetter(name)(module)
+            except AttributeError:
+                owner = "pytest " + pytest.__version__ if module.__name__.startswith("_pytest") else "Python"
+                raise ImportError(
+                    f"{owner} has no {module.__name__}.{name}, which this version of stest needs"
+                ) from None
+
+
+_check()
+
+# ---- the import system
+
+bootstrap: Any = importlib._bootstrap
+bootstrap_external: Any = importlib._bootstrap_external
+find_spec, resolve_name = bootstrap._find_spec, bootstrap._resolve_name
+
+
+def wrap_imports(
+    find_spec: Any = None, load_unlocked: Any = None, gcd_import: Any = None
+) -> tuple[Any, Any, Any]:
+    """Put functions in the place of those of the import system; returns the ones that were there."""
+    before = bootstrap._find_spec, bootstrap._load_unlocked, bootstrap._gcd_import
+    new = {"_find_spec": find_spec, "_load_unlocked": load_unlocked, "_gcd_import": gcd_import}
+    for name, function in new.items():
+        if function is not None:
+            setattr(bootstrap, name, function)
+    return before
+
+
+def wrap_validation(make: Callable[[Any], Any]) -> None:
+    """Let ``make`` wrap the function that compares a ``.pyc`` with its source."""
+    bootstrap_external._validate_timestamp_pyc = make(bootstrap_external._validate_timestamp_pyc)
+
+
+def wrap_reading_of_rewritten(make: Callable[[Any], Any]) -> None:
+    """The same of pytest's own."""
+    rewrite._read_pyc = make(rewrite._read_pyc)
+
+
+def namespace_path(path: Any) -> list[str]:
+    """What a namespace package's ``__path__`` was made from, asked of nobody."""
+    return list(getattr(path, "_path", ()))
+
+
+def is_being_imported(spec: Any) -> bool:
+    return bool(getattr(spec, "_initializing", False))
+
+
+# ---- the interpreter's tables
+
+environ_data: dict[bytes, bytes] = os.environ._data  # type: ignore[attr-defined]
+encode_key: Any = os.environ.encodekey
+encode_value: Any = os.environ.encodevalue
+current_frame = sys._getframe
+
+
+def value_in(environ: Any, key: Any) -> Any:
+    """The variable's value, encoded, in ``os.environ`` or ``os.environb``; asked for by nobody."""
+    return environ._data.get(environ.encodekey(key))
+
+
+exit_functions: Callable[[], int] = atexit._ncallbacks
+run_exit_functions: Callable[[], None] = atexit._run_exitfuncs
+shut_threads_down: Callable[[], None] = threading._shutdown  # type: ignore[attr-defined]
+finalisers: dict[Any, Any] = weakref.finalize._registry  # type: ignore[attr-defined]
+
+_renew_native_id: Any = getattr(threading.main_thread(), "_set_native_id", lambda: None)
+_time_of_log: Any = logging._startTime  # type: ignore[attr-defined]
+_now, _now_ns = importlib.import_module("time").time, importlib.import_module("time").time_ns
+
+
+def renew_native_id() -> None:
+    """After a fork; Python does so itself since 3.13 or so."""
+    _renew_native_id()
+
+
+def renew_multiprocessing(folder: str) -> None:
+    """What it takes down when it is imported: the folder in which the process started."""
+    if (process := sys.modules.get("multiprocessing.process")) is not None:
+        process.ORIGINAL_DIR = folder  # type: ignore[attr-defined]
+
+
+def restart_log_clock() -> None:
+    logging._startTime = (  # type: ignore[attr-defined]
+        _now_ns() if isinstance(_time_of_log, int) else _now()
+    )
+
+
+def filters_changed() -> None:
+    """To be called when ``warnings.filters`` was changed in place."""
+    for name in ("_filters_mutated", "_filters_mutated_lock_held"):  # The latter since Python 3.14.
+        with contextlib.suppress(AttributeError, RuntimeError):
+            getattr(warnings, name)()
+            return
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Says that they have changed, before and after.
+
+
+@contextlib.contextmanager
+def unheard() -> Iterator[None]:
+    """What stest does itself raises and shows no warning, whatever the user's filters; they come back."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+#: What shows a warning; libraries put their own in its place.
+WARNING_FUNCTIONS = [
+    name for name in ("showwarning", "formatwarning", "_showwarnmsg_impl") if hasattr(warnings, name)
+]
+
+#: In `asyncio.events`, before Python 3.14.
+EVENT_LOOP_POLICY = "_event_loop_policy"
+
+
+def thread_function(thread: threading.Thread) -> Any:
+    return getattr(thread, "_target", None) or type(thread).run
+
+
+#: What ``re`` remembers, and how much of it at most; ``None`` where that cannot be known.
+patterns: dict[Any, Any] | None = getattr(re, "_cache", None)
+
+
+def remember_patterns(most: int) -> None:
+    if isinstance(limit := getattr(re, "_MAXCACHE", None), int):
+        re._MAXCACHE = max(limit, most)  # type: ignore[attr-defined]
+
+
+# ---- pytest
+
+
+class _Configuration:
+    """What pytest's rewriting asks of its configuration, where no command line has been read."""
+
+    def __init__(self) -> None:
+        def trace(*args: object) -> None:
+            pass
+
+        self.stash = {rewrite.assertstate_key: SimpleNamespace(mode="rewrite", hook=None, trace=trace)}
+
+    def getini(self, name: str) -> Any:
+        if name == "enable_assertion_pass_hook":
+            return False
+        raise ValueError(f"no configuration has been read: {name}")  # The hook knows the default.
+
+    def issue_config_time_warning(self, warning: Warning, stacklevel: int) -> None:
+        """A run says so of its own imports."""
+
+
+def rewriting_hook(packages: Iterable[str]) -> Any:
+    """The finder that rewrites assertions in ``packages``, for ``sys.meta_path``."""
+    configuration: Any = _Configuration()
+    hook = rewrite.AssertionRewritingHook(configuration)
+    configuration.stash[rewrite.assertstate_key].hook = hook
+    hook.mark_rewrite(*packages)
+    return hook
+
+
+def is_rewriting(loader: Any) -> bool:
+    return type(loader).__name__ == "AssertionRewritingHook"
+
+
+def rewritable_modules(files: Iterable[str]) -> set[str]:
+    """The top-level modules and packages among the files of a distribution."""
+    return set(_pytest.config._iter_rewritable_modules(files))
+
+
+def register_in_next_session(plugin: object) -> None:
+    """Let pytest's next session have ``plugin``, without an argument that anybody could see.
+
+    Only that one: sessions which tests start within it are their own affair.
+    """
+    prepare = _pytest.config._prepareconfig
+
+    def prepare_with_plugin(args: Any = None, plugins: Any = None, **more: Any) -> Any:
+        _pytest.config._prepareconfig = prepare
+        return prepare(args, [*(plugins or ()), plugin], **more)
+
+    _pytest.config._prepareconfig = prepare_with_plugin
+
+
+def is_other_pytest() -> bool:
+    """Whether an import of pytest leads elsewhere now than it did here."""
+    return any(
+        sys.modules.get(module.__name__) is not module for module in (pytest, _pytest.config, _pytest.main)
+    )
+
+
+#: Each leads to a test, and nothing else does, whatever plugins there are.
+_LEAD_TO_TESTS: list[Any] = [_pytest.runner.runtestprotocol, _pytest.runner.call_and_report]
+
+
+def bar_tests() -> Callable[[], None]:
+    """Let no test run in this process, which nobody has asked for one; returns what ends that.
+
+    The functions themselves are changed: whoever has imported them has them so.
+    """
+    loop: Any = _pytest.main.pytest_runtestloop
+    codes: list[tuple[Any, CodeType]] = [(one, one.__code__) for one in (loop, *_LEAD_TO_TESTS)]
+
+    def pytest_runtestloop(session: Any) -> None:  # pluggy reads the name of the argument.
+        from _stest_runner import require_request  # type: ignore[import-not-found]
+
+        require_request()
+
+    def barred(*args: Any, **kwargs: Any) -> None:
+        from _stest_runner import require_request
+
+        require_request()
+
+    def end() -> None:
+        for function, code in codes:
+            function.__code__ = code
+
+    for function, _ in codes:
+        function.__code__ = (pytest_runtestloop if function is loop else barred).__code__
+    return end
+
+
+def restart_session_clocks(config: Any) -> None:
+    """Let the session's clocks, in pytest's own plugins, begin now: they tell how long the run has taken."""
+    for plugin in config.pluginmanager.get_plugins():
+        if type(plugin).__module__.startswith("_pytest."):
+            for name, value in list(vars(plugin).items()):
+                if name in ("_session_start", "suite_start"):
+                    setattr(plugin, name, type(value)())
+                elif name in ("_sessionstarttime", "suite_start_time"):
+                    setattr(plugin, name, _pytest.timing.time())
