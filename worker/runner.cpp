@@ -147,9 +147,8 @@ PYBIND11_EMBEDDED_MODULE(_stest_runner, m) {
   m.def("receipt", [](const py::str& text, const std::vector<std::string>& reloaded) {
     tell({{"event", "receipt"}, {"text", utf8(text)}, {"reloaded", reloaded}});
   });
-  m.def("decline", [](const py::str& reason) {
-    end_in(run_state->recorder, protocol::Phase::declined, utf8(reason));
-  });
+  m.def("decline",
+        [](const py::str& reason) { end_in(run_state->recorder, protocol::Phase::declined, utf8(reason)); });
   m.def("give_up", [](const py::str& reason) { fail_before_tests(utf8(reason)); });
   m.def("has_tested", [] { return run_state->has_tested; });
   m.def("require_request", &require_request);

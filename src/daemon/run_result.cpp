@@ -136,7 +136,8 @@ std::optional<std::string> reason_for_cold(const RunReport& report) {
 }
 
 event::Done cold_result(const std::string& reason) {
-  return result(ExitCode::needs_cold, Outcome::internal_error, "no warm process can run these tests: " + reason,
+  return result(ExitCode::needs_cold, Outcome::internal_error,
+                "no warm process can run these tests: " + reason,
                 "`stest run --cold` runs them in a fresh process; `stest` alone does so by itself.");
 }
 

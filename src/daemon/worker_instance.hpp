@@ -66,11 +66,11 @@ struct WorkerInstance {
   protocol::Primed primed;  ///< The last word about runners forked ahead.
   std::optional<protocol::Unfit> unfit;
   std::optional<protocol::Unable> unable;  ///< It has said that it can serve no run.
-  std::optional<Error> refused;  ///< Why the daemon killed it.
-  std::uint64_t signs = 0;       ///< How often something was heard from it or asked of it.
-  bool holds_project = false;    ///< What it does, or did last, is to hold the project's modules.
-  std::optional<OomWatch> oom;   ///< Since it was last given something to import.
-  bool dismissed = false;        ///< The daemon ended it, through no fault of any module.
+  std::optional<Error> refused;            ///< Why the daemon killed it.
+  std::uint64_t signs = 0;                 ///< How often something was heard from it or asked of it.
+  bool holds_project = false;              ///< What it does, or did last, is to hold the project's modules.
+  std::optional<OomWatch> oom;             ///< Since it was last given something to import.
+  bool dismissed = false;                  ///< The daemon ended it, through no fault of any module.
   ExitStatus exit;
   std::string end_text;                     ///< How it ended, to follow "it".
   std::optional<protocol::LeftOut> lesson;  ///< The module that its end is blamed on.

@@ -252,7 +252,8 @@ Error WorkerManager::no_worker(const WorkerInstance& instance) {
 std::optional<Error> WorkerManager::known_failure(const WorkerKey& wanted) {
   const std::lock_guard lock(mutex_);
   if (!failure_) return std::nullopt;
-  if (!difference(failure_->key, wanted, names(failure_->key.env, wanted.env)) && !changed_site(failure_->state))
+  if (!difference(failure_->key, wanted, names(failure_->key.env, wanted.env)) &&
+      !changed_site(failure_->state))
     return failure_->error;
   failure_.reset();
   return std::nullopt;

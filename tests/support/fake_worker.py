@@ -177,6 +177,7 @@ class Run:
 class Worker:
     """FAKE_DIE: exit at once. FAKE_PROTOCOL: its version. FAKE_DEAF: ignore the shutdown.
     FAKE_SLOW: seconds per import. FAKE_FATAL, FAKE_UNFIT: a module that kills it, or is unfit.
+    FAKE_UNABLE: a file with the reason why it cannot serve, as long as it exists.
     FAKE_READS: variables read while importing. FAKE_SITE, FAKE_FILE: a site folder, a module's file.
     FAKE_IGNORED: that module is never unloaded. FAKE_LEFT: the pid of a process that each run has left
     behind. FAKE_LOG: a file for the options and for each message
@@ -206,6 +207,10 @@ class Worker:
     def serve(self) -> None:
         if "FAKE_DIE" in os.environ:
             sys.exit("the fake worker dies as told")
+        if os.path.exists(unable := os.environ.get("FAKE_UNABLE", "")):
+            with open(unable) as file:
+                self._send("unable", reason=file.read(), site_dirs=[os.environ["FAKE_SITE"]])
+            sys.exit(1)
         wake_read, wake_write = os.pipe()
         for fd in (wake_read, wake_write):
             os.set_blocking(fd, False)

@@ -127,7 +127,7 @@ TEST_F(RunPumpTest, TellsHowTheProcessDied) {
   EXPECT_EQ(run({"phase:running", "signal:9"}).outcome, Outcome::killed);
   EXPECT_EQ(run({"phase:running", "exit:0"}).exit_code, 105);
   EXPECT_EQ(run({"phase:returned", "exit:5"}).exit_code, 5);
-  EXPECT_EQ(run({"refuse:"}).exit_code, 104);
+  EXPECT_EQ(run({"refuse:"}).exit_code, 112);
 }
 
 TEST_F(RunPumpTest, OutlivesItsWorker) {
@@ -261,9 +261,10 @@ TEST_F(HeldBackTest, ARunThatDeclinesStartsOverAndNobodySeesItsOutput) {
 TEST_F(HeldBackTest, OneThatDeclinesForEverComesToAnEnd) {
   Recorder client;
   const auto done = run({"out:x", "decline:never"}, client);
-  EXPECT_EQ(done.exit_code, 104);
+  EXPECT_EQ(done.exit_code, 112);
   EXPECT_EQ(done.outcome, Outcome::internal_error);
-  EXPECT_EQ(done.message, "the tests' process gave up before any test ran: never");
+  EXPECT_EQ(done.message, "no warm process can run these tests: never");
+  EXPECT_NE(client.receipt().find("never: ran cold"), std::string::npos);
   EXPECT_EQ(starts(client), 3u);
   EXPECT_EQ(client.out(), "x");
   EXPECT_EQ(run({"out:ok"}).exit_code, 0);
@@ -282,7 +283,7 @@ TEST_F(HeldBackTest, MuchOutputIsNotHeld) {
   BackgroundRun slow(service(), request({"flood:" + std::to_string(much), await_step("a"), "decline:late"}));
   await([&] { return slow.client.out().size() == much; }, "the output");
   go("a");
-  EXPECT_EQ(slow.done().exit_code, 104);
+  EXPECT_EQ(slow.done().exit_code, 112);
   EXPECT_EQ(starts(slow.client), 3u);
   EXPECT_NE(slow.client.receipt().find("started a clean process: late; what the run printed"),
             std::string::npos);
@@ -340,7 +341,7 @@ TEST_F(HeldBackTest, OnlyTheResidentProcessHasItsLikeTakeOver) {
 
 TEST_F(RunPumpTest, ACleanRunDoesNotStartOver) {
   Recorder client;
-  EXPECT_EQ(run({"out:x", "decline:never"}, client).exit_code, 104);
+  EXPECT_EQ(run({"out:x", "decline:never"}, client).exit_code, 112);
   EXPECT_EQ(client.all<event::Started>().size(), 1u);
 }
 

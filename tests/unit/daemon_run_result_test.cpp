@@ -46,22 +46,40 @@ TEST(RunResult, NeverTakesAnEarlyExitForSuccess) {
       exited(0, Phase::running, "t.py::a"), 105, Outcome::crashed,
       "the tests' process ended with exit status 0 in the middle of t.py::a, as os._exit(0) does; pytest did "
       "not finish");
-  expect(exited(3, Phase::forked), 105, Outcome::crashed,
-         "the tests' process ended with exit status 3 before pytest started, as os._exit(3) does; pytest did "
-         "not "
-         "finish");
+  expect(exited(3, Phase::running), 105, Outcome::crashed,
+         "the tests' process ended with exit status 3 outside any test (while collecting, or between two "
+         "tests), as os._exit(3) does; pytest did not finish");
 }
 
 TEST(RunResult, NeverTakesADeclineForSuccess) {
-  expect(exited(0, Phase::declined, "a changed"), 104, Outcome::internal_error,
-         "the tests' process gave up before any test ran: a changed");
+  auto report = exited(0, Phase::declined, "a changed");
+  report.has_tested = true;
+  expect(report, 104, Outcome::internal_error,
+         "the tests' process was given up in the middle of the run: a changed");
   expect(cancelled(exited(0, Phase::declined, "a changed"), CancelHow::interrupt), 107, Outcome::cancelled,
          "the run was cancelled before pytest finished");
 }
 
+const std::string cold = "no warm process can run these tests: ";
+
 TEST(RunResult, TellsThatOnlyAColdRunCanBeRight) {
-  expect(exited(0, Phase::needs_cold, "a.py hides a"), 112, Outcome::internal_error,
-         "no warm process can run these tests: a.py hides a");
+  expect(exited(0, Phase::needs_cold, "a.py hides a"), 112, Outcome::internal_error, cold + "a.py hides a");
+  expect(exited(0, Phase::declined, "a changed"), 112, Outcome::internal_error, cold + "a changed");
+}
+
+TEST(RunResult, LosesNoAnswerToAFailureBeforeTheFirstTest) {
+  expect(exited(104, Phase::forked), 112, Outcome::internal_error,
+         cold + "the tests' process ended with exit status 104 before pytest started");
+  expect(signalled(SIGSEGV, Phase::forked), 112, Outcome::internal_error,
+         cold + "the tests' process died by SIGSEGV (signal 11) before pytest started");
+  RunReport report;
+  report.worker_death = ExitStatus{{}, SIGABRT};
+  expect(report, 112, Outcome::internal_error,
+         cold + "stest's worker died by SIGABRT (signal 6) during the run");
+  report.worker_death.reset();
+  report.launch_error = "no descriptors";
+  expect(report, 112, Outcome::internal_error, cold + "no descriptors");
+  EXPECT_EQ(reason_for_cold(cancelled(report, CancelHow::interrupt)), std::nullopt);
 }
 
 TEST(RunResult, NamesTheSignalAndTheTest) {
@@ -123,6 +141,7 @@ TEST(RunResult, ListsWhatWasLeftBehind) {
 TEST(RunResult, TellsOfTheWorkersDeath) {
   RunReport report;
   report.worker_death = ExitStatus{{}, SIGKILL};
+  report.has_tested = true;
   expect(report, 104, Outcome::internal_error, "stest's worker died by SIGKILL (signal 9) during the run");
   report.nodeid = "t.py::a";
   expect(report, 104, Outcome::internal_error,
@@ -138,8 +157,8 @@ TEST(RunResult, TellsWhyARunnerCouldNotStart) {
   RunReport report;
   report.done = protocol::Done{};
   report.done->error = "no memory";
-  expect(report, 104, Outcome::internal_error,
-         "stest's worker could not start the tests' process: no memory");
+  expect(report, 112, Outcome::internal_error,
+         cold + "stest's worker could not start the tests' process: no memory");
 }
 
 using Stages = std::vector<Timings::Stage>;

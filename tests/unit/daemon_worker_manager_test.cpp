@@ -34,6 +34,14 @@ class WorkerManagerTest : public ServiceFixture {
     EXPECT_EQ(run({"out:ok"}, client).exit_code, 0) << client.done().message << "\n" << client.done().hint;
     return client.receipt();
   }
+
+  /// The same of one that has to be done cold.
+  std::string cold_receipt() {
+    Recorder client;
+    EXPECT_EQ(run({"out:ok"}, client).exit_code, 112);
+    EXPECT_EQ(client.out(), "");
+    return client.receipt();
+  }
 };
 
 TEST_F(WorkerManagerTest, StartsOnceAndStaysWarm) {
@@ -162,11 +170,15 @@ TEST_F(WorkerManagerTest, ReplacesAWorkerThatDoesNotBeginTheRun) {
 
 TEST_F(WorkerManagerTest, TellsARunThatItsWorkerStoppedAnswering) {
   configure("worker_timeout = '1s'\n");
-  BackgroundRun slow(service(), request({"out:x", "interruptible:2"}));
-  slow.client.await<event::Output>();
+  BackgroundRun slow(
+      service(),
+      request({R"(event:{"event":"test","nodeid":"t.py::a","when":"start","outcome":"","duration_s":0})",
+               "interruptible:2"}));
+  slow.client.await<event::Test>();
   ::kill(worker_pid(), SIGSTOP);
   EXPECT_EQ(slow.done().exit_code, 104);
-  EXPECT_EQ(slow.done().message, "stest's worker did not answer for 1 s and was killed during the run");
+  EXPECT_EQ(slow.done().message,
+            "stest's worker did not answer for 1 s and was killed while running t.py::a");
 }
 
 TEST_F(WorkerManagerTest, AWorkerThatAnswersHasAllTheTimeThatItsRunTakes) {
@@ -175,20 +187,35 @@ TEST_F(WorkerManagerTest, AWorkerThatAnswersHasAllTheTimeThatItsRunTakes) {
   EXPECT_EQ(run({"sleep:2"}).exit_code, 0);
 }
 
-TEST_F(WorkerManagerTest, GivesUpOnAWorkerThatDiesAtOnce) {
+TEST_F(WorkerManagerTest, DoesWithoutAWorkerThatDiesAtOnce) {
   env["FAKE_DIE"] = "1";
-  const auto done = run({"out:ok"});
-  EXPECT_EQ(done.exit_code, 104);
-  EXPECT_EQ(done.message, "stest's worker ended with exit status 1 before it was ready");
-  EXPECT_NE(done.hint.find("the fake worker dies as told"), std::string::npos);
+  const std::string cold = "stest's worker ended with exit status 1 before it was ready: ran cold\n";
+  EXPECT_EQ(cold_receipt(), "started worker\n" + cold);
+  EXPECT_EQ(cold_receipt(), cold);  // It would come to the same: none is started again.
   env.erase("FAKE_DIE");
   EXPECT_EQ(receipt(), "restarted worker: it ended with exit status 1\n");
+}
+
+TEST_F(WorkerManagerTest, OneThatIsUnableIsTriedAgainWhenPackagesHaveChanged) {
+  const auto site = project.path() / "site", unable = project.path() / "unable";
+  std::filesystem::create_directory(site);
+  env["FAKE_SITE"] = site.string();
+  env["FAKE_UNABLE"] = unable.string();
+  project.write("unable", "pytest has no _such");
+  const std::string cold = "stest's worker cannot serve: pytest has no _such: ran cold\n";
+  EXPECT_EQ(cold_receipt(), "started worker\n" + cold);
+  EXPECT_EQ(cold_receipt(), cold);
+  std::filesystem::remove(unable);
+  EXPECT_EQ(cold_receipt(), cold);
+  project.write("site/more.pth", "");
+  EXPECT_EQ(receipt(), "restarted worker: it ended with exit status 1\n");
+  EXPECT_EQ(receipt(), "");
 }
 
 TEST_F(WorkerManagerTest, RefusesAnotherProtocol) {
   env["FAKE_PROTOCOL"] = "99";
   const auto done = run({"out:ok"});
-  EXPECT_EQ(done.exit_code, 104);
+  EXPECT_EQ(done.exit_code, 112);
   EXPECT_NE(done.message.find("version 99"), std::string::npos);
 }
 
@@ -283,8 +310,9 @@ TEST_F(WorkerManagerTest, StartsInTheRootWhereTheFolderIsGone) {
   auto lost = request({"exit:0"});
   lost.cwd = (project.path() / "gone").string();
   Recorder client;
-  run(lost, client);
-  EXPECT_EQ(client.receipt(), "started worker\n");
+  EXPECT_EQ(run(lost, client).exit_code, 112);
+  EXPECT_EQ(client.receipt(),
+            "started worker\nthe tests' process ended with exit status 1 before pytest started: ran cold\n");
 }
 
 TEST_F(WorkerManagerTest, TellsTheWorkerWhereToLookForWhatWasLearned) {
