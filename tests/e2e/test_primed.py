@@ -174,3 +174,35 @@ def test_plugins_that_act_early_are_left_alone(project: Project, plugin: str) ->
     before = log.stat().st_mtime_ns if log.exists() else None
     project.stest(plugin).expect(0)
     assert before is None or log.stat().st_mtime_ns > before
+
+
+#: Ways to the tests that do not lead past stest's plugin.
+WAYS = {
+    "without the plugin": """
+        def pytest_collection_finish(session):
+            manager = session.config.pluginmanager
+            for plugin in list(manager.get_plugins()):
+                if type(plugin).__module__ == "sprintest._plugin": manager.unregister(plugin)
+    """,
+    "the loop itself": """
+        from _pytest.main import pytest_runtestloop
+        def pytest_collection_finish(session): pytest_runtestloop(session)
+    """,
+    "test by test": """
+        from _pytest.runner import runtestprotocol
+        def pytest_collection_finish(session): runtestprotocol(session.items[0], log=False)
+    """,
+}
+
+
+def test_no_way_leads_to_a_test_that_nobody_asked_for(project: Project) -> None:
+    project.write("test_it.py", "def test(): open('ran', 'a').write('x')\n")
+    for name, conftest in WAYS.items():
+        project.write("conftest.py", conftest)
+        project.write("ran", "")
+        project.stest().expect(0)
+        once = len(project.read("ran"))
+        project.stest().expect(0)
+        refused = primed(project)["refused"]
+        assert refused == "it would run tests before they were asked for", name
+        assert len(project.read("ran")) == 2 * once > 0
