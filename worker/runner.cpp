@@ -368,6 +368,14 @@ std::pair<int, bool> run_once(const py::object& resident, const protocol::RunTes
   }
 }
 
+py::object make_resident(std::uint64_t memory_limit, FlightRecorder& recorder) {
+  try {
+    return py::module_::import("sprintest._resident").attr("Resident")(memory_limit);
+  } catch (const std::exception& error) {
+    end_in(recorder, protocol::Phase::needs_cold, "an error in stest itself: " + one_line(error));
+  }
+}
+
 }  // namespace
 
 void serve_runs(LineChannel& channel, FlightRecorder recorder, std::uint64_t memory_limit,
@@ -376,7 +384,7 @@ void serve_runs(LineChannel& channel, FlightRecorder recorder, std::uint64_t mem
   become_group();
   const StandardStreams streams;
   const ChannelGuard guard(channel);
-  const py::object resident = py::module_::import("sprintest._resident").attr("Resident")(memory_limit);
+  const py::object resident = make_resident(memory_limit, recorder);
   run_state.emplace(RunState{std::move(recorder), EventPipe(Fd())});
   while (auto run = receive_run(channel)) {
     const auto& request = run->request;

@@ -170,9 +170,10 @@ def main(args: list[str], surgical: bool) -> int:
     with _private.unheard():
         run = _prepare(args, surgical)
     exit_code, names = run.execute()
-    _cuda.release()
-    if touches_cuda():
-        runner.exit_matters()  # The device's memory is free when this process is gone.
+    with contextlib.suppress(Exception):  # The answer stands.
+        if touches_cuda():
+            runner.exit_matters()  # The device's memory is free when this process is gone.
+        _cuda.release()
     finish(names)
     return exit_code
 
