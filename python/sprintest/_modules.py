@@ -9,6 +9,7 @@ import site
 import sys
 import sysconfig
 from collections.abc import Iterable, Sequence
+from importlib.machinery import ExtensionFileLoader
 from types import ModuleType
 from typing import Any
 
@@ -159,6 +160,11 @@ def file_of(module: Any) -> str | None:
     if spec is None or not getattr(spec, "has_location", False):
         return None
     return str(spec.origin)
+
+
+def is_compiled(module: Any) -> bool:
+    spec = getattr(module, "__spec__", None) if isinstance(module, ModuleType) else None
+    return isinstance(getattr(spec, "loader", None), ExtensionFileLoader)
 
 
 def loaded_files(started_ns: int, code: ProjectCode) -> list[dict[str, Any]]:

@@ -194,12 +194,22 @@ class Preloader:
 
     def _import(self, name: str) -> str:
         """Import it; return what that has spoilt, empty if nothing."""
+        before = set(sys.modules)
         try:
             importlib.import_module(name)
         except BaseException as error:  # a module may well raise SystemExit
             return _failure(error)
         self.limit_torch()
-        return self.spoilt()
+        return self.spoilt() or self._compiled_project(before)
+
+    def _compiled_project(self, before: set[str]) -> str:
+        """Whether it has brought a compiled module that runs load anew, which a process can do only once."""
+        for name in [name for name in sys.modules if name not in before]:
+            module = sys.modules[name]
+            path = _modules.file_of(module) if _modules.is_compiled(module) else None
+            if path is not None and self._code.owns(path) and not self._code.is_ignored(name):
+                return f"loads {name}, a compiled module of the project"
+        return ""
 
     def _look_up(self, name: str) -> tuple[str, bool]:
         """Why ``name`` is not to be imported (empty: it is), and whether asking has spoilt this process."""

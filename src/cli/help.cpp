@@ -75,7 +75,7 @@ Exit codes: 0 to 5 are pytest's own (0 passed, 1 failed, 2 interrupted, 3 intern
   101  a command line that stest does not understand
   102  a bad [tool.sprintest] key or SPRINTEST_* variable
   103  no daemon could be started or reached, or it went away during the run
-  104  the worker could not start, or died before the tests ran
+  104  the worker died while the tests ran
   105  the process that ran the tests died before pytest finished
   106  the same, killed from outside: most often out of memory
   107  the run was ended by `stest cancel` or `stest stop` before pytest finished
@@ -83,7 +83,7 @@ Exit codes: 0 to 5 are pytest's own (0 passed, 1 failed, 2 interrupted, 3 intern
   109  `stest verify`: the warm and the cold run differ
   110  `stest run --no-wait`: other runs go on
   111  the run was silent for longer than hang_timeout, and was ended
-  112  `stest verify`, `stest run --events`: only a cold run can be right
+  112  `stest verify`, `stest run --events`: no test ran, and only a cold run can be right
   113  `stest doctor`: something must be mended
 
 Environment, each over its key in [tool.sprintest] of pyproject.toml where it has one:

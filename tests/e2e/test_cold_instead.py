@@ -1,4 +1,4 @@
-"""Where stest itself fails before the first test, the run is done by `python -m pytest`, and one line says why."""
+"""Where stest itself fails before the first test `python -m pytest` does the run, and one line says why."""
 
 from __future__ import annotations
 

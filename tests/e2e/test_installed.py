@@ -166,3 +166,33 @@ def test_pth_file_that_appears_changes_and_vanishes(
             assert seen(project) == f"{name} None"
     pth.unlink()
     assert seen(project) == "None None"
+
+
+ONCE = EXTENSION.replace(
+    "  PyObject *module =",
+    """  static int loaded = 0;
+  if (loaded++) {
+    PyErr_SetString(PyExc_ImportError, "cannot load module more than once per process");
+    return NULL;
+  }
+  PyObject *module =""",
+)
+
+
+@needs_compiler
+@pytest.mark.parametrize("mode", MODES)
+def test_ignored_package_with_a_compiled_module_that_is_not(
+    project: Project, mode: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The package would stay where it is, and what is compiled in it would be loaded a second time."""
+    monkeypatch.setitem(globals(), "EXTENSION", ONCE)
+    project.env.update(MODES[mode])
+    project.configure(sprintest="ignore = ['heavy']")
+    project.write("heavy/__init__.py", "from . import lower\n")
+    project.write("heavy/lower.py", "from . import native\nVALUE = native.VALUE\n")
+    compile_extension(project, 1, f"heavy/{NATIVE}")
+    project.write(
+        "test_it.py", "import heavy\ndef test():\n    from heavy.lower import VALUE\n    assert VALUE == 1\n"
+    )
+    for _ in range(3):
+        project.stest().expect(0)

@@ -1,4 +1,4 @@
-"""Packages in the folders of another environment, to which a `.pth` file leads, are installed all the same."""
+"""Packages in the folders of another environment, to which a `.pth` file leads, are installed as well."""
 
 from __future__ import annotations
 
