@@ -11,6 +11,7 @@ from .modes import MODES
 
 STAND_IN = {
     "torch/__init__.py": """
+        import _ctypes as _C  # Only what has a compiled part is taken for torch, and not for a stub.
         from torch import cuda
 
         def get_default_dtype(): return "float32"

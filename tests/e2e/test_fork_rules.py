@@ -13,6 +13,7 @@ from .harness import Project, wait_for
 # A stand-in with the few functions of torch that matter to a fork.
 FAKE_TORCH = {
     "torch/__init__.py": """
+        import _ctypes as _C  # Only what has a compiled part is taken for torch, and not for a stub.
         from torch import cuda
 
         threads = 4
