@@ -217,7 +217,8 @@ TEST(ToWorkerJson, EveryKindRoundTrips) {
 TEST(FromWorkerJson, EveryKindRoundTrips) {
   for (const FromWorker& message :
        {FromWorker(ready()), FromWorker(Importing{"a"}), FromWorker(Started{1, 2}), FromWorker(Done{}),
-        FromWorker(Pong{7}), FromWorker(Unfit{"m", "hangs", false}), FromWorker(Primed{1, "why"})}) {
+        FromWorker(Pong{7}), FromWorker(Unfit{"m", "hangs", false}), FromWorker(Unable{"why", {"/site"}}),
+        FromWorker(Primed{1, "why"})}) {
     check(message, &from_worker_from_json);
   }
 }
