@@ -18,21 +18,24 @@ namespace stest {
 
 namespace {
 
-constexpr int format_version = 2;
+constexpr int format_version = 3;
 
 /// A suite may make new patterns in every run, for as long as the daemon lives.
 constexpr std::size_t max_compiled_once = 64 * 1024;
 
 nlohmann::json sites_to_json(const SitesState& sites) {
   auto json = nlohmann::json::object();
-  for (const auto& [path, state] : sites) json[path] = {state.mtime_ns, state.size};
+  for (const auto& [path, state] : sites) {
+    json[path] = {state.mtime_ns, state.ctime_ns, state.size, state.inode};
+  }
   return json;
 }
 
 SitesState sites_from_json(const nlohmann::json& json) {
   SitesState sites;
   for (const auto& [path, state] : json.items()) {
-    sites[path] = {state.at(0).get<std::int64_t>(), state.at(1).get<std::int64_t>()};
+    const auto part = [&state = state](std::size_t i) { return state.at(i).get<std::int64_t>(); };
+    sites[path] = {part(0), part(1), part(2), part(3)};
   }
   return sites;
 }

@@ -249,6 +249,7 @@ class Worker:
                     "module": "fake",
                     "path": env["FAKE_FILE"],
                     "mtime_ns": state.st_mtime_ns,
+                    "ctime_ns": state.st_ctime_ns,
                     "size": state.st_size,
                     "inode": state.st_ino,
                     "ignored": "FAKE_IGNORED" in env,
@@ -256,7 +257,7 @@ class Worker:
             ]
         self._send(
             "ready",
-            protocol=int(env.get("FAKE_PROTOCOL", "7")),
+            protocol=int(env.get("FAKE_PROTOCOL", "8")),
             stest_version="0",
             python="3",
             executable=self._python,

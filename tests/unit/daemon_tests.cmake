@@ -3,6 +3,7 @@
 add_executable(stest_daemon_tests
   daemon_access_test.cpp
   daemon_answer_watch_test.cpp
+  daemon_bounded_text_test.cpp
   daemon_children_test.cpp
   daemon_client_files_test.cpp
   daemon_collected_run_test.cpp
