@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import Any, Callable
 
@@ -42,10 +43,15 @@ class Reporter:
         runner.configured()
 
     @pytest.hookimpl(trylast=True)
-    def pytest_collection_finish(self) -> None:
+    def pytest_collection_finish(self, session: Any) -> None:
         runner.collected()
+        self._tell_collected(session.config, len(session.items))
         self.path = list(sys.path)
         self.on_collected()
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_xdist_node_collection_finished(self, node: Any, ids: list[str]) -> None:
+        self._tell_collected(node.config, len(ids))
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: Any) -> None:
@@ -77,7 +83,20 @@ class Reporter:
     def pytest_keyboard_interrupt(self) -> None:
         self.interrupted = True
 
+    @staticmethod
+    def _tell_collected(config: Any, count: int) -> None:
+        """Should this process die, the daemon says how many did not run, and completes `--lf`'s file."""
+        runner.collected_tests(count, _last_failed_file(config))
+
     def _settle(self) -> None:
         if not self.settled:
             self.settled = True
             runner.settled()
+
+
+def _last_failed_file(config: Any) -> str:
+    """Where pytest is going to remember what has failed; empty where it is not."""
+    folder = getattr(getattr(config, "cache", None), "_cachedir", None)
+    if folder is None or not config.pluginmanager.hasplugin("lfplugin"):
+        return ""
+    return os.path.join(str(folder), "v", "cache", "lastfailed")

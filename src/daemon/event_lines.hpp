@@ -4,6 +4,7 @@
 #include <string_view>
 #include <vector>
 
+#include "daemon/run_tally.hpp"
 #include "stest/messages.hpp"
 
 namespace stest {
@@ -40,6 +41,11 @@ class EventLines {
 
   const Lessons& lessons() const { return lessons_; }
 
+  const RunTally& tally() const { return tally_; }
+
+  /// Where pytest would have remembered what has failed; empty where it would not.
+  const std::string& last_failed_file() const { return last_failed_file_; }
+
   /// A longer line is dropped.
   static constexpr std::size_t max_line = 64u << 20;
 
@@ -52,6 +58,8 @@ class EventLines {
   std::string nodeid_;
   bool settled_ = false;
   Lessons lessons_;
+  RunTally tally_;
+  std::string last_failed_file_;
 };
 
 }  // namespace stest

@@ -51,9 +51,9 @@ event::Done killed(const std::string& where, const std::optional<std::string>& o
 event::Done died_by_signal(int signal, Phase phase, const std::string& nodeid,
                            const std::optional<std::string>& oom) {
   if (signal == SIGKILL) return killed(place(phase, nodeid), oom);
-  return result(ExitCode::crashed, Outcome::crashed,
-                "the tests' process " + describe({.code = {}, .signal = signal}) + " " + place(phase, nodeid),
-                signal == SIGSEGV ? "Run with -X faulthandler or PYTHONFAULTHANDLER=1 to see where." : "");
+  return result(
+      ExitCode::crashed, Outcome::crashed,
+      "the tests' process " + describe({.code = {}, .signal = signal}) + " " + place(phase, nodeid));
 }
 
 event::Done exited_early(int code, Phase phase, const std::string& nodeid) {
@@ -121,6 +121,17 @@ event::Done result_of_process(const protocol::Done& done, const std::string& nod
   return result(static_cast<ExitCode>(code), outcome_of_pytest(code), "");
 }
 
+event::Done ending_of(const RunReport& report) {
+  const auto& nodeid = report.done && !report.done->nodeid.empty() ? report.done->nodeid : report.nodeid;
+  if (report.cancel_reason == CancelReason::hung) return hung(report, nodeid);
+  if (ended_by_cancel(report)) return cancelled(report.cancel_reason, "before pytest finished");
+  if (!report.done) {
+    if (report.worker_death) return worker_died(report);
+    return failed_result({ErrorCode::worker_failed, report.launch_error, ""});
+  }
+  return result_of_process(*report.done, nodeid, report.oom);
+}
+
 }  // namespace
 
 std::string seconds_text(std::chrono::milliseconds time) {
@@ -174,15 +185,15 @@ void end_stages(Timings& timings, const protocol::Milestones& milestones, std::u
   }
 }
 
+bool is_unfinished(const RunReport& report) {
+  if (!report.done) return report.worker_death.has_value();
+  return report.done->error.empty() && report.done->phase < Phase::session_finished;
+}
+
 event::Done result_of(const RunReport& report) {
-  const auto& nodeid = report.done && !report.done->nodeid.empty() ? report.done->nodeid : report.nodeid;
-  if (report.cancel_reason == CancelReason::hung) return hung(report, nodeid);
-  if (ended_by_cancel(report)) return cancelled(report.cancel_reason, "before pytest finished");
-  if (!report.done) {
-    if (report.worker_death) return worker_died(report);
-    return failed_result({ErrorCode::worker_failed, report.launch_error, ""});
-  }
-  return result_of_process(*report.done, nodeid, report.oom);
+  auto done = ending_of(report);
+  done.unfinished = report.unfinished;
+  return done;
 }
 
 }  // namespace stest

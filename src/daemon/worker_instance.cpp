@@ -1,6 +1,7 @@
 #include "daemon/worker_instance.hpp"
 
 #include <spdlog/spdlog.h>
+
 #include <algorithm>
 #include <array>
 #include <csignal>

@@ -70,10 +70,10 @@ struct WorkerInstance {
   std::vector<std::string> asked;        ///< The modules that it was told, or will be, to preload.
   std::set<std::string> asked_patterns;  ///< The same of regular expressions.
   ImportClock import_clock;
-  std::string importing;    ///< The module being imported.
-  protocol::Ready ready;    ///< The last one; empty before the greeting.
+  std::string importing;                      ///< The module being imported.
+  protocol::Ready ready;                      ///< The last one; empty before the greeting.
   std::shared_ptr<const LoadedFiles> loaded;  ///< With it; nothing before the greeting.
-  protocol::Primed primed;  ///< The last word about runners forked ahead.
+  protocol::Primed primed;                    ///< The last word about runners forked ahead.
   std::optional<protocol::Unfit> unfit;
   std::optional<Error> refused;  ///< Why the daemon killed it.
   std::uint64_t signs = 0;       ///< How often something was heard from it or asked of it.

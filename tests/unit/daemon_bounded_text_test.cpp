@@ -41,7 +41,8 @@ TEST(BoundedText, CutsBetweenCharacters) {
     ASSERT_NE(end, shown.npos);
     EXPECT_EQ((end - padding.size()) % 4, 0u) << padding;
     EXPECT_EQ(shown[shown.find("]\n") + 2], '\xf0') << padding;
-    EXPECT_EQ(text.dropped(), padding.size() + 4 * limit - 2 * limit + (limit - end) + (limit - (shown.size() - shown.find("]\n") - 2)));
+    EXPECT_EQ(text.dropped(), padding.size() + 4 * limit - 2 * limit + (limit - end) +
+                                  (limit - (shown.size() - shown.find("]\n") - 2)));
   }
 }
 
