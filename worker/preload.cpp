@@ -90,8 +90,9 @@ std::vector<protocol::Ready::File> files(const py::list& list) {
   for (const auto& item : list) {
     const auto file = py::reinterpret_borrow<py::dict>(item);
     result.push_back({file["module"].cast<std::string>(), file["path"].cast<std::string>(),
-                      file["mtime_ns"].cast<std::uint64_t>(), file["size"].cast<std::uint64_t>(),
-                      file["inode"].cast<std::uint64_t>(), file["ignored"].cast<bool>()});
+                      file["mtime_ns"].cast<std::uint64_t>(), file["ctime_ns"].cast<std::uint64_t>(),
+                      file["size"].cast<std::uint64_t>(), file["inode"].cast<std::uint64_t>(),
+                      file["ignored"].cast<bool>()});
   }
   return result;
 }

@@ -119,6 +119,9 @@ PYBIND11_EMBEDDED_MODULE(_stest_runner, m) {
   m.def("likes_cuda_ahead", [] { run_state->recorder.set_likes_cuda_ahead(); });
   m.def("configured", [] { run_state->recorder.pass(&protocol::Milestones::configured); });
   m.def("collected", [] { run_state->recorder.pass(&protocol::Milestones::collected); });
+  m.def("collected_tests", [](std::size_t count, const py::str& last_failed) {
+    tell({{"event", "collected"}, {"tests", count}, {"last_failed", bytes_to_json(fs_encode(last_failed))}});
+  });
   m.def("session_finished", [] {
     run_state->recorder.set_phase(protocol::Phase::session_finished);
     run_state->recorder.pass(&protocol::Milestones::tested);

@@ -126,6 +126,13 @@ struct Receipt {
   std::string text;
   std::vector<std::string> reloaded = {};  ///< Project modules: what changed, then what imports it.
 };
+/// What is known of a run whose process ended before pytest did.
+struct Unfinished {
+  std::vector<std::string> failed;  ///< Tests that had failed, in order.
+  std::string nodeid;               ///< The test that ran; empty outside tests.
+  std::optional<int> not_run = {};  ///< Collected tests that had not begun, where that is known.
+  bool last_failed = false;         ///< pytest's `--lf` knows of what failed, and of the test that died.
+};
 /// The last event of every run.
 struct Done {
   int exit_code = 0;  ///< What the client returns.
@@ -134,6 +141,7 @@ struct Done {
   std::string hint;
   double duration_s = 0;  ///< From the request's arrival.
   Timings timings = {};   ///< What it was spent on.
+  std::optional<Unfinished> unfinished = {};
 };
 
 }  // namespace event

@@ -122,6 +122,7 @@ struct Ready {
     std::string module;
     std::string path;
     std::uint64_t mtime_ns = 0;
+    std::uint64_t ctime_ns = 0;
     std::uint64_t size = 0;
     std::uint64_t inode = 0;
     bool ignored = false;  ///< Project code that is never unloaded: a change is told, and no more.

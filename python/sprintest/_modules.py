@@ -189,6 +189,7 @@ def loaded_files(started_ns: int, code: ProjectCode) -> list[dict[str, Any]]:
                 "module": name,
                 "path": path,
                 "mtime_ns": info.st_mtime_ns if settled else 0,
+                "ctime_ns": info.st_ctime_ns,
                 "size": info.st_size,
                 "inode": info.st_ino,
                 "ignored": code.is_ignored(name) and code.may_change(path),

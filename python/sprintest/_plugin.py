@@ -10,6 +10,7 @@ from typing import Any, Callable
 import _stest_runner as runner  # type: ignore[import-not-found]  # built into stest-worker
 import pytest
 
+from sprintest import _private
 from sprintest._own import look_for_libraries
 
 
@@ -58,11 +59,16 @@ class Reporter:
         runner.configured()
 
     @pytest.hookimpl(trylast=True)
-    def pytest_collection_finish(self) -> None:
+    def pytest_collection_finish(self, session: Any) -> None:
         with _costing_no_answer():
             runner.collected()
+            self._tell_collected(session.config, len(session.items))
             self.path = list(sys.path)
             self.on_collected()
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_xdist_node_collection_finished(self, node: Any, ids: list[str]) -> None:
+        self._tell_collected(node.config, len(ids))
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: Any) -> None:
@@ -97,6 +103,11 @@ class Reporter:
 
     def pytest_keyboard_interrupt(self) -> None:
         self.interrupted = True
+
+    @staticmethod
+    def _tell_collected(config: Any, count: int) -> None:
+        """Should this process die, the daemon says how many did not run, and completes `--lf`'s file."""
+        runner.collected_tests(count, _private.last_failed_file(config))
 
     def _settle(self) -> None:
         if not self.settled:

@@ -282,3 +282,11 @@ def restart_session_clocks(config: Any) -> None:
                     setattr(plugin, name, type(value)())
                 elif name in ("_sessionstarttime", "suite_start_time"):
                     setattr(plugin, name, _pytest.timing.time())
+
+
+def last_failed_file(config: Any) -> str:
+    """Where pytest is going to remember what has failed; empty where it is not."""
+    folder = getattr(getattr(config, "cache", None), "_cachedir", None)
+    if folder is None or not config.pluginmanager.hasplugin("lfplugin"):
+        return ""
+    return os.path.join(str(folder), "v", "cache", "lastfailed")

@@ -8,13 +8,16 @@ namespace stest {
 namespace {
 
 constexpr char end_of_service = 0;
+/// `timeout` sends SIGTERM to its command, and at once again to its process group.
+constexpr std::chrono::milliseconds echo{100};
 /// Bytes above those of signals are steps that a typed Ctrl-C asks for.
 constexpr char first_step = 100;
 
 }  // namespace
 
-Escalation::Step Escalation::next(int signal, bool has_run) {
+Escalation::Step Escalation::next(int signal, bool has_run, Clock::time_point now) {
   if (!has_run) return Step::leave;
+  if (signal == SIGTERM) return end(now);
   level_ = std::max(level_ + 1, signal == SIGINT ? 1 : 2);
   switch (level_) {
     case 1:
@@ -26,6 +29,13 @@ Escalation::Step Escalation::next(int signal, bool has_run) {
     default:
       return Step::leave;
   }
+}
+
+Escalation::Step Escalation::end(Clock::time_point now) {
+  level_ = std::max(level_, 2);
+  if (ends_since_) return now - *ends_since_ < echo ? Step::nothing : Step::leave;
+  ends_since_ = now;
+  return Step::end;
 }
 
 Canceller::Canceller(Actions actions) : actions_(std::move(actions)), signals_({SIGINT, SIGTERM, SIGHUP}) {
@@ -77,6 +87,10 @@ void Canceller::take(Escalation::Step step, int signal) {
       return actions_.cancel(run, CancelHow::terminate);
     case Escalation::Step::kill:
       return actions_.cancel(run, CancelHow::kill);
+    case Escalation::Step::nothing:
+      return;
+    case Escalation::Step::end:
+      return actions_.end ? actions_.end(run) : actions_.cancel(run, CancelHow::terminate);
     case Escalation::Step::leave:
       return actions_.leave(signal);
   }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <mutex>
@@ -12,27 +13,34 @@
 namespace stest {
 
 /// Decides what the next signal does: the first Ctrl-C interrupts the run as in pytest, the second
-/// terminates it, the third kills it, and one more leaves it alone. SIGTERM and SIGHUP begin with the
-/// second step. Without a run there is nothing to cancel: leave.
+/// terminates it, the third kills it, and one more leaves it alone. SIGHUP begins with the second step.
+/// SIGTERM ends this process with the run; another one does so at once. Without a run there is nothing to
+/// cancel: leave.
 class Escalation {
  public:
-  enum class Step { leave, interrupt, terminate, kill };
-  Step next(int signal, bool has_run);
+  using Clock = std::chrono::steady_clock;
+  enum class Step { leave, interrupt, terminate, kill, end, nothing };
+  Step next(int signal, bool has_run, Clock::time_point now = Clock::now());
   /// What came before is forgotten.
   void begin_anew() { level_ = 0; }
 
  private:
+  Step end(Clock::time_point now);
+
   int level_ = 0;
+  std::optional<Clock::time_point> ends_since_;
 };
 
 /// Turns SIGINT, SIGTERM and SIGHUP into requests to the daemon, from construction to destruction. A
 /// thread of this object does the work. At most one object at a time.
 class Canceller {
  public:
-  /// What the steps do; both are called on the object's thread.
+  /// What the steps do; called on the object's thread.
   struct Actions {
     std::function<void(std::uint64_t id, CancelHow how)> cancel;
     std::function<void(int signal)> leave;  ///< Normally ends the process.
+    /// Ends the run, and this process with it. Without it SIGTERM only terminates the run.
+    std::function<void(std::uint64_t id)> end = {};
   };
 
   explicit Canceller(Actions actions);

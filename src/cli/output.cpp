@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "cli/stack_text.hpp"
+#include "cli/unfinished_text.hpp"
 
 namespace stest {
 namespace {
@@ -103,6 +104,7 @@ bool Output::show_kind(const event::Done& event) {
   console_.end_output();
   if (event.exit_code == static_cast<int>(ExitCode::needs_cold)) return true;  // The receipt has said so.
   if (!event.message.empty()) console_.say(Error{ErrorCode::internal, event.message, event.hint});
+  if (event.unfinished) console_.say(unfinished_text(*event.unfinished));
   return true;
 }
 

@@ -2,6 +2,7 @@
 
 #include <signal.h>
 
+#include "cli/cancel.hpp"
 #include "cli/cold_run.hpp"
 #include "cli/failure_check.hpp"
 #include "cli/timings_text.hpp"
@@ -45,6 +46,7 @@ int run_tests(const RunOptions& options, Console& console) {
   }
   if (options.timings) show(timings, console);
   if (options.events && !print_event(done, console)) return static_cast<int>(ExitCode::tests_failed);
+  if (warm->ended_by) leave_by_signal(*warm->ended_by);
   return done.exit_code;
 }
 

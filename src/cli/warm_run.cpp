@@ -9,8 +9,11 @@
 
 #include "cli/cancel.hpp"
 #include "cli/output.hpp"
+#include "cli/run_position.hpp"
+#include "cli/stack_text.hpp"
 #include "cli/standard_input.hpp"
 #include "cli/terminal_link.hpp"
+#include "cli/termination.hpp"
 #include "client/backoff.hpp"
 #include "client/client.hpp"
 #include "client/daemon_launcher.hpp"
@@ -52,7 +55,11 @@ class Run {
         modes_(TerminalStreams::of_this_process().fd),
         output_(console, is_very_quiet(options.pytest_args)),
         on_leave_(std::move(on_leave)),
-        canceller_({[this](auto id, auto how) { cancel(id, how); }, [this](int signal) { leave(signal); }}) {}
+        termination_({[this] { report(client()->ask_stack(run_)); },
+                      [this] { report(client()->cancel(run_, CancelHow::terminate)); },
+                      [this] { leave(SIGTERM); }}),
+        canceller_({[this](auto id, auto how) { cancel(id, how); }, [this](int signal) { leave(signal); },
+                    [this](auto) { end(); }}) {}
 
   Result<WarmResult> execute() {
     share_streams();
@@ -109,7 +116,8 @@ class Run {
 
   WarmResult result(event::Done done) {
     const bool interactive = terminal_ && terminal_->was_typed();
-    return {std::move(done), std::move(tests_), interactive, {}, cancelled_ || reader_has_left_};
+    const auto ended_by = termination_.has_begun() ? std::optional(SIGTERM) : std::nullopt;
+    return {std::move(done), std::move(tests_), interactive, {}, cancelled_ || reader_has_left_, ended_by};
   }
 
   /// This process's stages, then the daemon's, whose clock is another one where the two do not share a
@@ -125,8 +133,10 @@ class Run {
 
   bool take(const Event& event) {
     has_begun_ = true;
+    position_.take(event);
     if (const auto* test = std::get_if<event::Test>(&event)) tests_.push_back(*test);
     if (terminal_ && std::holds_alternative<event::Done>(event)) terminal_->finish();
+    if (std::holds_alternative<event::Done>(event)) termination_.run_ended();
     reader_has_left_ = !show(event);
     if (const auto* started = std::get_if<event::Started>(&event)) begin(*started);
     return !reader_has_left_;
@@ -139,8 +149,22 @@ class Run {
   }
 
   bool show(const Event& event) {
+    const auto* stuck = std::get_if<event::Stuck>(&event);
+    if (stuck != nullptr && termination_.has_begun()) return show_last_stack(*stuck);
     if (!events_) return output_.show(event);
     return std::holds_alternative<event::Done>(event) || print_event(event, console_);
+  }
+
+  bool show_last_stack(const event::Stuck& stuck) {
+    if (events_) (void)print_event(stuck, console_);
+    if (!stuck.stack.empty()) console_.say("its stack:\n" + without_last_newline(stack_text(stuck.stack)));
+    termination_.stack_came();
+    return true;
+  }
+
+  static std::string without_last_newline(std::string text) {
+    if (text.ends_with('\n')) text.pop_back();
+    return text;
   }
 
   /// The daemon was about to end when it got the request, or it never got it. Nothing has run.
@@ -154,6 +178,13 @@ class Run {
     if (how == CancelHow::terminate) console_.say("terminating the run (Ctrl-C kills it)");
     if (how == CancelHow::kill) console_.say("killing the run (Ctrl-C leaves it)");
     report(client()->cancel(id, how));
+  }
+
+  /// On the canceller's thread: `timeout`, or whoever sent SIGTERM, is to know what took so long.
+  void end() {
+    cancelled_ = true;
+    console_.say("SIGTERM " + position_.text(), Console::Tone::warning);
+    termination_.begin();
   }
 
   /// On the thread of the terminal's link.
@@ -172,6 +203,7 @@ class Run {
   /// On the canceller's thread. The closed connection ends whatever the daemon does for us.
   void leave(int signal) {
     console_.clear_brief();
+    if (signal == SIGTERM && !termination_.has_begun()) console_.say("SIGTERM " + position_.text());
     modes_.end();
     if (on_leave_) on_leave_();
     leave_by_signal(signal);
@@ -194,6 +226,8 @@ class Run {
   std::function<void()> on_leave_;
   std::mutex mutex_;  ///< Guards `client_`.
   std::optional<DaemonClient> client_;
+  RunPosition position_;
+  Termination termination_;
   Canceller canceller_;                     ///< Its thread uses those above.
   std::unique_ptr<TerminalLink> terminal_;  ///< Last: its thread uses all the others.
 };

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <vector>
 
 #include "cli/project.hpp"
@@ -11,10 +12,11 @@ namespace stest {
 /// What a run in the daemon came to.
 struct WarmResult {
   event::Done done;
-  std::vector<event::Test> tests;  ///< Every report of pytest, in order.
-  bool interactive = false;        ///< Somebody typed something, which nobody can repeat.
-  Timings timings;                 ///< From this process's begin to the daemon's result.
-  bool cancelled = false;          ///< By a signal to this process, or because stdout's reader has left.
+  std::vector<event::Test> tests;    ///< Every report of pytest, in order.
+  bool interactive = false;          ///< Somebody typed something, which nobody can repeat.
+  Timings timings;                   ///< From this process's begin to the daemon's result.
+  bool cancelled = false;            ///< By a signal to this process, or because stdout's reader has left.
+  std::optional<int> ended_by = {};  ///< The signal by which this process is to end too.
 };
 
 /// Runs the tests in the project's daemon, starting it where there is none, and shows the run's events

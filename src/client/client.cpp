@@ -131,6 +131,11 @@ Status DaemonClient::suspend(std::uint64_t id, bool on) const {
   return ask(endpoint_, post(path), cancel_patience).map([](const auto&) {});
 }
 
+Status DaemonClient::ask_stack(std::uint64_t id) const {
+  const auto path = "/v1/test/run/" + std::to_string(id) + "/stack";
+  return ask(endpoint_, post(path), cancel_patience).map([](const auto&) {});
+}
+
 Result<event::Done> DaemonClient::run(const RunRequest& request, const EventSink& sink) const {
   RunStream stream(sink);
   // A run may be silent for as long as it likes.

@@ -29,6 +29,8 @@ class DaemonClient {
 
   /// Stops the tests' processes, or lets them go on. Errors as above.
   Status suspend(std::uint64_t id, bool on) const;
+  /// Asks for the run's stacks, which come as an event `Stuck`. Errors as above.
+  Status ask_stack(std::uint64_t id) const;
 
   /// Runs the tests, and hands every event, the last one included, to `sink` as it comes. When `sink`
   /// returns false the connection is closed, which ends the run: `cancelled`.

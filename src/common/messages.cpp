@@ -163,6 +163,13 @@ json timings_json(const Timings& timings) {
   }
   return {{"begin_s", seconds(timings.begin_ns)}, {"stages", std::move(stages)}};
 }
+json unfinished_json(const std::optional<event::Unfinished>& unfinished) {
+  if (!unfinished) return nullptr;
+  return {{"failed", list_to_json(unfinished->failed)},
+          {"nodeid", bytes_to_json(unfinished->nodeid)},
+          {"not_run", unfinished->not_run ? json(*unfinished->not_run) : json()},
+          {"last_failed", unfinished->last_failed}};
+}
 json event_json(const event::Done& event) {
   return {{"event", "done"},
           {"exit_code", event.exit_code},
@@ -170,7 +177,8 @@ json event_json(const event::Done& event) {
           {"message", bytes_to_json(event.message)},
           {"hint", bytes_to_json(event.hint)},
           {"duration_s", event.duration_s},
-          {"timings", timings_json(event.timings)}};
+          {"timings", timings_json(event.timings)},
+          {"unfinished", unfinished_json(event.unfinished)}};
 }
 
 void read(FieldReader& fields, event::Queued& out) {
@@ -226,6 +234,12 @@ void read(FieldReader& fields, Timings& out) {
     read_seconds(item, "duration_s", stage.ns);
   });
 }
+void read(FieldReader& fields, event::Unfinished& out) {
+  fields.read("failed", out.failed);
+  fields.read("nodeid", out.nodeid);
+  fields.read_optional("not_run", out.not_run);
+  fields.read("last_failed", out.last_failed);
+}
 void read(FieldReader& fields, event::Done& out) {
   std::string ended;
   fields.read("exit_code", out.exit_code);
@@ -234,6 +248,7 @@ void read(FieldReader& fields, event::Done& out) {
   fields.read("hint", out.hint);
   fields.read("duration_s", out.duration_s);
   fields.read_optional_object("timings", [&](FieldReader& item) { read(item, out.timings); });
+  fields.read_optional_object("unfinished", [&](FieldReader& item) { read(item, out.unfinished.emplace()); });
   const std::optional<Outcome> known = outcome(ended);
   if (!known) fields.mistyped("outcome", "a known outcome");
   out.outcome = known.value_or(Outcome::internal_error);

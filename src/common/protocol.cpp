@@ -54,6 +54,7 @@ json files_json(const std::vector<Ready::File>& files) {
     list.push_back({{"module", bytes_to_json(file.module)},
                     {"path", bytes_to_json(file.path)},
                     {"mtime_ns", file.mtime_ns},
+                    {"ctime_ns", file.ctime_ns},
                     {"size", file.size},
                     {"inode", file.inode},
                     {"ignored", file.ignored}});
@@ -238,6 +239,7 @@ void read(FieldReader& fields, Ready& out) {
     item.read("module", file.module);
     item.read("path", file.path);
     item.read("mtime_ns", file.mtime_ns);
+    item.read("ctime_ns", file.ctime_ns);
     item.read("size", file.size);
     item.read("inode", file.inode);
     item.read("ignored", file.ignored);

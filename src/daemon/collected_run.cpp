@@ -28,14 +28,15 @@ bool CollectedRun::take(const Event& event) {
 }
 
 void CollectedRun::add(const event::Output& output) {
-  (output.stream == Stream::out ? out_ : err_) += output.data;
+  (output.stream == Stream::out ? out_ : err_).append(output.data);
 }
 
 nlohmann::json CollectedRun::to_json() const {
   auto json = fields_of(done_);
   json["id"] = id_;
-  json["stdout"] = bytes_to_json(out_);
-  json["stderr"] = bytes_to_json(err_);
+  json["stdout"] = bytes_to_json(out_.text());
+  json["stderr"] = bytes_to_json(err_.text());
+  json["dropped"] = {{"stdout", out_.dropped()}, {"stderr", err_.dropped()}};
   json["tests"] = list_of(tests_);
   json["receipt"] = receipts_;
   json["stuck"] = list_of(stuck_);

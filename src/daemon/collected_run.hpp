@@ -4,11 +4,13 @@
 #include <nlohmann/json_fwd.hpp>
 #include <string>
 
+#include "daemon/bounded_text.hpp"
 #include "stest/messages.hpp"
 
 namespace stest {
 
-/// Gathers the events of one run into the single answer of `POST /v1/test/run`.
+/// Gathers the events of one run into the single answer of `POST /v1/test/run`. Of the output it keeps the
+/// beginning and the end of each stream.
 class CollectedRun {
  public:
   explicit CollectedRun(std::uint64_t id) : id_(id) {}
@@ -28,8 +30,8 @@ class CollectedRun {
   void add(const Other&) {}  // Progress, which is of no use afterwards.
 
   std::uint64_t id_;
-  std::string out_;
-  std::string err_;
+  BoundedText out_;
+  BoundedText err_;
   std::vector<event::Test> tests_;
   std::vector<std::string> receipts_;
   std::vector<event::Stuck> stuck_;

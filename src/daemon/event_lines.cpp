@@ -41,6 +41,10 @@ bool EventLines::take_news(const nlohmann::json& json) {
   const auto& kind = json.at("event");
   if (kind == "settled") {
     settled_ = true;
+  } else if (kind == "collected") {
+    auto file = bytes_from_json(json.at("last_failed"));
+    tally_.collected(json.at("tests").get<int>());
+    last_failed_file_ = std::move(file).value_or("");
   } else if (kind == "imported") {
     lessons_.modules = json.at("modules").get<std::vector<std::string>>();
     lessons_.path = json.at("path").get<std::vector<std::string>>();
@@ -64,7 +68,7 @@ bool EventLines::remember(const Event& event) {
   }
   const auto* test = std::get_if<event::Test>(&event);
   if (test == nullptr) return false;
-  has_tested_ = true;
+  tally_.take(*test);
   if (test->when == "start") nodeid_ = test->nodeid;
   if (test->when == "teardown" && test->nodeid == nodeid_) nodeid_.clear();
   return true;

@@ -4,6 +4,7 @@
 #include <string_view>
 #include <vector>
 
+#include "daemon/run_tally.hpp"
 #include "stest/messages.hpp"
 
 namespace stest {
@@ -38,10 +39,12 @@ class EventLines {
   /// Whether the run said that it cannot decline any more: tests run.
   bool settled() const { return settled_; }
 
-  /// Whether a test has begun.
-  bool has_tested() const { return has_tested_; }
-
   const Lessons& lessons() const { return lessons_; }
+
+  const RunTally& tally() const { return tally_; }
+
+  /// Where pytest would have remembered what has failed; empty where it would not.
+  const std::string& last_failed_file() const { return last_failed_file_; }
 
   /// A longer line is dropped.
   static constexpr std::size_t max_line = 64u << 20;
@@ -54,8 +57,9 @@ class EventLines {
   std::string buffer_;
   std::string nodeid_;
   bool settled_ = false;
-  bool has_tested_ = false;
   Lessons lessons_;
+  RunTally tally_;
+  std::string last_failed_file_;
 };
 
 }  // namespace stest

@@ -6,6 +6,7 @@
 
 #include <charconv>
 #include <exception>
+#include <functional>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <utility>
@@ -116,13 +117,15 @@ void cancel_run(Service& service, const std::string& digits, httplib::Response& 
   answer(response, {{"id", id}});
 }
 
-void suspend_run(Service& service, const std::string& digits, httplib::Response& response, const json& body,
-                 bool on) {
+/// What is asked of a run without a word more.
+using Wish = std::function<Status(std::uint64_t id)>;
+
+void ask_run(const Wish& wish, const std::string& digits, httplib::Response& response, const json& body) {
   FieldReader fields(body, "request");
   fields.refuse_others({});
   if (auto status = fields.status(); !status) return refuse(response, status.error());
   const auto id = run_id(digits);
-  if (auto done = service.suspend(id, on); !done) return refuse(response, done.error());
+  if (auto done = wish(id); !done) return refuse(response, done.error());
   answer(response, {{"id", id}});
 }
 
@@ -271,10 +274,13 @@ void HttpServer::Server::route(Service& service) {
     cancel_run(service, request.matches[1], response, body);
   });
   post("/v1/test/run/{id}/suspend", [&](const auto& request, auto& response, const json& body) {
-    suspend_run(service, request.matches[1], response, body, true);
+    ask_run([&](auto id) { return service.suspend(id, true); }, request.matches[1], response, body);
   });
   post("/v1/test/run/{id}/resume", [&](const auto& request, auto& response, const json& body) {
-    suspend_run(service, request.matches[1], response, body, false);
+    ask_run([&](auto id) { return service.suspend(id, false); }, request.matches[1], response, body);
+  });
+  post("/v1/test/run/{id}/stack", [&](const auto& request, auto& response, const json& body) {
+    ask_run([&](auto id) { return service.ask_stack(id); }, request.matches[1], response, body);
   });
   post("/v1/stop",
        [&](const auto&, auto& response, const json& body) { stop_daemon(service, response, body); });

@@ -1,8 +1,6 @@
 #include "daemon/preload_store.hpp"
 
-#include <fcntl.h>
 #include <spdlog/spdlog.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <fstream>
@@ -12,39 +10,32 @@
 #include <unordered_set>
 #include <utility>
 
-#include "common/fd.hpp"
+#include "common/replace_file.hpp"
 
 namespace stest {
 
 namespace {
 
-constexpr int format_version = 2;
+constexpr int format_version = 3;
 
 /// A suite may make new patterns in every run, for as long as the daemon lives.
 constexpr std::size_t max_compiled_once = 64 * 1024;
 
 nlohmann::json sites_to_json(const SitesState& sites) {
   auto json = nlohmann::json::object();
-  for (const auto& [path, state] : sites) json[path] = {state.mtime_ns, state.size};
+  for (const auto& [path, state] : sites) {
+    json[path] = {state.mtime_ns, state.ctime_ns, state.size, state.inode};
+  }
   return json;
 }
 
 SitesState sites_from_json(const nlohmann::json& json) {
   SitesState sites;
   for (const auto& [path, state] : json.items()) {
-    sites[path] = {state.at(0).get<std::int64_t>(), state.at(1).get<std::int64_t>()};
+    const auto part = [&state = state](std::size_t i) { return state.at(i).get<std::int64_t>(); };
+    sites[path] = {part(0), part(1), part(2), part(3)};
   }
   return sites;
-}
-
-/// Written beside the file and renamed, so that a reader sees the old or the new one.
-Status replace_file(const std::filesystem::path& file, std::string_view text) {
-  const auto temporary = file.string() + ".new";
-  Fd fd(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
-  if (!fd) return errno_error("open " + temporary);
-  if (auto written = write_all(fd.get(), text); !written) return written;
-  if (::rename(temporary.c_str(), file.c_str()) != 0) return errno_error("rename to " + file.string());
-  return {};
 }
 
 }  // namespace
@@ -191,7 +182,7 @@ Status PreloadStore::write() const {
                       {"last_start", {{"modules", started_modules_}, {"seconds", started_time_.count()}}}};
   for (const auto& out : left_out_)
     json["left_out"].push_back({{"module", out.name}, {"reason", out.reason}});
-  return replace_file(file_, json.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
+  return replace_file(file_, json.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n", 0600);
 }
 
 }  // namespace stest

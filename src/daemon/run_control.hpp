@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <mutex>
 #include <optional>
@@ -36,6 +37,11 @@ class RunControl {
   /// After this `deliver` is never called again.
   void detach();
 
+  /// Somebody wants to see the stacks of the tests' process.
+  void want_stack() { stack_wanted_ = true; }
+  /// Whether somebody did since the last call.
+  bool take_stack_wish() { return stack_wanted_.exchange(false); }
+
   std::optional<CancelHow> strongest() const;
   /// Of the first cancel.
   std::optional<CancelReason> reason() const;
@@ -45,6 +51,7 @@ class RunControl {
   std::function<void(int)> deliver_;
   std::vector<CancelHow> undelivered_;
   bool suspended_ = false;
+  std::atomic<bool> stack_wanted_ = false;
   std::optional<CancelHow> strongest_;
   std::optional<CancelReason> reason_;
 };

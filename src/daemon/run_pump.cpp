@@ -10,6 +10,8 @@
 #include <csignal>
 #include <utility>
 
+#include "daemon/last_failed.hpp"
+
 namespace stest {
 
 namespace {
@@ -33,7 +35,7 @@ Status connect(Fd& ours, Fd& theirs) {
   return set_nonblocking(ours.get(), true);
 }
 
-/// Output is held back for so long at most, and so much of it: most runs that might decline do not.
+/// Once tests run, output is held back for so long at most; and so much of it before.
 constexpr std::chrono::seconds held_patience{1};
 constexpr std::size_t held_limit = 16u << 20;
 /// A process that is fresh has no reason to decline; this only bounds what should not happen.
@@ -71,8 +73,7 @@ RunPump::RunPump(WorkerProcess& worker, Run& run, const Listener& listener)
       silence_(run.config, Clock::now()),
       answers_(run.config.worker_timeout, Clock::now()),
       checked_(Clock::now()),
-      mode_(mode_of(run.config)),
-      holds_back_(mode_ != protocol::RunMode::clean) {}
+      mode_(mode_of(run.config)) {}
 
 RunPump::~RunPump() {
   run_.control.detach();
@@ -90,12 +91,35 @@ RunReport RunPump::run() {
   report_.cancel_reason = run_.control.reason();
   look_for_oom();
   drain();
+  report_.has_tested = lines_.tally().has_started();
+  if (reason_for_cold(report_)) drop_held_output();
   release();
-  report_.nodeid = lines_.nodeid();
-  report_.has_tested = lines_.has_tested();
+  conclude();
   report_.lessons = lines_.lessons();
   report_.lessons.reloaded = report_.lessons.reloaded || declined_;
   return std::move(report_);
+}
+
+/// What is known of a run whose process has ended.
+void RunPump::conclude() {
+  report_.nodeid = lines_.nodeid();
+  if (!is_unfinished(report_) || reason_for_cold(report_) || !lines_.tally().has_tests()) return;
+  const auto& nodeid = report_.done && !report_.done->nodeid.empty() ? report_.done->nodeid : report_.nodeid;
+  auto& unfinished = report_.unfinished.emplace(lines_.tally().unfinished(nodeid));
+  const bool is_to_blame =
+      report_.done && (!report_.cancelled || report_.cancel_reason == CancelReason::hung);
+  const auto culprit = is_to_blame ? nodeid : "";
+  unfinished.last_failed = tell_last_failed(culprit) && !(culprit.empty() && unfinished.failed.empty());
+}
+
+/// Whether pytest's `--lf` will know what has failed, and `culprit`.
+bool RunPump::tell_last_failed(const std::string& culprit) {
+  const auto& file = lines_.last_failed_file();
+  if (file.empty()) return false;
+  const auto told =
+      complete_last_failed(file, lines_.tally(), culprit, static_cast<mode_t>(run_.request.umask));
+  if (!told) spdlog::warn("run {}: {}", run_.id, told.error().message);
+  return told.has_value();
 }
 
 /// One process of the run, from its start to its end.
@@ -117,17 +141,16 @@ bool RunPump::may_start_over() const {
 void RunPump::start_over() {
   const auto reason = report_.done->nodeid;
   spdlog::info("run {}: starts over: {}", run_.id, reason);
-  const auto* shown = holds_back_ ? "" : "; what the run printed before this does not count";
-  emit(event::Receipt{"started a clean process: " + reason + shown});
+  emit(event::Receipt{"started a clean process: " + reason});
   declined_ = true;
+  for (auto& shown : shown_) shown.start_over();
   // The process that held the project's modules is of no use here; the resident one has ended.
   if (mode_ == protocol::RunMode::surgical) mode_ = protocol::RunMode::clean;
   run_.control.detach();
   worker_.close_mailbox(run_.id);
   report_.done.reset();
   lines_ = {};
-  held_.clear();
-  held_bytes_ = 0;
+  forget_held();
 }
 
 void RunPump::open_client_files(RunnerEnds& ends) {
@@ -208,7 +231,7 @@ void RunPump::step() {
   if (polled[1].revents) read_output(err_, Stream::err);
   if (polled[2].revents) read_events();
   if (polled[4].revents) silence_.read();
-  if (!held_.empty() && Clock::now() - held_since_ > held_patience) release();
+  if (test_since_ && Clock::now() - *test_since_ > held_patience) release();
   check_client();
   check_worker();
   check_silence();
@@ -253,8 +276,7 @@ void RunPump::read_output(Fd& pipe, Stream stream) {
 }
 
 void RunPump::take(Event event, std::size_t size) {
-  if (!holds_back_) return emit(event);
-  if (held_.empty()) held_since_ = Clock::now();
+  if (!holds_back_) return show(event);
   held_bytes_ += size;
   held_.push_back(std::move(event));
   if (held_bytes_ > held_limit) release();
@@ -262,7 +284,27 @@ void RunPump::take(Event event, std::size_t size) {
 
 void RunPump::release() {
   holds_back_ = false;
-  for (const auto& event : std::exchange(held_, {})) emit(event);
+  for (const auto& event : std::exchange(held_, {})) show(event);
+}
+
+void RunPump::forget_held() {
+  held_.clear();
+  held_bytes_ = 0;
+  test_since_.reset();
+  holds_back_ = true;
+}
+
+/// A cold run says it all.
+void RunPump::drop_held_output() {
+  std::erase_if(held_, [](const Event& event) { return std::holds_alternative<event::Output>(event); });
+}
+
+void RunPump::show(const Event& event) {
+  const auto* output = std::get_if<event::Output>(&event);
+  if (output == nullptr) return emit(event);
+  const auto news = shown_[static_cast<std::size_t>(output->stream)].news(output->data);
+  if (news.size() == output->data.size()) return emit(event);
+  if (!news.empty()) emit(event::Output{output->stream, std::string(news)});
 }
 
 void RunPump::read_events() {
@@ -276,11 +318,19 @@ void RunPump::read_events() {
 void RunPump::take_events(std::string_view bytes) {
   for (auto& event : lines_.feed(bytes)) {
     const auto* test = std::get_if<event::Test>(&event);
-    if (test != nullptr && test->when == "start") silence_.test_started(Clock::now());
+    if (test != nullptr && test->when == "start") test_started();
     take(std::move(event), sizeof(Event));
     silence_.heard(Clock::now());
   }
-  if (holds_back_ && lines_.settled()) release();
+  if (!lines_.settled()) return;
+  if (holds_back_) release();
+  for (auto& shown : shown_) shown.settle();
+}
+
+void RunPump::test_started() {
+  const auto now = Clock::now();
+  silence_.test_started(now);
+  if (!test_since_) test_since_ = now;
 }
 
 // All that the tests' process wrote is in the pipes by now. Processes that it left behind may hold
@@ -346,6 +396,7 @@ void RunPump::check_silence() {
   if (over() || hung_) return;
   const auto now = Clock::now();
   if (run_.control.is_suspended() || (terminal_ && terminal_->is_in_use())) silence_.heard(now);
+  if (run_.control.take_stack_wish()) silence_.want();
   if (silence_.must_ask(now)) (void)worker_.send(protocol::DumpStack{run_.id});
   const auto stuck = silence_.report(lines_.nodeid(), now);
   if (!stuck) return;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <memory>
 #include <optional>
 
@@ -10,6 +11,7 @@
 #include "daemon/oom_watch.hpp"
 #include "daemon/run.hpp"
 #include "daemon/run_result.hpp"
+#include "daemon/shown_output.hpp"
 #include "daemon/silence_watch.hpp"
 #include "daemon/worker_process.hpp"
 
@@ -19,10 +21,10 @@ namespace stest {
 /// and returns when its process has ended. A client that does not read holds the tests back, as a
 /// terminal would; one that has gone away ends them.
 ///
-/// A process that other runs have left something in may decline, before the first test runs as a rule.
-/// As long as it may, all that it says is held back; if it does, that is dropped, and the run starts
-/// anew in a fresh process. What goes to the client's terminal is seen at once: a person may be asked
-/// something.
+/// A process may give the run up, before the first test runs as a rule. As long as it may, all that it says
+/// is held back; if it does, that is dropped, and the run starts anew in a fresh process, or the client runs
+/// it cold. What had to be shown nevertheless is not shown a second time. What goes to the client's terminal
+/// is seen at once: a person may be asked something.
 class RunPump {
  public:
   RunPump(WorkerProcess& worker, Run& run, const Listener& listener);
@@ -51,6 +53,12 @@ class RunPump {
   void take_events(std::string_view bytes);
   void take(Event event, std::size_t size);
   void release();
+  void drop_held_output();
+  void forget_held();
+  void show(const Event& event);
+  void conclude();
+  bool tell_last_failed(const std::string& culprit);
+  void test_started();
   void drain();
 
   void emit(const Event& event);
@@ -85,8 +93,9 @@ class RunPump {
   protocol::RunMode mode_;
   std::vector<Event> held_;  ///< What a process said that may still decline.
   std::size_t held_bytes_ = 0;
-  Clock::time_point held_since_;  ///< When the first of them was said.
-  bool holds_back_;
+  std::optional<Clock::time_point> test_since_;  ///< When the first test began.
+  bool holds_back_ = true;
+  std::array<ShownOutput, 2> shown_;  ///< By stream.
   int starts_ = 0;
   bool declined_ = false;
 };

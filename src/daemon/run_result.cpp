@@ -51,9 +51,9 @@ event::Done killed(const std::string& where, const std::optional<std::string>& o
 event::Done died_by_signal(int signal, Phase phase, const std::string& nodeid,
                            const std::optional<std::string>& oom) {
   if (signal == SIGKILL) return killed(place(phase, nodeid), oom);
-  return result(ExitCode::crashed, Outcome::crashed,
-                "the tests' process " + describe({.code = {}, .signal = signal}) + " " + place(phase, nodeid),
-                signal == SIGSEGV ? "Run with -X faulthandler or PYTHONFAULTHANDLER=1 to see where." : "");
+  return result(
+      ExitCode::crashed, Outcome::crashed,
+      "the tests' process " + describe({.code = {}, .signal = signal}) + " " + place(phase, nodeid));
 }
 
 event::Done exited_early(int code, Phase phase, const std::string& nodeid) {
@@ -126,6 +126,15 @@ std::string failure_of(const RunReport& report) {
   return "the tests' process " + describe(ExitStatus{done.exit_code, done.signal}) + " before pytest started";
 }
 
+event::Done ending_of(const RunReport& report) {
+  const auto& nodeid = report.done && !report.done->nodeid.empty() ? report.done->nodeid : report.nodeid;
+  if (report.cancel_reason == CancelReason::hung) return hung(report, nodeid);
+  if (ended_by_cancel(report)) return cancelled(report.cancel_reason, "before pytest finished");
+  if (const auto reason = reason_for_cold(report)) return cold_result(*reason);
+  if (!report.done) return worker_died(report);
+  return result_of_process(*report.done, nodeid, report.oom);
+}
+
 }  // namespace
 
 std::optional<std::string> reason_for_cold(const RunReport& report) {
@@ -192,13 +201,15 @@ void end_stages(Timings& timings, const protocol::Milestones& milestones, std::u
   }
 }
 
+bool is_unfinished(const RunReport& report) {
+  if (!report.done) return report.worker_death.has_value();
+  return report.done->error.empty() && report.done->phase < Phase::session_finished;
+}
+
 event::Done result_of(const RunReport& report) {
-  const auto& nodeid = report.done && !report.done->nodeid.empty() ? report.done->nodeid : report.nodeid;
-  if (report.cancel_reason == CancelReason::hung) return hung(report, nodeid);
-  if (ended_by_cancel(report)) return cancelled(report.cancel_reason, "before pytest finished");
-  if (const auto reason = reason_for_cold(report)) return cold_result(*reason);
-  if (!report.done) return worker_died(report);
-  return result_of_process(*report.done, nodeid, report.oom);
+  auto done = ending_of(report);
+  done.unfinished = report.unfinished;
+  return done;
 }
 
 }  // namespace stest

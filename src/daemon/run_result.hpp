@@ -28,7 +28,11 @@ struct RunReport {
   double silent_s = 0;  ///< How long the run was silent that was ended for it.
   std::vector<protocol::Done::Left> left;
   Lessons lessons;
+  std::optional<event::Unfinished> unfinished;  ///< Where pytest did not come to its end.
 };
+
+/// Whether pytest ran, and its process ended before it did.
+bool is_unfinished(const RunReport& report);
 
 /// The result that the client gets; `duration_s` is left to the caller. Exit code 0 only if pytest
 /// itself returned it.

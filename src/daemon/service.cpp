@@ -209,6 +209,13 @@ Status Service::suspend(std::uint64_t id, bool on) {
   return {};
 }
 
+Status Service::ask_stack(std::uint64_t id) {
+  const auto run = find(id);
+  if (!run) return tl::unexpected(run.error());
+  (*run)->control.want_stack();
+  return {};
+}
+
 nlohmann::json Service::status() const {
   auto runs = nlohmann::json::array();
   for (const auto& view : queue_.list()) runs.push_back(run_to_json(view));

@@ -59,6 +59,8 @@ class Service {
 
   /// Stops the tests' processes of a run, or lets them go on. Errors: `not_found`.
   Status suspend(std::uint64_t id, bool on);
+  /// Has the run report its stacks, as one that is silent does. Errors: `not_found`.
+  Status ask_stack(std::uint64_t id);
 
   /// The body of `GET /v1/status`.
   nlohmann::json status() const;

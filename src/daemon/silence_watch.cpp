@@ -36,11 +36,11 @@ void SilenceWatch::read() {
 void SilenceWatch::heard(Clock::time_point now) {
   last_ = now;
   stuck_.heard(now);
-  asked_.reset();
+  if (!wanted_) asked_.reset();
 }
 
 bool SilenceWatch::must_ask(Clock::time_point now) {
-  if (asked_ || (!stuck_.due(now) && !is_hung(now))) return false;
+  if (asked_ || (!wanted_ && !stuck_.due(now) && !is_hung(now))) return false;
   asked_ = now;
   stack_.clear();
   return true;
@@ -50,6 +50,7 @@ std::optional<event::Stuck> SilenceWatch::report(const std::string& nodeid, Cloc
   const auto end = stack_.find('\0');
   if (!asked_ || (end == stack_.npos && pipe_ && now - *asked_ < patience)) return std::nullopt;
   asked_.reset();
+  wanted_ = false;
   return event::Stuck{seconds(now - last_), nodeid, nodeid.empty() ? 0 : seconds(now - test_since_),
                       stack_.substr(0, end)};
 }

@@ -34,6 +34,9 @@ class SilenceWatch {
   void heard(Clock::time_point now);
   void test_started(Clock::time_point now) { test_since_ = now; }
 
+  /// Somebody wants a report, however long the silence is.
+  void want() { wanted_ = true; }
+
   /// Whether it is time to ask the process for its stacks.
   bool must_ask(Clock::time_point now);
   /// The report, once there is one to make. `nodeid`: the test that runs, or empty.
@@ -50,6 +53,7 @@ class SilenceWatch {
   Clock::time_point last_;
   Clock::time_point test_since_;
   std::optional<Clock::time_point> asked_;
+  bool wanted_ = false;
   Fd pipe_;
   std::string stack_;
 };

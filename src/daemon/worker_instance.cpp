@@ -1,7 +1,6 @@
 #include "daemon/worker_instance.hpp"
 
 #include <spdlog/spdlog.h>
-#include <sys/stat.h>
 
 #include <algorithm>
 #include <array>
@@ -13,7 +12,6 @@
 
 #include "common/in_parts.hpp"
 #include "common/log_tail.hpp"
-#include "common/nanoseconds.hpp"
 #include "daemon/preload_store.hpp"
 #include "daemon/run_result.hpp"
 #include "stest/messages.hpp"
@@ -50,13 +48,12 @@ bool asked_for(const std::vector<std::string>& asked, const std::string& module)
                      [&](const std::string& name) { return covers(module, name); });
 }
 
-bool is_unchanged(const protocol::Ready::File& file) {
-  struct stat now {};
-  if (::stat(file.path.c_str(), &now) != 0) return false;
-  const auto mtime_ns = static_cast<std::uint64_t>(nanoseconds(now.st_mtim));
-  return mtime_ns == file.mtime_ns && static_cast<std::uint64_t>(now.st_size) == file.size &&
-         now.st_ino == file.inode;
+FileState when_read(const protocol::Ready::File& file) {
+  return {static_cast<std::int64_t>(file.mtime_ns), static_cast<std::int64_t>(file.ctime_ns),
+          static_cast<std::int64_t>(file.size), static_cast<std::int64_t>(file.inode)};
 }
+
+bool is_unchanged(const protocol::Ready::File& file) { return file_state(file.path) == when_read(file); }
 
 using Files = std::vector<protocol::Ready::File>;
 
@@ -78,6 +75,15 @@ std::string mebibytes(std::uint64_t bytes) { return std::to_string(bytes >> 20) 
 std::string_view name(WorkerInstance::State state) {
   static constexpr std::array<std::string_view, 4> names{"starting", "warming", "ready", "ended"};
   return names[static_cast<std::size_t>(state)];
+}
+
+std::optional<Restart> changed_since(const LoadedFiles& loaded) {
+  if (const auto path = changed_site(loaded.sites)) {
+    return Restart{RestartReason::packages_changed, *path + " changed"};
+  }
+  const auto stale = find_stale(loaded.files);
+  if (stale == loaded.files.end()) return std::nullopt;
+  return Restart{RestartReason::packages_changed, stale->module + " changed (" + stale->path + ")"};
 }
 
 std::optional<protocol::LeftOut> WorkerInstance::end(const ExitStatus& status) {
@@ -201,7 +207,8 @@ std::vector<std::string> WorkerInstance::news() {
 /// Each once per change.
 std::vector<std::string> WorkerInstance::changed_ignored() {
   std::vector<std::string> modules;
-  for (const auto& file : ready.files) {
+  if (!loaded) return modules;
+  for (const auto& file : loaded->files) {
     if (!file.ignored || is_unchanged(file)) continue;
     const auto state_now = file_state(file.path);
     const auto known = told_.find(file.path);
@@ -222,12 +229,6 @@ std::optional<Restart> WorkerInstance::unfit_for(const WorkerKey& wanted,
                                                  std::optional<std::uint64_t> memory_limit) const {
   if (state == State::ended) return why_it_ended(*this);
   if (auto changed = difference(key, wanted, env_reads())) return changed;
-  if (const auto path = changed_site(sites)) {
-    return Restart{RestartReason::packages_changed, *path + " changed"};
-  }
-  if (const auto stale = find_stale(ready.files); stale != ready.files.end()) {
-    return Restart{RestartReason::packages_changed, stale->module + " changed (" + stale->path + ")"};
-  }
   if (!memory_limit || state != State::ready) return std::nullopt;
   const auto used = resident_memory(process->pid());
   if (!used || *used <= *memory_limit) return std::nullopt;

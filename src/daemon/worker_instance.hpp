@@ -42,6 +42,16 @@ class ImportClock {
   std::optional<Clock::time_point> begin_ = Clock::now();
 };
 
+/// The files that a worker has loaded, as they were then. It never changes, so that thousands of them can be
+/// looked at without a lock.
+struct LoadedFiles {
+  SitesState sites;  ///< At the time of the greeting.
+  std::vector<protocol::Ready::File> files;
+};
+
+/// Why a worker that has loaded these is outdated; nothing if all are as they were, ignored ones aside.
+std::optional<Restart> changed_since(const LoadedFiles& loaded);
+
 /// One worker as the manager knows it, from its start to its end. The manager's mutex guards all but
 /// `key` and `process`, which never change once it listens.
 struct WorkerInstance {
@@ -60,10 +70,10 @@ struct WorkerInstance {
   std::vector<std::string> asked;        ///< The modules that it was told, or will be, to preload.
   std::set<std::string> asked_patterns;  ///< The same of regular expressions.
   ImportClock import_clock;
-  std::string importing;    ///< The module being imported.
-  protocol::Ready ready;    ///< The last one; empty before the greeting.
-  SitesState sites;         ///< At the time of the greeting.
-  protocol::Primed primed;  ///< The last word about runners forked ahead.
+  std::string importing;                      ///< The module being imported.
+  protocol::Ready ready;                      ///< The last one; empty before the greeting.
+  std::shared_ptr<const LoadedFiles> loaded;  ///< With it; nothing before the greeting.
+  protocol::Primed primed;                    ///< The last word about runners forked ahead.
   std::optional<protocol::Unfit> unfit;
   std::optional<protocol::Unable> unable;  ///< It has said that it can serve no run.
   std::optional<Error> refused;            ///< Why the daemon killed it.
@@ -109,7 +119,8 @@ struct WorkerInstance {
   std::optional<ImportClock::Seconds> time_left(std::optional<ImportClock::Seconds> expected) const;
 
   std::set<std::string> env_reads() const;
-  /// Why it cannot serve `wanted`; nothing if it can, now or once it is ready.
+  /// Why it cannot serve `wanted`, whatever has become of its files; nothing if it can, now or once it is
+  /// ready.
   std::optional<Restart> unfit_for(const WorkerKey& wanted, std::optional<std::uint64_t> memory_limit) const;
 
  private:

@@ -66,10 +66,12 @@ WorkerLease::~WorkerLease() {
   if (instance_) manager_->drop(std::move(instance_));
 }
 
-WorkerManager::WorkerManager(WorkerProgram program, Children& children, std::function<void()> on_change)
+WorkerManager::WorkerManager(WorkerProgram program, Children& children, std::function<void()> on_change,
+                             FileCheck check)
     : program_(std::move(program)),
       children_(children),
       on_change_(std::move(on_change)),
+      check_(std::move(check)),
       store_(program_.preload_file, program_.python) {}
 
 WorkerManager::~WorkerManager() { stop(); }
@@ -121,7 +123,12 @@ Result<WorkerManager::Instance> WorkerManager::claim_in_turn(std::unique_lock<st
   for (;;) {
     if (stopped_) return tl::unexpected(given_up());
     if (!replacing_ && *turns_.begin() == turn) {
-      const auto why = reason_to_replace(attempt);
+      const auto seen = current_;
+      const auto loaded = seen ? seen->loaded : nullptr;
+      auto why = reason_to_replace(attempt);
+      if (!why) why = changed_files(lock, loaded);
+      if (stopped_ || replacing_ || current_ != seen || (seen && seen->loaded != loaded)) continue;
+      if (!why) why = reason_to_replace(attempt);  // It may have ended meanwhile.
       if (!why) {
         attempt.was_fit = current_->state == State::ready;
         return take_claim();
@@ -145,6 +152,23 @@ WorkerManager::Instance WorkerManager::take_claim() {
 std::optional<Restart> WorkerManager::reason_to_replace(const Attempt& attempt) const {
   if (!current_) return Restart{RestartReason::first_run, ""};
   return current_->unfit_for(attempt.key, attempt.run.config.memory_limit);
+}
+
+/// Unlocks while it looks at them: there are thousands, and the disk may be slow.
+std::optional<Restart> WorkerManager::changed_files(std::unique_lock<std::mutex>& lock,
+                                                    const std::shared_ptr<const LoadedFiles>& loaded) const {
+  if (!loaded) return std::nullopt;
+  lock.unlock();
+  auto why = check_(*loaded);
+  lock.lock();
+  return why;
+}
+
+/// What was read while importing may have made the run need another worker after all.
+bool WorkerManager::is_fit(std::unique_lock<std::mutex>& lock, const WorkerInstance& instance,
+                           const Attempt& attempt) const {
+  if (instance.unfit_for(attempt.key, std::nullopt)) return false;
+  return !changed_files(lock, instance.loaded) && instance.state == State::ready;
 }
 
 Result<WorkerManager::Instance> WorkerManager::replace(std::unique_lock<std::mutex>& lock, Attempt& attempt,
@@ -207,8 +231,7 @@ Result<bool> WorkerManager::await_ready(WorkerInstance& instance, Attempt& attem
       give_up(instance, timeout);
     }
     if (stopped_) return tl::unexpected(given_up());
-    // What was read while importing may have made the run need another worker after all.
-    if (instance.state == State::ready) return !instance.unfit_for(attempt.key, std::nullopt);
+    if (instance.state == State::ready) return is_fit(lock, instance, attempt);
     const auto module = instance.importing;
     const auto left = instance.time_left(store_.start_time(instance.asked.size()));
     lock.unlock();
@@ -374,6 +397,9 @@ void WorkerManager::on_message(WorkerInstance& instance, const protocol::FromWor
 }
 
 void WorkerManager::on_ready(WorkerInstance& instance, const protocol::Ready& ready) {
+  const auto known = instance.loaded;  // Written by this thread only.
+  auto sites = known ? known->sites : sites_state(program_.python, ready.site_dirs);
+  auto loaded = std::make_shared<const LoadedFiles>(LoadedFiles{std::move(sites), ready.files});
   std::unique_lock lock(mutex_);
   if (ready.protocol != protocol::version) {
     instance.refused = Error{ErrorCode::worker_failed,
@@ -385,10 +411,10 @@ void WorkerManager::on_ready(WorkerInstance& instance, const protocol::Ready& re
   }
   const bool greeting = instance.state == State::starting;
   instance.ready = ready;
+  instance.loaded = std::move(loaded);
   instance.importing.clear();
   protocol::Preload preload;
   if (greeting) {
-    instance.sites = sites_state(program_.python, ready.site_dirs);
     preload = {instance.asked, store_.path()};
     if (!store_.is_tried(instance.asked.size())) preload.unfit = store_.left_out();
   }

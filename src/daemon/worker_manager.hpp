@@ -49,8 +49,12 @@ class WorkerLease {
 /// A worker is replaced only while no run has a claim on it, and only after all of it is gone.
 class WorkerManager {
  public:
+  /// Looks at the files of a worker; called without a lock.
+  using FileCheck = std::function<std::optional<Restart>(const LoadedFiles&)>;
+
   /// `on_change` is called, in any thread and without a lock, when `is_warming` may have changed.
-  WorkerManager(WorkerProgram program, Children& children, std::function<void()> on_change);
+  WorkerManager(WorkerProgram program, Children& children, std::function<void()> on_change,
+                FileCheck check = changed_since);
   ~WorkerManager();
 
   /// Blocks until a worker is ready for `run`, and tells the listener what goes on. Errors: `cancelled`
@@ -85,6 +89,10 @@ class WorkerManager {
   Instance take_claim();
   Result<Instance> replace(std::unique_lock<std::mutex>& lock, Attempt& attempt, const Restart& why);
   std::optional<Restart> reason_to_replace(const Attempt& attempt) const;
+  std::optional<Restart> changed_files(std::unique_lock<std::mutex>& lock,
+                                       const std::shared_ptr<const LoadedFiles>& loaded) const;
+  bool is_fit(std::unique_lock<std::mutex>& lock, const WorkerInstance& instance,
+              const Attempt& attempt) const;
   Result<Instance> start(const Attempt& attempt);
   Result<bool> await_ready(WorkerInstance& instance, Attempt& attempt);
   void give_up(WorkerInstance& instance, std::chrono::milliseconds timeout);
@@ -104,6 +112,7 @@ class WorkerManager {
   const WorkerProgram program_;
   Children& children_;
   const std::function<void()> on_change_;
+  const FileCheck check_;
 
   mutable std::mutex mutex_;
   std::condition_variable changed_;

@@ -7,7 +7,7 @@ import signal
 
 import pytest
 
-from .harness import WAITING_TEST, Finished, Project, wait_for
+from .harness import STEST, WAITING_TEST, Finished, Project, wait_for
 from .modes import MODES
 
 CANCELLED, NO_SUCH_RUN, USAGE_ERROR = 107, 108, 101  # include/stest/exit_code.hpp
@@ -117,7 +117,35 @@ def test_other_signals_to_the_client_end_the_run(project: Project, deadly: signa
     client = project.start("test_it.py")
     project.await_file("started")
     client.send_signal(deadly)
-    assert project.finish(client).code != 0
+    run = project.finish(client)
+    assert run.code == {signal.SIGTERM: -signal.SIGTERM, signal.SIGHUP: CANCELLED}[deadly]
+    if deadly == signal.SIGTERM:
+        assert "running test_it.py::test_waits for" in run.errors
+        assert "in test_waits\n" in run.errors
+        assert "no test had failed before, 1 did not run\n" in run.errors
+    assert_all_is_over(project)
+
+
+def test_timeout_is_told_what_took_so_long(project: Project) -> None:
+    """It sends SIGTERM twice: to its command, and to its process group. Asked to end, it does just that."""
+    project.write("test_it.py", WAITS)
+    client = project.start("test_it.py", program=("timeout", "1000", str(STEST)))
+    project.await_file("started")
+    client.send_signal(signal.SIGTERM)
+    errors = project.finish(client).errors
+    assert "running test_it.py::test_waits for" in errors
+    assert "in test_waits\n" in errors
+    assert_all_is_over(project)
+
+
+def test_second_sigterm_leaves_at_once(project: Project) -> None:
+    project.write("test_it.py", STUBBORN)
+    client = project.start("test_it.py")
+    project.await_file("started")
+    client.send_signal(signal.SIGTERM)
+    project.await_file("SIGTERM")  # The tests ignore it.
+    client.send_signal(signal.SIGTERM)
+    assert project.finish(client).code == -signal.SIGTERM
     assert_all_is_over(project)
 
 
@@ -340,7 +368,10 @@ def test_signal_to_a_client_that_waits(project: Project, deadly: signal.Signals)
     second = project.start("test_it.py")
     wait_for(lambda: len(project.status()["runs"]) == 2, "the second run in the queue")
     second.send_signal(deadly)
-    assert project.finish(second).code == -deadly
+    run = project.finish(second)
+    assert run.code == -deadly
+    if deadly == signal.SIGTERM:
+        assert "while the run waited for its turn" in run.errors
     wait_for(lambda: len(project.status()["runs"]) == 1, "its end")
     project.write("go on", "")
     project.finish(first).expect(0)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from .harness import Project
@@ -160,3 +162,34 @@ def test_zygote_survives_the_crash(project: Project) -> None:
     worker = project.status()["worker"]["pid"]
     project.stest().expect(CRASHED)
     assert project.status()["worker"]["pid"] == worker
+
+
+@pytest.mark.parametrize("death", [SEGFAULT, "os._exit(0)", "os.kill(os.getpid(), 9)"])
+def test_what_failed_before_a_death_is_told_and_known_to_lf(shared_project: Project, death: str) -> None:
+    """Also where the cache lies elsewhere; pytest itself writes its file at the end only."""
+    project = shared_project
+    project.write(
+        "test_it.py",
+        f"{IMPORTS}def test_fails(): assert 0\ndef test_passes(): pass\ndef test_dies():\n    {death}\n"
+        "def test_not_run(): pass\ndef test_nor_this(): pass\n",
+    )
+    cache = ("-o", "cache_dir=elsewhere")
+    errors = project.stest("test_it.py", *cache).errors
+    assert "1 test had failed before, 2 did not run; `stest --lf` runs what failed" in errors
+    assert "\n  test_it.py::test_fails\n" in errors
+    assert "-X faulthandler" not in errors
+    for run in (project.stest, project.plain):
+        chosen = run("test_it.py", "--lf", "--co", "-q", *cache).expect(0).text
+        assert "::test_fails" in chosen
+        assert "::test_dies" in chosen
+        assert "2/5 tests collected" in chosen
+    done = json.loads(project.stest("run", "--events", "--", "test_it.py", *cache).text.splitlines()[-1])
+    assert done["unfinished"] == {
+        "failed": ["test_it.py::test_fails"],
+        "nodeid": "test_it.py::test_dies",
+        "not_run": 2,
+        "last_failed": True,
+    }
+    errors = project.stest("test_it.py", "-p", "no:cacheprovider").errors
+    assert "1 test had failed before, 2 did not run\n" in errors
+    assert not (project.root / ".pytest_cache").exists()

@@ -170,3 +170,25 @@ def test_a_file_that_is_full_is_told(flooding: Project) -> None:
     assert finished.code != 0
     assert "File too large" in finished.errors
     assert os.path.getsize(flooding.home / "out") <= 100 * 1024
+
+
+def test_one_answer_keeps_the_beginning_and_the_end(flooding: Project) -> None:
+    flooding.write(
+        "test_it.py",
+        """
+        from writing import write_all
+
+        def test():
+            for number in range(400):
+                write_all(b"x" * (1 << 20))
+        """,
+    )
+    before = memory(flooding, "VmRSS")
+    answer = flooding.api.post("/v1/test/run", flooding.request("-s", "test_it.py")).json()
+    assert answer["exit_code"] == 0
+    assert "test session starts" in answer["stdout"][:200]
+    assert "1 passed" in answer["stdout"][-200:]
+    assert len(answer["stdout"]) < 2 * MIB + 100
+    assert 398 * MIB <= answer["dropped"]["stdout"] < 399 * MIB
+    assert f"{answer['dropped']['stdout']} bytes are left out here" in answer["stdout"]
+    assert memory(flooding, "VmHWM") - before < GROWTH

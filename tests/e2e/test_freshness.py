@@ -181,3 +181,15 @@ def test_folder_moved_away_and_replaced(project: Project) -> None:
     project.configure()
     project.write("test_it.py", "def test(): assert 0\n")
     project.stest().expect(1)
+
+
+def test_edit_of_a_preloaded_module_that_leaves_size_and_time_alike(project: Project) -> None:
+    project.configure(sprintest="preload = ['subject']")
+    project.write("test_it.py", ASKS)
+    for value, code in [("new", 0), ("old", 1), ("new", 0)]:
+        file = project.site / "subject.py"
+        state = file.stat() if file.exists() else None
+        project.install("subject.py", subject(value))
+        if state:
+            os.utime(file, ns=(state.st_atime_ns, state.st_mtime_ns))
+        project.stest("-p", "no:cacheprovider").expect(code)

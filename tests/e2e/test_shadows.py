@@ -62,6 +62,7 @@ def test_folder_that_pytest_puts_on_the_path(warm: Project) -> None:
     assert seen(warm, "sub") == [str(warm.site / "heavy.py")] * 2
     file = warm.write("sub/heavy.py", "")
     assert seen(warm, "sub") == [str(file)] * 2
+    assert warm.stest("sub").expect(0).text.count("test session starts") == 1
 
 
 def test_folder_without_modules_hides_nothing(warm: Project) -> None:

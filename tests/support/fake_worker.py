@@ -11,7 +11,9 @@ The arguments of a run are its script, executed in order in a forked process:
     leave:SECONDS                             leave a process behind that holds stdout
     cwd: variable:NAME                        write it to stdout
     kill_worker:
-    settled: decline:REASON                   as a runner does before the first test, or in its place
+    settled: decline:REASON                   as a runner does before the first test, or in its place. A clean
+                                              run with neither settles at once
+    cold:REASON                               as a runner does that only a cold run can replace
     first:STEP                                only in the run's first process
     await:FILE                                wait until there is such a file
     tell:                                     write the file "told" into the run's folder
@@ -73,10 +75,15 @@ class Run:
         self._worker = os.getppid()
 
     def execute(self) -> None:
+        if self._message["mode"] == "clean" and not self._settles_itself():
+            self.do_settled("")
         for step in self._message["args"]:
             self._do(step)
         self._record.phase = "returned"
         os._exit(0)
+
+    def _settles_itself(self) -> bool:
+        return any(verb in step for step in self._message["args"] for verb in ("settled", "decline", "cold:"))
 
     def _do(self, step: str) -> None:
         verb, _, argument = step.partition(":")
@@ -145,6 +152,11 @@ class Run:
     def do_decline(self, reason: str) -> None:
         self.do_node(reason)
         self.do_phase("declined")
+        os._exit(0)
+
+    def do_cold(self, reason: str) -> None:
+        self.do_node(reason)
+        self.do_phase("needs_cold")
         os._exit(0)
 
     def do_first(self, step: str) -> None:
@@ -254,6 +266,7 @@ class Worker:
                     "module": "fake",
                     "path": env["FAKE_FILE"],
                     "mtime_ns": state.st_mtime_ns,
+                    "ctime_ns": state.st_ctime_ns,
                     "size": state.st_size,
                     "inode": state.st_ino,
                     "ignored": "FAKE_IGNORED" in env,

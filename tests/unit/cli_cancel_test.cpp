@@ -19,18 +19,25 @@ TEST(EscalationTest, EachCtrlCIsStrongerThanTheLast) {
   EXPECT_EQ(escalation.next(SIGINT, true), Step::leave);
 }
 
-TEST(EscalationTest, OtherSignalsBeginWithTerminate) {
-  for (const int signal : {SIGTERM, SIGHUP}) {
-    Escalation escalation;
-    EXPECT_EQ(escalation.next(signal, true), Step::terminate);
-    EXPECT_EQ(escalation.next(SIGINT, true), Step::kill);
-  }
+TEST(EscalationTest, SighupBeginsWithTerminate) {
+  Escalation escalation;
+  EXPECT_EQ(escalation.next(SIGHUP, true), Step::terminate);
+  EXPECT_EQ(escalation.next(SIGINT, true), Step::kill);
 }
 
-TEST(EscalationTest, SigtermAfterCtrlCTerminates) {
+TEST(EscalationTest, SigtermEndsAndAnotherOneLeavesAtOnce) {
+  Escalation escalation;
+  const Escalation::Clock::time_point now{};
+  EXPECT_EQ(escalation.next(SIGTERM, true, now), Step::end);
+  EXPECT_EQ(escalation.next(SIGTERM, true, now + std::chrono::milliseconds(5)), Step::nothing) << "timeout's";
+  EXPECT_EQ(escalation.next(SIGINT, true, now), Step::kill);
+  EXPECT_EQ(escalation.next(SIGTERM, true, now + std::chrono::seconds(1)), Step::leave);
+}
+
+TEST(EscalationTest, SigtermAfterCtrlCEnds) {
   Escalation escalation;
   EXPECT_EQ(escalation.next(SIGINT, true), Step::interrupt);
-  EXPECT_EQ(escalation.next(SIGTERM, true), Step::terminate);
+  EXPECT_EQ(escalation.next(SIGTERM, true), Step::end);
 }
 
 TEST(EscalationTest, WithoutARunThereIsNothingToCancel) {

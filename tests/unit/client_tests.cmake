@@ -28,6 +28,7 @@ target_sources(stest_unit_tests PRIVATE
   cli_presentation_test.cpp
   cli_program_test.cpp
   cli_pty_test.cpp
+  cli_run_position_test.cpp
   cli_run_test.cpp
   cli_scratch_folder_test.cpp
   cli_signal_pipe_test.cpp
@@ -36,6 +37,7 @@ target_sources(stest_unit_tests PRIVATE
   cli_status_text_test.cpp
   cli_terminal_link_test.cpp
   cli_terminal_modes_test.cpp
+  cli_termination_test.cpp
   cli_timings_text_test.cpp
   cli_verdict_test.cpp
   cli_wait_notice_test.cpp

@@ -285,8 +285,67 @@ TEST_F(HeldBackTest, MuchOutputIsNotHeld) {
   go("a");
   EXPECT_EQ(slow.done().exit_code, 112);
   EXPECT_EQ(starts(slow.client), 3u);
-  EXPECT_NE(slow.client.receipt().find("started a clean process: late; what the run printed"),
-            std::string::npos);
+  EXPECT_EQ(slow.client.out().size(), much + 2 * (much - ShownOutput::limit)) << "what is remembered";
+}
+
+TEST_F(HeldBackTest, WhatWasShownOfARunningTestIsNotShownTwice) {
+  BackgroundRun slow(
+      service(), request({test_event("t.py::a", "start"), "out:header\n", "first:out:late ",
+                          "first:tell:", "first:" + await_step("a"), "first:decline:a changed", "out:rest"}));
+  await([&] { return slow.client.out() == "header\nlate "; }, "the output of a test that takes long");
+  go("a");
+  EXPECT_EQ(slow.done().exit_code, 0);
+  EXPECT_EQ(slow.client.out(), "header\nlate rest");
+}
+
+TEST_F(RunPumpTest, WhatAColdRunSaysAgainIsNotShown) {
+  Recorder client;
+  const auto receipt = R"(event:{"event":"receipt","text":"ran cold","reloaded":[]})";
+  EXPECT_EQ(run({"out:header", receipt, "cold:yaml.py hides yaml"}, client).exit_code, 112);
+  EXPECT_EQ(client.out(), "");
+  EXPECT_EQ(client.receipt(), "started worker\nran cold\n");
+}
+
+TEST_F(RunPumpTest, AskedForItsStackARunTellsIt) {
+  BackgroundRun slow(service(), request({"out:ready", "waits:exit:2"}));
+  slow.client.await<event::Output>();
+  ASSERT_TRUE(service().ask_stack(slow.id));
+  slow.client.await<event::Stuck>([](const auto& stuck) { return stuck.stack == "a stack"; });
+  EXPECT_FALSE(service().ask_stack(99));
+  ASSERT_TRUE(service().cancel(slow.id, CancelHow::kill));
+  slow.join();
+  EXPECT_EQ(slow.client.all<event::Stuck>().size(), 1u);
+}
+
+TEST_F(RunPumpTest, ADeathIsToldWithWhatFailedBeforeAndWhatDidNotRun) {
+  const auto file = project.path() / "cache" / "v" / "cache" / "lastfailed";
+  const auto collected =
+      "event:" + nlohmann::json{{"event", "collected"}, {"tests", 5}, {"last_failed", file.string()}}.dump();
+  const auto report = [](const std::string& nodeid, const std::string& outcome) {
+    return R"(event:{"event":"test","nodeid":")" + nodeid + R"(","when":"call","outcome":")" + outcome +
+           R"(","duration_s":0})";
+  };
+  const std::vector<std::string> script{collected,
+                                        test_event("a", "start"),
+                                        report("a", "failed"),
+                                        test_event("b", "start"),
+                                        report("b", "passed"),
+                                        test_event("c", "start"),
+                                        "phase:running",
+                                        "node:c",
+                                        "signal:11"};
+  Recorder client;
+  EXPECT_EQ(run(script, client).exit_code, 105);
+  const auto unfinished = client.done().unfinished;
+  ASSERT_TRUE(unfinished);
+  EXPECT_EQ(unfinished->failed, std::vector<std::string>{"a"});
+  EXPECT_EQ(unfinished->nodeid, "c");
+  EXPECT_EQ(unfinished->not_run, 2);
+  EXPECT_TRUE(unfinished->last_failed);
+  EXPECT_EQ(nlohmann::json::parse(read_text(file)), (nlohmann::json{{"a", true}, {"c", true}}));
+  Recorder fine;
+  run({collected, "out:ok"}, fine);
+  EXPECT_FALSE(fine.done().unfinished);
 }
 
 TEST_F(HeldBackTest, ACancelReachesARunWhoseOutputIsHeld) {

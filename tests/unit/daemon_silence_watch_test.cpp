@@ -16,6 +16,19 @@ Config config(int stuck_after, int hang_timeout = 0) {
   return config;
 }
 
+TEST(SilenceWatch, ReportsOnceWhenSomebodyWantsIt) {
+  SilenceWatch watch(config(0), start);
+  const Fd process = watch.connect().value();
+  EXPECT_FALSE(watch.must_ask(start + seconds(1)));
+  watch.want();
+  ASSERT_TRUE(watch.must_ask(start + seconds(1)));
+  watch.heard(start + seconds(1));  // A run that is not silent tells too.
+  ASSERT_TRUE(write_all(process.get(), std::string_view("  File\n\0", 8)));
+  watch.read();
+  ASSERT_TRUE(watch.report("t", start + seconds(1)));
+  EXPECT_FALSE(watch.must_ask(start + seconds(9)));
+}
+
 TEST(SilenceWatch, ReportsOnceTheStackHasCome) {
   SilenceWatch watch(config(10), start);
   const Fd process = watch.connect().value();

@@ -3,6 +3,7 @@
 add_executable(stest_daemon_tests
   daemon_access_test.cpp
   daemon_answer_watch_test.cpp
+  daemon_bounded_text_test.cpp
   daemon_children_test.cpp
   daemon_client_files_test.cpp
   daemon_collected_run_test.cpp
@@ -12,6 +13,7 @@ add_executable(stest_daemon_tests
   daemon_event_lines_test.cpp
   daemon_harness.cpp
   daemon_http_server_test.cpp
+  daemon_last_failed_test.cpp
   daemon_mailbox_test.cpp
   daemon_oom_watch_test.cpp
   daemon_preload_store_test.cpp
@@ -21,8 +23,10 @@ add_executable(stest_daemon_tests
   daemon_run_pump_test.cpp
   daemon_run_queue_test.cpp
   daemon_run_result_test.cpp
+  daemon_run_tally_test.cpp
   daemon_server_socket_test.cpp
   daemon_service_test.cpp
+  daemon_shown_output_test.cpp
   daemon_silence_watch_test.cpp
   daemon_status_board_test.cpp
   daemon_stuck_watch_test.cpp

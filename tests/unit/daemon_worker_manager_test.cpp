@@ -1,3 +1,4 @@
+#include <future>
 #include <nlohmann/json.hpp>
 #include <sstream>
 
@@ -111,6 +112,40 @@ TEST_F(WorkerManagerTest, RestartsWhenAModulesFileChanges) {
   project.write("module.py", "x = 1");
   EXPECT_EQ(receipt(), "restarted worker: fake changed (" + file.string() + ")\n");
   std::filesystem::remove(file);
+}
+
+TEST_F(WorkerManagerTest, RestartsForAnEditAfterWhichTimeAndSizeAreSetBack) {
+  const auto file = project.write("module.py", "a = 1");
+  env["FAKE_FILE"] = file.string();
+  receipt();
+  const auto time = std::filesystem::last_write_time(file);
+  const auto before = file_state(file);
+  project.write("module.py", "a = 2");
+  std::filesystem::last_write_time(file, time);
+  EXPECT_EQ(file_state(file).mtime_ns, before.mtime_ns);
+  EXPECT_EQ(receipt(), "restarted worker: fake changed (" + file.string() + ")\n");
+}
+
+TEST_F(WorkerManagerTest, AnswersWhileItLooksAtFiles) {
+  std::promise<void> is_looking, may_go_on;
+  bool is_first = true;
+  WorkerManager manager(
+      program(), children, [] {},
+      [&](const LoadedFiles& loaded) {
+        if (std::exchange(is_first, false)) {
+          is_looking.set_value();
+          may_go_on.get_future().wait();
+        }
+        return changed_since(loaded);
+      });
+  Run run{1, request({}), load_config(project.path(), env).value(), 0, {}, {}};
+  Recorder client;
+  std::thread acquiring([&] { EXPECT_TRUE(manager.acquire(run, client.listener())); });
+  is_looking.get_future().wait();
+  EXPECT_TRUE(manager.describe().is_object());
+  EXPECT_TRUE(manager.is_warming() || manager.describe()["state"] == "ready");
+  may_go_on.set_value();
+  acquiring.join();
 }
 
 TEST_F(WorkerManagerTest, RestartsForAnotherPreloadList) {

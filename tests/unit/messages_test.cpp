@@ -177,7 +177,8 @@ TEST_P(EventJson, IsAsWrittenAndRoundTrips) {
 TEST_P(EventJson, EveryFieldIsNeeded) {
   const json value = to_json(GetParam().first);
   for (const auto& [field, ignored] : value.items()) {
-    if (std::set<std::string>{"reloaded", "running", "expected_s", "terminal", "timings"}.count(field))
+    if (std::set<std::string>{"reloaded", "running", "expected_s", "terminal", "timings", "unfinished"}.count(
+            field))
       continue;
     json missing = value;
     missing.erase(field);
@@ -226,11 +227,13 @@ INSTANTIATE_TEST_SUITE_P(
                         "SIGSEGV",
                         "look",
                         2.5,
-                        {1'500'000'000, {{"queue", 500'000'000}, {"tests", 2'000'000'000}}}},
+                        {1'500'000'000, {{"queue", 500'000'000}, {"tests", 2'000'000'000}}},
+                        event::Unfinished{{"t.py::a"}, "t.py::b", 3, true}},
             R"({"event": "done", "exit_code": 105, "outcome": "crashed", "message": "SIGSEGV",
                 "hint": "look", "duration_s": 2.5,
                 "timings": {"begin_s": 1.5, "stages": [{"stage": "queue", "duration_s": 0.5},
-                                                       {"stage": "tests", "duration_s": 2.0}]}})")),
+                                                       {"stage": "tests", "duration_s": 2.0}]},
+                "unfinished": {"failed": ["t.py::a"], "nodeid": "t.py::b", "not_run": 3, "last_failed": true}})")),
     [](const auto& test) { return event_name(test.param.first) + std::to_string(test.index); });
 
 TEST(EventFromJson, AReceiptMayBeWithoutReloadedModules) {
@@ -252,7 +255,9 @@ TEST(EventFromJson, WhatOlderDaemonsDoNotSayMayBeMissing) {
   ASSERT_TRUE(warming);
   EXPECT_FALSE(std::get<event::Warming>(*warming).expected_s);
   json done = to_json(Event(event::Done{}));
+  EXPECT_TRUE(done["unfinished"].is_null());
   done.erase("timings");
+  done.erase("unfinished");
   EXPECT_TRUE(event_from_json(done));
 }
 

@@ -1,0 +1,38 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <unordered_set>
+#include <vector>
+
+#include "stest/messages.hpp"
+
+namespace stest {
+
+/// How far the tests of one run have come, by pytest's reports.
+class RunTally {
+ public:
+  void take(const event::Test& test);
+  void collected(int tests) { collected_ = tests; }
+
+  /// Whether a test has begun.
+  bool has_started() const { return !started_.empty(); }
+
+  /// Whether pytest got as far as to know its tests.
+  bool has_tests() const { return collected_ || !started_.empty(); }
+
+  /// What is known if pytest does not come to its end. `nodeid`: the test that ran, or empty.
+  event::Unfinished unfinished(const std::string& nodeid) const;
+
+  /// The last word on each test, as pytest's `--lf` takes it: true is failed.
+  const std::unordered_map<std::string, bool>& verdicts() const { return failed_; }
+
+ private:
+  std::optional<int> collected_;
+  std::unordered_set<std::string> started_;
+  std::unordered_map<std::string, bool> failed_;
+  std::vector<std::string> failures_;  ///< Every test that has failed at some time, in order.
+};
+
+}  // namespace stest
