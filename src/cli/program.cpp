@@ -2,8 +2,11 @@
 
 #include <poll.h>
 #include <signal.h>
+#include <sys/wait.h>
 
 #include <array>
+
+#include "client/backoff.hpp"
 
 namespace stest {
 namespace {
@@ -32,6 +35,20 @@ bool read_all(Fd& out, Fd& err, ProgramEnd& end, Clock::time_point deadline) {
   return true;
 }
 
+bool has_ended(int pid) {
+  siginfo_t info{};
+  const auto id = static_cast<id_t>(pid);
+  return ::waitid(P_PID, id, &info, WEXITED | WNOWAIT | WNOHANG) != 0 || info.si_pid == pid;
+}
+
+/// A program may close its streams long before it ends. False when the time was over before.
+bool await_end(int pid, Clock::time_point deadline) {
+  for (Backoff backoff; !has_ended(pid); backoff.wait()) {
+    if (Clock::now() >= deadline) return false;
+  }
+  return true;
+}
+
 }  // namespace
 
 Result<ProgramEnd> run_program(SpawnOptions options, std::chrono::milliseconds limit) {
@@ -47,7 +64,8 @@ Result<ProgramEnd> run_program(SpawnOptions options, std::chrono::milliseconds l
   out->write.reset();
   err->write.reset();
   ProgramEnd end;
-  end.is_late = !read_all(out->read, err->read, end, Clock::now() + limit);
+  const auto deadline = Clock::now() + limit;
+  end.is_late = !read_all(out->read, err->read, end, deadline) || !await_end(*pid, deadline);
   if (end.is_late) ::kill(-*pid, SIGKILL);
   end.status = wait_for(*pid).value_or(ExitStatus{});
   return end;

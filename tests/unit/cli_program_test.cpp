@@ -33,6 +33,12 @@ TEST(RunProgram, EndsWhatTakesTooLongWithAllItsChildren) {
   EXPECT_EQ(end.status.signal, 9);
 }
 
+TEST(RunProgram, EndsWhatClosesItsStreamsAndGoesOn) {
+  const auto end = run_program(shell("exec >&- 2>&-; exec sleep 1000"), 500ms).value();
+  EXPECT_TRUE(end.is_late);
+  EXPECT_EQ(end.status.signal, 9);
+}
+
 TEST(RunProgram, OneThatIsMissingIsAnError) {
   SpawnOptions options;
   options.executable = "/no/such/program";
