@@ -48,7 +48,7 @@ StandardInput::StandardInput() {
     const off_t offset = S_ISREG(info.st_mode) ? ::lseek(0, 0, SEEK_CUR) : 0;
     file_ = InputFile{identify_file(0, path_of(0)), static_cast<std::uint64_t>(offset)};
   } else if (can_be_read()) {
-    copy_through_pipe();
+    prepare_copy();
   }
 }
 
@@ -57,14 +57,17 @@ StandardInput::~StandardInput() {
   if (thread_.joinable()) thread_.join();
 }
 
-void StandardInput::copy_through_pipe() {
+void StandardInput::begin() {
+  if (pipe_.write && !thread_.joinable()) thread_ = std::thread([this] { copy(); });
+}
+
+void StandardInput::prepare_copy() {
   auto pipe = make_pipe();
   auto stop = make_pipe();
   if (!pipe || !stop || !set_nonblocking(pipe->write.get(), true)) return;
   pipe_ = std::move(*pipe);
   stop_ = std::move(*stop);
   file_ = InputFile{identify_file(pipe_.read.get(), path_of(pipe_.read.get()))};
-  thread_ = std::thread([this] { copy(); });
 }
 
 void StandardInput::copy() {

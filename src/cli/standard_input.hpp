@@ -10,7 +10,7 @@ namespace stest {
 
 /// The stdin of this process for the tests, which take from it what they read and no more, as if they had
 /// inherited it. What can only be inherited, not opened again (a socket), is copied into a pipe by a
-/// thread of this object.
+/// thread of this object, from `begin` on: a run that never begins leaves it to whoever runs the tests then.
 class StandardInput {
  public:
   StandardInput();
@@ -22,8 +22,11 @@ class StandardInput {
   /// another job.
   const std::optional<InputFile>& file() const { return file_; }
 
+  /// The tests may read from now on.
+  void begin();
+
  private:
-  void copy_through_pipe();
+  void prepare_copy();
   void copy();
 
   std::optional<InputFile> file_;

@@ -58,9 +58,10 @@ TEST(StandardInputTest, APipeIsReadByWhoOpensIt) {
 TEST(StandardInputTest, ASocketIsCopied) {
   auto pair = *make_socketpair();
   const AsStdin as_stdin(pair.first.get());
-  const StandardInput input;
+  StandardInput input;
   ASSERT_TRUE(input.file());
   const auto copy = open_again(*input.file());
+  input.begin();
   const std::string much(200'000, 'x');
   ASSERT_TRUE(write_all(pair.second.get(), "first"));
   EXPECT_EQ(read_some(copy.get(), 100)->data, "first");
@@ -75,8 +76,17 @@ TEST(StandardInputTest, ASocketIsCopied) {
 TEST(StandardInputTest, ASocketThatNobodyReadsDoesNotHoldUpTheEnd) {
   auto pair = *make_socketpair();
   const AsStdin as_stdin(pair.first.get());
-  const StandardInput input;
+  StandardInput input;
+  input.begin();
   ASSERT_TRUE(write_all(pair.second.get(), std::string(100'000, 'x')));
+}
+
+TEST(StandardInputTest, NothingIsTakenFromASocketBeforeTheRunBegins) {
+  auto pair = *make_socketpair();
+  const AsStdin as_stdin(pair.first.get());
+  ASSERT_TRUE(write_all(pair.second.get(), "all of it"));
+  { const StandardInput input; }
+  EXPECT_EQ(read_some(0, 100)->data, "all of it");
 }
 
 TEST(StandardInputTest, NothingIsPassedOnWhereThereIsNothingToRead) {
