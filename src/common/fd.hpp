@@ -1,5 +1,7 @@
 #pragma once
 
+#include <sys/types.h>
+
 #include <string>
 #include <string_view>
 #include <utility>
@@ -43,6 +45,13 @@ Result<std::pair<Fd, Fd>> make_socketpair();
 Status set_cloexec(int fd, bool on);
 /// Sets or clears O_NONBLOCK.
 Status set_nonblocking(int fd, bool on);
+
+/// Whether the number of an error says that a system call is not allowed here, or not known: by a sandbox.
+bool is_denied(int error);
+
+/// write(2), without SIGPIPE on a socket; where a sandbox denies send(2), with it unless the process ignores
+/// it.
+ssize_t write_some(int fd, std::string_view data);
 
 /// Writes all of `data`, restarting after EINTR and short writes. Never raises SIGPIPE on a socket.
 Status write_all(int fd, std::string_view data);

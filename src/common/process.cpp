@@ -1,6 +1,7 @@
 #include "common/process.hpp"
 
 #include <fcntl.h>
+#include <sys/auxv.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -176,7 +177,11 @@ std::string signal_name(int signal) {
 
 fs::path executable_folder() {
   std::error_code error;
-  return fs::read_symlink("/proc/self/exe", error).parent_path();
+  const auto own = fs::read_symlink("/proc/self/exe", error);
+  if (!error) return own.parent_path();
+  // Without /proc: the path that was executed, as the kernel has noted it.
+  const auto* executed = reinterpret_cast<const char*>(::getauxval(AT_EXECFN));
+  return executed == nullptr ? fs::path() : fs::canonical(executed, error).parent_path();
 }
 
 Environment current_environment() {

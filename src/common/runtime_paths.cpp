@@ -128,7 +128,9 @@ Result<bool> ensure_folder(const fs::path& folder, mode_t forbidden, const std::
   if (!S_ISDIR(info.st_mode)) return unusable(folder, "it is not a folder", hint);
   if (info.st_uid != ::geteuid()) return unusable(folder, "it belongs to another user", hint);
   if ((info.st_mode & forbidden) != 0) return unusable(folder, "other users have access to it", hint);
-  if (::access(folder.c_str(), W_OK | X_OK) != 0) return unusable(folder, "it is not writable", hint);
+  if (::access(folder.c_str(), W_OK | X_OK) != 0) {
+    return unusable(folder, "it is not writable (" + std::generic_category().message(errno) + ")", hint);
+  }
   return created;
 }
 
@@ -167,9 +169,10 @@ Status ensure_directories(const RuntimePaths& paths) {
   constexpr mode_t any_by_others = S_IRWXG | S_IRWXO;
   std::error_code ignored;  // ensure_folder() tells what is wrong.
   fs::create_directories(paths.directory.parent_path(), ignored);
-  const Result<bool> created =
-      ensure_folder(paths.directory, written_by_others,
-                    "Make it a folder that only you can write, or choose another one with SPRINTEST_DIR.");
+  const Result<bool> created = ensure_folder(
+      paths.directory, written_by_others,
+      "Make it a folder that only you can write, in a sandbox as well, or choose another one with "
+      "SPRINTEST_DIR.");
   if (!created) return tl::unexpected(created.error());
   if (*created) {
     if (Status written = write_gitignore(paths.directory); !written) return written;
@@ -183,7 +186,7 @@ Status ensure_directories(const RuntimePaths& paths) {
 fs::path python_executable(const fs::path& folder) {
   for (const char* name : {"python3", "python"}) {
     const fs::path candidate = folder / name;
-    if (::access(candidate.c_str(), X_OK) == 0) return candidate;
+    if (!folder.empty() && ::access(candidate.c_str(), X_OK) == 0) return candidate;
   }
   return STEST_PYTHON_EXECUTABLE;
 }

@@ -68,7 +68,7 @@ ssize_t ConnectionStream::read(char* data, std::size_t size) {
 
 ssize_t ConnectionStream::write(const char* data, std::size_t size) {
   while (is_writable()) {
-    const auto count = ::send(connection_.get(), data, size, MSG_NOSIGNAL);
+    const auto count = write_some(connection_.get(), {data, size});
     if (count >= 0 || (errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR)) return count;
   }
   return -1;
