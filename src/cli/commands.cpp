@@ -100,6 +100,7 @@ Answer doctor(const Options& options, const Project& project, Console& console) 
 struct Command {
   Action action;
   Answer (*execute)(const Options&, const Project&, Console&);
+  bool needs_sight = true;  ///< Of the daemon, if there is one.
 };
 
 constexpr std::array<Command, 8> commands{{
@@ -109,15 +110,17 @@ constexpr std::array<Command, 8> commands{{
     {Action::stop, stop},
     {Action::start, start},
     {Action::restart, restart},
-    {Action::logs, logs},
-    {Action::doctor, doctor},
+    {Action::logs, logs, false},
+    {Action::doctor, doctor, false},
 }};
 
 Answer execute_on_project(const Options& options, Console& console) {
   const auto project = current_project();
   if (!project) return tl::unexpected(project.error());
   for (const auto& command : commands) {
-    if (command.action == options.action) return command.execute(options, *project, console);
+    if (command.action != options.action) continue;
+    const auto seen = command.needs_sight ? check_visibility(project->paths) : Status();
+    return seen ? command.execute(options, *project, console) : tl::unexpected(seen.error());
   }
   return fail(ErrorCode::internal, "a command without a function");
 }

@@ -10,6 +10,7 @@
 
 #include "cli/doctor_installation.hpp"
 #include "cli/doctor_machine.hpp"
+#include "cli/doctor_sandbox.hpp"
 #include "common/memory_cgroup.hpp"
 
 namespace stest {

@@ -186,6 +186,10 @@ Finding check_programs(const std::filesystem::path& folder) {
 }
 
 Finding check_daemon(const RuntimePaths& paths, const Installation& own) {
+  if (const auto near = check_surroundings(paths); !near) {
+    return failure("daemon", near.error().message,
+                   near.error().hint + "; until then `python -m pytest` runs.");
+  }
   const auto daemon = read_status(paths.status_file);
   if (!daemon) return check_silent_lock(paths);
   const auto who = "pid " + std::to_string(daemon->process.pid);

@@ -1,21 +1,19 @@
 #include "cli/doctor_machine.hpp"
 
 #include <sys/inotify.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <cstdio>
-#include <cstring>
 #include <fstream>
 #include <system_error>
 
 #include "common/fd.hpp"
 #include "common/process.hpp"
+#include "common/surroundings.hpp"
 
 namespace stest {
 namespace {
@@ -45,33 +43,6 @@ std::string mode_text(const fs::path& path) {
   return text;
 }
 
-/// The socket file of a check, removed at the end.
-class ProbeSocket {
- public:
-  explicit ProbeSocket(fs::path path) : path_(std::move(path)) {}
-  ~ProbeSocket() { ::unlink(path_.c_str()); }
-  ProbeSocket(const ProbeSocket&) = delete;
-  ProbeSocket& operator=(const ProbeSocket&) = delete;
-
-  /// The call that failed, and why; nothing if all went well.
-  std::optional<std::string> try_out() {
-    sockaddr_un address{};
-    address.sun_family = AF_UNIX;
-    std::strncpy(address.sun_path, path_.c_str(), sizeof address.sun_path - 1);
-    const auto* generic = reinterpret_cast<const sockaddr*>(&address);
-    const Fd server(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
-    const Fd client(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-    if (!server || !client) return "socket: " + why();
-    if (::bind(server.get(), generic, sizeof address) != 0) return "bind: " + why();
-    if (::listen(server.get(), 1) != 0) return "listen: " + why();
-    if (::connect(client.get(), generic, sizeof address) != 0) return "connect: " + why();
-    return std::nullopt;
-  }
-
- private:
-  fs::path path_;
-};
-
 std::optional<std::uint64_t> read_number(const fs::path& file) {
   std::ifstream stream(file);
   std::uint64_t number = 0;
@@ -93,20 +64,6 @@ Finding check_state_folder(const RuntimePaths& paths) {
   return fine(name, paths.directory.string() + ", mode " + mode_text(paths.directory));
 }
 
-Finding check_socket(const RuntimePaths& paths) {
-  const auto folder = paths.socket.parent_path();
-  // No longer than the daemon's own name.
-  ProbeSocket socket(folder / ("d" + std::to_string(::getpid() % 10'000) + ".sock"));
-  if (const auto failed = socket.try_out()) {
-    return failure("socket", "no socket can be used in " + folder.string() + " (" + *failed + ")",
-                   "Choose a folder on a local file system with SPRINTEST_DIR.");
-  }
-  const auto detail = paths.socket.string() + ", " + std::to_string(paths.socket.native().size()) +
-                      " of at most " + std::to_string(sizeof(sockaddr_un{}.sun_path) - 1) + " bytes";
-  return fine("socket",
-              folder == paths.directory ? detail : detail + "; one in the state folder would be too long");
-}
-
 Finding check_disk(const fs::path& folder) {
   struct statvfs info {};
   if (::statvfs(folder.c_str(), &info) != 0) {
@@ -126,6 +83,9 @@ Finding judge_space(std::uint64_t bytes, std::uint64_t files, const fs::path& fo
 }
 
 Finding check_proc(const fs::path& proc) {
+  if (const auto problem = proc_problem()) {
+    return failure("proc", *problem, "The daemon needs its own: unshare --mount-proc, bwrap --proc /proc.");
+  }
   const auto own = proc / std::to_string(::getpid()) / "stat";
   if (::access(own.c_str(), R_OK) == 0) return fine("proc", proc.string() + " is mounted");
   return failure("proc", own.string() + ": " + why(),

@@ -13,9 +13,6 @@ namespace stest {
 
 Finding check_state_folder(const RuntimePaths& paths);
 
-/// Binds a socket of its own where the daemon's would be, and connects to it.
-Finding check_socket(const RuntimePaths& paths);
-
 Finding check_disk(const std::filesystem::path& folder);
 Finding judge_space(std::uint64_t bytes, std::uint64_t files, const std::filesystem::path& folder);
 

@@ -27,6 +27,9 @@ class Output {
   /// False when the run's output cannot be written any more.
   bool show(const Event& event);
 
+  /// The run waits no longer, whatever comes of it.
+  void end_waiting();
+
  private:
   bool show_kind(const event::Queued& event);
   bool show_kind(const event::Warming& event);
@@ -39,7 +42,6 @@ class Output {
 
   WaitNotice::Elapsed elapsed() const;
   void begin_waiting();
-  void end_waiting();
   void tick();
 
   Console& console_;

@@ -24,7 +24,7 @@ Result<Warm> run_warm_judged(const Options& options, const Project& project, con
   with_plugin.detached = true;
   with_plugin.pytest_args = with_verdict_plugin(options.run.pytest_args);
   auto result = run_warm(with_plugin, with_verdict_file(project, file), console, [&] { folder.remove(); });
-  if (!result) return tl::unexpected(result.error());
+  if (!result) return tl::unexpected(result.error().error);
   auto verdict = read_verdict(file);
   if (!verdict) return tl::unexpected(verdict.error());
   if (*verdict) (*verdict)->ending = ending_of(result->done);

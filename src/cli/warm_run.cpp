@@ -3,9 +3,11 @@
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <mutex>
 #include <nlohmann/json.hpp>
+#include <system_error>
 
 #include "cli/cancel.hpp"
 #include "cli/output.hpp"
@@ -42,6 +44,22 @@ RunRequest make_request(const RunOptions& options, const Project& project) {
   return request;
 }
 
+bool belongs_to_tests(const Event& event) {
+  return std::holds_alternative<event::Started>(event) || std::holds_alternative<event::Output>(event) ||
+         std::holds_alternative<event::Test>(event);
+}
+
+/// What the daemon says of a run for which it has no process.
+constexpr std::array<ErrorCode, 3> failures{ErrorCode::daemon_unavailable, ErrorCode::worker_failed,
+                                            ErrorCode::internal};
+
+std::optional<ErrorCode> failure_of_stest(const event::Done& done) {
+  for (const auto code : failures) {
+    if (done.exit_code == static_cast<int>(exit_code(code))) return code;
+  }
+  return std::nullopt;
+}
+
 /// One run from the request to its last event, whichever daemon serves it in the end.
 class Run {
  public:
@@ -61,14 +79,21 @@ class Run {
         canceller_({[this](auto id, auto how) { cancel(id, how); }, [this](int signal) { leave(signal); },
                     [this](auto) { end(); }}) {}
 
-  Result<WarmResult> execute() {
+  tl::expected<WarmResult, NoResult> execute() {
     share_streams();
     timings_.end_stage("client", monotonic_ns());
     auto result = ask_daemons();
     if (terminal_) terminal_->finish();
-    if (result) result->timings = timings_of(result->done);
-    return result;
+    if (!result) return tl::unexpected(NoResult{result.error(), may_have_run_});
+    if (!may_have_run_ && failure_of_stest(result->done)) {
+      return tl::unexpected(
+          NoResult{{*failure_of_stest(result->done), result->done.message, result->done.hint}});
+    }
+    result->timings = timings_of(result->done);
+    return *std::move(result);
   }
+
+  bool may_have_run() const { return may_have_run_; }
 
  private:
   Result<WarmResult> ask_daemons() {
@@ -134,6 +159,7 @@ class Run {
   bool take(const Event& event) {
     has_begun_ = true;
     position_.take(event);
+    if (belongs_to_tests(event)) may_have_run_ = true;
     if (const auto* test = std::get_if<event::Test>(&event)) tests_.push_back(*test);
     if (terminal_ && std::holds_alternative<event::Done>(event)) terminal_->finish();
     if (std::holds_alternative<event::Done>(event)) termination_.run_ended();
@@ -145,12 +171,18 @@ class Run {
   void begin(const event::Started& started) {
     run_ = started.id;
     canceller_.run_started(started.id);
+    if (input_) input_->begin();
     if (terminal_ && started.terminal) terminal_->begin();
   }
 
   bool show(const Event& event) {
     const auto* stuck = std::get_if<event::Stuck>(&event);
     if (stuck != nullptr && termination_.has_begun()) return show_last_stack(*stuck);
+    if (const auto* done = std::get_if<event::Done>(&event);
+        done && !may_have_run_ && failure_of_stest(*done)) {
+      output_.end_waiting();  // The caller shows it as an error, or has plain pytest answer.
+      return true;
+    }
     if (!events_) return output_.show(event);
     return std::holds_alternative<event::Done>(event) || print_event(event, console_);
   }
@@ -220,7 +252,8 @@ class Run {
   std::uint64_t run_ = 0;
   Output output_;
   std::vector<event::Test> tests_;
-  bool has_begun_ = false;
+  bool has_begun_ = false;     ///< The daemon has taken the request.
+  bool may_have_run_ = false;  ///< So have the tests.
   bool reader_has_left_ = false;
   std::atomic<bool> cancelled_ = false;
   std::function<void()> on_leave_;
@@ -234,9 +267,15 @@ class Run {
 
 }  // namespace
 
-Result<WarmResult> run_warm(const RunOptions& options, const Project& project, Console& console,
-                            std::function<void()> on_leave) {
-  return Run(options, project, console, std::move(on_leave)).execute();
+tl::expected<WarmResult, NoResult> run_warm(const RunOptions& options, const Project& project,
+                                            Console& console, std::function<void()> on_leave) {
+  std::optional<Run> run;
+  try {
+    run.emplace(options, project, console, std::move(on_leave));
+    return run->execute();
+  } catch (const std::system_error& error) {  // No thread can be started.
+    return tl::unexpected(NoResult{{ErrorCode::internal, error.what(), ""}, run && run->may_have_run()});
+  }
 }
 
 bool print_event(const Event& event, Console& console) {

@@ -8,6 +8,7 @@
 
 #include "client/backoff.hpp"
 #include "client/client.hpp"
+#include "client/daemon_trial.hpp"
 #include "client/http_exchange.hpp"
 #include "client/readiness.hpp"
 #include "common/log_tail.hpp"
@@ -80,6 +81,8 @@ using namespace std::chrono_literals;
 
 constexpr auto notice_after = 1s;
 constexpr auto ask_again_after = 1s;
+/// A daemon writes its pid into the lock's file at once; before that, it holds that of the one before.
+constexpr auto holder_patience = 3s;
 constexpr int log_lines = 20;
 // The numbers that the daemon's descriptors get in the new process.
 constexpr int lock_fd = 3;
@@ -124,7 +127,30 @@ std::string log_excerpt(const RuntimePaths& paths, std::uint64_t log_start) {
   auto text = last_lines(paths.log_file, log_lines, log_start);
   while (text.ends_with('\n')) text.pop_back();
   if (text.empty()) return "; it logged nothing";
-  return "; its log ends with:\n" + text;
+  return "\nits log ends with:\n" + text;
+}
+
+bool is_held(const std::filesystem::path& lock_file) {
+  const auto lock = FileLock::try_acquire(lock_file);
+  return lock && !*lock;
+}
+
+/// Whether the process that holds the lock, by its own word, is none that can be seen from here.
+bool is_out_of_sight(const std::filesystem::path& lock_file) {
+  const auto holder = lock_holder(lock_file);
+  return holder && !identify(*holder);
+}
+
+tl::unexpected<Error> elsewhere(const RuntimePaths& paths, const DaemonStatus& daemon,
+                                const std::string& difference) {
+  const bool is_visible = shares_pids(daemon.surroundings, own_surroundings());
+  const auto who = is_visible ? " (pid " + std::to_string(daemon.process.pid) + ")" : "";
+  return fail(
+      ErrorCode::daemon_unavailable,
+      "the daemon of " + paths.root.string() + who + " runs in another sandbox (another " + difference + ")",
+      is_visible ? "`stest restart` replaces it by one that runs here"
+                 : "`stest stop` ends it where it was started; SPRINTEST_DIR=FOLDER gives this place "
+                   "a daemon of its own");
 }
 
 }  // namespace
@@ -139,10 +165,19 @@ Installation own_installation(const Environment& env) {
           config.force_tcp, config.port};
 }
 
-std::optional<DaemonStatus> find_daemon(const RuntimePaths& paths) {
-  auto daemon = read_status(paths.status_file);
-  if (!daemon || !is_listening(daemon->endpoint)) return std::nullopt;
-  return daemon;
+Status check_surroundings(const RuntimePaths& paths) {
+  const auto daemon = read_last_status(paths.status_file);
+  if (!daemon) return {};
+  const auto different = difference(daemon->surroundings, own_surroundings());
+  // Without a lock it has ended: what it left behind is in nobody's way.
+  if (different.empty() || !is_held(paths.lock_file)) return {};
+  return elsewhere(paths, *daemon, different);
+}
+
+Status check_visibility(const RuntimePaths& paths) {
+  const auto daemon = read_last_status(paths.status_file);
+  if (!daemon || shares_pids(daemon->surroundings, own_surroundings())) return {};
+  return check_surroundings(paths);
 }
 
 DaemonLauncher::DaemonLauncher(RuntimePaths paths, Installation wanted, Notice notice,
@@ -154,19 +189,40 @@ Result<DaemonStatus> DaemonLauncher::ensure() {
   begin_ = Clock::now();
   deadline_ = begin_ + patience_;
   for (Backoff backoff; Clock::now() < deadline_; backoff.wait()) {
-    if (auto daemon = find_daemon(paths_)) {
-      if (serves_us(*daemon)) return *daemon;
-      if (auto ended = await_end(*daemon); !ended) return tl::unexpected(ended.error());
+    auto daemon = find();
+    if (!daemon) return tl::unexpected(daemon.error());
+    if (*daemon) {
+      if (serves_us(**daemon)) return **daemon;
+      if (auto ended = await_end(**daemon); !ended) return tl::unexpected(ended.error());
     }
     auto started = try_start();
     if (!started) return tl::unexpected(started.error());
     if (*started) return **started;
   }
+  return tl::unexpected(held(""));
+}
+
+Error DaemonLauncher::held(const std::string& remark) const {
   const auto holder = lock_holder(paths_.lock_file);
-  return fail(ErrorCode::daemon_unavailable,
-              "no daemon could be reached: " + paths_.lock_file.string() + " is held" +
-                  (holder ? " by process " + std::to_string(*holder) : ""),
-              "`stest restart` ends a daemon that hangs");
+  return {ErrorCode::daemon_unavailable,
+          "no daemon could be reached: " + paths_.lock_file.string() + " is held" +
+              (holder ? " by process " + std::to_string(*holder) : "") + remark,
+          "`stest restart` ends a daemon that hangs"};
+}
+
+/// The project's daemon, if one lives and listens; of whatever version. Errors: it is out of reach here.
+Result<std::optional<DaemonStatus>> DaemonLauncher::find() const {
+  const auto daemon = read_last_status(paths_.status_file);
+  if (!daemon) return std::nullopt;
+  const auto different = difference(daemon->surroundings, own_surroundings());
+  if (!different.empty()) {
+    if (is_held(paths_.lock_file)) return elsewhere(paths_, *daemon, different);
+    return std::nullopt;
+  }
+  if (!is_alive(daemon->process)) return std::nullopt;
+  const auto listens = is_listening(daemon->endpoint);
+  if (!listens) return tl::unexpected(listens.error());
+  return *listens ? daemon : std::nullopt;
 }
 
 bool DaemonLauncher::serves_us(const DaemonStatus& daemon) const {
@@ -221,12 +277,18 @@ Result<std::optional<DaemonStatus>> DaemonLauncher::try_start() {
   if (!lock) return tl::unexpected(lock.error());
   if (!*lock) {
     if (Clock::now() > begin_ + notice_after) say_once("waiting for the daemon…");
+    if (Clock::now() > begin_ + holder_patience && is_out_of_sight(paths_.lock_file)) {
+      return tl::unexpected(held(", which cannot be seen from here"));
+    }
     return std::nullopt;
   }
-  if (find_daemon(paths_)) return std::nullopt;
+  // One in other surroundings would hold the lock.
+  if (const auto daemon = read_status(paths_.status_file); daemon && is_listening(daemon->endpoint) == true) {
+    return std::nullopt;
+  }
   remove_leftovers(paths_);
   if (auto started = start(**lock); !started) return tl::unexpected(started.error());
-  return find_daemon(paths_);
+  return find();
 }
 
 Status DaemonLauncher::start(const FileLock& lock) {
@@ -236,7 +298,20 @@ Status DaemonLauncher::start(const FileLock& lock) {
   const auto pid = spawn_daemon(lock, pipe->write.get());
   if (!pid) return tl::unexpected(pid.error());
   pipe->write.reset();  // Else we would never see the end of the daemon's copy.
-  return await_readiness(*pid, pipe->read.get(), log_start);
+  if (auto ready = await_readiness(*pid, pipe->read.get(), log_start); !ready) return ready;
+  return try_out_or_end(*pid);
+}
+
+/// The daemon is our own child, and has not been waited for: its pid is still its own.
+Status DaemonLauncher::try_out_or_end(int pid) const {
+  const auto daemon = read_status(paths_.status_file);
+  if (!daemon) return {};  // It has ended again, which the next look at the lock tells.
+  auto usable = try_out(daemon->endpoint);
+  if (usable) return usable;
+  ::kill(pid, SIGKILL);
+  (void)wait_for(pid);
+  remove_leftovers(paths_);
+  return usable;
 }
 
 Result<int> DaemonLauncher::spawn_daemon(const FileLock& lock, int ready) const {

@@ -25,13 +25,18 @@ struct Installation {
 /// The installation that the running executable belongs to, with what the variables of `env` ask for.
 Installation own_installation(const Environment& env);
 
-/// The project's daemon, if one lives and listens; of whatever version.
-std::optional<DaemonStatus> find_daemon(const RuntimePaths& paths);
+/// Why the daemon that holds the project's lock, if one does, is none for this process: it is in another
+/// namespace or sandbox. Its files are left alone.
+Status check_surroundings(const RuntimePaths& paths);
+
+/// The same, of one that cannot be seen or signalled from here at all.
+Status check_visibility(const RuntimePaths& paths);
 
 /// Takes one line for the user about something that takes long.
 using Notice = std::function<void(const std::string&)>;
 
-/// Finds the one daemon of a project, or starts it, or replaces one of another installation. Any
+/// Finds the one daemon of a project, or starts it, or replaces one of another installation. A daemon that it
+/// has started it tries out, and ends it again where a sandbox keeps the two apart. Any
 /// number of launchers, in any number of processes, may do so at once. Limits: a daemon has 60 s
 /// (`patience`) to become ready; one that is to be replaced has as long as its runs take.
 class DaemonLauncher {
@@ -50,10 +55,13 @@ class DaemonLauncher {
   std::string mismatch(const DaemonStatus& daemon) const;
   Status await_end(const DaemonStatus& daemon);
   void announce_replacement(const DaemonStatus& daemon);
+  Result<std::optional<DaemonStatus>> find() const;
   Result<std::optional<DaemonStatus>> try_start();
   Status start(const FileLock& lock);
   Result<int> spawn_daemon(const FileLock& lock, int ready_fd) const;
   Status await_readiness(int pid, int ready_fd, std::uint64_t log_start);
+  Status try_out_or_end(int pid) const;
+  Error held(const std::string& remark) const;
   Error early_end(int pid, std::uint64_t log_start) const;
   void say_once(const std::string& line);
 

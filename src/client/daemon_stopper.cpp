@@ -8,6 +8,7 @@
 
 #include "client/backoff.hpp"
 #include "client/client.hpp"
+#include "client/http_exchange.hpp"
 #include "common/file_lock.hpp"
 #include "common/process.hpp"
 
@@ -94,7 +95,9 @@ Result<std::optional<Stopped>> stop_daemon(const RuntimePaths& paths, const Stop
   if (!daemon) return std::nullopt;
 
   const auto process = daemon->process;
-  const auto deadline = Clock::now() + patience.polite;
+  // Where a sandbox denies asking, waiting for what was not asked is of no use.
+  const bool can_ask = is_listening(daemon->endpoint).has_value();
+  const auto deadline = Clock::now() + (can_ask ? patience.polite : std::chrono::milliseconds::zero());
   (void)DaemonClient(daemon->endpoint).stop(StopWhen::now);  // What counts is whether it ends.
   if (wait_until(deadline, [&] { return has_gone(paths, process); })) return Stopped{process.pid, false};
   if (!end_by_force(paths, process, patience)) return does_not_end(paths, process.pid);

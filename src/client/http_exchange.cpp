@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <system_error>
 
 #include "client/backoff.hpp"
 #include "client/http_response.hpp"
@@ -73,14 +74,20 @@ Fd connect_to(const Endpoint& endpoint) {
 
 bool is_busy(int error) { return error == EAGAIN || error == EINPROGRESS; }
 
+tl::unexpected<Error> no_connection(int error) {
+  return fail(
+      ErrorCode::daemon_unavailable,
+      "the daemon cannot be connected to: " + std::generic_category().message(error),
+      is_denied(error) ? "`stest doctor` says what is denied here" : "`stest restart` starts a new one");
+}
+
 Result<Fd> connect_patiently(const Endpoint& endpoint, milliseconds patience) {
   const auto limit = patience == for_ever ? busy_patience : std::min(patience, busy_patience);
   const auto deadline = Clock::now() + limit;
   for (Backoff backoff;; backoff.wait()) {
     if (Fd socket = connect_to(endpoint)) return socket;
     if (is_busy(errno) && Clock::now() < deadline) continue;
-    return fail(ErrorCode::daemon_unavailable, "the daemon does not take connections",
-                "`stest restart` starts a new one");
+    return no_connection(errno);
   }
 }
 
@@ -97,12 +104,14 @@ std::string text_of(const Endpoint& endpoint, const HttpRequest& request) {
 }
 
 /// Sends all of it, as far as the daemon takes it: one that refuses a request may do so before its end.
-void send(const Fd& socket, std::string_view text) {
+/// The number of an error that has nothing to do with the daemon, or 0.
+int send(const Fd& socket, std::string_view text) {
   while (!text.empty() && await(socket, POLLOUT, write_patience)) {
-    const auto count = ::send(socket.get(), text.data(), text.size(), MSG_NOSIGNAL);
+    const auto count = write_some(socket.get(), text);
     if (count > 0) text.remove_prefix(static_cast<std::size_t>(count));
-    if (count < 0 && errno != EAGAIN && errno != EINTR) return;
+    if (count < 0 && errno != EAGAIN && errno != EINTR) return is_denied(errno) ? errno : 0;
   }
+  return 0;
 }
 
 tl::unexpected<Error> no_answer(const std::string& why) {
@@ -112,13 +121,17 @@ tl::unexpected<Error> no_answer(const std::string& why) {
 
 }  // namespace
 
-bool is_listening(const Endpoint& endpoint) { return connect_to(endpoint) || is_busy(errno); }
+Result<bool> is_listening(const Endpoint& endpoint) {
+  if (connect_to(endpoint) || is_busy(errno)) return true;
+  if (is_denied(errno)) return no_connection(errno);
+  return false;
+}
 
 Result<int> exchange(const Endpoint& endpoint, const HttpRequest& request, milliseconds patience,
                      const AnswerSink& sink) {
   const auto socket = connect_patiently(endpoint, patience);
   if (!socket) return tl::unexpected(socket.error());
-  send(*socket, text_of(endpoint, request));
+  if (const int error = send(*socket, text_of(endpoint, request)); error != 0) return no_connection(error);
   bool wants_more = true;
   HttpResponse response([&](std::string_view piece) {
     wants_more = sink(response.status(), piece);

@@ -24,7 +24,9 @@ constexpr std::chrono::milliseconds for_ever{-1};
 using AnswerSink = std::function<bool(int status, std::string_view piece)>;
 
 /// Whether a daemon listens at `endpoint`. One whose queue of connections is full counts as well.
-bool is_listening(const Endpoint& endpoint);
+///
+/// Errors: `daemon_unavailable` where a sandbox denies asking, so that nobody knows.
+Result<bool> is_listening(const Endpoint& endpoint);
 
 /// Sends a request to the daemon, on a connection of its own, and hands on the answer as it comes. `patience`
 /// is how long the daemon may be silent. One that is too busy to accept is asked again for that long, 30 s at

@@ -57,6 +57,7 @@ json to_json(const Endpoint& endpoint) {
 json to_json(const DaemonStatus& status) {
   return {{"pid", status.process.pid},
           {"start_time", status.process.start_time},
+          {"surroundings", environment_to_json(status.surroundings)},
           {"version", bytes_to_json(status.version)},
           {"build", bytes_to_json(status.build)},
           {"python", bytes_to_json(status.python)},
@@ -85,6 +86,7 @@ std::optional<DaemonStatus> parse_status(const json& value) {
   fields.read("build", status.build);
   fields.read("python", status.python);
   fields.read("state", status.state);
+  fields.read_optional("surroundings", status.surroundings);
   fields.read_optional("since", status.since);
   if (!fields.status() || !read_endpoint(value, status.endpoint)) return std::nullopt;
   status.last_result = value.value("last_result", json()).dump();
@@ -104,11 +106,16 @@ Status write_status(const std::filesystem::path& file, const DaemonStatus& statu
   return temporary->move_to(file);
 }
 
-std::optional<DaemonStatus> read_status(const std::filesystem::path& file) {
+std::optional<DaemonStatus> read_last_status(const std::filesystem::path& file) {
   const Result<std::optional<std::string>> text = read_file(file);
   if (!text || !*text) return std::nullopt;
-  std::optional<DaemonStatus> status = parse_status(json::parse(**text, nullptr, false));
-  if (status && !is_alive(status->process)) status.reset();
+  return parse_status(json::parse(**text, nullptr, false));
+}
+
+std::optional<DaemonStatus> read_status(const std::filesystem::path& file) {
+  auto status = read_last_status(file);
+  if (!status || !shares_pids(status->surroundings, own_surroundings())) return std::nullopt;
+  if (!is_alive(status->process)) status.reset();
   return status;
 }
 

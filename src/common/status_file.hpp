@@ -6,6 +6,7 @@
 #include <string>
 
 #include "common/process.hpp"
+#include "common/surroundings.hpp"
 
 namespace stest {
 
@@ -20,6 +21,7 @@ struct Endpoint {
 /// the right one.
 struct DaemonStatus {
   ProcessIdentity process;
+  Surroundings surroundings;  ///< Where that process is; its pid means nothing elsewhere.
   std::string version;
   std::string build;   ///< `build_id()` of the daemon's executable.
   std::string python;  ///< The environment's interpreter.
@@ -32,8 +34,12 @@ struct DaemonStatus {
 /// Writes atomically (temporary file, rename), 0600. Errors: `internal`, a full disk for example.
 Status write_status(const std::filesystem::path& file, const DaemonStatus& status);
 
-/// Nothing if there is no file, if it cannot be parsed, or if its daemon no longer lives.
+/// Nothing if there is no file, if it cannot be parsed, or if its daemon no longer lives. One that cannot be
+/// seen from here does not live.
 std::optional<DaemonStatus> read_status(const std::filesystem::path& file);
+
+/// The same, whether or not its daemon lives.
+std::optional<DaemonStatus> read_last_status(const std::filesystem::path& file);
 
 /// Tells two builds of one version apart: device, inode, size and mtime of the file.
 std::string build_id(const std::filesystem::path& executable);

@@ -15,6 +15,7 @@
 #include <utility>
 
 #include "common/file_lock.hpp"
+#include "common/line_channel.hpp"
 #include "common/logging.hpp"
 #include "common/runtime_paths.hpp"
 #include "common/status_file.hpp"
@@ -81,6 +82,7 @@ Service::Options service_options(const RuntimePaths& paths, const Config& config
   options.status_file = paths.status_file;
   options.idle_timeout = config.idle_timeout;
   options.status.process = identify(getpid()).value_or(ProcessIdentity{getpid(), 0});
+  options.status.surroundings = own_surroundings();
   options.status.version = stest_version();
   options.status.build = build_id(folder / "stestd");
   options.status.python = python.string();
@@ -104,6 +106,26 @@ Result<ServerSocket> open_socket(const RuntimePaths& paths, const Config& config
   if (socket) return socket;
   spdlog::warn("{}; serving TCP instead", socket.error().message);
   return ServerSocket::on_loopback(std::nullopt);
+}
+
+tl::unexpected<Error> denied_here(const std::string& what) {
+  return fail(ErrorCode::daemon_unavailable, "the daemon cannot work here: " + what,
+              "`stest doctor` says more");
+}
+
+/// What the daemon does with every worker, tried once: in a sandbox it had better not start than keep runs
+/// waiting.
+Status try_out_surroundings() {
+  if (const auto problem = proc_problem()) return denied_here(*problem);
+  auto pair = make_socketpair();
+  if (!pair) return denied_here(pair.error().message);
+  LineChannel ours(std::move(pair->first));
+  LineChannel theirs(std::move(pair->second));
+  if (const auto sent = ours.send("", {STDERR_FILENO}); !sent) return denied_here(sent.error().message);
+  const auto received = theirs.receive();
+  if (!received) return denied_here(received.error().message);
+  if (!*received || (*received)->fds.size() != 1) return denied_here("descriptors cannot be passed on");
+  return {};
 }
 
 std::string text(const Endpoint& endpoint) {
@@ -135,7 +157,9 @@ void wait_for_end(Service& service, int signal_fd, Children& children) {
 
 /// Names the way out where a file cannot be written: a full disk, most likely.
 Status on_disk(Status written) {
-  if (!written) written.error().hint = "Make room, or choose another folder with SPRINTEST_DIR.";
+  if (written) return written;
+  written.error().code = ErrorCode::daemon_unavailable;
+  written.error().hint = "Make room, or choose another folder with SPRINTEST_DIR.";
   return written;
 }
 
@@ -167,6 +191,7 @@ Status start(const DaemonOptions& options, int signal_fd, Readiness& readiness) 
     return logging;
   auto lock = take_lock(options, paths);
   if (!lock) return tl::unexpected(lock.error());
+  if (auto works = try_out_surroundings(); !works) return works;
   if (auto written = on_disk(lock->write_holder(getpid())); !written) return written;
   if (auto adopted = Children::adopt_orphans(); !adopted) return adopted;
   auto socket = open_socket(paths, config);

@@ -3,9 +3,11 @@
 #include <spdlog/spdlog.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <csignal>
 #include <iterator>
 #include <string_view>
 #include <system_error>
@@ -48,6 +50,12 @@ bool is_gone(int error) { return error == ECONNABORTED || error == EPROTO || err
 
 bool is_shortage(int error) {
   return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM;
+}
+
+/// A sandbox lets nobody in: this daemon is of no use, and whoever waits for it is to hear of that.
+void give_up(int error) {
+  spdlog::error("connections cannot be accepted here: {}", std::generic_category().message(error));
+  ::kill(::getpid(), SIGTERM);
 }
 
 }  // namespace
@@ -96,6 +104,7 @@ bool Reception::accept_one() {
   Fd connection(::accept4(listening_, nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
   if (connection) return welcome(std::move(connection)), true;
   const int error = errno;
+  if (is_denied(error)) give_up(error);
   if (!is_shortage(error)) return is_gone(error);
   spdlog::warn("cannot accept a connection: {}", std::generic_category().message(error));
   if (guests_.empty()) std::this_thread::sleep_for(shortage_pause);
@@ -146,7 +155,7 @@ void Reception::end_overdue() {
 
 /// What does not fit into the socket's buffer, which is empty, is not worth waiting for.
 void Reception::dismiss(Guest& guest, const std::string& answer) {
-  (void)::send(guest.connection.get(), answer.data(), answer.size(), MSG_NOSIGNAL);
+  (void)write_some(guest.connection.get(), answer);
   ::shutdown(guest.connection.get(), SHUT_WR);
   guest.received.clear();
   guest.is_leaving = true;

@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include "cli/doctor_machine.hpp"
+#include "cli/doctor_sandbox.hpp"
 #include "temporary_folder.hpp"
 
 namespace stest {

@@ -157,13 +157,13 @@ class FullSocket {
 TEST(IsListeningTest, TellsABusyDaemonFromNone) {
   const TemporaryProject project;
   const Endpoint endpoint{(project.root() / "s").string(), 0, ""};
-  EXPECT_FALSE(is_listening(endpoint));
+  EXPECT_FALSE(is_listening(endpoint).value());
   {
     const FullSocket full(endpoint.socket);
-    EXPECT_TRUE(is_listening(endpoint));
+    EXPECT_TRUE(is_listening(endpoint).value());
   }
   EXPECT_TRUE(std::filesystem::exists(endpoint.socket));
-  EXPECT_FALSE(is_listening(endpoint));
+  EXPECT_FALSE(is_listening(endpoint).value());
 }
 
 TEST(IsListeningTest, ABusyDaemonIsAskedAgainUntilPatienceEnds) {

@@ -51,6 +51,38 @@ class LauncherTest : public ::testing::Test {
   std::vector<std::string> notices_;
 };
 
+TEST_F(LauncherTest, DoesNotWaitForAHolderOfTheLockThatCannotBeSeen) {
+  ASSERT_TRUE(ensure_directories(paths_));
+  auto lock = FileLock::try_acquire(paths_.lock_file);
+  ASSERT_TRUE(lock && *lock);
+  ASSERT_TRUE((*lock)->write_holder(1 << 30));  // Above all pids.
+  const auto none = ensure(installation(), 1h);
+  ASSERT_FALSE(none);
+  EXPECT_NE(none.error().message.find("cannot be seen from here"), std::string::npos) << none.error().message;
+  EXPECT_EQ(starts(), 0);
+}
+
+TEST_F(LauncherTest, LeavesADaemonOfOtherSurroundingsAlone) {
+  const auto first = ensure();
+  ASSERT_TRUE(first);
+  auto moved = *first;
+  moved.surroundings["pid"] = "pid:[1]";
+  moved.surroundings["net"] = "net:[1]";
+  ASSERT_TRUE(write_status(paths_.status_file, moved));
+  const auto none = ensure();
+  ASSERT_FALSE(none);
+  EXPECT_EQ(none.error().code, ErrorCode::daemon_unavailable);
+  EXPECT_NE(none.error().message.find("another PID namespace and network namespace"), std::string::npos)
+      << none.error().message;
+  EXPECT_FALSE(check_visibility(paths_));
+  EXPECT_EQ(read_last_status(paths_.status_file)->process, first->process);
+  EXPECT_TRUE(is_alive(first->process));
+  ::kill(first->process.pid, SIGKILL);
+  const auto second = ensure();  // Nobody holds the lock any more.
+  ASSERT_TRUE(second) << second.error().message;
+  EXPECT_EQ(starts(), 2);
+}
+
 TEST_F(LauncherTest, StartsADaemonAndFindsItAgain) {
   const auto first = ensure();
   ASSERT_TRUE(first) << first.error().message;

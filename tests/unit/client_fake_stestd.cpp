@@ -51,6 +51,7 @@ std::string variable(const char* name, const std::string& fallback = {}) {
 DaemonStatus describe(const RuntimePaths& paths) {
   DaemonStatus status;
   status.process = *identify(::getpid());
+  status.surroundings = own_surroundings();
   status.version = variable("STEST_FAKE_VERSION", "0.1.0");
   status.build = build_id("/proc/self/exe");
   status.python = variable("STEST_FAKE_PYTHON", python_executable(executable_folder()).string());

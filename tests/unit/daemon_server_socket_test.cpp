@@ -17,10 +17,10 @@ TEST(ServerSocket, IsPrivateAndGoesWithItsOwner) {
   struct stat info {};
   ASSERT_EQ(::stat(path.c_str(), &info), 0);
   EXPECT_EQ(info.st_mode & 07777, 0600u);
-  EXPECT_TRUE(is_listening(socket->endpoint()));
+  EXPECT_TRUE(is_listening(socket->endpoint()).value());
   const auto moved = std::move(*socket);
   socket.reset();
-  EXPECT_TRUE(is_listening(moved.endpoint()));
+  EXPECT_TRUE(is_listening(moved.endpoint()).value());
 }
 
 TEST(ServerSocket, ReplacesWhatAKilledDaemonLeft) {
@@ -29,7 +29,7 @@ TEST(ServerSocket, ReplacesWhatAKilledDaemonLeft) {
   {
     const auto first = ServerSocket::at_path(path).value();
     const auto second = ServerSocket::at_path(path).value();
-    EXPECT_TRUE(is_listening(second.endpoint()));
+    EXPECT_TRUE(is_listening(second.endpoint()).value());
   }
   EXPECT_FALSE(std::filesystem::exists(path));
 }
@@ -47,7 +47,7 @@ TEST(ServerSocket, TakesAnotherPortOnlyWhereNoneWasAskedFor) {
   const auto other = ServerSocket::on_loopback(std::nullopt).value();
   EXPECT_NE(any.endpoint().port, other.endpoint().port);
   EXPECT_NE(any.endpoint().token, other.endpoint().token);
-  EXPECT_TRUE(is_listening(other.endpoint()));
+  EXPECT_TRUE(is_listening(other.endpoint()).value());
   const auto taken = ServerSocket::on_loopback(any.endpoint().port);
   ASSERT_FALSE(taken);
   EXPECT_NE(taken.error().message.find("127.0.0.1:" + std::to_string(any.endpoint().port)),
