@@ -295,6 +295,6 @@ def test_state_folder_that_others_could_use_is_refused(project: Project, kind: s
     else:
         project.state.mkdir()
         project.state.chmod(0o777)
-    errors = project.stest().expect(103).errors
+    errors = project.stest("start").expect(103).errors
     assert str(project.state) in errors
     assert "SPRINTEST_DIR" in errors

@@ -16,7 +16,7 @@ import pytest
 from .harness import STEST, WAITING_TEST, Project, wait_for
 from .modes import MODES
 
-CANCELLED, NOT_RUNNING = 107, 108  # include/stest/exit_code.hpp
+UNAVAILABLE, CANCELLED, NOT_RUNNING = 103, 107, 108  # include/stest/exit_code.hpp
 
 
 @pytest.fixture
@@ -54,19 +54,20 @@ def test_socket_path_that_is_too_long_moves_to_tmp(project: Project) -> None:
 
 
 @pytest.mark.parametrize("place", ["/proc/no/such/place", "pyproject.toml"])
-def test_folder_that_cannot_be_made_names_sprintest_dir(fine: Project, place: str) -> None:
-    finished = fine.stest(env={"SPRINTEST_DIR": place})
-    assert finished.code >= 100, finished
-    assert "SPRINTEST_DIR" in finished.errors
+def test_folder_that_cannot_be_made(fine: Project, place: str) -> None:
+    finished = fine.stest(env={"SPRINTEST_DIR": place}).expect(0)
+    assert "1 passed" in finished.text
+    assert "running `python -m pytest` instead: cannot use the folder" in finished.errors
+    assert "SPRINTEST_DIR" in fine.stest("start", env={"SPRINTEST_DIR": place}).expect(UNAVAILABLE).errors
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
-def test_read_only_project_names_sprintest_dir_and_works_with_it(fine: Project) -> None:
+def test_read_only_project_works_with_sprintest_dir(fine: Project) -> None:
     fine.root.chmod(0o555)
     try:
-        finished = fine.stest("-p", "no:cacheprovider")
-        assert finished.code >= 100, finished
-        assert "SPRINTEST_DIR" in finished.errors
+        finished = fine.stest("-p", "no:cacheprovider").expect(0)
+        assert "running `python -m pytest` instead" in finished.errors
+        assert "SPRINTEST_DIR" in fine.stest("start").expect(UNAVAILABLE).errors
         elsewhere = {"SPRINTEST_DIR": str(fine.home / "state")}
         fine.stest("-p", "no:cacheprovider", env=elsewhere).expect(0)
         fine.stest("stop", env=elsewhere).expect(0)
@@ -191,10 +192,11 @@ def fill(folder: Path) -> Path:
 
 def test_a_full_disk_is_told_and_nothing_is_left(fine: Project, tiny: Path) -> None:
     ballast = fill(tiny)
-    finished = fine.stest()
-    assert finished.code >= 100, finished
+    finished = fine.stest().expect(0)
+    assert "1 passed" in finished.text
+    assert "running `python -m pytest` instead: " in finished.errors
     assert "No space left on device" in finished.errors
-    assert "SPRINTEST_DIR" in finished.errors
+    assert "SPRINTEST_DIR" in fine.stest("start").expect(UNAVAILABLE).errors
     wait_for(lambda: not fine.processes(), "the end of the daemon that could not start")
     ballast.unlink()
     fine.stest().expect(0)

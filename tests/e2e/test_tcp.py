@@ -135,7 +135,9 @@ def test_asked_for_port(fine: Project) -> None:
 
 def test_asked_for_port_that_is_taken(fine: Project) -> None:
     with occupied_port() as port:
-        errors = fine.stest(env={**ON, "SPRINTEST_PORT": str(port)}).expect(UNAVAILABLE).errors
+        taken = {**ON, "SPRINTEST_PORT": str(port)}
+        assert "running `python -m pytest` instead: cannot listen" in fine.stest(env=taken).expect(0).errors
+        errors = fine.stest("start", env=taken).expect(UNAVAILABLE).errors
     assert f"127.0.0.1:{port}" in errors
     assert "in use" in errors
     assert "SPRINTEST_PORT" in errors
