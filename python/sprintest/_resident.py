@@ -27,6 +27,29 @@ from sprintest._stash import Stash
 _SPARE_DESCRIPTORS = 200
 
 
+#: Modules with a process that removes what others have forgotten (shared memory, semaphores) when these end.
+_TRACKERS = (
+    "multiprocessing.resource_tracker",
+    "joblib.externals.loky.backend.resource_tracker",
+    "loky.backend.resource_tracker",
+)
+
+
+def _release_trackers() -> None:
+    """Let go of these processes, as the end of this one would: they clean up and end, and a run starts its own."""
+    for name in _TRACKERS:
+        tracker = getattr(sys.modules.get(name), "_resource_tracker", None)
+        if getattr(tracker, "_fd", None) is not None:
+            with contextlib.suppress(OSError):  # The tests may have closed it.
+                os.close(tracker._fd)
+            tracker._fd = tracker._pid = None
+
+
+def _place() -> tuple[int, int]:
+    """The group and the session of this process."""
+    return os.getpgrp(), os.getsid(0)
+
+
 class _Exits:
     """Functions that runs register with `atexit`: called at the end of the run, not of the process.
 
@@ -116,15 +139,18 @@ class Resident:
         self._forget_values()
         random.seed()
         _renew_stdin()
+        place = _place()
         run = _runner.Run(args, self._stash)
         run.reporter.on_collected = self._state.learn_imported
         exit_code, names = run.execute()
         self._note_packages(modules)
-        if reason := self._must_end(run):
+        moved = "the tests moved it to another process group or session" if _place() != place else ""
+        if reason := self._must_end(run) or moved:
             runner.receipt(f"the process that ran the tests has ended: {reason}", [])
             _runner.finish(names)
             return exit_code, True
         self._exits.run()
+        _release_trackers()
         self._clean_up(modules)
         vars(main).clear()
         vars(main).update(variables)

@@ -79,7 +79,7 @@ TEST(Leftovers, EndsWhatIsStillInTheSession) {
         true);
     await_zombie(run);
     if (!has_descendants(3)) return false;
-    return leftovers.end_run(run, {run}).empty() && has_descendants(0);
+    return leftovers.end_run(run, run, {run}).empty() && has_descendants(0);
   });
 }
 
@@ -90,12 +90,12 @@ TEST(Leftovers, TellsOnceOfWhatHasLeftTheSession) {
     const pid_t run = start(daemonise, true);
     await_zombie(run);
     const pid_t daemon = await_lone_leader();
-    const auto left = leftovers.end_run(run, {run});
+    const auto left = leftovers.end_run(run, run, {run});
     ::waitpid(run, nullptr, 0);
     if (left.size() != 1 || left[0].pid != daemon || !is_alive({daemon, left[0].start_time})) return false;
     const pid_t next = start([] {}, true);
     await_zombie(next);
-    return leftovers.end_run(next, {next}).empty() && identify(daemon);
+    return leftovers.end_run(next, next, {next}).empty() && identify(daemon);
   });
 }
 
@@ -110,7 +110,7 @@ TEST(Leftovers, LeavesALeaderThatGoesOnAndOtherRunsAlone) {
     const pid_t other = start(with_child, true);
     if (!has_descendants(4)) return false;
     while (::getsid(resident) != resident || ::getsid(other) != other) std::this_thread::yield();
-    if (!leftovers.end_run(resident, {resident, other}).empty()) return false;
+    if (!leftovers.end_run(resident, resident, {resident, other}).empty()) return false;
     return has_descendants(3) && identify(resident) && identify(other);
   });
 }
@@ -136,7 +136,7 @@ TEST(Leftovers, CatchesWhatForksAllTheTime) {
     };
     const pid_t run = start([&] { start(chain); }, true);
     await_zombie(run);
-    return leftovers.end_run(run, {run}).empty() && has_descendants(0);
+    return leftovers.end_run(run, run, {run}).empty() && has_descendants(0);
   });
 }
 
