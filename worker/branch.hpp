@@ -40,7 +40,8 @@ class Branch {
 
   /// Whether the process has ended. It stays a zombie until `collect`, and its pid nobody else's.
   bool has_ended() const;
-  /// Kills it, and what is left in its group where that is not ours. Does not wait: the kernel takes its time to end a process.
+  /// Kills it, and what is left in its group where that is not ours. Does not wait: the kernel takes its time
+  /// to end a process.
   void kill() const;
   /// Waits for it, having killed it; returns its wait status.
   int collect();

@@ -52,8 +52,8 @@ void drain_sigchld() {
 
 namespace {
 
-/// The kernel takes the registration for restartable sequences away from a process that shares memory, and from
-/// its children.
+/// The kernel takes the registration for restartable sequences away from a process that shares memory, and
+/// from its children.
 void register_restartable_sequences() {
 #if __has_include(<sys/rseq.h>)
   if (__rseq_size == 0) return;
@@ -74,8 +74,8 @@ void await_parent(pid_t parent) {
   if (::getppid() != parent) ::_exit(0);
 }
 
-/// The parent learns of its grandchild through `report`; 0 in that one. Without inlining: the leader borrows this
-/// very frame, and nothing else may live in it.
+/// The parent learns of its grandchild through `report`; 0 in that one. Without inlining: the leader borrows
+/// this very frame, and nothing else may live in it.
 [[gnu::noinline]] pid_t fork_in_session(int report) {
   const pid_t leader = ::vfork();
   if (leader != 0) return leader;

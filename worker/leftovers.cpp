@@ -29,8 +29,8 @@ void await(std::chrono::milliseconds limit, IsOver is_over) {
   while (!is_over() && Clock::now() < deadline) std::this_thread::sleep_for(kill_poll);
 }
 
-/// Whether it ends by itself when the last process of its run has, and removes what these have forgotten: shared
-/// memory, semaphores, folders. Its command line is all that tells.
+/// Whether it ends by itself when the last process of its run has, and removes what these have forgotten:
+/// shared memory, semaphores, folders. Its command line is all that tells.
 bool is_helper(pid_t pid) {
   const auto command = command_line(pid);
   return command.find("resource_tracker import main") != command.npos ||
@@ -43,8 +43,8 @@ class RunProcesses {
   RunProcesses(pid_t runner, pid_t session, const std::set<pid_t>& own, const std::set<ProcessIdentity>& told)
       : runner_(runner), session_(session), own_(own), told_(told) {}
 
-  /// Those in its session, or in the one that its process has made itself, but for that process. The session's
-  /// number may be somebody else's by now: only our descendants count.
+  /// Those in its session, or in the one that its process has made itself, but for that process. The
+  /// session's number may be somebody else's by now: only our descendants count.
   std::vector<ProcessView> members() const {
     auto all = living_processes();
     const auto ours = descendants_in(all);
@@ -115,7 +115,8 @@ void end_session(const RunProcesses& run, pid_t runner) {
 
 Leftovers::Leftovers() { ::prctl(PR_SET_CHILD_SUBREAPER, 1); }
 
-std::vector<protocol::Done::Left> Leftovers::end_run(pid_t runner, pid_t session, const std::set<pid_t>& own) {
+std::vector<protocol::Done::Left> Leftovers::end_run(pid_t runner, pid_t session,
+                                                     const std::set<pid_t>& own) {
   reap(own);
   if (!has_news(runner, own)) return {};
   end_session({runner, session, own, told_}, runner);
@@ -146,7 +147,8 @@ std::vector<protocol::Done::Left> Leftovers::tell_new(pid_t runner, const std::s
     // Not those of runs that go on, nor what a module may have started when it was imported here.
     if (own.contains(process.session) || process.session == ::getsid(0)) continue;
     // A helper is nobody's daemon: it ends with the last process that it serves.
-    if (told_.insert(process.identity).second && !is_helper(pid)) left.push_back({pid, start_time, command_line(pid)});
+    if (told_.insert(process.identity).second && !is_helper(pid))
+      left.push_back({pid, start_time, command_line(pid)});
   }
   return left;
 }

@@ -21,8 +21,8 @@ class Leftovers {
  public:
   Leftovers();
 
-  /// To be called when a run is over. `runner` was its process, which has ended and was not collected, or goes
-  /// on to serve other runs; `session` is where it began. Returns what has left that.
+  /// To be called when a run is over. `runner` was its process, which has ended and was not collected, or
+  /// goes on to serve other runs; `session` is where it began. Returns what has left that.
   std::vector<protocol::Done::Left> end_run(pid_t runner, pid_t session, const std::set<pid_t>& own);
 
   /// Collects orphans that have ended.

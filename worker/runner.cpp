@@ -172,8 +172,8 @@ void become_like_client(const protocol::RunTest& request, const EnvironmentChang
   ::_exit(0);
 }
 
-/// Ends this process where it cannot be as the client is. One that has served a run may have lost what a fresh
-/// one still has.
+/// Ends this process where it cannot be as the client is. One that has served a run may have lost what a
+/// fresh one still has.
 void take_attributes(const protocol::RunTest& request, bool is_fresh) {
   const auto why = request.process ? apply(*request.process) : std::nullopt;
   if (!why) return;

@@ -51,8 +51,8 @@ std::optional<std::string> needs_fresh_process(const ProcessAttributes& attribut
 /// business: without the right to it, or without /proc, it stays as it is.
 void set_oom_score_adj(int score);
 
-/// For the daemon, which serves others than the one that started it: takes back what may be taken back of that
-/// one's affinity, and of those of its limits that could stop the daemon.
+/// For the daemon, which serves others than the one that started it: takes back what may be taken back of
+/// that one's affinity, and of those of its limits that could stop the daemon.
 void widen_limits();
 
 /// Restricts what is executed next to these processors. Async-signal-safe.

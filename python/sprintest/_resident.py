@@ -36,9 +36,9 @@ _TRACKERS = (
 
 
 def _release_trackers() -> None:
-    """Let go of these processes, as the end of this one would: they clean up and end, and a run starts its own."""
+    """Let go of these processes, as the end of this one would: they clean up, and a run starts its own."""
     for name in _TRACKERS:
-        tracker = getattr(sys.modules.get(name), "_resource_tracker", None)
+        tracker: Any = getattr(sys.modules.get(name), "_resource_tracker", None)
         if getattr(tracker, "_fd", None) is not None:
             with contextlib.suppress(OSError):  # The tests may have closed it.
                 os.close(tracker._fd)

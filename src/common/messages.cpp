@@ -291,7 +291,8 @@ json to_json(const RunRequest& request) {
 Result<RunRequest> run_request_from_json(const json& value) {
   RunRequest request;
   FieldReader fields(value, "run request");
-  fields.refuse_others({"args", "cwd", "env", "umask", "merge_streams", "wait", "stdin", "terminal", "process"});
+  fields.refuse_others(
+      {"args", "cwd", "env", "umask", "merge_streams", "wait", "stdin", "terminal", "process"});
   fields.read("args", request.args);
   fields.read("cwd", request.cwd);
   fields.read("env", request.env);

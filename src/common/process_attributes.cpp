@@ -19,22 +19,23 @@
 namespace stest {
 namespace {
 
-constexpr std::array<std::pair<const char*, __rlimit_resource>, 16> resources{{{"as", RLIMIT_AS},
-                                                                               {"core", RLIMIT_CORE},
-                                                                               {"cpu", RLIMIT_CPU},
-                                                                               {"data", RLIMIT_DATA},
-                                                                               {"fsize", RLIMIT_FSIZE},
-                                                                               {"locks", RLIMIT_LOCKS},
-                                                                               {"memlock", RLIMIT_MEMLOCK},
-                                                                               {"msgqueue", RLIMIT_MSGQUEUE},
-                                                                               {"nice", RLIMIT_NICE},
-                                                                               {"nofile", RLIMIT_NOFILE},
-                                                                               {"nproc", RLIMIT_NPROC},
-                                                                               {"rss", RLIMIT_RSS},
-                                                                               {"rtprio", RLIMIT_RTPRIO},
-                                                                               {"rttime", RLIMIT_RTTIME},
-                                                                               {"sigpending", RLIMIT_SIGPENDING},
-                                                                               {"stack", RLIMIT_STACK}}};
+constexpr std::array<std::pair<const char*, __rlimit_resource>, 16> resources{
+    {{"as", RLIMIT_AS},
+     {"core", RLIMIT_CORE},
+     {"cpu", RLIMIT_CPU},
+     {"data", RLIMIT_DATA},
+     {"fsize", RLIMIT_FSIZE},
+     {"locks", RLIMIT_LOCKS},
+     {"memlock", RLIMIT_MEMLOCK},
+     {"msgqueue", RLIMIT_MSGQUEUE},
+     {"nice", RLIMIT_NICE},
+     {"nofile", RLIMIT_NOFILE},
+     {"nproc", RLIMIT_NPROC},
+     {"rss", RLIMIT_RSS},
+     {"rtprio", RLIMIT_RTPRIO},
+     {"rttime", RLIMIT_RTTIME},
+     {"sigpending", RLIMIT_SIGPENDING},
+     {"stack", RLIMIT_STACK}}};
 
 constexpr const char* oom_file = "/proc/self/oom_score_adj";
 constexpr int io_of_process = 1;  // IOPRIO_WHO_PROCESS; the C library has no header for these calls.
@@ -197,7 +198,8 @@ void set_oom_score_adj(int score) {
 }
 
 void widen_limits() {
-  for (const auto resource : {RLIMIT_AS, RLIMIT_CPU, RLIMIT_DATA, RLIMIT_FSIZE, RLIMIT_NOFILE, RLIMIT_NPROC}) {
+  for (const auto resource :
+       {RLIMIT_AS, RLIMIT_CPU, RLIMIT_DATA, RLIMIT_FSIZE, RLIMIT_NOFILE, RLIMIT_NPROC}) {
     const auto limit = current_limit(resource);
     set_limit(resource, {limit.hard, limit.hard});
   }

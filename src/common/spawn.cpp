@@ -110,8 +110,8 @@ void die_with(int parent) {
   if (::getppid() != parent) ::_exit(127);
 }
 
-/// What a process takes over when it is executed, and is never the same again. Where it cannot be had, whoever
-/// wants it will find out.
+/// What a process takes over when it is executed, and is never the same again. Where it cannot be had,
+/// whoever wants it will find out.
 void take_layout(const Plan& plan) {
   if (!plan.affinity->empty()) set_affinity(*plan.affinity);
   if (plan.stack) ::setrlimit(RLIMIT_STACK, &*plan.stack);
@@ -167,7 +167,8 @@ Result<int> spawn(const SpawnOptions& options) {
   plan.parent = options.dies_with_parent ? ::getpid() : 0;
   plan.affinity = &options.affinity;
   if (options.stack) {
-    plan.stack = rlimit{options.stack->soft.value_or(RLIM_INFINITY), options.stack->hard.value_or(RLIM_INFINITY)};
+    plan.stack =
+        rlimit{options.stack->soft.value_or(RLIM_INFINITY), options.stack->hard.value_or(RLIM_INFINITY)};
   }
   plan.argv = pointers(plan.executable, options.args);
   plan_environment(plan, options.env);

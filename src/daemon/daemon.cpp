@@ -31,8 +31,8 @@ namespace {
 
 /// What connections get to end after the last run has.
 constexpr std::chrono::seconds connection_grace{2};
-/// When memory runs out the tests that eat it go first, and not what is warm. Each run has its client's score,
-/// as under plain pytest, so it is ours that differs, and the worker's; where the system allows it.
+/// When memory runs out the tests that eat it go first, and not what is warm. Each run has its client's
+/// score, as under plain pytest, so it is ours that differs, and the worker's; where the system allows it.
 constexpr int oom_margin = 500;
 constexpr int least_oom_score_adj = -999;  ///< One less means never, which a leak must not mean.
 

@@ -178,10 +178,10 @@ Result<WorkerManager::Instance> WorkerManager::start(const Attempt& attempt) {
   }
   instance->log_offset = file_size_or_zero(program_.log_file);
   const auto cwd = is_folder(attempt.key.cwd) ? attempt.key.cwd : program_.root.string();
-  auto process = WorkerProcess::spawn(
-      {program_.executable, program_.python, program_.root, program_.log_file, attempt.key.env, cwd,
-       attempt.key.ignore, attempt.key.target_path, attempt.key.target, attempt.key.affinity, attempt.key.stack},
-      children_);
+  auto process = WorkerProcess::spawn({program_.executable, program_.python, program_.root, program_.log_file,
+                                       attempt.key.env, cwd, attempt.key.ignore, attempt.key.target_path,
+                                       attempt.key.target, attempt.key.affinity, attempt.key.stack},
+                                      children_);
   if (!process) return tl::unexpected(process.error());
   instance->process = std::move(*process);
   spdlog::info("worker {} started", instance->process->pid());

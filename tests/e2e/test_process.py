@@ -1,4 +1,4 @@
-"""The process of the tests is as if a shell had started it in the client's place, whoever started the daemon."""
+"""The process of the tests is as if a shell had started it in the client's place."""
 
 from __future__ import annotations
 
@@ -117,7 +117,9 @@ GROUPS = """
 def test_tests_may_move_to_a_group_or_session_of_their_own(project: Project, mode: str) -> None:
     project.write("test_it.py", GROUPS)
     project.write("test_session.py", "import os\ndef test(): os.setsid(); assert os.getsid(0) == os.getpid()")
-    project.write("test_left.py", "import os, subprocess\ndef test(): os.setsid(); subprocess.Popen(['sleep', '99'])")
+    project.write(
+        "test_left.py", "import os, subprocess\ndef test(): os.setsid(); subprocess.Popen(['sleep', '99'])"
+    )
     for name, count in [("test_it.py", 3), ("test_session.py", 1), ("test_it.py", 3), ("test_left.py", 1)]:
         done = from_shell(project, "", str(STEST), name, **MODES[mode])
         assert f"{count} passed" in done.expect(0).text
@@ -185,7 +187,9 @@ def test_what_the_daemon_may_not_have_runs_cold(project: Project) -> None:
     """Without a right to it, a process that descends from one with a lower limit stays below that."""
     project.write("test_it.py", SHOW)
     bounded = "setpriv --bounding-set -sys_resource,-sys_nice"
-    project.finish(project.start("-c", f"ulimit -n 300; exec {bounded} {STEST}", program=("/bin/bash",))).expect(0)
+    project.finish(
+        project.start("-c", f"ulimit -n 300; exec {bounded} {STEST}", program=("/bin/bash",))
+    ).expect(0)
     plain = shown(from_shell(project, "", str(PYTHON), "-m", "pytest"))
     done = from_shell(project, "", str(STEST))
     assert shown(done) == plain

@@ -256,7 +256,7 @@ class Worker:
             ]
         self._send(
             "ready",
-            protocol=int(env.get("FAKE_PROTOCOL", "7")),
+            protocol=int(env.get("FAKE_PROTOCOL", "8")),
             stest_version="0",
             python="3",
             executable=self._python,
