@@ -127,7 +127,7 @@ def test_output_is_that_of_plain_pytest(any_mode: Project) -> None:
 
 
 def test_a_job_of_a_shell_may_make_itself_its_group_s_leader(any_mode: Project) -> None:
-    """It is that already. The runner leads a session too, for its terminal; `setpgrp` must not fail for it."""
+    """It is that already. The runner leads a session, for its terminal; `setpgrp` must not fail for that."""
     any_mode.write(
         "test_it.py",
         "import os\ndef test(): os.setpgrp(); assert os.getpgrp() == os.getpid() == os.tcgetpgrp(0)\n",
