@@ -24,9 +24,17 @@ constexpr std::chrono::seconds end_grace{1};
 }  // namespace
 
 Result<Branch> Branch::fork(const std::function<void(LineChannel&)>& serve) {
+  return fork_by(fork_python, serve);
+}
+
+Result<Branch> Branch::fork_for_run(const std::function<void(LineChannel&)>& serve) {
+  return fork_by(fork_run, serve);
+}
+
+Result<Branch> Branch::fork_by(pid_t (*fork)(), const std::function<void(LineChannel&)>& serve) {
   auto pair = make_socketpair();
   if (!pair) return tl::unexpected(pair.error());
-  const pid_t pid = fork_python();
+  const pid_t pid = fork();
   if (pid < 0) return errno_error("cannot fork");
   if (pid == 0) {
     ::prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -98,7 +106,8 @@ void Branch::await_end(std::chrono::milliseconds patience) const {
 }
 
 void Branch::kill() const {
-  ::kill(-pid_, SIGKILL);
+  const pid_t group = ::getpgid(pid_);
+  if (group > 0 && group != ::getpgrp()) ::kill(-group, SIGKILL);
   ::kill(pid_, SIGKILL);
 }
 

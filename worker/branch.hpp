@@ -21,6 +21,8 @@ class Branch {
   /// Forks; the child runs `serve` with its end of the channel, and never returns from there.
   /// Errors: `internal`, out of descriptors or processes.
   static Result<Branch> fork(const std::function<void(LineChannel&)>& serve);
+  /// The same for a process in which tests will run; see `fork_run`.
+  static Result<Branch> fork_for_run(const std::function<void(LineChannel&)>& serve);
 
   Branch(Branch&& other) noexcept;
   Branch& operator=(Branch&&) = delete;
@@ -38,7 +40,8 @@ class Branch {
 
   /// Whether the process has ended. It stays a zombie until `collect`, and its pid nobody else's.
   bool has_ended() const;
-  /// Kills it, and what is left in its group. Does not wait: the kernel takes its time to end a process.
+  /// Kills it, and what is left in its group where that is not ours. Does not wait: the kernel takes its time
+  /// to end a process.
   void kill() const;
   /// Waits for it, having killed it; returns its wait status.
   int collect();
@@ -50,6 +53,7 @@ class Branch {
 
  private:
   Branch(pid_t pid, std::unique_ptr<LineChannel> channel) : pid_(pid), channel_(std::move(channel)) {}
+  static Result<Branch> fork_by(pid_t (*fork)(), const std::function<void(LineChannel&)>& serve);
   void await_end(std::chrono::milliseconds patience) const;
   bool is_readable() const;
 

@@ -3,10 +3,20 @@
 #include <Python.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <cstdio>
+
+#if __has_include(<sys/rseq.h>)
+#include <sys/rseq.h>
+#endif
+
+#include "common/blocked_signals.hpp"
+#include "common/fd.hpp"
 
 namespace stest {
 
@@ -40,21 +50,90 @@ void drain_sigchld() {
   }
 }
 
-pid_t fork_python() {
-  std::fflush(nullptr);
-  PyOS_BeforeFork();
+namespace {
+
+/// The kernel takes the registration for restartable sequences away from a process that shares memory, and
+/// from its children.
+void register_restartable_sequences() {
+#if __has_include(<sys/rseq.h>)
+  if (__rseq_size == 0) return;
+  auto* area = static_cast<char*>(__builtin_thread_pointer()) + __rseq_offset;
+  ::syscall(SYS_rseq, area, sizeof(struct rseq), 0, RSEQ_SIG);
+#endif
+}
+
+/// In the child of the session's leader: waits until that has ended, and this process is `parent`'s.
+void await_parent(pid_t parent) {
+  const pid_t leader = ::getppid();
+  ::prctl(PR_SET_PDEATHSIG, SIGCHLD);  // Blocked, like all.
+  sigset_t set;
+  sigemptyset(&set);
+  sigaddset(&set, SIGCHLD);
+  while (leader != parent && ::getppid() == leader) ::sigwaitinfo(&set, nullptr);
+  ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+  if (::getppid() != parent) ::_exit(0);
+}
+
+/// The parent learns of its grandchild through `report`; 0 in that one. Without inlining: the leader borrows
+/// this very frame, and nothing else may live in it.
+[[gnu::noinline]] pid_t fork_in_session(int report) {
+  const pid_t leader = ::vfork();
+  if (leader != 0) return leader;
+  ::setsid();
   const pid_t pid = ::fork();
-  if (pid != 0) {
-    PyOS_AfterFork_Parent();
-    return pid;
-  }
+  if (pid == 0) return 0;
+  (void)!::write(report, &pid, sizeof pid);
+  ::_exit(0);
+}
+
+pid_t read_pid(int report) {
+  pid_t pid = -1;
+  return ::read(report, &pid, sizeof pid) == sizeof pid ? pid : -1;
+}
+
+void become_child() {
   ::signal(SIGCHLD, SIG_DFL);
   for (int& fd : self_pipe) {
     if (fd >= 0) ::close(fd);
     fd = -1;
   }
   PyOS_AfterFork_Child();
-  return 0;
+}
+
+}  // namespace
+
+pid_t fork_python() {
+  std::fflush(nullptr);
+  PyOS_BeforeFork();
+  const pid_t pid = ::fork();
+  if (pid == 0) {
+    become_child();
+  } else {
+    PyOS_AfterFork_Parent();
+  }
+  return pid;
+}
+
+pid_t fork_run() {
+  auto report = make_pipe();
+  if (!report) return -1;
+  const BlockedSignals blocked;
+  const pid_t parent = ::getpid();
+  std::fflush(nullptr);
+  PyOS_BeforeFork();
+  const pid_t leader = fork_in_session(report->write.get());
+  if (leader == 0) {
+    await_parent(parent);
+    register_restartable_sequences();
+    become_child();
+    return 0;
+  }
+  PyOS_AfterFork_Parent();
+  report->write.reset();
+  if (leader < 0) return -1;
+  // When it is collected, its child is ours.
+  ::waitpid(leader, nullptr, 0);
+  return read_pid(report->read.get());
 }
 
 }  // namespace stest

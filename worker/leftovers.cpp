@@ -19,73 +19,136 @@ using Clock = std::chrono::steady_clock;
 constexpr std::chrono::seconds kill_limit{5};
 constexpr std::chrono::milliseconds kill_poll{1};
 
-/// Calls `kill_some`, which returns whether anything is left, until nothing is.
-template <class KillSome>
-void kill_until_none(KillSome kill_some) {
-  const auto deadline = Clock::now() + kill_limit;
-  while (kill_some() && Clock::now() < deadline) std::this_thread::sleep_for(kill_poll);
+/// What helpers get to clean up, once all that they clean up for have ended.
+constexpr std::chrono::seconds helper_limit{2};
+
+/// Calls `is_over` until it is, or time is.
+template <class IsOver>
+void await(std::chrono::milliseconds limit, IsOver is_over) {
+  const auto deadline = Clock::now() + limit;
+  while (!is_over() && Clock::now() < deadline) std::this_thread::sleep_for(kill_poll);
 }
 
-/// Kills what is in the session, but for its leader; returns whether there was anything.
-bool kill_members(pid_t leader) {
-  bool found = false;
-  for (const auto& process : living_processes()) {
-    if (process.session != leader || process.identity.pid == leader) continue;
-    found = true;
-    // The whole group at once where that can be: no fork of a member escapes then.
-    if (process.group != leader) {
-      ::kill(-process.group, SIGKILL);
-    } else if (is_alive(process.identity)) {
-      ::kill(process.identity.pid, SIGKILL);
-    }
+/// Whether it ends by itself when the last process of its run has, and removes what these have forgotten:
+/// shared memory, semaphores, folders. Its command line is all that tells.
+bool is_helper(pid_t pid) {
+  const auto command = command_line(pid);
+  return command.find("resource_tracker import main") != command.npos ||
+         command.find("torch_shm_manager") != command.npos;
+}
+
+/// A run's processes, as one reading of /proc shows them.
+class RunProcesses {
+ public:
+  RunProcesses(pid_t runner, pid_t session, const std::set<pid_t>& own, const std::set<ProcessIdentity>& told)
+      : runner_(runner), session_(session), own_(own), told_(told) {}
+
+  /// Those in its session, or in the one that its process has made itself, but for that process. The
+  /// session's number may be somebody else's by now: only our descendants count.
+  std::vector<ProcessView> members() const {
+    auto all = living_processes();
+    const auto ours = descendants_in(all);
+    std::erase_if(all, [&](const auto& process) {
+      const bool is_in_session = process.session == session_ || process.session == runner_;
+      return !is_in_session || process.identity.pid == runner_ || !ours.contains(process.identity.pid);
+    });
+    return all;
   }
-  return found;
+
+  /// Those that clean up, and will end: in the session, or orphans that no earlier run has waited for.
+  std::vector<ProcessView> helpers() const {
+    auto all = living_processes();
+    std::erase_if(all, [&](const auto& process) {
+      const bool is_orphan = process.parent == ::getpid() && !own_.contains(process.identity.pid);
+      const bool may_end = process.session == session_ || (is_orphan && !told_.contains(process.identity));
+      return !may_end || !is_helper(process.identity.pid);
+    });
+    return all;
+  }
+
+ private:
+  static std::set<pid_t> descendants_in(const std::vector<ProcessView>& all) {
+    std::set<pid_t> found{::getpid()};
+    for (std::size_t before = 0; before != found.size();) {
+      before = found.size();
+      for (const auto& process : all) {
+        if (found.contains(process.parent)) found.insert(process.identity.pid);
+      }
+    }
+    return found;
+  }
+
+  pid_t runner_;
+  pid_t session_;
+  const std::set<pid_t>& own_;
+  const std::set<ProcessIdentity>& told_;
+};
+
+void signal_if_alive(const ProcessView& process, int signal) {
+  if (is_alive(process.identity)) ::kill(process.identity.pid, signal);
 }
 
-/// Where the leader goes on, its group stands still meanwhile: what forks all the time could not be found.
-void end_session(pid_t leader) {
-  const bool goes_on = identify(leader).has_value();
-  if (goes_on) ::kill(-leader, SIGSTOP);
-  kill_until_none([&] { return kill_members(leader); });
-  if (goes_on) ::kill(leader, SIGCONT);
+/// Kills what does not clean up; returns whether nothing is left of it. Groups stand still meanwhile: what
+/// forks all the time could not be found.
+bool kill_others(std::vector<ProcessView> members) {
+  std::erase_if(members, [](const auto& process) { return is_helper(process.identity.pid); });
+  for (const auto& process : members) ::kill(-process.group, SIGSTOP);
+  for (const auto& process : members) signal_if_alive(process, SIGKILL);
+  return members.empty();
+}
+
+void end_session(const RunProcesses& run, pid_t runner) {
+  const bool goes_on = identify(runner).has_value();
+  if (goes_on) ::kill(runner, SIGSTOP);
+  await(kill_limit, [&] { return kill_others(run.members()); });
+  for (const auto& helper : run.helpers()) signal_if_alive(helper, SIGCONT);
+  await(helper_limit, [&] { return run.helpers().empty(); });
+  await(kill_limit, [&] {
+    const auto members = run.members();
+    for (const auto& process : members) signal_if_alive(process, SIGKILL);
+    return members.empty();
+  });
+  if (goes_on) ::kill(runner, SIGCONT);
 }
 
 }  // namespace
 
 Leftovers::Leftovers() { ::prctl(PR_SET_CHILD_SUBREAPER, 1); }
 
-std::vector<protocol::Done::Left> Leftovers::end_run(pid_t leader, const std::set<pid_t>& own) {
-  if (!identify(leader)) ::kill(-leader, SIGKILL);  // It has ended: its group at once.
+std::vector<protocol::Done::Left> Leftovers::end_run(pid_t runner, pid_t session,
+                                                     const std::set<pid_t>& own) {
   reap(own);
-  if (!has_news(leader, own)) return {};
-  end_session(leader);
+  if (!has_news(runner, own)) return {};
+  end_session({runner, session, own, told_}, runner);
   reap(own);
-  return tell_new(leader, own);
+  return tell_new(runner, own);
 }
 
 /// Whether there is any child that is not known: without one there is no grandchild either. This is all
 /// that most runs cost.
-bool Leftovers::has_news(pid_t leader, const std::set<pid_t>& own) const {
+bool Leftovers::has_news(pid_t runner, const std::set<pid_t>& own) const {
   auto children = children_of(::getpid());
   std::erase_if(children, [&](int child) { return own.contains(child); });
-  const auto of_leader = children_of(leader);
-  children.insert(children.end(), of_leader.begin(), of_leader.end());
+  const auto of_runner = children_of(runner);
+  children.insert(children.end(), of_runner.begin(), of_runner.end());
   return std::any_of(children.begin(), children.end(), [&](int child) {
     const auto process = identify(child);
     return process && !told_.contains(*process);
   });
 }
 
-std::vector<protocol::Done::Left> Leftovers::tell_new(pid_t leader, const std::set<pid_t>& own) {
+std::vector<protocol::Done::Left> Leftovers::tell_new(pid_t runner, const std::set<pid_t>& own) {
   std::erase_if(told_, [](const auto& process) { return !is_alive(process); });
   std::vector<protocol::Done::Left> left;
   for (const auto& process : living_processes()) {
     const auto [pid, start_time] = process.identity;
     const bool is_orphan = process.parent == ::getpid() && !own.contains(pid);
-    if (!is_orphan && process.parent != leader) continue;
+    if (!is_orphan && process.parent != runner) continue;
     // Not those of runs that go on, nor what a module may have started when it was imported here.
     if (own.contains(process.session) || process.session == ::getsid(0)) continue;
-    if (told_.insert(process.identity).second) left.push_back({pid, start_time, command_line(pid)});
+    // A helper is nobody's daemon: it ends with the last process that it serves.
+    if (told_.insert(process.identity).second && !is_helper(pid))
+      left.push_back({pid, start_time, command_line(pid)});
   }
   return left;
 }
@@ -97,11 +160,11 @@ void Leftovers::reap(const std::set<pid_t>& own) {
 }
 
 void Leftovers::kill_all() {
-  kill_until_none([] {
+  await(kill_limit, [] {
     const auto left = descendants(::getpid());
     for (const int pid : left) ::kill(pid, SIGKILL);
     reap({});
-    return !left.empty();
+    return left.empty();
   });
 }
 

@@ -101,6 +101,7 @@ std::vector<Fd> PrimedRunner::await(FlightRecorder& recorder, WrittenPages* writ
   watch(inotify_.get(), file_reads::folders());
   if (file_reads::changed()) end_as_outdated(recorder, channel_);
   ::timer_delete(deadline_);
+  be_first_to_go();
   (void)channel_.send(protocol::to_json(protocol::FromWorker(protocol::Primed{1, ""})).dump());
   // A request that comes in the middle of this waits no longer than it would for the same copies.
   if (written != nullptr) written->copy_ahead();
@@ -119,6 +120,7 @@ std::vector<Fd> PrimedRunner::await(FlightRecorder& recorder, WrittenPages* writ
   if (!run) ::_exit(0);  // The zygote has no more use for it.
   auto fds = std::move(run->fds);
   if (file_reads::changed()) end_as_outdated(recorder, channel_);
+  if (run->request.process) set_oom_score_adj(run->request.process->oom_score_adj);
   say_begun(channel_);
   replay(stand_ins_[1].get(), fds[1].get());
   if (identities_[1] != identities_[2]) replay(stand_ins_[2].get(), fds[2].get());

@@ -26,7 +26,7 @@ constexpr int most_doublings = 6;
 
 bool is_same_request(const protocol::RunTest& a, const protocol::RunTest& b) {
   const auto key = [](const protocol::RunTest& run) {
-    return std::tie(run.args, run.cwd, run.env, run.umask, run.mode);
+    return std::tie(run.args, run.cwd, run.env, run.umask, run.mode, run.process);
   };
   return key(a) == key(b);
 }
@@ -171,7 +171,7 @@ void PrimedRunners::fork_spare() {
   auto recorder = FlightRecorder::create();
   if (!recorder) return;
   end(spare_.branch);
-  auto branch = Branch::fork([&](LineChannel& channel) {
+  auto branch = Branch::fork_for_run([&](LineChannel& channel) {
     leave_();
     be_first_to_go();
     if (spare_.written) spare_.written->copy_ahead();
@@ -197,7 +197,7 @@ void PrimedRunners::fork(Entry& entry) {
   auto recorder = FlightRecorder::create();
   if (!recorder) return;
   entry.inotify = Fd(::inotify_init1(IN_CLOEXEC | IN_NONBLOCK));
-  auto branch = Branch::fork([&](LineChannel& channel) {
+  auto branch = Branch::fork_for_run([&](LineChannel& channel) {
     auto inotify = std::move(entry.inotify);
     leave_();
     prime_in_this_process(channel, std::move(inotify), entry.request, entry.merged, likes_cuda_since_ns,

@@ -1,7 +1,8 @@
 #include "resident_branch.hpp"
 
-#include <signal.h>
+#include <unistd.h>
 
+#include "run_place.hpp"
 #include "stack_request.hpp"
 
 namespace stest {
@@ -31,13 +32,14 @@ Status ResidentBranch::start(std::uint64_t memory_limit) {
   if (branch_) return {};
   auto recorder = FlightRecorder::create();
   if (!recorder) return tl::unexpected(recorder.error());
-  auto branch = Branch::fork([&](LineChannel& channel) {
+  auto branch = Branch::fork_for_run([&](LineChannel& channel) {
     leave_();
     serve_runs(channel, std::move(*recorder), memory_limit, preloader_.environment_changes());
   });
   if (!branch) return tl::unexpected(branch.error());
   recorder_ = std::move(*recorder);
   branch_.emplace(std::move(*branch));
+  session_ = ::getsid(branch_->pid());
   return {};
 }
 
@@ -49,7 +51,7 @@ bool ResidentBranch::signal(std::uint64_t id, int number) {
     return true;
   }
   if (running_ != id) return false;
-  if (::kill(-branch_->pid(), number) != 0) ::kill(branch_->pid(), number);
+  signal_run(branch_->pid(), number);
   return true;
 }
 
@@ -66,12 +68,12 @@ void ResidentBranch::attend() {
   for (const auto& message : branch_->receive()) {
     if (const auto* said = std::get_if<protocol::Done>(&message)) {
       auto done = *said;
-      done.left = end_run_(branch_->pid());
+      done.left = end_run_(branch_->pid(), session_);
       finish(std::move(done));
     }
   }
   if (has_ended) {
-    auto left = end_run_(branch_->pid());
+    auto left = end_run_(branch_->pid(), session_);
     const int status = branch_->collect();
     branch_.reset();
     if (running_) {

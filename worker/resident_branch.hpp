@@ -17,8 +17,8 @@ namespace stest {
 class ResidentBranch {
  public:
   using Send = std::function<void(const protocol::FromWorker&)>;
-  /// Ends what a run has left behind, given the leader of its session; see `Leftovers::end_run`.
-  using EndRun = std::function<std::vector<protocol::Done::Left>(pid_t)>;
+  /// Ends what a run has left behind, given its process and session; see `Leftovers::end_run`.
+  using EndRun = std::function<std::vector<protocol::Done::Left>(pid_t, pid_t)>;
 
   /// `send` takes what the daemon is to hear; `leave`, called in the child, is to `abandon` this too.
   ResidentBranch(const Preloader& preloader, Send send, std::function<void()> leave, EndRun end_run)
@@ -33,6 +33,8 @@ class ResidentBranch {
   /// Whether the run is here; its process is then asked for its stacks.
   bool request_stack(std::uint64_t id) const;
   pid_t pid() const { return branch_ ? branch_->pid() : -1; }
+  /// Where that process began.
+  pid_t session() const { return branch_ ? session_ : -1; }
 
   int fd() const { return branch_ ? branch_->fd() : -1; }
   /// Takes in what it said, and its end.
@@ -55,6 +57,7 @@ class ResidentBranch {
   std::function<void()> leave_;
   EndRun end_run_;
   std::optional<Branch> branch_;
+  pid_t session_ = -1;
   std::optional<FlightRecorder> recorder_;
   std::optional<std::uint64_t> running_;
   std::deque<Waiting> waiting_;

@@ -24,6 +24,7 @@
 #include "file_states.hpp"
 #include "primed_runner.hpp"
 #include "python_values.hpp"
+#include "run_place.hpp"
 #include "stack_request.hpp"
 #include "standard_streams.hpp"
 
@@ -168,8 +169,14 @@ PYBIND11_EMBEDDED_MODULE(_stest_runner, m) {
 
 namespace {
 
+/// A resident process stays where it began: it could not go back for the next run, which has another client.
+void take_place(const protocol::RunTest& request) {
+  if (request.process && request.mode != protocol::RunMode::resident) lead_as_client(request.process->leads);
+}
+
 Status enter_run(const protocol::RunTest& request, const std::vector<Fd>& fds) {
   if (Status taken = take_streams(fds); !taken) return taken;
+  take_place(request);
   // What an earlier run in this process has left unread, or found ended.
   ::__fpurge(stdin);
   std::clearerr(stdin);
@@ -178,9 +185,20 @@ Status enter_run(const protocol::RunTest& request, const std::vector<Fd>& fds) {
   return {};
 }
 
-void set_environment(const protocol::RunTest& request, const EnvironmentChanges& changes) {
-  py::module_::import("sprintest._process_state")
-      .attr("set_environment")(python_environment(apply(changes, request.env)));
+/// What Python has to know of, or does better.
+void become_like_client(const protocol::RunTest& request, const EnvironmentChanges& changes) {
+  const auto state = py::module_::import("sprintest._process_state");
+  state.attr("set_environment")(python_environment(apply(changes, request.env)));
+  if (request.process) state.attr("ignore_signals")(request.process->ignored_signals);
+}
+
+/// Ends this process where it cannot be as the client is. One that has served a run may have lost what a
+/// fresh one still has.
+void take_attributes(const protocol::RunTest& request, bool is_fresh) {
+  const auto why = request.process ? apply(*request.process) : std::nullopt;
+  if (!why) return;
+  if (!is_fresh) end_in(run_state->recorder, protocol::Phase::declined, *why);
+  fail_before_tests(*why);
 }
 
 /// Has `faulthandler` answer what the daemon asks about a silent run. It needs no interpreter lock, so that
@@ -221,7 +239,7 @@ int internal_error(const std::exception& error) {
 
 int run_pytest(const protocol::RunTest& request, const EnvironmentChanges& changes) {
   try {
-    set_environment(request, changes);
+    become_like_client(request, changes);
     if (!primed_runner) run_state->recorder.set_phase(protocol::Phase::running);
     return py::module_::import("sprintest._runner")
         .attr("main")(fs_decode(request.args), request.mode == protocol::RunMode::surgical)
@@ -271,18 +289,7 @@ protocol::Done could_not_run(std::uint64_t id, std::string why) {
   return done;
 }
 
-void become_group() {
-  ::setsid();
-  // If the zygote is killed together with the daemon, nobody is left to end this process.
-  ::prctl(PR_SET_PDEATHSIG, SIGKILL);
-  be_first_to_go();
-}
-
-void be_first_to_go() {
-  if (Fd file(::open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC)); file) {
-    (void)write_all(file.get(), "500");
-  }
-}
+void be_first_to_go() { set_oom_score_adj(500); }
 
 std::optional<ReceivedRun> receive_run(LineChannel& channel) {
   auto line = channel.receive();
@@ -302,12 +309,12 @@ void run_in_this_process(const protocol::RunTest& request, std::vector<Fd> fds, 
                          const EnvironmentChanges& changes, std::shared_ptr<WrittenPages> written) {
   recorder.claim();
   recorder.pass(&protocol::Milestones::begun);
-  become_group();
   written_pages = std::move(written);
   if (Status ready = enter_run(request, fds); !ready) {
     end_in(recorder, protocol::Phase::needs_cold, ready.error().message);
   }
   run_state.emplace(RunState{std::move(recorder), EventPipe(std::move(fds.at(3)))});
+  take_attributes(request, true);
   answer_stack_requests(std::move(fds.at(4)));
   fds.clear();
   end_run_process(run_pytest(request, changes));
@@ -318,7 +325,6 @@ void prime_in_this_process(LineChannel& channel, Fd inotify, const protocol::Run
                            std::shared_ptr<WrittenPages> written, FlightRecorder recorder,
                            const EnvironmentChanges& changes) {
   recorder.claim();
-  become_group();
   cuda_since_ns = likes_cuda_since_ns;
   written_pages = std::move(written);
   primed_runner.emplace(channel, std::move(inotify), merged);
@@ -326,6 +332,7 @@ void prime_in_this_process(LineChannel& channel, Fd inotify, const protocol::Run
     primed_runner->refuse(ready.error().message);
   }
   run_state.emplace(RunState{std::move(recorder), EventPipe(Fd())});
+  take_attributes(request, true);
   end_run_process(run_pytest(request, changes));
 }
 
@@ -363,7 +370,7 @@ std::pair<int, bool> run_once(const py::object& resident, const protocol::RunTes
                               const EnvironmentChanges& changes) {
   try {
     forget_signals();
-    set_environment(request, changes);
+    become_like_client(request, changes);
     run_state->recorder.set_phase(protocol::Phase::running);
     return resident.attr("run")(fs_decode(request.args)).cast<std::pair<int, bool>>();
   } catch (const std::exception& error) {
@@ -384,11 +391,11 @@ py::object make_resident(std::uint64_t memory_limit, FlightRecorder& recorder) {
 void serve_runs(LineChannel& channel, FlightRecorder recorder, std::uint64_t memory_limit,
                 const EnvironmentChanges& changes) {
   recorder.claim();
-  become_group();
   const StandardStreams streams;
   const ChannelGuard guard(channel);
   const py::object resident = make_resident(memory_limit, recorder);
   run_state.emplace(RunState{std::move(recorder), EventPipe(Fd())});
+  bool is_fresh = true;
   while (auto run = receive_run(channel)) {
     const auto& request = run->request;
     run_state->has_tested = false;
@@ -398,6 +405,7 @@ void serve_runs(LineChannel& channel, FlightRecorder recorder, std::uint64_t mem
     }
     collect_children();
     run_state->events = EventPipe(std::move(run->fds.at(3)));
+    take_attributes(request, std::exchange(is_fresh, false));
     answer_stack_requests(std::move(run->fds.at(4)));
     run->fds.clear();
     const auto [code, is_last] = run_once(resident, request, changes);

@@ -52,9 +52,7 @@ protocol::Done end_of_run(std::uint64_t id, const FlightRecorder& recorder, int 
 /// What it hears of a run that could not be started.
 protocol::Done could_not_run(std::uint64_t id, std::string why);
 
-/// Makes this process the leader of a session, first to go when memory runs out, and mortal with its parent.
-void become_group();
-/// When memory runs out, the tests that eat it go first, not the warm zygote nor the user's editor.
+/// For a process that waits: when memory runs out it goes first, it is soon made anew.
 void be_first_to_go();
 
 }  // namespace stest

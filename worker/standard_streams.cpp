@@ -5,6 +5,8 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "run_place.hpp"
+
 namespace stest {
 
 namespace {
@@ -12,7 +14,7 @@ namespace {
 /// Keys like Ctrl-C are then signals for the tests, and /dev/tty is it. We do not get another session's own.
 void take_terminal() {
   for (int fd = 0; fd < 3; ++fd) {
-    if (::isatty(fd) != 0 && ::ioctl(fd, TIOCSCTTY, 0) == 0) return;
+    if (::isatty(fd) != 0 && lead_session_for_terminal() && ::ioctl(fd, TIOCSCTTY, 0) == 0) return;
   }
 }
 

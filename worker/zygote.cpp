@@ -11,6 +11,7 @@
 
 #include "common/process.hpp"
 #include "fork.hpp"
+#include "run_place.hpp"
 #include "stack_request.hpp"
 
 namespace stest {
@@ -25,7 +26,7 @@ Zygote::Zygote(LineChannel& channel, Preloader& preloader, std::vector<std::stri
               branch(protocol::RunMode::clean, &Zygote::serve_values)),
       resident_(
           preloader, [this](const auto& message) { send(message); }, [this] { leave_to_parent(); },
-          [this](pid_t leader) { return leftovers_.end_run(leader, own_children()); }),
+          [this](pid_t pid, pid_t session) { return leftovers_.end_run(pid, session, own_children()); }),
       primed_(
           preloader, [this](protocol::RunMode mode) { return branch_for(mode).is_ready(); },
           [this] { leave_to_parent(); }) {}
@@ -192,7 +193,7 @@ void Zygote::start_runner(const protocol::RunTest& message, std::vector<Fd>& fds
   report_primed();
   if (!taken) return fork_runner(message, fds);
   send(protocol::Started{message.id, taken->pid});
-  runs_.emplace(message.id, Run{taken->pid, std::move(taken->recorder)});
+  runs_.emplace(message.id, Run{taken->pid, ::getsid(taken->pid), std::move(taken->recorder)});
 }
 
 RunBranch& Zygote::branch_for(protocol::RunMode mode) {
@@ -202,13 +203,13 @@ RunBranch& Zygote::branch_for(protocol::RunMode mode) {
 
 void Zygote::fork_runner(const protocol::RunTest& message, std::vector<Fd>& fds) {
   auto recorder = FlightRecorder::create();
-  const pid_t pid = recorder ? fork_python() : -1;
+  const pid_t pid = recorder ? fork_run() : -1;
   if (pid == 0) {
     leave_to_parent();
     run_in_this_process(message, std::move(fds), std::move(*recorder), preloader_.environment_changes());
   }
   if (pid < 0) return send(could_not_run(message.id, "cannot fork a process for the tests"));
-  runs_.emplace(message.id, Run{pid, std::move(*recorder)});
+  runs_.emplace(message.id, Run{pid, ::getsid(pid), std::move(*recorder)});
   send(protocol::Started{message.id, pid});
 }
 
@@ -221,12 +222,10 @@ void Zygote::leave_to_parent() {
 }
 
 bool Zygote::handle(const protocol::Signal& message, std::vector<Fd>&) {
-  // To the group, as a terminal would: the tests' own children get it as well. The runner is not
-  // reaped yet, so that its number cannot belong to anybody else.
   if (forward(message) || resident_.signal(message.id, message.signal)) return true;
   const auto run = runs_.find(message.id);
-  if (run == runs_.end()) return true;
-  if (::kill(-run->second.pid, message.signal) != 0) ::kill(run->second.pid, message.signal);
+  // The runner is not reaped yet, so that its number cannot belong to anybody else.
+  if (run != runs_.end()) signal_run(run->second.pid, message.signal);
   return true;
 }
 
@@ -258,7 +257,7 @@ void Zygote::reap() {
       continue;
     }
     // What the tests left in their session ends with them; before reaping, while the number is ours.
-    auto left = leftovers_.end_run(run->second.pid, own_children());
+    auto left = leftovers_.end_run(run->second.pid, run->second.session, own_children());
     int status = W_EXITCODE(last_word.value_or(0), 0);
     if (::waitpid(run->second.pid, &status, last_word ? WNOHANG : 0) == 0) ending_.insert(run->second.pid);
     if (run->second.recorder.likes_cuda_ahead()) primed_.likes_cuda_ahead(run->first);
@@ -272,15 +271,14 @@ void Zygote::reap() {
 
 std::set<pid_t> Zygote::own_children() const {
   auto own = primed_.pids();
-  own.insert({project_.pid(), values_.pid(), resident_.pid()});
+  own.insert({project_.pid(), values_.pid(), resident_.pid(), resident_.session()});
   own.insert(ending_.begin(), ending_.end());
-  for (const auto& [id, run] : runs_) own.insert(run.pid);
+  for (const auto& [id, run] : runs_) own.insert({run.pid, run.session});
   return own;
 }
 
 void Zygote::kill_all() {
   for (auto& [id, run] : runs_) {
-    ::kill(-run.pid, SIGKILL);
     ::kill(run.pid, SIGKILL);
     wait_for(run.pid);
   }

@@ -28,6 +28,7 @@ class Zygote {
  private:
   struct Run {
     pid_t pid;
+    pid_t session;
     FlightRecorder recorder;
   };
 
@@ -73,7 +74,7 @@ class Zygote {
   /// In a child of this process: nothing here is its own.
   void leave_to_parent();
   void reap();
-  /// The children of this process that are not orphans of a run.
+  /// The children of this process that are not orphans of a run, and the sessions of those that run tests.
   std::set<pid_t> own_children() const;
   void kill_all();
   void send(const protocol::FromWorker& message);

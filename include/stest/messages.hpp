@@ -12,6 +12,7 @@
 
 #include "stest/config.hpp"
 #include "stest/error.hpp"
+#include "stest/process_attributes.hpp"
 #include "stest/timings.hpp"
 
 /// What client and daemon say to each other over HTTP; `docs/http_api.md` is the written form.
@@ -58,6 +59,7 @@ struct RunRequest {
   bool wait = true;                       ///< For its turn; else it is refused as `busy`.
   std::optional<InputFile> input = {};    ///< Nothing: stdin is empty.
   std::optional<Terminal> terminal = {};  ///< Nothing: stdout and stderr are pipes.
+  std::optional<ProcessAttributes> process = {};  ///< Nothing: as the daemon was started.
 };
 
 nlohmann::json to_json(const RunRequest& request);

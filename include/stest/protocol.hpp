@@ -10,6 +10,7 @@
 
 #include "stest/config.hpp"
 #include "stest/error.hpp"
+#include "stest/process_attributes.hpp"
 
 /// What daemon and worker say to each other: JSON Lines on a private socketpair.
 /// `docs/protocol.md` is the written form; `protocol_version` changes with it.
@@ -73,6 +74,7 @@ struct RunTest {
   RunMode mode = RunMode::clean;
   std::uint64_t memory_limit = 0;  ///< Bytes, of a resident process; 0 is none.
   bool prime = false;              ///< A runner that was forked ahead may take it; see `Prime`.
+  std::optional<ProcessAttributes> process = {};  ///< Nothing: as the worker has them.
 };
 
 /// No run waits: the worker may fork runners ahead for the last requests, configure and collect in them. Or,

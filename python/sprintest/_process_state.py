@@ -216,6 +216,13 @@ def set_environment(env: dict[bytes, bytes]) -> None:
     time.tzset()
 
 
+def ignore_signals(numbers: list[int]) -> None:
+    """Ignore these, as Python does that finds them ignored when it starts: Ctrl-C then raises nothing."""
+    for number in numbers:
+        with contextlib.suppress(OSError, ValueError):  # SIGKILL's like, and the C library's own.
+            signal.signal(number, signal.SIG_IGN)
+
+
 def _set_folder(old: str) -> None:
     with contextlib.suppress(OSError):
         os.chdir(old)

@@ -26,6 +26,29 @@ from sprintest._stash import Stash
 _SPARE_DESCRIPTORS = 200
 
 
+#: Modules with a process that removes what others have forgotten (shared memory, semaphores) when these end.
+_TRACKERS = (
+    "multiprocessing.resource_tracker",
+    "joblib.externals.loky.backend.resource_tracker",
+    "loky.backend.resource_tracker",
+)
+
+
+def _release_trackers() -> None:
+    """Let go of these processes, as the end of this one would: they clean up, and a run starts its own."""
+    for name in _TRACKERS:
+        tracker: Any = getattr(sys.modules.get(name), "_resource_tracker", None)
+        if getattr(tracker, "_fd", None) is not None:
+            with contextlib.suppress(OSError):  # The tests may have closed it.
+                os.close(tracker._fd)
+            tracker._fd = tracker._pid = None
+
+
+def _place() -> tuple[int, int]:
+    """The group and the session of this process."""
+    return os.getpgrp(), os.getsid(0)
+
+
 class _Exits:
     """Functions that runs register with `atexit`: called at the end of the run, not of the process.
 
@@ -112,10 +135,11 @@ class Resident:
         variables = dict(vars(modules["__main__"]))
         with _private.unheard():
             run = self._prepare(args)
+        place = _place()
         exit_code, names = run.execute()
         sys.modules = _own.modules
         self._note_packages(modules)
-        if reason := self._must_end(run) or self._begin_anew(modules, variables):
+        if reason := self._must_end(run, place) or self._begin_anew(modules, variables):
             runner.receipt(f"the process that ran the tests has ended: {reason}", [])
             _runner.finish(names)
             return exit_code, True
@@ -125,6 +149,7 @@ class Resident:
         """Bring the process back to where it was before the run; why that cannot be done, or nothing."""
         try:
             self._exits.run()
+            _release_trackers()
             self._clean_up(modules)
             main = vars(modules["__main__"])
             main.clear()
@@ -147,12 +172,14 @@ class Resident:
         run.reporter.on_collected = self._state.learn_imported
         return run
 
-    def _must_end(self, run: Any) -> str:
-        """What the run has left that cannot be undone."""
+    def _must_end(self, run: Any, place: tuple[int, int]) -> str:
+        """What the run, which began in ``place``, has left that cannot be undone."""
         if run.reporter.interrupted:
             return "the run was interrupted"
         if failure := _cuda.failure():
             return f"its GPU works no more ({failure})"
+        if _place() != place:
+            return "the tests moved it to another process group or session"
         for thread in all_threads():
             if thread is not main_thread() and (not thread.daemon or self._is_own(thread)):
                 return f"the tests left a thread ({thread.name})"

@@ -51,6 +51,11 @@ int end_without_daemon(const NoResult& none, const RunOptions& options, Console&
 }  // namespace
 
 int run_tests(const RunOptions& options, Console& console) {
+  const auto why = options.events ? std::nullopt : needs_fresh_process(current_attributes());
+  if (why) {
+    console.say(*why + ": ran cold");
+    return end_with(run_cold_instead(options), console);
+  }
   const auto project = current_project();
   if (!project) return end_with(project.error(), console);
   const auto warm = run_warm(options, *project, console);

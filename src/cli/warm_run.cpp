@@ -39,6 +39,7 @@ RunRequest make_request(const RunOptions& options, const Project& project) {
   request.env = project.env;
   if (options.stuck_after) request.env["SPRINTEST_STUCK_AFTER"] = *options.stuck_after;
   request.umask = current_umask();
+  request.process = current_attributes();
   request.wait = !options.no_wait;
   request.merge_streams = !options.events && are_same_file(1, 2);
   return request;

@@ -155,6 +155,13 @@ void FieldReader::take(const char* field, const json& value, std::vector<std::st
   out = std::move(list);
 }
 
+void FieldReader::take(const char* field, const json& value, std::vector<int>& out) {
+  if (!value.is_array()) return mistyped(field, "a list of whole numbers");
+  std::vector<int> list;
+  for (const json& item : value) take(field, item, list.emplace_back());
+  out = std::move(list);
+}
+
 void FieldReader::take(const char* field, const json& value, Environment& out) {
   Environment env;
   if (!map_from_json(value, env)) return mistyped(field, "an object of strings");

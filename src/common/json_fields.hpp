@@ -32,7 +32,7 @@ class FieldReader {
   FieldReader(nlohmann::json&& value, std::string what) = delete;
 
   /// Reads a field that must be there. T: bool, int, uint64, double, a byte string, a list of byte
-  /// strings, an (optional) environment.
+  /// strings or of ints, an (optional) environment.
   template <class T>
   void read(const char* field, T& out) {
     if (const nlohmann::json* found = find(field, true)) take(field, *found, out);
@@ -100,6 +100,7 @@ class FieldReader {
   void take(const char* field, const nlohmann::json& value, double& out);
   void take(const char* field, const nlohmann::json& value, std::string& out);
   void take(const char* field, const nlohmann::json& value, std::vector<std::string>& out);
+  void take(const char* field, const nlohmann::json& value, std::vector<int>& out);
   void take(const char* field, const nlohmann::json& value, Environment& out);
   void take(const char* field, const nlohmann::json& value, OptionalEnvironment& out);
 

@@ -299,13 +299,15 @@ json to_json(const RunRequest& request) {
                 {"merge_streams", request.merge_streams},  {"wait", request.wait}};
   if (request.input) value["stdin"] = input_json(*request.input);
   if (request.terminal) value["terminal"] = terminal_json(*request.terminal);
+  if (request.process) value["process"] = to_json(*request.process);
   return value;
 }
 
 Result<RunRequest> run_request_from_json(const json& value) {
   RunRequest request;
   FieldReader fields(value, "run request");
-  fields.refuse_others({"args", "cwd", "env", "umask", "merge_streams", "wait", "stdin", "terminal"});
+  fields.refuse_others(
+      {"args", "cwd", "env", "umask", "merge_streams", "wait", "stdin", "terminal", "process"});
   fields.read("args", request.args);
   fields.read("cwd", request.cwd);
   fields.read("env", request.env);
@@ -314,6 +316,7 @@ Result<RunRequest> run_request_from_json(const json& value) {
   fields.read_optional("wait", request.wait);
   fields.read_optional_object("stdin", [&](FieldReader& item) { read(item, request.input.emplace()); });
   fields.read_optional_object("terminal", [&](FieldReader& item) { read(item, request.terminal.emplace()); });
+  fields.read_optional_object("process", [&](FieldReader& item) { read(item, request.process.emplace()); });
   check_for_system(fields, request);
   if (Status status = fields.status(); !status) return tl::unexpected(status.error());
   return request;

@@ -9,6 +9,7 @@
 
 #include "common/fd.hpp"
 #include "stest/config.hpp"
+#include "stest/process_attributes.hpp"
 
 namespace stest {
 
@@ -58,6 +59,8 @@ struct SpawnOptions {
                                      ///< are /dev/null where they are not given.
   bool new_session = false;          ///< setsid() in the child.
   bool dies_with_parent = false;     ///< SIGKILL when the thread that spawned it ends.
+  std::vector<int> affinity;         ///< Processors, as far as they may be had; empty: inherit.
+  std::optional<Limit> stack;        ///< Likewise.
 };
 
 /// Starts a process. All signals have their default action in it and none is blocked.

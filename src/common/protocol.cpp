@@ -97,7 +97,8 @@ json message_json(const RunTest& message) {
           {"umask", message.umask},
           {"mode", kModes[static_cast<std::size_t>(message.mode)]},
           {"memory_limit", message.memory_limit},
-          {"prime", message.prime}};
+          {"prime", message.prime},
+          {"process", message.process ? to_json(*message.process) : nullptr}};
 }
 json message_json(const Prime& message) { return {{"type", "prime"}, {"may", message.may}}; }
 json message_json(const DumpStack& message) { return {{"type", "dump_stack"}, {"id", message.id}}; }
@@ -213,6 +214,7 @@ void read(FieldReader& fields, RunTest& out) {
   read_name(fields, "mode", kModes, out.mode);
   fields.read("memory_limit", out.memory_limit);
   fields.read("prime", out.prime);
+  fields.read_optional_object("process", [&](FieldReader& item) { read(item, out.process.emplace()); });
 }
 void read(FieldReader& fields, Prime& out) { fields.read("may", out.may); }
 void read(FieldReader& fields, Signal& out) {

@@ -1,5 +1,6 @@
 #include <fcntl.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -7,6 +8,7 @@
 #include <csignal>
 #include <system_error>
 
+#include "common/blocked_signals.hpp"
 #include "common/close_fds.hpp"
 #include "common/process.hpp"
 
@@ -28,6 +30,8 @@ struct Plan {
   const char* cwd = nullptr;  ///< Or nothing.
   bool new_session = false;
   int parent = 0;  ///< Whose end is the child's end; 0: nobody's.
+  const std::vector<int>* affinity = nullptr;
+  std::optional<rlimit> stack;
   std::vector<std::string> env_entries;
   std::vector<char*> argv;
   std::vector<char*> envp;  ///< Empty: inherit.
@@ -41,22 +45,6 @@ struct Plan {
 struct Failure {
   enum class Step : int { prepare_fds, change_folder, execute } step;
   int error;
-};
-
-/// Blocks all signals of this thread, so that no handler of ours runs in the child.
-class BlockedSignals {
- public:
-  BlockedSignals() {
-    sigset_t all;
-    sigfillset(&all);
-    ::pthread_sigmask(SIG_SETMASK, &all, &before_);
-  }
-  BlockedSignals(const BlockedSignals&) = delete;
-  BlockedSignals& operator=(const BlockedSignals&) = delete;
-  ~BlockedSignals() { ::pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
-
- private:
-  sigset_t before_{};
 };
 
 std::vector<char*> pointers(const char* first, const std::vector<std::string>& rest) {
@@ -122,8 +110,16 @@ void die_with(int parent) {
   if (::getppid() != parent) ::_exit(127);
 }
 
+/// What a process takes over when it is executed, and is never the same again. Where it cannot be had,
+/// whoever wants it will find out.
+void take_layout(const Plan& plan) {
+  if (!plan.affinity->empty()) set_affinity(*plan.affinity);
+  if (plan.stack) ::setrlimit(RLIMIT_STACK, &*plan.stack);
+}
+
 [[noreturn]] void run_child(Plan& plan) {
   reset_signals();
+  take_layout(plan);
   if (plan.new_session) ::setsid();
   if (plan.parent != 0) die_with(plan.parent);
   install_fds(plan);
@@ -169,6 +165,11 @@ Result<int> spawn(const SpawnOptions& options) {
   plan.cwd = options.cwd.empty() ? nullptr : options.cwd.c_str();
   plan.new_session = options.new_session;
   plan.parent = options.dies_with_parent ? ::getpid() : 0;
+  plan.affinity = &options.affinity;
+  if (options.stack) {
+    plan.stack =
+        rlimit{options.stack->soft.value_or(RLIM_INFINITY), options.stack->hard.value_or(RLIM_INFINITY)};
+  }
   plan.argv = pointers(plan.executable, options.args);
   plan_environment(plan, options.env);
   plan_fds(plan, options.fds, null.get());

@@ -5,6 +5,7 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <csignal>
 #include <future>
@@ -31,6 +32,10 @@ namespace {
 
 /// What connections get to end after the last run has.
 constexpr std::chrono::seconds connection_grace{2};
+/// When memory runs out the tests that eat it go first, and not what is warm. Each run has its client's
+/// score, as under plain pytest, so it is ours that differs, and the worker's; where the system allows it.
+constexpr int oom_margin = 500;
+constexpr int least_oom_score_adj = -999;  ///< One less means never, which a leak must not mean.
 
 /// Tells whoever started the daemon how that went; once.
 class Readiness {
@@ -73,12 +78,24 @@ Result<FileLock> take_lock(const DaemonOptions& options, const RuntimePaths& pat
               "`stest stop` ends it.");
 }
 
+/// Makes this process nobody's in particular. Returns what it was started with.
+ProcessAttributes become_common() {
+  auto process = current_attributes();
+  process.leads = Leads::nothing;
+  process.ignored_signals.clear();
+  process.blocked_signals.clear();
+  widen_limits();
+  set_oom_score_adj(std::max(process.oom_score_adj - oom_margin, least_oom_score_adj));
+  return process;
+}
+
 Service::Options service_options(const RuntimePaths& paths, const Config& config, const Endpoint& endpoint,
-                                 bool foreground) {
+                                 bool foreground, ProcessAttributes process) {
   const auto folder = executable_folder();
   const auto python = python_executable(folder);
   Service::Options options;
   options.root = paths.root;
+  options.process = std::move(process);
   options.status_file = paths.status_file;
   options.idle_timeout = config.idle_timeout;
   options.status.process = identify(getpid()).value_or(ProcessIdentity{getpid(), 0});
@@ -197,7 +214,7 @@ Status start(const DaemonOptions& options, int signal_fd, Readiness& readiness) 
   auto socket = open_socket(paths, config);
   if (!socket) return tl::unexpected(socket.error());
   Children children;
-  Service service(service_options(paths, config, socket->endpoint(), foreground), children);
+  Service service(service_options(paths, config, socket->endpoint(), foreground, become_common()), children);
   spdlog::info("the root is {}", paths.root.string());
   auto served = serve(std::move(*socket), service, children, signal_fd, readiness);
   spdlog::info("ended");

@@ -50,7 +50,8 @@ protocol::RunTest message_for(const Run& run, protocol::RunMode mode) {
           request.umask,
           mode,
           run.config.memory_limit.value_or(0),
-          run.config.prime};
+          run.config.prime,
+          request.process};
 }
 
 /// What is in a pipe now.

@@ -90,6 +90,7 @@ Result<std::shared_ptr<Service::Ticket>> Service::admit(RunRequest request) {
   }
   auto config = load_config(options_.root, request.env);
   if (!config) return tl::unexpected(config.error());
+  if (!request.process) request.process = options_.process;
   auto run = queue_.admit(std::move(request), std::move(*config));
   if (!run) return tl::unexpected(run.error());
   return std::make_shared<Ticket>(*this, std::move(*run));

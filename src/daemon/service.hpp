@@ -25,6 +25,7 @@ class Service {
     std::filesystem::path status_file;
     DaemonStatus status;  ///< Who and where the daemon is.
     WorkerProgram worker;
+    ProcessAttributes process = {};             ///< Of runs whose request has none.
     std::chrono::milliseconds idle_timeout{0};  ///< Until a run's own configuration says otherwise.
   };
   enum class StopWhen { now, idle };

@@ -126,6 +126,12 @@ std::optional<Restart> difference(const WorkerKey& running, const WorkerKey& wan
   if (running.cwd != wanted.cwd && has_relative_entry(value_in(wanted.env, "PYTHONPATH").value_or(""))) {
     return Restart{RestartReason::cwd_changed, "PYTHONPATH is relative and the current folder changed"};
   }
+  if (running.affinity != wanted.affinity) {
+    return Restart{RestartReason::attributes_changed, "the CPU affinity changed"};
+  }
+  if (running.stack != wanted.stack) {
+    return Restart{RestartReason::attributes_changed, "the limit of the stack (ulimit -s) changed"};
+  }
   if (running.preload != wanted.preload) {
     return Restart{RestartReason::preload_changed, "the configured preload list changed"};
   }

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "stest/config.hpp"
+#include "stest/process_attributes.hpp"
 
 namespace stest {
 
@@ -43,6 +44,9 @@ struct WorkerKey {
   std::string target_path;
   std::string target = {};
   std::vector<std::string> learn = {};
+  /// What libraries look at once, when they are loaded, and what a process cannot change when it runs.
+  std::vector<int> affinity = {};
+  std::optional<Limit> stack = {};
 
   /// Whether runs may teach it "modules" or "patterns".
   bool learns(std::string_view kind) const;
@@ -55,6 +59,7 @@ enum class RestartReason {
   unfit_module,
   environment_changed,
   cwd_changed,
+  attributes_changed,
   packages_changed,
   preload_changed,
   project_code_changed,

@@ -45,6 +45,11 @@ bool is_folder(const std::string& path) {
   return std::filesystem::is_directory(path, ignored);
 }
 
+std::optional<Limit> stack_of(const ProcessAttributes& attributes) {
+  const auto limit = attributes.limits.find("stack");
+  return limit == attributes.limits.end() ? std::nullopt : std::optional(limit->second);
+}
+
 void log_failure(const Status& status) {
   if (!status) spdlog::warn("the preload list was not saved: {}", status.error().message);
 }
@@ -80,9 +85,13 @@ Result<WorkerLease> WorkerManager::acquire(const Run& run, const Listener& liste
   const auto& request = run.request;
   const auto& config = run.config;
   const auto target_path = config.target_path ? (program_.root / *config.target_path).string() : "";
-  const WorkerKey key{request.env,   request.cwd, config.preload,
-                      config.ignore, target_path, config.target.value_or(""),
-                      config.learn};
+  WorkerKey key{request.env,   request.cwd, config.preload,
+                config.ignore, target_path, config.target.value_or(""),
+                config.learn};
+  if (request.process) {
+    key.affinity = request.process->affinity;
+    key.stack = stack_of(*request.process);
+  }
   if (auto failure = known_failure(key)) return tl::unexpected(std::move(*failure));
   Attempt attempt{run, listener, key, {run, listener}};
   for (;;) {
@@ -203,10 +212,10 @@ Result<WorkerManager::Instance> WorkerManager::start(const Attempt& attempt) {
   }
   instance->log_offset = file_size_or_zero(program_.log_file);
   const auto cwd = is_folder(attempt.key.cwd) ? attempt.key.cwd : program_.root.string();
-  auto process = WorkerProcess::spawn(
-      {program_.executable, program_.python, program_.root, program_.log_file, attempt.key.env, cwd,
-       attempt.key.ignore, attempt.key.target_path, attempt.key.target},
-      children_);
+  auto process = WorkerProcess::spawn({program_.executable, program_.python, program_.root, program_.log_file,
+                                       attempt.key.env, cwd, attempt.key.ignore, attempt.key.target_path,
+                                       attempt.key.target, attempt.key.affinity, attempt.key.stack},
+                                      children_);
   if (!process) return tl::unexpected(process.error());
   instance->process = std::move(*process);
   spdlog::info("worker {} started", instance->process->pid());

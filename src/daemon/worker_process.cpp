@@ -51,6 +51,8 @@ Result<int> start(const WorkerCommand& command, int channel, Children& children)
   options.cwd = command.cwd;
   options.fds = {{0, null->get()}, {1, log->get()}, {2, log->get()}, {channel_fd, channel}};
   options.new_session = true;
+  options.affinity = command.affinity;
+  options.stack = command.stack;
   return children.spawn(options);
 }
 

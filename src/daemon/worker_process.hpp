@@ -28,6 +28,8 @@ struct WorkerCommand {
   std::vector<std::string> ignore;  ///< Patterns of project modules that are never unloaded.
   std::string target_path;          ///< Folder of the package under development; empty: to be found.
   std::string target;               ///< Its name; empty: to be found.
+  std::vector<int> affinity = {};   ///< As in `SpawnOptions`.
+  std::optional<Limit> stack = {};
 };
 
 /// One worker: owns the process, its channel and two threads, one that reads the channel and one

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 from dataclasses import dataclass, field
@@ -58,6 +59,18 @@ def memory(pid: int, field: str) -> int:
 def state(pid: int) -> str:
     """What a process does: "R" runs, "S" waits; see proc(5). Empty where there is none."""
     return _read(pid, "stat").rpartition(b") ")[2][:1].decode()
+
+
+def waits_for_its_request(pid: int) -> bool:
+    """Whether it is a runner that was forked ahead and waits: memory out, those go first."""
+    return _read(pid, "oom_score_adj").strip() == b"500"
+
+
+def holds_output(pid: int) -> bool:
+    """Whether it is a runner that was forked ahead and has run something: its output is a file in memory."""
+    with contextlib.suppress(OSError):
+        return any("memfd:stdout" in os.readlink(fd) for fd in Path(f"/proc/{pid}/fd").iterdir())
+    return False
 
 
 def living() -> list[Process]:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from . import processes
 from .harness import Finished, Project, wait_for
 
 PASSES = "def test(): pass\n"
@@ -32,26 +33,18 @@ def primed(project: Project) -> dict[str, Any]:
 def waiting(project: Project) -> set[int]:
     assert primed(project)["refused"] == ""
     pids = {process.pid for process in project.processes("stest-worker")}
-    return {pid for pid in pids if os.getsid(pid) == pid}
-
-
-def session_of(pid: int) -> int:
-    try:
-        return os.getsid(pid)
-    except ProcessLookupError:
-        return 0
+    return {pid for pid in pids if processes.holds_output(pid)}
 
 
 def spare(project: Project) -> int:
-    """The process that waits for any request: it has not even begun a session of its own.
-
-    Nor has another that has just been forked, or a branch of the worker, where there is one.
-    """
+    """The process that waits for any request: it has run nothing yet."""
 
     def found() -> int:
         worker = project.status()["worker"]
-        pids = {process.pid for process in project.processes("stest-worker")} - {worker["pid"]}
-        pids = {pid for pid in pids if session_of(pid) == session_of(worker["pid"])}
+        pids = {process.pid for process in project.processes("stest-worker")}
+        pids = {
+            pid for pid in pids if processes.waits_for_its_request(pid) and not processes.holds_output(pid)
+        }
         return pids.pop() if worker["state"] == "ready" and len(pids) == 1 else 0
 
     return wait_for(found, "a spare process")

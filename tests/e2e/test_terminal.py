@@ -126,6 +126,20 @@ def test_output_is_that_of_plain_pytest(any_mode: Project) -> None:
     assert lines(warm[1]) == lines(plain[1])
 
 
+def test_a_job_of_a_shell_may_make_itself_its_group_s_leader(any_mode: Project) -> None:
+    """It is that already. The runner leads a session, for its terminal; `setpgrp` must not fail for that."""
+    any_mode.write(
+        "test_it.py",
+        "import os\ndef test(): os.setpgrp(); assert os.getpgrp() == os.getpid() == os.tcgetpgrp(0)\n",
+    )
+    warm_up(any_mode)
+    for program in (PLAIN, WARM):
+        job = f"set -m; {shlex.join(program)} -s -q; exit $?"
+        code, text = run(any_mode, program=("/bin/bash", "-c", job))
+        assert code == 0, text
+        assert "1 passed" in text
+
+
 def test_input_with_s(any_mode: Project) -> None:
     any_mode.write("test_it.py", "def test(): print(f\"<{input('name? ')}>\", flush=True)\n")
     warm_up(any_mode)

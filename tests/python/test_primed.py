@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import os
 import signal
@@ -44,11 +45,17 @@ def primed(worker: Worker) -> dict[str, Any]:
 def children(worker: Worker) -> list[int]:
     """Those that have collected tests; not those that have run them: the kernel may still be taking one down.
 
-    The spare has done nothing yet, not even begun a session of its own.
+    What these print goes to files in memory, until their request comes. The spare has none.
     """
     pid = worker.process.pid
     found = map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split())
-    return [child for child in found if child not in worker.ran and os.getsid(child) == child]
+    return [child for child in found if child not in worker.ran and holds_output(child)]
+
+
+def holds_output(pid: int) -> bool:
+    with contextlib.suppress(OSError):
+        return any("memfd:stdout" in os.readlink(fd) for fd in Path(f"/proc/{pid}/fd").iterdir())
+    return False
 
 
 def run(worker: Worker, *args: str, **options: Any) -> Run:

@@ -106,6 +106,7 @@ TEST_F(RunTest, TheRequestIsComplete) {
   const auto mask = ::umask(0);
   ::umask(mask);
   EXPECT_EQ(sent->umask, static_cast<int>(mask));
+  EXPECT_EQ(sent->process, current_attributes());
 }
 
 TEST_F(RunTest, OneFileForBothStreamsIsSaid) {

@@ -64,6 +64,16 @@ TEST(WorkerKey, CountsTheConfiguredPreloadList) {
             "the configured preload list changed");
 }
 
+TEST(WorkerKey, CountsWhatAProcessTakesOverWhenItStarts) {
+  WorkerKey other;
+  other.affinity = {0};
+  EXPECT_EQ(difference({}, other, {})->text, "the CPU affinity changed");
+  other = {};
+  other.stack = Limit{1 << 20, std::nullopt};
+  EXPECT_EQ(difference({}, other, {})->text, "the limit of the stack (ulimit -s) changed");
+  EXPECT_FALSE(difference(other, other, {}));
+}
+
 TEST(WorkerKey, CountsWhatRunsMayTeach) {
   const WorkerKey all{{}, "/", {}, {}, "", "", {"modules", "patterns"}};
   const WorkerKey some{{}, "/", {}, {}, "", "", {"modules"}};

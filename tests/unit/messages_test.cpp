@@ -20,6 +20,7 @@ RunRequest request() {
   request.env = {{"PATH", "/bin"}, {"EMPTY", ""}, {"RAW", "\x80"}, {"LINES", "a\nb"}};
   request.umask = 077;
   request.merge_streams = true;
+  request.process = ProcessAttributes{.affinity = {1}, .nice = 3};
   return request;
 }
 
@@ -63,6 +64,7 @@ TEST(RunRequestJson, RoundTripsEveryByte) {
   EXPECT_EQ(read->cwd, sent.cwd);
   EXPECT_EQ(read->env, sent.env);
   EXPECT_EQ(read->umask, sent.umask);
+  EXPECT_EQ(read->process, sent.process);
   EXPECT_EQ(read->merge_streams, sent.merge_streams);
   EXPECT_EQ(read->wait, sent.wait);
 }

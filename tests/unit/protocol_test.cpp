@@ -61,6 +61,7 @@ TEST(ToWorkerJson, RunTestKeepsEverything) {
   EXPECT_EQ(read.mode, sent.mode);
   EXPECT_EQ(read.memory_limit, sent.memory_limit);
   EXPECT_EQ(read.prime, sent.prime);
+  EXPECT_EQ(read.process, sent.process);
 }
 
 TEST(ToWorkerJson, HoldValuesKeepsEverything) {

@@ -4,8 +4,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <functional>
+#include <string>
 #include <thread>
 
 #include "leftovers.hpp"
@@ -79,7 +81,7 @@ TEST(Leftovers, EndsWhatIsStillInTheSession) {
         true);
     await_zombie(run);
     if (!has_descendants(3)) return false;
-    return leftovers.end_run(run, {run}).empty() && has_descendants(0);
+    return leftovers.end_run(run, run, {run}).empty() && has_descendants(0);
   });
 }
 
@@ -90,12 +92,12 @@ TEST(Leftovers, TellsOnceOfWhatHasLeftTheSession) {
     const pid_t run = start(daemonise, true);
     await_zombie(run);
     const pid_t daemon = await_lone_leader();
-    const auto left = leftovers.end_run(run, {run});
+    const auto left = leftovers.end_run(run, run, {run});
     ::waitpid(run, nullptr, 0);
     if (left.size() != 1 || left[0].pid != daemon || !is_alive({daemon, left[0].start_time})) return false;
     const pid_t next = start([] {}, true);
     await_zombie(next);
-    return leftovers.end_run(next, {next}).empty() && identify(daemon);
+    return leftovers.end_run(next, next, {next}).empty() && identify(daemon);
   });
 }
 
@@ -110,8 +112,60 @@ TEST(Leftovers, LeavesALeaderThatGoesOnAndOtherRunsAlone) {
     const pid_t other = start(with_child, true);
     if (!has_descendants(4)) return false;
     while (::getsid(resident) != resident || ::getsid(other) != other) std::this_thread::yield();
-    if (!leftovers.end_run(resident, {resident, other}).empty()) return false;
+    if (!leftovers.end_run(resident, resident, {resident, other}).empty()) return false;
     return has_descendants(3) && identify(resident) && identify(other);
+  });
+}
+
+/// What a resource tracker does: waits until the last writer of `pipe` is gone, then cleans up.
+void clean_up_after(const int pipe[2], const char* file) {
+  ::dup2(pipe[0], 0);
+  ::close(pipe[1]);
+  const auto script = std::string("cat; rm ") + file + " # resource_tracker import main";
+  ::execl("/bin/sh", "sh", "-c", script.c_str(), nullptr);
+}
+
+TEST(Leftovers, LetsHelpersCleanUpAfterTheOthers) {
+  in_own_process([] {
+    Leftovers leftovers;
+    char file[] = "/tmp/stest-forgotten-XXXXXX";
+    ::close(::mkstemp(file));
+    const pid_t run = start(
+        [&] {
+          int pipe[2];
+          if (::pipe(pipe) != 0) return;
+          start([&] { clean_up_after(pipe, file); });
+          start(sleep_for_ever);  // Holds the pipe open.
+        },
+        true);
+    await_zombie(run);
+    if (!has_descendants(2)) return false;
+    const auto is_helper = [](int pid) {
+      return command_line(pid).find("resource_tracker") != std::string::npos;
+    };
+    while (!std::ranges::any_of(descendants(::getpid()), is_helper)) std::this_thread::yield();
+    return leftovers.end_run(run, run, {run}).empty() && has_descendants(0) && ::access(file, F_OK) != 0;
+  });
+}
+
+TEST(Leftovers, KnowsASessionThatTheRunHasLeft) {
+  in_own_process([] {
+    Leftovers leftovers;
+    const pid_t founder = start([] {
+      ::setsid();
+      start([] {
+        start(sleep_for_ever);
+        ::setsid();
+        start(sleep_for_ever);
+      });
+    });
+    const pid_t session = founder;
+    await_zombie(founder);
+    if (!has_descendants(2)) return false;
+    const auto living = descendants(::getpid());
+    pid_t run = -1;
+    for (const pid_t pid : living) run = ::getsid(pid) != session ? ::getsid(pid) : run;
+    return leftovers.end_run(run, session, {run}).empty() && has_descendants(0);
   });
 }
 
@@ -136,7 +190,7 @@ TEST(Leftovers, CatchesWhatForksAllTheTime) {
     };
     const pid_t run = start([&] { start(chain); }, true);
     await_zombie(run);
-    return leftovers.end_run(run, {run}).empty() && has_descendants(0);
+    return leftovers.end_run(run, run, {run}).empty() && has_descendants(0);
   });
 }
 
