@@ -43,16 +43,24 @@ class RunProcesses {
   RunProcesses(pid_t runner, pid_t session, const std::set<pid_t>& own, const std::set<ProcessIdentity>& told)
       : runner_(runner), session_(session), own_(own), told_(told) {}
 
-  /// Those in its session, or in the one that its process has made itself, but for that process. The
-  /// session's number may be somebody else's by now: only our descendants count.
+  /// Those in its session, or in the one that its process has made itself, but for that process. Once it has
+  /// left the first, the number may be somebody else's: then only our descendants count.
   std::vector<ProcessView> members() const {
     auto all = living_processes();
-    const auto ours = descendants_in(all);
+    const bool is_session_ours = ::getsid(runner_) == session_;
+    const auto ours = is_session_ours ? std::set<pid_t>() : descendants_in(all);
     std::erase_if(all, [&](const auto& process) {
-      const bool is_in_session = process.session == session_ || process.session == runner_;
-      return !is_in_session || process.identity.pid == runner_ || !ours.contains(process.identity.pid);
+      const pid_t pid = process.identity.pid;
+      const bool is_in_first = process.session == session_ && (is_session_ours || ours.contains(pid));
+      return pid == runner_ || !(is_in_first || process.session == runner_);
     });
     return all;
+  }
+
+  /// Has its groups stand still: what forks all the time could not be found.
+  void stop() const {
+    if (const pid_t group = ::getpgid(runner_); group > 0 && group != ::getpgrp()) ::kill(-group, SIGSTOP);
+    if (::getsid(runner_) == session_ && session_ != ::getpgrp()) ::kill(-session_, SIGSTOP);
   }
 
   /// Those that clean up, and will end: in the session, or orphans that no earlier run has waited for.
@@ -97,9 +105,7 @@ bool kill_others(std::vector<ProcessView> members) {
   return members.empty();
 }
 
-void end_session(const RunProcesses& run, pid_t runner) {
-  const bool goes_on = identify(runner).has_value();
-  if (goes_on) ::kill(runner, SIGSTOP);
+void end_session(const RunProcesses& run) {
   await(kill_limit, [&] { return kill_others(run.members()); });
   for (const auto& helper : run.helpers()) signal_if_alive(helper, SIGCONT);
   await(helper_limit, [&] { return run.helpers().empty(); });
@@ -108,7 +114,6 @@ void end_session(const RunProcesses& run, pid_t runner) {
     for (const auto& process : members) signal_if_alive(process, SIGKILL);
     return members.empty();
   });
-  if (goes_on) ::kill(runner, SIGCONT);
 }
 
 }  // namespace
@@ -117,15 +122,20 @@ Leftovers::Leftovers() { ::prctl(PR_SET_CHILD_SUBREAPER, 1); }
 
 std::vector<protocol::Done::Left> Leftovers::end_run(pid_t runner, pid_t session,
                                                      const std::set<pid_t>& own) {
+  const RunProcesses run(runner, session, own, told_);
+  const bool goes_on = identify(runner).has_value();
+  if (!goes_on) run.stop();  // First of all: no list of children is complete while they come and go.
   reap(own);
   if (!has_news(runner, own)) return {};
-  end_session({runner, session, own, told_}, runner);
+  if (goes_on) run.stop();
+  end_session(run);
+  if (goes_on) ::kill(runner, SIGCONT);
   reap(own);
   return tell_new(runner, own);
 }
 
-/// Whether there is any child that is not known: without one there is no grandchild either. This is all
-/// that most runs cost.
+/// Whether there is any child that is not known: without one there is no grandchild either. One that has
+/// ended may have left some, which are not ours yet. This is all that most runs cost.
 bool Leftovers::has_news(pid_t runner, const std::set<pid_t>& own) const {
   auto children = children_of(::getpid());
   std::erase_if(children, [&](int child) { return own.contains(child); });
@@ -133,7 +143,7 @@ bool Leftovers::has_news(pid_t runner, const std::set<pid_t>& own) const {
   children.insert(children.end(), of_runner.begin(), of_runner.end());
   return std::any_of(children.begin(), children.end(), [&](int child) {
     const auto process = identify(child);
-    return process && !told_.contains(*process);
+    return !process || !told_.contains(*process);
   });
 }
 

@@ -89,16 +89,17 @@ json message_json(const HoldValues& message) {
   return {{"type", "hold_values"}, {"values", std::move(values)}, {"env", environment_to_json(message.env)}};
 }
 json message_json(const RunTest& message) {
-  return {{"type", "run_test"},
-          {"id", message.id},
-          {"args", list_to_json(message.args)},
-          {"cwd", bytes_to_json(message.cwd)},
-          {"env", environment_to_json(message.env)},
-          {"umask", message.umask},
-          {"mode", kModes[static_cast<std::size_t>(message.mode)]},
-          {"memory_limit", message.memory_limit},
-          {"prime", message.prime},
-          {"process", message.process ? to_json(*message.process) : nullptr}};
+  json value = {{"type", "run_test"},
+                {"id", message.id},
+                {"args", list_to_json(message.args)},
+                {"cwd", bytes_to_json(message.cwd)},
+                {"env", environment_to_json(message.env)},
+                {"umask", message.umask},
+                {"mode", kModes[static_cast<std::size_t>(message.mode)]},
+                {"memory_limit", message.memory_limit},
+                {"prime", message.prime}};
+  if (message.process) value["process"] = to_json(*message.process);
+  return value;
 }
 json message_json(const Prime& message) { return {{"type", "prime"}, {"may", message.may}}; }
 json message_json(const DumpStack& message) { return {{"type", "dump_stack"}, {"id", message.id}}; }

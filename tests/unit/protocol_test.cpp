@@ -49,7 +49,8 @@ TEST(ToWorkerJson, IsAsWritten) {
 }
 
 TEST(ToWorkerJson, RunTestKeepsEverything) {
-  const RunTest sent = run_test();
+  RunTest sent = run_test();
+  sent.process = ProcessAttributes{.affinity = {1}, .nice = 3};
   const Result<ToWorker> message = to_worker_from_json(through_the_wire(to_json(ToWorker(sent))));
   ASSERT_TRUE(message) << message.error().message;
   const RunTest& read = std::get<RunTest>(*message);

@@ -121,7 +121,7 @@ TEST(Leftovers, LeavesALeaderThatGoesOnAndOtherRunsAlone) {
 void clean_up_after(const int pipe[2], const char* file) {
   ::dup2(pipe[0], 0);
   ::close(pipe[1]);
-  const auto script = std::string("cat; rm ") + file + " # resource_tracker import main";
+  const auto script = std::string("read nothing; rm ") + file + " # resource_tracker import main";
   ::execl("/bin/sh", "sh", "-c", script.c_str(), nullptr);
 }
 
@@ -159,13 +159,14 @@ TEST(Leftovers, KnowsASessionThatTheRunHasLeft) {
         start(sleep_for_ever);
       });
     });
-    const pid_t session = founder;
-    await_zombie(founder);
-    if (!has_descendants(2)) return false;
-    const auto living = descendants(::getpid());
+    // One sleeps where the run began, one in the session that its process has made, and has left by its end.
     pid_t run = -1;
-    for (const pid_t pid : living) run = ::getsid(pid) != session ? ::getsid(pid) : run;
-    return leftovers.end_run(run, session, {run}).empty() && has_descendants(0);
+    for (std::vector<int> living; living.size() != 2 || run < 0 || identify(run);) {
+      living = descendants(::getpid());
+      for (const pid_t pid : living) run = ::getsid(pid) != founder ? ::getsid(pid) : run;
+      std::this_thread::yield();
+    }
+    return leftovers.end_run(run, founder, {run}).empty() && has_descendants(0);
   });
 }
 
