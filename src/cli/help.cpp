@@ -75,7 +75,7 @@ Exit codes: 0 to 5 are pytest's own (0 passed, 1 failed, 2 interrupted, 3 intern
   101  a command line that stest does not understand
   102  a bad [tool.sprintest] key or SPRINTEST_* variable
   103  the daemon went away during the run; with --events and in commands: none can be used
-  104  the worker died while the tests ran; with --events and in commands: it could not start
+  104  the worker died while the tests ran
   105  the process that ran the tests died before pytest finished
   106  the same, killed from outside: most often out of memory
   107  the run was ended by `stest cancel` or `stest stop` before pytest finished
