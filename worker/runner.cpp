@@ -27,6 +27,7 @@
 #include "run_place.hpp"
 #include "stack_request.hpp"
 #include "standard_streams.hpp"
+#include "stest/messages.hpp"
 
 namespace py = pybind11;
 

@@ -138,7 +138,7 @@ TEST_F(WorkerManagerTest, AnswersWhileItLooksAtFiles) {
         }
         return changed_since(loaded);
       });
-  Run run{1, request({}), load_config(project.path(), env).value(), 0, {}, {}};
+  const stest::Run run{1, request({}), load_config(project.path(), env).value(), 0, {}, {}};
   Recorder client;
   std::thread acquiring([&] { EXPECT_TRUE(manager.acquire(run, client.listener())); });
   is_looking.get_future().wait();
