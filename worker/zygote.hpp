@@ -59,12 +59,12 @@ class Zygote {
   void fork_runner(const protocol::RunTest& message, std::vector<Fd>& fds);
   /// The life of a branch that `serve`s runs in this mode; it knows which ones to fork ahead.
   template <class Wanted>
-  auto branch(protocol::RunMode mode, void (Zygote::*serve)(const Wanted&)) {
-    return [this, mode, serve](LineChannel& to_parent, const Wanted& wanted) {
+  auto branch(protocol::RunMode mode, void (Zygote::*serve_branch)(const Wanted&)) {
+    return [this, mode, serve_branch](LineChannel& to_parent, const Wanted& wanted) {
       leave_to_parent();
       Zygote branch(to_parent, preloader_, self_);
       branch.primed_.learn(primed_, mode);
-      (branch.*serve)(wanted);
+      (branch.*serve_branch)(wanted);
     };
   }
   /// In a branch of this process: to hold the project's modules.

@@ -85,8 +85,8 @@ Exit codes: 0 to 5 are pytest's own (0 passed, 1 failed, 2 interrupted, 3 intern
   111  the run was silent for longer than hang_timeout, and was ended
   112  `stest verify`, `stest run --events`: no test ran, and only a cold run can be right
   113  `stest doctor`: something must be mended
-SIGTERM (`timeout 60 stest`) tells which test runs, for how long, and its stack; then ends the run, and stest by
-the signal (143 for a shell). Another SIGTERM ends stest at once.
+SIGTERM (`timeout 60 stest`) tells which test runs, for how long, and its stack; it then ends
+the run, and stest by the signal (143 for a shell). Another SIGTERM ends stest at once.
 
 Environment, each over its key in [tool.sprintest] of pyproject.toml where it has one:
   SPRINTEST_DIR           the folder of the daemon's files (.sprintest in the project's root)

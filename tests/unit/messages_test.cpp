@@ -20,7 +20,8 @@ RunRequest request() {
   request.env = {{"PATH", "/bin"}, {"EMPTY", ""}, {"RAW", "\x80"}, {"LINES", "a\nb"}};
   request.umask = 077;
   request.merge_streams = true;
-  request.process = ProcessAttributes{.affinity = {1}, .nice = 3};
+  request.process.emplace().affinity = {1};
+  request.process->nice = 3;
   return request;
 }
 

@@ -64,10 +64,10 @@ TEST(ProcessAttributes, AreApplied) {
   EXPECT_TRUE(holds_in_child([&] { return !apply(wanted) && current_attributes() == wanted; }));
   // What is not given stays.
   EXPECT_TRUE(holds_in_child([before = current_attributes()] {
-    auto wanted = before;
-    wanted.affinity.clear();
-    wanted.limits.clear();
-    return !apply(wanted) && current_attributes() == before;
+    auto some = before;
+    some.affinity.clear();
+    some.limits.clear();
+    return !apply(some) && current_attributes() == before;
   }));
 }
 
