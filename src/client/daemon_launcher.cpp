@@ -168,7 +168,7 @@ Installation own_installation(const Environment& env) {
 Status check_surroundings(const RuntimePaths& paths) {
   const auto daemon = read_last_status(paths.status_file);
   if (!daemon) return {};
-  const auto different = difference(daemon->surroundings, own_surroundings());
+  const auto different = different_surroundings(daemon->surroundings, own_surroundings());
   // Without a lock it has ended: what it left behind is in nobody's way.
   if (different.empty() || !is_held(paths.lock_file)) return {};
   return elsewhere(paths, *daemon, different);
@@ -214,7 +214,7 @@ Error DaemonLauncher::held(const std::string& remark) const {
 Result<std::optional<DaemonStatus>> DaemonLauncher::find() const {
   const auto daemon = read_last_status(paths_.status_file);
   if (!daemon) return std::nullopt;
-  const auto different = difference(daemon->surroundings, own_surroundings());
+  const auto different = different_surroundings(daemon->surroundings, own_surroundings());
   if (!different.empty()) {
     if (is_held(paths_.lock_file)) return elsewhere(paths_, *daemon, different);
     return std::nullopt;

@@ -90,7 +90,7 @@ const Surroundings& own_surroundings() {
   return own;
 }
 
-std::string difference(const Surroundings& one, const Surroundings& other) {
+std::string different_surroundings(const Surroundings& one, const Surroundings& other) {
   std::vector<std::string> words;
   const auto look_at = [&](const Kind& kind) {
     if (differ(one, other, kind.key)) words.emplace_back(kind.words);

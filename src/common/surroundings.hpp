@@ -16,7 +16,7 @@ const Surroundings& own_surroundings();
 
 /// In what two surroundings differ, in words ("PID and mount namespace"); empty where they do not. What only
 /// one of them knows does not count.
-std::string difference(const Surroundings& one, const Surroundings& other);
+std::string different_surroundings(const Surroundings& one, const Surroundings& other);
 
 /// Whether a process of `other` has a pid that means something to a process of `one`.
 bool shares_pids(const Surroundings& one, const Surroundings& other);

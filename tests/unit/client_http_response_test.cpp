@@ -74,7 +74,7 @@ TEST_P(HttpResponseTest, WhatIsCutIsNotComplete) {
 
 TEST_P(HttpResponseTest, WhatIsNotHttpEndsIt) {
   const std::string chunked = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
-  for (const std::string text :
+  for (const std::string& text :
        {std::string("220 ESMTP\r\n\r\n"), std::string("HTTP/1.1 huh\r\n\r\n"), std::string("\r\n\r\n"),
         std::string("HTTP/1.1 200 OK\r\nno colon\r\n\r\n"),
         std::string("HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n"), chunked + "x\r\n",

@@ -11,7 +11,7 @@ TEST(SurroundingsTest, KnowsItsOwn) {
   for (const auto* kind : {"mnt", "net", "ipc", "uts", "user", "Seccomp", "NoNewPrivs", "machine"}) {
     EXPECT_EQ(own.count(kind), 1u) << kind;
   }
-  EXPECT_EQ(difference(own, own_surroundings()), "");
+  EXPECT_EQ(different_surroundings(own, own_surroundings()), "");
   EXPECT_EQ(proc_problem(), std::nullopt);
 }
 
@@ -19,17 +19,18 @@ TEST(SurroundingsTest, NamesWhatDiffers) {
   const Surroundings one{{"pid", "1"}, {"mnt", "1"}, {"net", "1"}, {"Seccomp_filters", "0"}};
   auto other = one;
   other["mnt"] = "2";
-  EXPECT_EQ(difference(one, other), "mount namespace");
+  EXPECT_EQ(different_surroundings(one, other), "mount namespace");
   EXPECT_TRUE(shares_pids(one, other));
   other["pid"] = "2";
   other["Seccomp_filters"] = "1";
-  EXPECT_EQ(difference(one, other), "PID namespace, mount namespace and number of seccomp filters");
+  EXPECT_EQ(different_surroundings(one, other),
+            "PID namespace, mount namespace and number of seccomp filters");
   EXPECT_FALSE(shares_pids(one, other));
 }
 
 TEST(SurroundingsTest, WhatOnlyOneKnowsDoesNotCount) {
-  EXPECT_EQ(difference({{"pid", "1"}}, {}), "");
-  EXPECT_EQ(difference({}, {{"NoNewPrivs", "1"}}), "");
+  EXPECT_EQ(different_surroundings({{"pid", "1"}}, {}), "");
+  EXPECT_EQ(different_surroundings({}, {{"NoNewPrivs", "1"}}), "");
 }
 
 }  // namespace
