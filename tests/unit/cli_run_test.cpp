@@ -153,10 +153,12 @@ TEST_F(RunTest, ARunThatHasBegunNeverStartsOver) {
   EXPECT_EQ(read_text(root_ / "starts"), "start\n");
 }
 
-TEST_F(RunTest, ADaemonThatKeepsRefusingIsAnErrorInTheEnd) {
+TEST_F(RunTest, WhereTheDaemonKeepsRefusingPytestRunsInTheEnd) {
   const auto finished = run({"refuse"});
-  EXPECT_EQ(finished.status.code, static_cast<int>(ExitCode::daemon_unavailable));
-  EXPECT_EQ(finished.err, "stest: about to stop\nhint: wait\n");
+  EXPECT_EQ(finished.status.code, static_cast<int>(ExitCode::pytest_usage_error));
+  EXPECT_EQ(finished.err,
+            "stest: running `python -m pytest` instead: about to stop; `stest doctor` says more\n"
+            "ERROR: file or directory not found: refuse\n\n");
 }
 
 TEST_F(RunTest, AnErrorOfTheStartingDaemonKeepsItsCode) {
