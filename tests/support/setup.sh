@@ -52,13 +52,15 @@ can_fuzz() {
     clang++ -x c++ -fsanitize=fuzzer,address,undefined -o /dev/null - 2>/dev/null
 }
 
-fuzzing_packages() {
+# Of the tests: `wants_tests=yes` asks for them; they confine programs as sandboxes do.
+test_packages() {
+  [ "${wants_tests:-no}" = no ] || echo libseccomp2
   [ "${wants_fuzzing:-no}" = no ] || can_fuzz || echo clang libclang-rt-dev libclang-rt-14-dev
 }
 
 missing_packages() {
   local package
-  for package in $(wanted_packages) $(fuzzing_packages); do installed "$package" || echo "$package"; done
+  for package in $(wanted_packages) $(test_packages); do installed "$package" || echo "$package"; done
 }
 
 # Those that this release of the distribution has; CMake downloads the libraries that it lacks.
