@@ -39,7 +39,7 @@ class Environment:
             source, target = Path(str(distribution.locate_file(file))), self.site / file
             if source.is_file() and not target.exists():
                 target.parent.mkdir(parents=True, exist_ok=True)
-                _link(source, target)
+                shutil.copy2(source, target)  # A link would change the state of the file that is linked.
 
     def _copy_stest(self) -> None:
         spec = importlib.util.find_spec("sprintest")
@@ -87,13 +87,6 @@ def _with_requirements(names: Iterable[str]) -> set[str]:
         requirements = map(Requirement, importlib.metadata.requires(name) or ())
         waiting += [one.name for one in requirements if not one.marker or one.marker.evaluate({"extra": ""})]
     return found
-
-
-def _link(source: Path, target: Path) -> None:
-    try:
-        os.link(source.resolve(), target)
-    except OSError:  # another file system
-        shutil.copy2(source, target)
 
 
 def _run(*command: str, path: Path | None = None) -> str:

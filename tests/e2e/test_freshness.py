@@ -184,6 +184,7 @@ def test_folder_moved_away_and_replaced(project: Project) -> None:
 
 
 def test_edit_of_a_preloaded_module_that_leaves_size_and_time_alike(project: Project) -> None:
+    project.env["PYTHONDONTWRITEBYTECODE"] = "1"  # As above.
     project.configure(sprintest="preload = ['subject']")
     project.write("test_it.py", ASKS)
     for value, code in [("new", 0), ("old", 1), ("new", 0)]:

@@ -52,7 +52,7 @@ def test_each_run_reports_its_tests_and_that_it_has_settled(worker: Worker) -> N
     for _ in range(2):
         one = run(worker)
         told = [event["event"] for event in one.events if event["event"] != "compiled"]
-        assert told == ["settled", *["test"] * 4, "imported"]
+        assert told == ["collected", "settled", *["test"] * 4, "imported"]
 
 
 def test_process_is_not_that_of_clean_runs(worker: Worker) -> None:
