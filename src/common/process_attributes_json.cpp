@@ -3,6 +3,8 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdint>
+#include <limits>
 #include <nlohmann/json.hpp>
 
 #include "common/json_fields.hpp"
@@ -20,12 +22,18 @@ json limit_json(const std::string& resource, const Limit& limit) {
   return {{"resource", resource}, {"soft", number(limit.soft)}, {"hard", number(limit.hard)}};
 }
 
+/// What JSON's readers agree on; a larger one is no limit at all.
+constexpr std::uint64_t largest_limit = std::numeric_limits<std::int64_t>::max();
+
 void read_limit(FieldReader& fields, std::map<std::string, Limit>& out) {
   std::string resource;
   fields.read("resource", resource);
   Limit& limit = out[resource];
   fields.read_optional("soft", limit.soft);
   fields.read_optional("hard", limit.hard);
+  for (const auto& [name, value] : {std::pair{"soft", limit.soft}, std::pair{"hard", limit.hard}}) {
+    if (value.value_or(0) > largest_limit) fields.mistyped(name, "a number below 2^63; null is no limit");
+  }
 }
 
 void read_leads(FieldReader& fields, Leads& out) {
