@@ -78,6 +78,10 @@ void read(FieldReader& fields, ProcessAttributes& out) {
   fields.read_optional("blocked_signals", out.blocked_signals);
   fields.read_optional("oom_score_adj", out.oom_score_adj);
   read_leads(fields, out.leads);
+  const auto& processors = out.affinity;
+  if (std::any_of(processors.begin(), processors.end(), [](int one) { return one < 0; })) {
+    fields.mistyped("affinity", "a list of processors, counted from 0");
+  }
   for (const auto& [name, list] : {std::pair{"ignored_signals", &out.ignored_signals},
                                    std::pair{"blocked_signals", &out.blocked_signals}}) {
     if (!are_signals(*list)) fields.mistyped(name, "a list of signals");
