@@ -140,7 +140,7 @@ def test_everything_is_denied(quiet: Project) -> None:
         assert_cold(confined(quiet, rules, "test_it.py"), "")
     start = confined(quiet, NO_SOCKETS, "start").expect(UNAVAILABLE)
     assert "the daemon cannot work here: cannot make a socket pair" in start.errors
-    assert not quiet.processes()
+    wait_for(lambda: not quiet.processes(), "the end of a daemon of no use")
 
 
 def test_no_threads(quiet: Project) -> None:
