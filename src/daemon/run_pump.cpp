@@ -105,7 +105,7 @@ RunReport RunPump::run() {
 void RunPump::conclude() {
   report_.nodeid = lines_.nodeid();
   if (!is_unfinished(report_) || reason_for_cold(report_) || !lines_.tally().has_tests()) return;
-  const auto& nodeid = report_.done && !report_.done->nodeid.empty() ? report_.done->nodeid : report_.nodeid;
+  const auto& nodeid = last_test(report_);
   auto& unfinished = report_.unfinished.emplace(lines_.tally().unfinished(nodeid));
   const bool is_to_blame =
       report_.done && (!report_.cancelled || report_.cancel_reason == CancelReason::hung);

@@ -127,7 +127,7 @@ std::string failure_of(const RunReport& report) {
 }
 
 event::Done ending_of(const RunReport& report) {
-  const auto& nodeid = report.done && !report.done->nodeid.empty() ? report.done->nodeid : report.nodeid;
+  const auto& nodeid = last_test(report);
   if (report.cancel_reason == CancelReason::hung) return hung(report, nodeid);
   if (ended_by_cancel(report)) return cancelled(report.cancel_reason, "before pytest finished");
   if (const auto reason = reason_for_cold(report)) return cold_result(*reason);
@@ -199,6 +199,10 @@ void end_stages(Timings& timings, const protocol::Milestones& milestones, std::u
   for (const auto& [name, passed] : stages) {
     timings.end_stage(name, passed != 0 || timings.end_ns() < last ? passed : end_ns);
   }
+}
+
+const std::string& last_test(const RunReport& report) {
+  return report.done && !report.done->nodeid.empty() ? report.done->nodeid : report.nodeid;
 }
 
 bool is_unfinished(const RunReport& report) {

@@ -31,6 +31,9 @@ struct RunReport {
   std::optional<event::Unfinished> unfinished;  ///< Where pytest did not come to its end.
 };
 
+/// The test that ran last, by the worker's word where it has one.
+const std::string& last_test(const RunReport& report);
+
 /// Whether pytest ran, and its process ended before it did.
 bool is_unfinished(const RunReport& report);
 
