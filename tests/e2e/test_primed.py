@@ -32,8 +32,14 @@ def primed(project: Project) -> dict[str, Any]:
 
 def waiting(project: Project) -> set[int]:
     assert primed(project)["refused"] == ""
-    pids = {process.pid for process in project.processes("stest-worker")}
-    return {pid for pid in pids if processes.holds_output(pid)}
+
+    def found() -> set[int]:  # What `primed` counts may have ended since, and others may still collect.
+        pids = {process.pid for process in project.processes("stest-worker")}
+        return {
+            pid for pid in pids if processes.waits_for_its_request(pid) and processes.holds_output(pid)
+        }
+
+    return wait_for(found, "a runner forked ahead that waits")
 
 
 def spare(project: Project) -> int:
