@@ -18,7 +18,9 @@ constexpr std::size_t most_left = 1u << 20;
 constexpr std::size_t most_keys = 64u << 10;
 /// How often a job in the background looks whether it has come to the foreground.
 constexpr int foreground_interval_ms = 200;
+// Posted among the signals.
 constexpr char end_of_service = 0;
+constexpr char run_has_settled = 127;
 
 bool are_same_terminal(int one, int other) {
   struct stat a {
@@ -72,11 +74,17 @@ void TerminalLink::begin() {
   if (signals_->fd() < 0) return;
   pty_.copy_size(streams_.fd);
   take_keyboard();
+  hold_.emplace(OutputHold::Clock::now());
   thread_ = std::thread([this] { serve(); });
 }
 
-void TerminalLink::finish() {
+void TerminalLink::settle() {
+  if (thread_.joinable()) signals_->post(run_has_settled);
+}
+
+void TerminalLink::finish(bool is_said_again) {
   if (!thread_.joinable()) return;
+  is_said_again_ = is_said_again;
   signals_->post(end_of_service);
   thread_.join();
   signals_.reset();
@@ -96,7 +104,8 @@ bool TerminalLink::step() {
   const auto wanted = static_cast<short>(POLLIN | (keys_.empty() ? 0 : POLLOUT));
   std::array<pollfd, 3> polled{
       {{signals_->fd(), POLLIN, 0}, {has_output_ ? pty_.fd() : -1, wanted, 0}, {reads ? 0 : -1, POLLIN, 0}}};
-  ::poll(polled.data(), polled.size(), listens && !reads ? foreground_interval_ms : -1);
+  const int ready = ::poll(polled.data(), polled.size(), patience(listens && !reads));
+  if (ready == 0) show(hold_->take({}, OutputHold::Clock::now()));
   if (polled[0].revents && !take_signal()) return false;
   if (listens && !modes_.is_raw()) take_keyboard();
   if (polled[2].revents && modes_.is_raw()) read_keys();
@@ -105,9 +114,17 @@ bool TerminalLink::step() {
   return true;
 }
 
+int TerminalLink::patience(bool waits_for_foreground) const {
+  const auto held = hold_->remaining(OutputHold::Clock::now());
+  const auto left = held ? static_cast<int>(held->count()) : -1;
+  if (!waits_for_foreground) return left;
+  return held ? std::min(left, foreground_interval_ms) : foreground_interval_ms;
+}
+
 bool TerminalLink::take_signal() {
   const int signal = signals_->next();
   if (signal == end_of_service) return false;
+  if (signal == run_has_settled) show(hold_->release());
   if (signal == SIGTSTP) suspend();
   if (signal == SIGCONT) take_keyboard();
   pty_.copy_size(streams_.fd);
@@ -128,6 +145,7 @@ void TerminalLink::type(std::string_view keys) {
   const auto modes = pty_.modes();
   const bool makes_signals = (modes.c_lflag & ISIG) != 0;
   typed_ = true;
+  show(hold_->release());
   for (const char key : keys) {
     if (makes_signals && is_key(modes, VSUSP, key)) {
       suspend();
@@ -172,18 +190,25 @@ void TerminalLink::write_keys() {
 void TerminalLink::show_output() {
   const auto read = read_some(pty_.fd(), piece);
   if (read && read->would_block) return;
+  has_output_ = read && !read->end;
+  if (has_output_) show(hold_->take(read->data, OutputHold::Clock::now()));
+}
+
+void TerminalLink::show(const std::string& bytes) {
   // Nobody to show it to: the terminal is gone, and SIGHUP follows.
-  has_output_ = read && !read->end && console_.write_terminal(read->data);
+  if (!bytes.empty()) has_output_ = console_.write_terminal(bytes) && has_output_;
 }
 
 // The tests have ended, so that all of their output is here; a read brings it all forward.
 void TerminalLink::show_rest() {
-  for (std::size_t shown = 0; has_output_ && shown < most_left;) {
+  for (std::size_t left = 0; has_output_ && left < most_left;) {
     const auto read = read_some(pty_.fd(), piece);
-    if (!read || read->data.empty()) return;
-    shown += read->data.size();
-    has_output_ = console_.write_terminal(read->data);
+    if (!read || read->data.empty()) break;
+    left += read->data.size();
+    show(hold_->take(read->data, OutputHold::Clock::now()));
   }
+  if (is_said_again_) hold_->drop();
+  show(hold_->release());
 }
 
 }  // namespace stest

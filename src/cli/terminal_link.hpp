@@ -8,6 +8,7 @@
 #include <thread>
 
 #include "cli/console.hpp"
+#include "cli/output_hold.hpp"
 #include "cli/pty.hpp"
 #include "cli/signal_pipe.hpp"
 #include "cli/terminal_modes.hpp"
@@ -48,8 +49,11 @@ class TerminalLink {
 
   /// The tests have the terminal now. Further calls do nothing.
   void begin();
-  /// Shows what they have written, and restores this process's terminal.
-  void finish();
+  /// The run does not start over any more. Any thread may tell.
+  void settle();
+  /// Restores this process's terminal, and shows what is left of what they have written; nothing that is held
+  /// back where all of it `is_said_again`.
+  void finish(bool is_said_again = false);
 
   /// Whether the tests were given a key.
   bool was_typed() const { return typed_; }
@@ -66,7 +70,9 @@ class TerminalLink {
   void interrupt(const termios& modes);
   void suspend();
   void write_keys();
+  int patience(bool waits_for_foreground) const;
   void show_output();
+  void show(const std::string& bytes);
   void show_rest();
 
   const TerminalStreams streams_;
@@ -75,9 +81,11 @@ class TerminalLink {
   const Actions actions_;
   Pty pty_;
   std::optional<SignalPipe> signals_;  ///< While the tests have the terminal.
-  std::string keys_;                   ///< Typed, and not yet taken by the tests' terminal.
+  std::optional<OutputHold> hold_;
+  std::string keys_;  ///< Typed, and not yet taken by the tests' terminal.
   bool has_keyboard_ = true;
   bool has_output_ = true;
+  bool is_said_again_ = false;
   std::atomic<bool> typed_ = false;
   std::thread thread_;
 };

@@ -162,8 +162,11 @@ class Run {
     position_.take(event);
     if (belongs_to_tests(event)) may_have_run_ = true;
     if (const auto* test = std::get_if<event::Test>(&event)) tests_.push_back(*test);
-    if (terminal_ && std::holds_alternative<event::Done>(event)) terminal_->finish();
-    if (std::holds_alternative<event::Done>(event)) termination_.run_ended();
+    if (terminal_ && std::holds_alternative<event::Test>(event)) terminal_->settle();
+    if (const auto* done = std::get_if<event::Done>(&event)) {
+      if (terminal_) terminal_->finish(done->exit_code == static_cast<int>(ExitCode::needs_cold));
+      termination_.run_ended();
+    }
     reader_has_left_ = !show(event);
     if (const auto* started = std::get_if<event::Started>(&event)) begin(*started);
     return !reader_has_left_;

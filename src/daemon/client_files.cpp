@@ -7,6 +7,8 @@
 
 #include <utility>
 
+#include "common/start_over_mark.hpp"
+
 namespace stest {
 
 namespace {
@@ -55,6 +57,13 @@ bool ClientTerminal::is_in_use() {
   written_ = info.st_mtim;
   read_ = info.st_atim;
   return changed || (modes.c_lflag & ICANON) == 0;
+}
+
+void ClientTerminal::mark_start_over() const {
+  // By a description of its own, so as not to wait for a terminal that is stopped or full.
+  const auto again = "/proc/self/fd/" + std::to_string(fd());
+  const Fd own(::open(again.c_str(), O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
+  if (own) (void)!::write(own.get(), start_over_mark.data(), start_over_mark.size());
 }
 
 }  // namespace stest

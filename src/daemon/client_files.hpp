@@ -25,6 +25,9 @@ class ClientTerminal {
   /// program listens to single keys now: a person at a prompt may take their time.
   bool is_in_use();
 
+  /// Tells the client that all of the run is said again from here on.
+  void mark_start_over() const;
+
  private:
   explicit ClientTerminal(Fd fd) : fd_(std::move(fd)) {}
 

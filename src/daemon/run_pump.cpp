@@ -145,6 +145,7 @@ void RunPump::start_over() {
   emit(event::Receipt{"started a clean process: " + reason});
   declined_ = true;
   for (auto& shown : shown_) shown.start_over();
+  if (terminal_) terminal_->mark_start_over();
   // The process that held the project's modules is of no use here; the resident one has ended.
   if (mode_ == protocol::RunMode::surgical) mode_ = protocol::RunMode::clean;
   run_.control.detach();

@@ -24,7 +24,7 @@ namespace stest {
 /// A process may give the run up, before the first test runs as a rule. As long as it may, all that it says
 /// is held back; if it does, that is dropped, and the run starts anew in a fresh process, or the client runs
 /// it cold. What had to be shown nevertheless is not shown a second time. What goes to the client's terminal
-/// is seen at once: a person may be asked something.
+/// the client itself holds back, for a moment only: a person may be asked something.
 class RunPump {
  public:
   RunPump(WorkerProcess& worker, Run& run, const Listener& listener);

@@ -126,6 +126,36 @@ def test_output_is_that_of_plain_pytest(any_mode: Project) -> None:
     assert lines(warm[1]) == lines(plain[1])
 
 
+def test_run_that_starts_over_says_nothing_twice(project: Project) -> None:
+    project.env.update(MODES["surgical"])
+    project.write("registry.py", "names = []\n")
+    source = "import registry\nassert not registry.names\nregistry.names.append(1)\nVALUE = {}\n"
+    project.write("model.py", source.format(1))
+    project.write("test_it.py", "import model\ndef test(): assert model.VALUE == 2\n")
+    project.stest().expect(1)
+    wait_for(lambda: project.status()["worker"]["state"] == "ready", "the project's modules")
+    project.write("model.py", source.format(2))
+    code, text = run(project)
+    assert "started a clean process" in text
+    assert code == 0, text
+    assert text.count("test session starts") == 1, text
+    assert "\x1b_" not in text
+
+
+def test_run_that_is_done_cold_instead_says_nothing_twice(project: Project) -> None:
+    """What the test imports is hidden by a file that is first found while the tests are collected."""
+    project.configure(sprintest="preload = ['heavy']")
+    project.install("heavy.py", "")
+    project.write("tests/test_it.py", "import heavy\ndef test(): pass\n")
+    project.stest("-q").expect(0)
+    wait_for(lambda: project.status()["worker"]["state"] == "ready", "the preloading")
+    project.write("tests/heavy.py", "")
+    code, text = run(project)
+    assert "ran cold" in text
+    assert code == 0, text
+    assert text.count("test session starts") == 1, text
+
+
 def test_a_job_of_a_shell_may_make_itself_its_group_s_leader(any_mode: Project) -> None:
     """It is that already. The runner leads a session, for its terminal; `setpgrp` must not fail for that."""
     any_mode.write(

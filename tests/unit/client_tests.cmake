@@ -24,6 +24,7 @@ target_sources(stest_unit_tests PRIVATE
   cli_help_test.cpp
   cli_logs_test.cpp
   cli_options_test.cpp
+  cli_output_hold_test.cpp
   cli_output_test.cpp
   cli_presentation_test.cpp
   cli_program_test.cpp
