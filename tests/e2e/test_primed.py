@@ -35,9 +35,7 @@ def waiting(project: Project) -> set[int]:
 
     def found() -> set[int]:  # What `primed` counts may have ended since, and others may still collect.
         pids = {process.pid for process in project.processes("stest-worker")}
-        return {
-            pid for pid in pids if processes.waits_for_its_request(pid) and processes.holds_output(pid)
-        }
+        return {pid for pid in pids if processes.waits_for_its_request(pid) and processes.holds_output(pid)}
 
     return wait_for(found, "a runner forked ahead that waits")
 
