@@ -174,6 +174,7 @@ def test_torch_s_shared_memory_and_threads(project: Project, mode: str) -> None:
     assert {name for name in os.listdir("/dev/shm") if name.startswith("torch_")} <= before
 
 
+@pytest.mark.skipif("ASAN_OPTIONS" in os.environ, reason="a sanitizer's program needs terabytes of addresses")
 def test_limited_memory_runs_cold(project: Project) -> None:
     """A warm process holds more than a fresh one: what fits there need not fit here."""
     project.write("test_it.py", SHOW)
