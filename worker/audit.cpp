@@ -1,6 +1,8 @@
 #include "audit.hpp"
 
 #include <algorithm>
+#include <atomic>
+#include <cerrno>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -22,6 +24,23 @@ std::vector<Listener>& listeners() {
   return *all;
 }
 PyInterpreterState* interpreter = nullptr;
+/// Whether there are listeners to an event of stest's own. Most threads that ask do not hold any lock.
+std::atomic<bool> hears_of_clock{false};
+std::atomic<bool> hears_of_randomness{false};
+/// Under the interpreter's lock.
+bool is_telling = false;
+
+const char* name_of(Own event) { return event == Own::clock ? "stest.clock" : "stest.randomness"; }
+
+bool hears(std::string_view event) {
+  const auto& all = listeners();
+  return std::any_of(all.begin(), all.end(), [&](const Listener& one) { return one.events.contains(event); });
+}
+
+void look_who_hears() {
+  hears_of_clock = hears(name_of(Own::clock));
+  hears_of_randomness = hears(name_of(Own::randomness));
+}
 
 /// The hook must not be seen by what the tests trace or profile with.
 class Untraced {
@@ -75,10 +94,27 @@ void add(py::function listener, std::set<std::string, std::less<>> events) {
     if (PySys_AddAuditHook(on_event, nullptr) != 0) throw py::error_already_set();
   }
   listeners().push_back({std::move(listener), std::move(events)});
+  look_who_hears();
 }
 
 void remove(const py::function& listener) {
   std::erase_if(listeners(), [&](const Listener& known) { return known.function.equal(listener); });
+  look_who_hears();
+}
+
+bool hears_clock() noexcept { return hears_of_clock && PyGILState_Check() != 0 && !is_telling; }
+
+void tell(Own event) noexcept {
+  if (event == Own::clock ? !hears_clock() : !hears_of_randomness) return;
+  const int error = errno;
+  const py::gil_scoped_acquire lock;  // CPython lets go of it before it asks for random numbers.
+  if (!is_telling) {
+    is_telling = true;
+    const py::error_scope kept;  // Whoever asks may be about to raise something.
+    if (on_event(name_of(event), py::tuple().ptr(), nullptr) != 0) PyErr_WriteUnraisable(nullptr);
+    is_telling = false;
+  }
+  errno = error;
 }
 
 }  // namespace stest::audit

@@ -6,7 +6,12 @@
 #include <dirent.h>
 #include <dlfcn.h>
 #include <fcntl.h>
+#include <fts.h>
+#include <ftw.h>
+#include <glob.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -27,6 +32,7 @@
 
 #include "common/in_parts.hpp"
 #include "common/nanoseconds.hpp"
+#include "interpose.hpp"
 
 #if defined(__GLIBC__) && __GLIBC_PREREQ(2, 33)
 #define STEST_INTERPOSES_FILES 1
@@ -44,6 +50,7 @@ struct State {
   mode_t type = 0;  ///< 0: there is nothing.
   dev_t device = 0;
   ino_t inode = 0;
+  std::string link;  ///< Where it leads, if it is a symbolic link; the rest is of what it leads to.
   // Of regular files only.
   off_t size = 0;
   std::int64_t modified_ns = 0;
@@ -83,10 +90,23 @@ class Busy {
   Busy& operator=(const Busy&) = delete;
 };
 
+std::string link_text(const std::string& path) {
+  char target[PATH_MAX];
+  const auto size = ::readlink(path.c_str(), target, sizeof target);
+  return size > 0 ? std::string(target, static_cast<std::size_t>(size)) : "";
+}
+
 State state_of(const std::string& path) {
   struct stat info {};
-  if (::stat(path.c_str(), &info) != 0) return {};
-  State state{info.st_mode & S_IFMT, info.st_dev, info.st_ino};
+  if (::lstat(path.c_str(), &info) != 0) return {};
+  State state;
+  if (S_ISLNK(info.st_mode)) {
+    state.link = link_text(path);
+    if (::stat(path.c_str(), &info) != 0) return state;
+  }
+  state.type = info.st_mode & S_IFMT;
+  state.device = info.st_dev;
+  state.inode = info.st_ino;
   if (S_ISREG(info.st_mode)) {
     state.size = info.st_size;
     state.modified_ns = nanoseconds(info.st_mtim);
@@ -95,11 +115,15 @@ State state_of(const std::string& path) {
   return state;
 }
 
-bool was_written_just_now(const State& state) {
+/// By the C library's own function: others watch who asks for the time.
+std::int64_t time_ns(clockid_t clock) {
+  static auto* const ask = interpose::next<decltype(::clock_gettime)>("clock_gettime");
   timespec now{};
-  ::clock_gettime(CLOCK_REALTIME, &now);
-  return nanoseconds(now) - state.changed_ns < tick_ns;
+  ask(clock, &now);
+  return nanoseconds(now);
 }
+
+bool was_written_just_now(const State& state) { return time_ns(CLOCK_REALTIME) - state.changed_ns < tick_ns; }
 
 /// What a folder holds, but for what pytest and Python leave there themselves.
 Names names_in(const std::string& path) {
@@ -124,9 +148,7 @@ bool has_changed(const std::pair<const std::string, Seen>* entry) {
 std::string where(int folder) {
   char target[PATH_MAX];
   if (folder == AT_FDCWD) return ::getcwd(target, sizeof target) != nullptr ? target : "";
-  const auto link = "/proc/self/fd/" + std::to_string(folder);
-  const auto size = ::readlink(link.c_str(), target, sizeof target);
-  return size > 0 ? std::string(target, static_cast<std::size_t>(size)) : "";
+  return link_text("/proc/self/fd/" + std::to_string(folder));
 }
 
 /// Below a file there is nothing for as long as it is one: then it is the file that is looked at. pytest asks
@@ -145,7 +167,13 @@ bool is_exempt(const Log& log, std::string_view path) {
                      [path](const std::string& prefix) { return path.starts_with(prefix); });
 }
 
-enum class How { looked_at, opened, listed };
+enum class How {
+  looked_at,
+  opened,
+  listed,
+  searched,  ///< By a function of the C library that looks around by itself, unseen: nothing proves what it
+             ///< saw.
+};
 
 [[maybe_unused]] void note(int folder, const char* name, How how = How::looked_at) {
   if (!is_recording || is_busy || name == nullptr) return;
@@ -162,6 +190,7 @@ enum class How { looked_at, opened, listed };
       entry->second.state = state_of(path);
       entry->second.is_settled = !was_written_just_now(entry->second.state);
     }
+    if (how == How::searched) entry->second.is_settled = false;
     if (how == How::opened) entry->second.is_opened = true;
     if (how == How::listed && !entry->second.names) entry->second.names = names_in(path);
   }
@@ -208,11 +237,7 @@ std::vector<std::string> files() {
   return found;
 }
 
-std::int64_t now_ns() {
-  timespec now{};
-  ::clock_gettime(CLOCK_REALTIME_COARSE, &now);
-  return nanoseconds(now);
-}
+std::int64_t now_ns() { return time_ns(CLOCK_REALTIME_COARSE); }
 
 bool written_since(std::int64_t time_ns) {
   auto& log = the_log();
@@ -234,6 +259,41 @@ std::vector<std::string> folders() {
   return {found.begin(), found.end()};
 }
 
+void note_system_call(long number, const std::array<long, 6>& with) {
+  const auto path = [&with](std::size_t i) { return reinterpret_cast<const char*>(with[i]); };  // NOLINT
+  const auto folder = static_cast<int>(with[0]);
+  switch (number) {
+    case SYS_openat:
+#ifdef SYS_openat2
+    case SYS_openat2:
+#endif
+      return note(folder, path(1), How::opened);
+    case SYS_statx:
+    case SYS_newfstatat:
+    case SYS_faccessat:
+#ifdef SYS_faccessat2
+    case SYS_faccessat2:
+#endif
+    case SYS_readlinkat:
+      return note(folder, path(1));
+#ifdef SYS_open
+    case SYS_open:
+      return note(AT_FDCWD, path(0), How::opened);
+    case SYS_stat:
+    case SYS_lstat:
+    case SYS_access:
+    case SYS_readlink:
+#endif
+    case SYS_getxattr:
+    case SYS_lgetxattr:
+    case SYS_listxattr:
+    case SYS_llistxattr:
+      return note(AT_FDCWD, path(0));
+    default:
+      return;
+  }
+}
+
 }  // namespace stest::file_reads
 
 // ---- the functions of the C library
@@ -245,10 +305,14 @@ namespace {
 using stest::file_reads::How;
 using stest::file_reads::note;
 
-/// The definition that would have been called without ours.
-template <class Function>
-Function* next(const char* name) {
-  return reinterpret_cast<Function*>(::dlsym(RTLD_NEXT, name));
+/// The C library follows the links in a path by calls of its own.
+void note_each(const char* path) {
+  if (path == nullptr) return;
+  const std::string_view all = path;
+  for (auto end = all.find('/', 1); end != all.npos; end = all.find('/', end + 1)) {
+    note(AT_FDCWD, std::string(all.substr(0, end)).c_str());
+  }
+  note(AT_FDCWD, path);
 }
 
 /// `open` has a third argument where it may make a file.
@@ -258,9 +322,6 @@ mode_t mode_argument(int flags, va_list arguments) {
 }
 
 }  // namespace
-
-#define STEST_NEXT(name) \
-  static auto* const original = next<decltype(name)>(#name)  // NOLINT(bugprone-macro-parentheses)
 
 #define STEST_OPEN(name)                                 \
   int name(const char* path, int flags, ...) {           \
@@ -284,33 +345,57 @@ mode_t mode_argument(int flags, va_list arguments) {
     return original(folder, path, flags, mode);            \
   }
 
-#define STEST_STAT(name, info_type)                             \
-  int name(const char* path, struct info_type* info) noexcept { \
-    STEST_NEXT(name);                                           \
-    note(AT_FDCWD, path);                                       \
-    return original(path, info);                                \
+#define STEST_STAT(name, info_type)                                                        \
+  STEST_NOTE_NOEXCEPT(int, name, (const char* path, struct info_type* info), (path, info), \
+                      note(AT_FDCWD, path))
+
+#define STEST_FSTATAT(name, info_type)                                                              \
+  STEST_NOTE_NOEXCEPT(int, name, (int folder, const char* path, struct info_type* info, int flags), \
+                      (folder, path, info, flags), note(folder, path))
+
+// What headers before glibc 2.33 made of `stat`. No more than a number stands before its arguments, which has
+// had one meaning only on each machine for as long as there are wheels.
+#define STEST_OLD_STAT(old_name, name, info_type) \
+  int old_name(int, const char* path, struct info_type* info) noexcept { return name(path, info); }
+#define STEST_OLD_FSTATAT(old_name, name, info_type)                                            \
+  int old_name(int, int folder, const char* path, struct info_type* info, int flags) noexcept { \
+    return name(folder, path, info, flags);                                                     \
   }
 
-#define STEST_FSTATAT(name, info_type)                                                 \
-  int name(int folder, const char* path, struct info_type* info, int flags) noexcept { \
-    STEST_NEXT(name);                                                                  \
-    note(folder, path);                                                                \
-    return original(folder, path, info, flags);                                        \
-  }
+#define STEST_FOPEN(name)                                                     \
+  STEST_NOTE(FILE*, name, (const char* path, const char* mode), (path, mode), \
+             note(AT_FDCWD, path, How::opened))
 
-#define STEST_FOPEN(name)                          \
-  FILE* name(const char* path, const char* mode) { \
-    STEST_NEXT(name);                              \
-    note(AT_FDCWD, path, How::opened);             \
-    return original(path, mode);                   \
-  }
+#define STEST_FREOPEN(name)                                                                     \
+  STEST_NOTE(FILE*, name, (const char* path, const char* mode, FILE* file), (path, mode, file), \
+             note(AT_FDCWD, path, How::opened))
 
-// What a fortified program calls where there is no third argument.
+#define STEST_ACCESS(name) \
+  STEST_NOTE_NOEXCEPT(int, name, (const char* path, int mode), (path, mode), note(AT_FDCWD, path))
+
+#define STEST_GETXATTR(name)                                                                        \
+  STEST_NOTE_NOEXCEPT(ssize_t, name, (const char* path, const char* key, void* value, size_t size), \
+                      (path, key, value, size), note(AT_FDCWD, path))
+
+#define STEST_LISTXATTR(name)                                                                           \
+  STEST_NOTE_NOEXCEPT(ssize_t, name, (const char* path, char* names, size_t size), (path, names, size), \
+                      note(AT_FDCWD, path))
+
+// What a fortified program calls, and what only older ones know; no header names them.
 extern "C" {
 int __open_2(const char* path, int flags);
 int __open64_2(const char* path, int flags);
 int __openat_2(int folder, const char* path, int flags);
 int __openat64_2(int folder, const char* path, int flags);
+char* __realpath_chk(const char* path, char* resolved, size_t size);
+ssize_t __readlink_chk(const char* path, char* buffer, size_t size, size_t room);
+ssize_t __readlinkat_chk(int folder, const char* path, char* buffer, size_t size, size_t room);
+int __xstat(int version, const char* path, struct stat* info) noexcept;
+int __xstat64(int version, const char* path, struct stat64* info) noexcept;
+int __lxstat(int version, const char* path, struct stat* info) noexcept;
+int __lxstat64(int version, const char* path, struct stat64* info) noexcept;
+int __fxstatat(int version, int folder, const char* path, struct stat* info, int flags) noexcept;
+int __fxstatat64(int version, int folder, const char* path, struct stat64* info, int flags) noexcept;
 
 #pragma GCC visibility push(default)
 
@@ -320,53 +405,82 @@ STEST_OPENAT(openat)
 STEST_OPENAT(openat64)
 STEST_FOPEN(fopen)
 STEST_FOPEN(fopen64)
+STEST_FREOPEN(freopen)
+STEST_FREOPEN(freopen64)
 STEST_STAT(stat, stat)
 STEST_STAT(stat64, stat64)
 STEST_STAT(lstat, stat)
 STEST_STAT(lstat64, stat64)
 STEST_FSTATAT(fstatat, stat)
 STEST_FSTATAT(fstatat64, stat64)
+STEST_OLD_STAT(__xstat, stat, stat)
+STEST_OLD_STAT(__xstat64, stat64, stat64)
+STEST_OLD_STAT(__lxstat, lstat, stat)
+STEST_OLD_STAT(__lxstat64, lstat64, stat64)
+STEST_OLD_FSTATAT(__fxstatat, fstatat, stat)
+STEST_OLD_FSTATAT(__fxstatat64, fstatat64, stat64)
+STEST_ACCESS(access)
+STEST_ACCESS(eaccess)
+STEST_ACCESS(euidaccess)
+STEST_GETXATTR(getxattr)
+STEST_GETXATTR(lgetxattr)
+STEST_LISTXATTR(listxattr)
+STEST_LISTXATTR(llistxattr)
 
 int __open_2(const char* path, int flags) { return open(path, flags); }
 int __open64_2(const char* path, int flags) { return open64(path, flags); }
 int __openat_2(int folder, const char* path, int flags) { return openat(folder, path, flags); }
 int __openat64_2(int folder, const char* path, int flags) { return openat64(folder, path, flags); }
 
-int statx(int folder, const char* path, int flags, unsigned mask, struct statx* info) noexcept {
-  STEST_NEXT(statx);
-  note(folder, path);
-  return original(folder, path, flags, mask, info);
-}
+STEST_NOTE_NOEXCEPT(int, statx, (int folder, const char* path, int flags, unsigned mask, struct statx* info),
+                    (folder, path, flags, mask, info), note(folder, path))
+STEST_NOTE_NOEXCEPT(int, faccessat, (int folder, const char* path, int mode, int flags),
+                    (folder, path, mode, flags), note(folder, path))
 
-int access(const char* path, int mode) noexcept {
-  STEST_NEXT(access);
-  note(AT_FDCWD, path);
-  return original(path, mode);
-}
+STEST_NOTE_NOEXCEPT(ssize_t, readlink, (const char* path, char* buffer, size_t size), (path, buffer, size),
+                    note(AT_FDCWD, path))
+STEST_NOTE_NOEXCEPT(ssize_t, readlinkat, (int folder, const char* path, char* buffer, size_t size),
+                    (folder, path, buffer, size), note(folder, path))
+STEST_NOTE(ssize_t, __readlink_chk, (const char* path, char* buffer, size_t size, size_t room),
+           (path, buffer, size, room), note(AT_FDCWD, path))
+STEST_NOTE(ssize_t, __readlinkat_chk, (int folder, const char* path, char* buffer, size_t size, size_t room),
+           (folder, path, buffer, size, room), note(folder, path))
+STEST_NOTE_NOEXCEPT(char*, realpath, (const char* path, char* resolved), (path, resolved), note_each(path))
+STEST_NOTE(char*, __realpath_chk, (const char* path, char* resolved, size_t size), (path, resolved, size),
+           note_each(path))
+STEST_NOTE_NOEXCEPT(char*, canonicalize_file_name, (const char* path), (path), note_each(path))
 
-int faccessat(int folder, const char* path, int mode, int flags) noexcept {
-  STEST_NEXT(faccessat);
-  note(folder, path);
-  return original(folder, path, mode, flags);
-}
+STEST_NOTE(DIR*, opendir, (const char* path), (path), note(AT_FDCWD, path, How::listed))
+STEST_NOTE(DIR*, fdopendir, (int folder), (folder), note(folder, "", How::listed))
+STEST_NOTE(int, scandir,
+           (const char* path, struct dirent*** names, int (*which)(const struct dirent*),
+            int (*order)(const struct dirent**, const struct dirent**)),
+           (path, names, which, order), note(AT_FDCWD, path, How::listed))
+STEST_NOTE(int, scandir64,
+           (const char* path, struct dirent64*** names, int (*which)(const struct dirent64*),
+            int (*order)(const struct dirent64**, const struct dirent64**)),
+           (path, names, which, order), note(AT_FDCWD, path, How::listed))
+STEST_NOTE(int, scandirat,
+           (int folder, const char* path, struct dirent*** names, int (*which)(const struct dirent*),
+            int (*order)(const struct dirent**, const struct dirent**)),
+           (folder, path, names, which, order), note(folder, path, How::listed))
 
-ssize_t readlink(const char* path, char* buffer, size_t size) noexcept {
-  STEST_NEXT(readlink);
-  note(AT_FDCWD, path);
-  return original(path, buffer, size);
-}
-
-DIR* opendir(const char* path) {
-  STEST_NEXT(opendir);
-  note(AT_FDCWD, path, How::listed);
-  return original(path);
-}
-
-DIR* fdopendir(int folder) {
-  STEST_NEXT(fdopendir);
-  note(folder, "", How::listed);
-  return original(folder);
-}
+STEST_NOTE_NOEXCEPT(int, glob,
+                    (const char* pattern, int flags, int (*on_error)(const char*, int), glob_t* found),
+                    (pattern, flags, on_error, found), note(AT_FDCWD, pattern, How::searched))
+STEST_NOTE_NOEXCEPT(int, glob64,
+                    (const char* pattern, int flags, int (*on_error)(const char*, int), glob64_t* found),
+                    (pattern, flags, on_error, found), note(AT_FDCWD, pattern, How::searched))
+STEST_NOTE(int, ftw, (const char* path, __ftw_func_t visit, int fds), (path, visit, fds),
+           note(AT_FDCWD, path, How::searched))
+STEST_NOTE(int, ftw64, (const char* path, __ftw64_func_t visit, int fds), (path, visit, fds),
+           note(AT_FDCWD, path, How::searched))
+STEST_NOTE(int, nftw, (const char* path, __nftw_func_t visit, int fds, int flags), (path, visit, fds, flags),
+           note(AT_FDCWD, path, How::searched))
+STEST_NOTE(int, nftw64, (const char* path, __nftw64_func_t visit, int fds, int flags),
+           (path, visit, fds, flags), note(AT_FDCWD, path, How::searched))
+STEST_NOTE(FTS*, fts_open, (char* const* paths, int flags, int (*order)(const FTSENT**, const FTSENT**)),
+           (paths, flags, order), note(AT_FDCWD, paths[0], How::searched))
 
 #pragma GCC visibility pop
 }

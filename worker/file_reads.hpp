@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -9,11 +10,14 @@
 ///
 /// The functions of the C library that open, list or examine a file by its name are interposed, as memory
 /// allocators interpose `malloc`: an executable's own definition comes before that of any shared library.
-/// Not seen: code that makes its system calls itself, and what the dynamic loader opens.
+/// Not seen: code that makes its system calls without the C library, and what the dynamic loader opens.
 namespace stest::file_reads {
 
 /// Whether the C library is one whose functions are known here: glibc 2.33 and later.
 bool is_supported();
+
+/// To be called before a system call that is made by its number: Rust's library does that, for one.
+void note_system_call(long number, const std::array<long, 6>& with);
 
 /// From now on, what is looked at for the first time is taken down with the state that it had just before.
 /// Paths that begin with one of `exempt` do not count, nor does what lies in a `__pycache__`.

@@ -148,6 +148,12 @@ PYBIND11_EMBEDDED_MODULE(_stest_runner, m) {
                 {"request", request},
                 {"reason", utf8(reason)}});
         });
+  m.def("differs", [](const py::str& module,
+                      const std::map<std::string, std::optional<std::string>>& variables, bool is_outdated) {
+    auto values = nlohmann::json::object();
+    for (const auto& [name, value] : variables) values[name] = value ? bytes_to_json(*value) : nullptr;
+    tell({{"event", "differs"}, {"module", utf8(module)}, {"variables", values}, {"outdated", is_outdated}});
+  });
   m.def("settled", [] { tell({{"event", "settled"}}); });
   m.def("receipt", [](const py::str& text, const std::vector<std::string>& reloaded) {
     tell({{"event", "receipt"}, {"text", utf8(text)}, {"reloaded", reloaded}});
@@ -162,6 +168,7 @@ PYBIND11_EMBEDDED_MODULE(_stest_runner, m) {
   m.def("is_primed", [] { return primed_runner.has_value(); });
   m.def("watch_files", &file_reads::start);
   m.def("in_other_state", &in_other_state);
+  m.def("stop_watching_files", &file_reads::stop);
   m.def("watched_files", [] { return fs_decode(file_reads::files()); });
   m.def("die_with_parent", [] { ::prctl(PR_SET_PDEATHSIG, SIGKILL); });
   m.def("cannot_prime", [](const py::str& reason) { primed_runner->refuse(utf8(reason)); });

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import fnmatch
 import functools
+import importlib.machinery
 import importlib.util
 import site
 import sys
 import sysconfig
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from importlib.machinery import ExtensionFileLoader
 from types import ModuleType
 from typing import Any
@@ -109,9 +110,11 @@ class ProjectCode:
 
     def is_kept_apart(self, spec: Any) -> bool:
         """Whether a module is the stash's to keep, not ``sys.modules``' from run to run."""
-        # Without a location: a namespace package, or built in.
-        places = [spec.origin] if spec.has_location else folders(spec.submodule_search_locations)
-        return any(self.may_change(place) for place in places) and not self.is_ignored(spec.name)
+        return any(map(self.may_change, _places(spec))) and not self.is_ignored(spec.name)
+
+    def owns_module(self, spec: Any) -> bool:
+        """Whether a module is project code, and not to be treated as third-party."""
+        return any(map(self.owns, _places(spec))) and not self.is_ignored(spec.name)
 
     def select(self, names: Iterable[str]) -> list[str]:
         """Those of the loaded modules ``names`` that must not reach another run."""
@@ -127,8 +130,12 @@ class ProjectCode:
         spec = importlib.util.find_spec(name.partition(".")[0])
         if spec is None:
             raise ModuleNotFoundError(f"No module named {name!r}")
-        places = [spec.origin] if spec.has_location else spec.submodule_search_locations
-        return any(self.owns(place) for place in places or [] if place)
+        return any(map(self.owns, filter(None, _places(spec))))
+
+
+def _places(spec: Any) -> list[str]:
+    """Where the module lies: one without a location is a namespace package, or built in."""
+    return [spec.origin] if spec.has_location else folders(spec.submodule_search_locations)
 
 
 def folders(path: Any) -> list[str]:
@@ -167,15 +174,15 @@ def is_compiled(module: Any) -> bool:
     return isinstance(getattr(spec, "loader", None), ExtensionFileLoader)
 
 
-def loaded_files(started_ns: int, code: ProjectCode) -> list[dict[str, Any]]:
-    """Each imported module's file, with the state in which it was read.
+def loaded_files(modules: dict[str, Any], started_ns: int, code: ProjectCode) -> list[dict[str, Any]]:
+    """The file of each of the ``modules``, with the state in which it was read.
 
     Those of project code that is never unloaded are ``ignored``: a change is told, and no more. A file
     that changed while the imports ran (they began at ``started_ns``) may have been read before or
     after: it gets an impossible time, so that it counts as changed.
     """
     files = []
-    for name, module in list(sys.modules.items()):
+    for name, module in modules.items():
         path = file_of(module)
         if path is None:
             continue
@@ -196,6 +203,18 @@ def loaded_files(started_ns: int, code: ProjectCode) -> list[dict[str, Any]]:
             }
         )
     return files
+
+
+def modules_in(folder: str) -> Iterator[tuple[str, str]]:
+    """The names of what could be imported from ``folder``, and the file or folder of each."""
+    suffixes = importlib.machinery.all_suffixes()
+    try:
+        entries = os.listdir(folder)
+    except OSError:
+        return
+    for entry in entries:
+        suffix = next((suffix for suffix in suffixes if entry.endswith(suffix)), "")
+        yield entry[: len(entry) - len(suffix)], os.path.join(folder, entry)
 
 
 def unload(name: str) -> bool:

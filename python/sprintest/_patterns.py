@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from sprintest import _private
+from sprintest._cache import cache
 
 #: How many ``re`` remembers.
 _MOST = 4096
@@ -56,9 +57,9 @@ def compile_ahead(patterns: Sequence[str]) -> None:
                 pattern, flags = ast.literal_eval(text)
                 _room -= sys.getsizeof(re.compile(pattern, flags)) + sys.getsizeof(pattern)
         for name, variable, function in _TABLES if patterns else ():
-            module = sys.modules.get(name)
+            module = cache.find(name)
             if module is not None and getattr(module, variable, "") is None:
-                with contextlib.suppress(Exception):
+                with contextlib.suppress(Exception), cache.in_sight():
                     getattr(module, function)("")
     settle()
 

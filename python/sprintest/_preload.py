@@ -25,8 +25,9 @@ import pluggy
 import pytest
 
 from sprintest import _modules, _private, _target
+from sprintest._cache import cache
 from sprintest._child import in_child
-from sprintest._own import all_threads, environ, environb, library, main_thread, os, time
+from sprintest._own import all_threads, environ, environb, library, look_for_libraries, main_thread, os, time
 from sprintest._traces import TemporaryFiles, children, touches_cuda
 from sprintest._tripwire import Tripwire
 
@@ -79,6 +80,7 @@ class EnvironmentReads:
     def note(self, name: str, value: str | None) -> None:
         """A variable was read."""
         self.reads.setdefault(name, value)
+        cache.note_read(name, value)
 
     def scanned(self) -> None:
         """All variables were looked through."""
@@ -166,6 +168,7 @@ class Preloader:
         return self
 
     def __exit__(self, *_: object) -> None:
+        cache.end()
         self._files.__exit__()
         self._env.__exit__()
         self._warnings.__exit__(None, None, None)
@@ -180,8 +183,9 @@ class Preloader:
         Returns why it is left out (empty: it is warm now), whether it is to be left out from now on, and
         whether the attempt has spoilt this process, which then must not serve runs.
         """
-        if name in sys.modules:
+        if name in sys.modules or cache.knows(name):
             return "", False, False
+        cache.begin(self._code)
         if self._unfit:
             reason, is_unfit = self._try_out(name)
             if reason:
@@ -190,6 +194,11 @@ class Preloader:
         if reason:
             return reason, is_spoilt, is_spoilt
         reason = self._import(name)
+        if not reason:
+            look_for_libraries()
+            cache.hide()
+            drawn = cache.cannot_be_fresh(name)
+            reason = f"draws random numbers when imported ({drawn})" if drawn else ""
         return reason, bool(reason), bool(reason)
 
     def _import(self, name: str) -> str:
@@ -200,6 +209,8 @@ class Preloader:
         except BaseException as error:  # a module may well raise SystemExit
             return _failure(error)
         self.limit_torch()
+        if project := cache.imported_project():
+            return f"imports {project}, which is the project's"
         return self.spoilt() or self._compiled_project(before)
 
     def _compiled_project(self, before: set[str]) -> str:
@@ -279,8 +290,9 @@ class Preloader:
     def report(self) -> dict[str, Any]:
         """What the daemon compares with each request before it trusts this process."""
         # One that is known was read before it may have changed.
-        known = {name: file for name, file in Preloader.files.items() if name in sys.modules}
-        found = {file["module"]: file for file in _modules.loaded_files(self._started_ns, self._code)}
+        loaded = cache.everything()
+        known = {name: file for name, file in Preloader.files.items() if name in loaded}
+        found = {file["module"]: file for file in _modules.loaded_files(loaded, self._started_ns, self._code)}
         Preloader.files = {**found, **known}
         return {
             "python": ".".join(map(str, sys.version_info[:3])),

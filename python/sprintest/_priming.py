@@ -8,10 +8,8 @@ clock, which will say something else by then.
 
 from __future__ import annotations
 
-import datetime
 import sys
 import tempfile
-import time as _time
 from types import FrameType
 from typing import Any
 
@@ -20,7 +18,7 @@ import _stest_runner as runner  # type: ignore[import-not-found]  # built into s
 import pluggy
 
 from sprintest import _modules, _private, _watch
-from sprintest._own import all_threads, main_thread, os, time
+from sprintest._own import all_threads, main_thread, os
 
 #: Looking around is not doing: what was seen is compared later.
 _HARMLESS = {"glob.glob", "os.listdir", "os.scandir", "os.chdir"}
@@ -46,17 +44,13 @@ _DEEDS = (_watch.DEEDS - _HARMLESS) | {
     "syslog.syslog",
 }
 
+#: Of the worker: somebody asks for the time.
+_CLOCK = "stest.clock"
+
 #: What changes by itself, and cannot be compared later.
 _VOLATILE = ("/proc/", "/sys/", "/dev/")
 
 _WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
-
-_CLOCKS = {
-    function
-    for name in ("time", "monotonic", "perf_counter", "process_time", "thread_time")
-    for function in (getattr(time, name), getattr(time, f"{name}_ns"))
-} | {time.localtime, time.gmtime, time.ctime, time.asctime, time.strftime, time.clock_gettime, time.sleep}
-_NOW = {"now", "utcnow", "today"}
 
 _STANDARD_LIBRARY = os.path.dirname(os.__file__) + os.sep
 _SITE = os.path.join(_STANDARD_LIBRARY, "site-packages") + os.sep
@@ -79,14 +73,10 @@ class Priming:
     def begin(self) -> None:
         self._allow_tests = _private.bar_tests()
         runner.watch_files([*_VOLATILE, *self._code.installed_folders()])
-        runner.add_audit_listener(self._on_event, _DEEDS | {"open"})
-        sys.setprofile(self._on_call)
+        runner.add_audit_listener(self._on_event, _DEEDS | {"open", _CLOCK})
 
     def end(self) -> None:
         """Everything has been collected. Does not return if the process may not wait now."""
-        if sys.getprofile() != self._on_call:
-            runner.cannot_prime("a profiler was started")
-        sys.setprofile(None)
         runner.remove_audit_listener(self._on_event)
         self.is_over = True
         extra = [thread.name for thread in all_threads() if thread is not main_thread()]
@@ -105,6 +95,8 @@ class Priming:
         self._is_busy = True
         try:
             # Of an `open` only the first: the second is the mode, and a descriptor was opened before.
+            if event == _CLOCK:
+                return self._asks_the_time(_caller())
             named = args[:1] if event == "open" else args
             paths = [os.fsdecode(arg) for arg in named if isinstance(arg, (str, bytes, os.PathLike))]
             if event == "open":
@@ -120,7 +112,7 @@ class Priming:
         writes = isinstance(flags, int) and flags & _WRITES and paths[0] != os.devnull
         if writes and not self._is_bytecode(paths) and not self._is_pytests_capture():
             runner.cannot_prime(f"{self._who()} writes {paths[0]}")
-        if paths[0].startswith(_VOLATILE) and paths[0] != os.devnull and self._is_own(_caller()):
+        if paths[0].startswith(_VOLATILE) and paths[0] != os.devnull and self._is_asked_by_own(_caller()):
             runner.cannot_prime(f"{self._who()} reads {paths[0]}")
 
     @staticmethod
@@ -151,14 +143,18 @@ class Priming:
 
     # ---- what it asks
 
-    def _on_call(self, frame: FrameType, event: str, function: Any) -> None:
-        if event == "c_call" and _reads_the_clock(function):
-            self._asks_the_time(frame)
+    def _is_asked_by_own(self, frame: FrameType | None) -> bool:
+        """Whether project code asks, by whatever library, and no package that is being imported."""
+        while frame is not None and not frame.f_code.co_filename.startswith((*_PYTEST, *_IMPORTING)):
+            if self._is_own(frame):
+                return True
+            frame = frame.f_back
+        return False
 
-    def _asks_the_time(self, frame: FrameType) -> None:
+    def _asks_the_time(self, frame: FrameType | None) -> None:
         """Who asks, counts. Pytest's own clocks are set anew; what a log record or the import of a package
         makes of the time is of no consequence."""
-        asking: FrameType | None = frame
+        asking = frame
         plugin = ""
         while asking is not None:
             file = asking.f_code.co_filename
@@ -186,10 +182,3 @@ def _is_librarys(frame: FrameType) -> bool:
     file = frame.f_code.co_filename
     is_standard = file.startswith(_STANDARD_LIBRARY) and not file.startswith(_SITE)
     return is_standard or file.startswith(("<frozen ", _OURS, *_PYTEST))
-
-
-def _reads_the_clock(function: Any) -> bool:
-    if function.__name__ in _NOW:
-        owner = function.__self__
-        return isinstance(owner, type) and issubclass(owner, datetime.date)
-    return function in _CLOCKS if function.__self__ is _time else False

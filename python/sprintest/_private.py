@@ -83,6 +83,12 @@ def wrap_imports(
     return before
 
 
+def as_import_system(function: Any) -> Any:
+    """Let a wrapper bear the import system's file name: CPython takes it out of tracebacks with the rest."""
+    function.__code__ = function.__code__.replace(co_filename="<frozen importlib._bootstrap>")
+    return function
+
+
 def wrap_validation(make: Callable[[Any], Any]) -> None:
     """Let ``make`` wrap the function that compares a ``.pyc`` with its source."""
     bootstrap_external._validate_timestamp_pyc = make(bootstrap_external._validate_timestamp_pyc)
@@ -130,10 +136,15 @@ def renew_native_id() -> None:
     _renew_native_id()
 
 
-def renew_multiprocessing(folder: str) -> None:
-    """What it takes down when it is imported: the folder in which the process started."""
-    if (process := sys.modules.get("multiprocessing.process")) is not None:
-        process.ORIGINAL_DIR = folder  # type: ignore[attr-defined]
+def renew_multiprocessing(process: Any, folder: str) -> None:
+    """What the module takes down when it is imported: the folder in which the process started."""
+    if process is not None:
+        process.ORIGINAL_DIR = folder
+        process.current_process().authkey = os.urandom(32)
+
+
+#: Modules whose random numbers stest has drawn again in each run.
+RENEWED = {"multiprocessing.process"}
 
 
 def restart_log_clock() -> None:

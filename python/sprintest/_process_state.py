@@ -206,6 +206,23 @@ def _set_warnings(old: list[Any]) -> None:
         _private.filters_changed()
 
 
+def variable(name: str) -> str | None:
+    """The variable's value, asked for by nobody."""
+    value = _private.value_in(environ, name)
+    return None if value is None else os.fsdecode(value)
+
+
+def set_variable(name: str, value: str | None) -> None:
+    """Set or unset the variable, in nobody's name."""
+    key = _private.encode_key(name)
+    if value is None:
+        _private.environ_data.pop(key, None)
+        os.unsetenv(name)
+    else:
+        _private.environ_data[key] = _private.encode_value(value)
+        os.putenv(name, value)
+
+
 def set_environment(env: dict[bytes, bytes]) -> None:
     """Make ``env`` the whole environment, for Python and for C code."""
     for name in [name for name in environb if name not in env]:

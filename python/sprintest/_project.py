@@ -13,6 +13,7 @@ import sys
 from typing import Any
 
 from sprintest import _bytecode, _modules, _preload, _process_state, _warm, _watch
+from sprintest._cache import cache
 from sprintest._own import os
 from sprintest._process_state import ProcessState
 from sprintest._stash import Stash
@@ -42,6 +43,7 @@ def hold(names: list[str], path: list[str], cwd: str, environment: dict[bytes, b
     with contextlib.suppress(OSError):  # A folder that is gone is the runs' to complain of.
         os.chdir(cwd)
     _process_state.set_environment(environment)
+    cache.reveal()
     with _preload.Preloader() as preloader, _preload.torch_threads_of_runs():
         _watch.install(stash)
         _warm.install(stash, takes=False)

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from sprintest import _modules, _private, _record, _watch
+from sprintest._process_state import variable
 from sprintest._record import Record
 
 #: The environment, and ``sys.path``.
@@ -98,7 +99,7 @@ class Prover:
         return (
             _record.place(found) == one.place
             and one.is_current()
-            and all(environment.get(n, _watch.variable(n)) == value for n, value in one.env_reads.items())
+            and all(environment.get(n, variable(n)) == value for n, value in one.env_reads.items())
             and all(_watch.find(name, self._search_path(name)) is None for name in one.misses)
         )
 

@@ -18,8 +18,9 @@ from typing import Any, Callable
 import _stest_runner as runner  # type: ignore[import-not-found]  # built into stest-worker
 
 from sprintest import _cuda, _fingerprint, _modules, _own, _preload, _private, _runner, _warm, _watch
+from sprintest._cache import cache
 from sprintest._own import all_threads, main_thread, open, os
-from sprintest._process_state import ProcessState
+from sprintest._process_state import ProcessState, variable
 from sprintest._stash import Stash
 
 #: Descriptors that runs may leave open before the process is given up.
@@ -110,6 +111,7 @@ class Resident:
         self._limit = memory_limit
         self._stash = Stash(code)
         self._exits = _Exits(self._stash)
+        cache.reveal()
         self._state = ProcessState()
         self._descriptors = len(os.listdir("/proc/self/fd"))
         self._packages: dict[str, _fingerprint.State | None] = {}
@@ -123,7 +125,7 @@ class Resident:
             if _fingerprint.file_state(path) != state:
                 return f"{path} changed"
         for name, value in _watch.env_reads.items():
-            if _watch.variable(name) != value:
+            if variable(name) != value:
                 return f"{name} changed"
         return ""
 
@@ -207,8 +209,8 @@ class Resident:
             del sys.modules[name]
         sys.modules.update(before)
         linecache.clearcache()
-        for cache in ("modulesbyfile", "_filesbymodname"):
-            getattr(inspect, cache, {}).clear()
+        for name in ("modulesbyfile", "_filesbymodname"):
+            getattr(inspect, name, {}).clear()
         for name in ("last_type", "last_value", "last_traceback", "last_exc"):
             with contextlib.suppress(AttributeError):
                 delattr(sys, name)

@@ -22,6 +22,8 @@ from sprintest import (
     _warm,
     _watch,
 )
+from sprintest._cache import cache
+from sprintest._difference import Difference
 from sprintest._own import os
 from sprintest._plugin import Reporter
 from sprintest._priming import Priming
@@ -61,7 +63,7 @@ def _refresh_process_state() -> None:
     for finaliser in _private.finalisers:
         finaliser.atexit = False
     _private.renew_native_id()
-    _private.renew_multiprocessing(os.getcwd())
+    _private.renew_multiprocessing(cache.find("multiprocessing.process"), os.getcwd())
     if (random := _own.library("numpy.random")) is not None:
         random.seed()
     if (threads := _preload.Preloader.torch_threads) is not None:
@@ -80,6 +82,7 @@ class Run:
         self.reporter = Reporter()
         self._args = args
         self._stash = stash
+        self._pid = os.getpid()
 
     def execute(self) -> tuple[int, list[str]]:
         """Run it; return the exit code of ``python -m pytest``, and what was imported, in order."""
@@ -98,6 +101,7 @@ class Run:
         _refresh_process_state()
         _become_python_m_pytest(self._args)
         _bytecode.distrust_younger_sources()
+        cache.begin_run(self._differs)
         names = self._follow_imports()
         if _private.is_other_pytest():
             runner.give_up("pytest is another one now than the worker has loaded")
@@ -124,6 +128,19 @@ class Run:
             runner.receipt(f"{hidden}; `stest verify` tells whether the answer depends on it", [])
         else:
             runner.give_up(hidden)
+
+    def _differs(self, difference: Difference, can_be_repeated: bool) -> bool:
+        """Whether a module that was loaded ahead is to be executed by this run, which now imports it."""
+        if os.getpid() != self._pid:  # A child that a test has made reports nothing.
+            return can_be_repeated
+        if not self.reporter.settled:
+            runner.differs(difference.member.name, difference.variables, difference.is_outdated)
+        if can_be_repeated:
+            return True
+        if not self.reporter.settled:
+            runner.give_up(difference.reason)
+        runner.receipt(f"{difference.reason}; `stest verify` tells whether the answer depends on it", [])
+        return False
 
     def _begin(self, stash: Stash) -> None:
         if extension := stash.stale_extension():
@@ -180,6 +197,8 @@ def main(args: list[str], surgical: bool) -> int:
 
 def _prepare(args: list[str], surgical: bool) -> Run:
     stash = _project.stash
+    if surgical:
+        cache.reveal()
     if surgical and stash is None:
         assert _preload.Preloader.code is not None
         stash = Stash(_preload.Preloader.code)

@@ -6,12 +6,11 @@ Where the installed one was preloaded nobody would look for the file: such a run
 
 from __future__ import annotations
 
-import importlib.machinery
 import sys
-from collections.abc import Iterator
 from typing import Any
 
 from sprintest import _modules, _watch
+from sprintest._cache import cache
 from sprintest._own import os
 
 
@@ -47,21 +46,10 @@ class Shadows:
         # What is installed there was compared before the run.
         if _modules.is_installed(os.path.join(folder, "")):
             return
-        for name, place in _modules_in(folder):
-            if name in sys.modules and name not in self._own and name != "__main__":
+        for name, place in _modules.modules_in(folder):
+            is_given = name in sys.modules and name not in self._own and not cache.knows(name)
+            if is_given and name != "__main__":
                 self._namesakes.setdefault(name, place)
-
-
-def _modules_in(folder: str) -> Iterator[tuple[str, str]]:
-    """The names of what could be imported from ``folder``, and the file or folder of each."""
-    suffixes = importlib.machinery.all_suffixes()
-    try:
-        entries = os.listdir(folder)
-    except OSError:
-        return
-    for entry in entries:
-        suffix = next((suffix for suffix in suffixes if entry.endswith(suffix)), "")
-        yield entry[: len(entry) - len(suffix)], os.path.join(folder, entry)
 
 
 def _leads_elsewhere(name: str) -> bool:

@@ -22,7 +22,7 @@ from typing import Any
 
 from sprintest import _fingerprint, _modules, _record, _watch
 from sprintest._own import is_environ_replaced
-from sprintest._process_state import changed_mark, marks
+from sprintest._process_state import changed_mark, marks, set_variable
 from sprintest._proof import Prover
 from sprintest._record import Failure, Record
 
@@ -282,7 +282,7 @@ class Stash:
     @staticmethod
     def _apply_environment(record: Record) -> None:
         for name, value in record.env_writes.items():
-            _watch.set_variable(name, value)
+            set_variable(name, value)
 
     # ---- the graph
 

@@ -23,11 +23,12 @@ import _stest_runner as runner  # type: ignore[import-not-found]  # built into s
 
 import sprintest
 from sprintest import _canary, _modules, _patterns, _preload, _private, _process_state, _ship, _watch
+from sprintest._cache import cache
 from sprintest._child import in_child
 from sprintest._fingerprint import Fingerprint, file_state
 from sprintest._own import collect_garbage, environ, open, os, time
 from sprintest._priming import Priming
-from sprintest._process_state import ProcessState, changed_mark, library_modes, marks
+from sprintest._process_state import ProcessState, changed_mark, library_modes, marks, set_variable, variable
 from sprintest._stash import Stash
 
 
@@ -50,7 +51,7 @@ class _Held(NamedTuple):
         for file in self.files:
             if not file.is_current():
                 return file.path
-        return next((name for name, value in self.env.items() if _watch.variable(name) != value), "")
+        return next((name for name, value in self.env.items() if variable(name) != value), "")
 
 
 _held: dict[str, _Held] = {}
@@ -173,11 +174,13 @@ def hold(wanted: list[tuple[str, str]], environment: dict[bytes, bytes]) -> list
         sys.path[:] = path
         _process_state.set_environment(environment)
         for name, value in changes.items():
-            _watch.set_variable(name, value)
+            set_variable(name, value)
+        cache.reveal()
         failure, answer = in_child(lambda: _try_out(request), _PATIENCE + 5 * seconds)  # noqa: B023
         reason, files = answer or (failure, [])
         cost = {"seconds": 0.0, "bytes": 0} if reason else _load(key, request, files)
         report.append({"key": key, "reason": reason, **cost})
+        cache.hide()
         state.restore()
     linecache.clearcache()
     _patterns.settle()

@@ -81,32 +81,10 @@ def find(name: str, path: Any) -> Any:
         return None
 
 
-def variable(name: str) -> str | None:
-    """The variable's value, asked for by nobody."""
-    value = _private.value_in(environ, name)
-    return None if value is None else os.fsdecode(value)
-
-
-def set_variable(name: str, value: str | None) -> None:
-    """Set or unset the variable, in nobody's name."""
-    key = _private.encode_key(name)
-    if value is None:
-        _private.environ_data.pop(key, None)
-        os.unsetenv(name)
-    else:
-        _private.environ_data[key] = _private.encode_value(value)
-        os.putenv(name, value)
-
-
 def install(stash: Any) -> None:
     """Let ``stash`` follow and answer the imports of this process from now on; to be called once."""
     _follow_imports(stash, _Environment(stash))
     _follow_files(stash)
-
-
-def _as_import_system(function: Any) -> Any:
-    function.__code__ = function.__code__.replace(co_filename="<frozen importlib._bootstrap>")
-    return function
 
 
 def _follow_imports(stash: Any, environment: _Environment) -> None:
@@ -143,7 +121,7 @@ def _follow_imports(stash: Any, environment: _Environment) -> None:
         stash.imported(importer, resolve(name, package, level) if level and package else name)
         return gcd_import(name, package, level)
 
-    _private.wrap_imports(*map(_as_import_system, (_find_and_note, _load_unlocked, _gcd_import)))
+    _private.wrap_imports(*map(_private.as_import_system, (_find_and_note, _load_unlocked, _gcd_import)))
 
 
 class _Environment(_preload.EnvironmentReads):

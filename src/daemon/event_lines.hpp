@@ -4,6 +4,7 @@
 #include <string_view>
 #include <vector>
 
+#include "common/json_fields.hpp"
 #include "daemon/run_tally.hpp"
 #include "stest/messages.hpp"
 
@@ -23,6 +24,13 @@ struct Lessons {
     std::string reason;
   };
   std::vector<Value> values;
+  /// What kept it from using a module that was loaded ahead: variables had these values by then, or none.
+  struct Difference {
+    std::string module;
+    OptionalEnvironment variables;
+    bool is_outdated = false;  ///< No run can use what this worker has loaded.
+  };
+  std::vector<Difference> differences;
   bool reloaded = false;  ///< Some that a process held are no longer right.
 };
 

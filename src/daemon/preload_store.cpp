@@ -67,6 +67,9 @@ void PreloadStore::load() {
       started_modules_ = last.at("modules").get<std::size_t>();
     }
     patterns_ = json.value("patterns", patterns_);
+    for (const auto& [name, value] : json.value("variables", nlohmann::json::object()).items()) {
+      variables_[name] = value.is_null() ? std::nullopt : std::optional(value.get<std::string>());
+    }
     sites_ = std::move(sites);
     learned_ = std::move(learned);
     path_ = std::move(path);
@@ -84,6 +87,8 @@ void PreloadStore::forget_if_outdated() {
   learned_.clear();
   left_out_.clear();
   patterns_.clear();
+  variables_.clear();
+  changes_.clear();
   started_modules_ = 0;
 }
 
@@ -135,6 +140,19 @@ Status PreloadStore::learn_patterns(const std::vector<std::string>& compiled,
   return has_new ? save(site_dirs) : Status();
 }
 
+Status PreloadStore::learn_variables(const std::string& module, const OptionalEnvironment& variables,
+                                     const std::vector<std::string>& site_dirs) {
+  for (const auto& [name, value] : variables) {
+    if (++changes_[name] <= max_changes) {
+      variables_[name] = value;
+      continue;
+    }
+    variables_.erase(name);
+    return leave_out({module, "runs import it with different values of " + name}, site_dirs);
+  }
+  return save(site_dirs);
+}
+
 void PreloadStore::bound_patterns() {
   std::size_t bytes = 0;
   std::size_t kept = 0;
@@ -178,8 +196,12 @@ Status PreloadStore::write() const {
                       {"learned", learned_},
                       {"path", path_},
                       {"patterns", patterns_},
+                      {"variables", nlohmann::json::object()},
                       {"left_out", nlohmann::json::array()},
                       {"last_start", {{"modules", started_modules_}, {"seconds", started_time_.count()}}}};
+  for (const auto& [name, value] : variables_) {
+    json["variables"][name] = value ? nlohmann::json(*value) : nlohmann::json();
+  }
   for (const auto& out : left_out_)
     json["left_out"].push_back({{"module", out.name}, {"reason", out.reason}});
   return replace_file(file_, json.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n", 0600);

@@ -2,12 +2,14 @@
 
 #include <chrono>
 #include <filesystem>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_set>
 #include <vector>
 
+#include "common/json_fields.hpp"
 #include "daemon/worker_key.hpp"
 #include "stest/error.hpp"
 #include "stest/protocol.hpp"
@@ -46,6 +48,16 @@ class PreloadStore {
   /// Those learned, in the order in which they were last compiled by a run.
   const std::vector<std::string>& patterns() const { return patterns_; }
 
+  /// Notes that runs have these variables so (nothing: unset) when they import `module`, whatever their
+  /// client has. Where that goes to and fro, they import it themselves from then on. Errors: as above.
+  Status learn_variables(const std::string& module, const OptionalEnvironment& variables,
+                         const std::vector<std::string>& site_dirs);
+
+  /// Those learned, for the process that loads the modules.
+  const OptionalEnvironment& variables() const { return variables_; }
+
+  static constexpr int max_changes = 3;  ///< Of a variable.
+
   static constexpr std::size_t max_patterns = 4096;
   static constexpr std::size_t max_pattern_bytes = 1u << 20;  ///< Of their text, together.
 
@@ -79,6 +91,8 @@ class PreloadStore {
   std::vector<std::string> path_;
   std::vector<LeftOut> left_out_;
   std::vector<std::string> patterns_;
+  OptionalEnvironment variables_;
+  std::map<std::string, int> changes_;             ///< How often each of them changed.
   std::unordered_set<std::size_t> compiled_once_;  ///< Hashes.
   std::size_t started_modules_ = 0;                ///< Of the last start; 0 where there was none.
   Seconds started_time_{0};

@@ -40,6 +40,16 @@ std::set<std::string> names(const Environment& one, const Environment& other) {
   return found;
 }
 
+void set(Environment& env, const OptionalEnvironment& variables) {
+  for (const auto& [name, value] : variables) {
+    if (value) {
+      env[name] = *value;
+    } else {
+      env.erase(name);
+    }
+  }
+}
+
 bool is_folder(const std::string& path) {
   std::error_code ignored;
   return std::filesystem::is_directory(path, ignored);
@@ -160,6 +170,14 @@ WorkerManager::Instance WorkerManager::take_claim() {
 
 std::optional<Restart> WorkerManager::reason_to_replace(const Attempt& attempt) const {
   if (!current_) return Restart{RestartReason::first_run, ""};
+  if (attempt.key.learns("modules") && current_->variables != store_.variables()) {
+    return Restart{RestartReason::environment_changed,
+                   "the tests set variables before they import what reads them"};
+  }
+  if (current_->is_outdated) {
+    return Restart{RestartReason::packages_changed,
+                   "a file that a package has read while it was imported changed"};
+  }
   return current_->unfit_for(attempt.key, attempt.run.config.memory_limit);
 }
 
@@ -202,20 +220,23 @@ Result<WorkerManager::Instance> WorkerManager::replace(std::unique_lock<std::mut
 Result<WorkerManager::Instance> WorkerManager::start(const Attempt& attempt) {
   auto instance = std::make_shared<WorkerInstance>();
   instance->key = attempt.key;
+  auto env = attempt.key.env;
   const bool learns = attempt.key.learns("modules") && !attempt.without_learned;
   {
     std::lock_guard lock(mutex_);
     instance->asked = store_.modules(attempt.key.preload, learns);
     // Where modules proved unfit, others that import them will. That is found out when no run waits for it.
+    if (attempt.key.learns("modules")) instance->variables = store_.variables();
+    set(env, instance->variables);
     if (!store_.is_tried(instance->asked.size()))
       instance->asked = store_.modules(attempt.key.preload, false);
   }
   instance->log_offset = file_size_or_zero(program_.log_file);
   const auto cwd = is_folder(attempt.key.cwd) ? attempt.key.cwd : program_.root.string();
-  auto process = WorkerProcess::spawn({program_.executable, program_.python, program_.root, program_.log_file,
-                                       attempt.key.env, cwd, attempt.key.ignore, attempt.key.target_path,
-                                       attempt.key.target, attempt.key.affinity, attempt.key.stack},
-                                      children_);
+  auto process = WorkerProcess::spawn(
+      {program_.executable, program_.python, program_.root, program_.log_file, env, cwd, attempt.key.ignore,
+       attempt.key.target_path, attempt.key.target, attempt.key.affinity, attempt.key.stack},
+      children_);
   if (!process) return tl::unexpected(process.error());
   instance->process = std::move(*process);
   spdlog::info("worker {} started", instance->process->pid());
@@ -327,6 +348,12 @@ void WorkerManager::learn(const WorkerLease& lease, const Run& run, const Lesson
   const auto& site_dirs = instance.ready.site_dirs;
   if (instance.key.learns("modules")) log_failure(store_.learn(lessons.modules, lessons.path, site_dirs));
   if (instance.key.learns("patterns")) log_failure(store_.learn_patterns(lessons.patterns, site_dirs));
+  if (instance.key.learns("modules")) {
+    for (const auto& one : lessons.differences) {
+      instance.is_outdated = instance.is_outdated || one.is_outdated;
+      if (!one.variables.empty()) log_failure(store_.learn_variables(one.module, one.variables, site_dirs));
+    }
+  }
   const bool holds = may_hold_project_ && mode_of(run.config) == protocol::RunMode::surgical;
   if (holds) instance.learn_project(run.request, lessons);
   instance.values.learn(lessons.values, run.request.env, lease.value_reports_);

@@ -144,6 +144,7 @@ def test_run_that_starts_over_says_nothing_twice(project: Project) -> None:
 
 def test_run_that_is_done_cold_instead_says_nothing_twice(project: Project) -> None:
     """What the test imports is hidden by a file that is first found while the tests are collected."""
+    project.env.update(MODES["surgical"])
     project.configure(sprintest="preload = ['heavy']")
     project.install("heavy.py", "")
     project.write("tests/test_it.py", "import heavy\ndef test(): pass\n")

@@ -124,7 +124,8 @@ def test():
     assert repr(made) == repr(owner._build_checkpoint_conversion_mapping())
 """
     worker.write("test_it.py", body)
-    assert worker.preload(module)["type"] == "ready"
+    got = worker.preload(module)
+    assert got["type"] == "ready", got
     assert worker.run("-q").exit_code == 1
     worker.preload(patterns=["('a', 0)"])
     second = worker.run("-q")

@@ -215,8 +215,10 @@ libc.fopen.restype = ctypes.c_void_p
 if file := libc.fopen(b"c_data", b"r"):
     libc.fgets(buffer, 8, ctypes.c_void_p(file))
 names = os.listdir("folder")
+FACCESSAT = {"x86_64": 269, "aarch64": 48}[os.uname().machine]
+is_there = libc.syscall(FACCESSAT, -100, b"call_data", os.F_OK) == 0
 def test():
-    assert (helper.value, python, buffer.value, names) == (1, "1", b"", ["other"])
+    assert (helper.value, python, buffer.value, names, is_there) == (1, "1", b"", ["other"], False)
 """
 
 
@@ -237,6 +239,7 @@ def test():
         ("folder/data", None, "0"),
         ("c_data", "1", "0"),
         ("c_data", None, "0"),
+        ("call_data", None, "0"),
     ],
 )
 def test_edit_is_never_missed(worker: Worker, file: str, before: str | None, after: str | None) -> None:
@@ -291,6 +294,12 @@ def test_request_while_the_tests_are_collected(worker: Worker) -> None:
         ("import time; now = time.time()", "test_it.py reads the clock"),
         ("import datetime; now = datetime.datetime.now()", "test_it.py reads the clock"),
         ("from datetime import date; now = date.today()", "test_it.py reads the clock"),
+        ("import functools, time; now = functools.partial(time.time_ns)()", "test_it.py reads the clock"),
+        ("import time; now = next(iter(time.perf_counter_ns, None))", "test_it.py reads the clock"),
+        ("import time; now = time.clock_gettime_ns(time.CLOCK_BOOTTIME)", "test_it.py reads the clock"),
+        ("import os; now = os.times()", "test_it.py reads the clock"),
+        ("import ctypes; now = ctypes.PyDLL(None).time(None)", "test_it.py reads the clock"),
+        ("import pathlib; now = pathlib.Path('/proc/uptime').read_text()", "reads /proc/uptime"),
         ("memory = open('/proc/meminfo').read()", "test_it.py reads /proc/meminfo"),
         ("import os; os._exit(3)", "the process ended"),
         ("import ctypes; ctypes.string_at(1)", "the process ended"),

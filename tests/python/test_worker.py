@@ -136,11 +136,15 @@ def test_variables_read_by_a_module_are_told_with_what_it_saw(worker: Worker, si
     assert "PATH" not in reads
 
 
-def test_variable_set_by_a_module_is_set_in_every_run(worker: Worker, site: Site) -> None:
+def test_variable_set_by_a_module_is_set_when_a_run_imports_it(worker: Worker, site: Site) -> None:
     site.add("setter", "import os\nos.environ['SET_BY_IMPORT'] = 'yes'")
     worker.preload("setter")
     (worker.root / "test_it.py").write_text(
-        "import os\ndef test(): assert os.environ['SET_BY_IMPORT'] == 'yes'\n"
+        "import os\n"
+        "def test():\n"
+        "    assert 'SET_BY_IMPORT' not in os.environ\n"
+        "    import setter\n"
+        "    assert os.environ['SET_BY_IMPORT'] == 'yes'\n"
     )
     assert worker.run().done["exit_code"] == 0
 

@@ -1,11 +1,16 @@
 #include <dirent.h>
+#include <dlfcn.h>
 #include <fcntl.h>
+#include <ftw.h>
+#include <glob.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <chrono>
+#include <climits>
 #include <filesystem>
 #include <fstream>
 #include <thread>
@@ -178,6 +183,150 @@ TEST_F(FileReadsTest, FoldersToWatchAreThoseOfFilesAndTheListedOnes) {
   fs::directory_iterator{path("sub")};
   const auto folders = file_reads::folders();
   EXPECT_NE(std::find(folders.begin(), folders.end(), path("sub").string()), folders.end());
+}
+
+/// Every function of glibc that tells something of a file by its name, as older and fortified programs call
+/// it.
+class FunctionThatLooks
+    : public FileReadsTest,
+      public ::testing::WithParamInterface<std::pair<const char*, void (*)(const char*)>> {};
+
+/// One that no header names any more.
+template <class Function, class... Arguments>
+void call_by_name(const char* name, Arguments... arguments) {
+  auto* const function = reinterpret_cast<Function*>(::dlsym(RTLD_DEFAULT, name));
+  ASSERT_NE(function, nullptr) << name;
+  function(arguments...);
+}
+
+struct stat info;
+struct stat64 info64;
+char buffer[PATH_MAX];
+const int here = AT_FDCWD;
+
+const std::pair<const char*, void (*)(const char*)> functions_that_look[] = {
+    {"open", [](const char* path) { ::close(::open(path, O_RDONLY | O_CLOEXEC)); }},
+    {"open64", [](const char* path) { ::close(::open64(path, O_RDONLY | O_CLOEXEC)); }},
+    {"openat", [](const char* path) { ::close(::openat(here, path, O_RDONLY | O_CLOEXEC)); }},
+    {"openat64", [](const char* path) { ::close(::openat64(here, path, O_RDONLY | O_CLOEXEC)); }},
+    {"__open_2", [](const char* path) { call_by_name<int(const char*, int)>("__open_2", path, O_PATH); }},
+    {"__open64_2", [](const char* path) { call_by_name<int(const char*, int)>("__open64_2", path, O_PATH); }},
+    {"__openat_2",
+     [](const char* path) { call_by_name<int(int, const char*, int)>("__openat_2", here, path, O_PATH); }},
+    {"__openat64_2",
+     [](const char* path) { call_by_name<int(int, const char*, int)>("__openat64_2", here, path, O_PATH); }},
+    {"fopen", [](const char* path) { std::fclose(::fopen(path, "re")); }},
+    {"fopen64", [](const char* path) { std::fclose(::fopen64(path, "re")); }},
+    {"freopen", [](const char* path) { std::fclose(::freopen(path, "re", ::fopen("/dev/null", "re"))); }},
+    {"freopen64", [](const char* path) { std::fclose(::freopen64(path, "re", ::fopen("/dev/null", "re"))); }},
+    {"stat", [](const char* path) { ::stat(path, &info); }},
+    {"stat64", [](const char* path) { ::stat64(path, &info64); }},
+    {"lstat", [](const char* path) { ::lstat(path, &info); }},
+    {"lstat64", [](const char* path) { ::lstat64(path, &info64); }},
+    {"fstatat", [](const char* path) { ::fstatat(here, path, &info, 0); }},
+    {"fstatat64", [](const char* path) { ::fstatat64(here, path, &info64, 0); }},
+    {"__xstat",
+     [](const char* path) { call_by_name<int(int, const char*, struct stat*)>("__xstat", 1, path, &info); }},
+    {"__xstat64",
+     [](const char* path) {
+       call_by_name<int(int, const char*, struct stat64*)>("__xstat64", 1, path, &info64);
+     }},
+    {"__lxstat",
+     [](const char* path) { call_by_name<int(int, const char*, struct stat*)>("__lxstat", 1, path, &info); }},
+    {"__lxstat64",
+     [](const char* path) {
+       call_by_name<int(int, const char*, struct stat64*)>("__lxstat64", 1, path, &info64);
+     }},
+    {"__fxstatat",
+     [](const char* path) {
+       call_by_name<int(int, int, const char*, struct stat*, int)>("__fxstatat", 1, here, path, &info, 0);
+     }},
+    {"__fxstatat64",
+     [](const char* path) {
+       call_by_name<int(int, int, const char*, struct stat64*, int)>("__fxstatat64", 1, here, path, &info64,
+                                                                     0);
+     }},
+    {"statx",
+     [](const char* path) {
+       struct statx more {};
+       ::statx(here, path, 0, STATX_SIZE, &more);
+     }},
+    {"access", [](const char* path) { ::access(path, F_OK); }},
+    {"eaccess", [](const char* path) { ::eaccess(path, F_OK); }},
+    {"euidaccess", [](const char* path) { ::euidaccess(path, F_OK); }},
+    {"faccessat", [](const char* path) { ::faccessat(here, path, F_OK, 0); }},
+    {"readlink", [](const char* path) { (void)!::readlink(path, buffer, sizeof buffer); }},
+    {"readlinkat", [](const char* path) { (void)!::readlinkat(here, path, buffer, sizeof buffer); }},
+    {"realpath", [](const char* path) { (void)!::realpath(path, buffer); }},
+    {"canonicalize_file_name", [](const char* path) { std::free(::canonicalize_file_name(path)); }},
+    {"getxattr", [](const char* path) { ::getxattr(path, "user.x", buffer, sizeof buffer); }},
+    {"lgetxattr", [](const char* path) { ::lgetxattr(path, "user.x", buffer, sizeof buffer); }},
+    {"listxattr", [](const char* path) { ::listxattr(path, buffer, sizeof buffer); }},
+    {"llistxattr", [](const char* path) { ::llistxattr(path, buffer, sizeof buffer); }},
+    {"glob",
+     [](const char* path) {
+       glob_t found{};
+       ::glob(path, 0, nullptr, &found);
+       ::globfree(&found);
+     }},
+    {"nftw",
+     [](const char* path) {
+       ::nftw(
+           path, [](auto...) { return 0; }, 4, 0);
+     }},
+    {"ftw",
+     [](const char* path) {
+       ::ftw(
+           path, [](auto...) { return 0; }, 4);
+     }},
+};
+
+TEST_P(FunctionThatLooks, IsSeen) {
+  const auto file = path("old.txt").string();
+  GetParam().second(file.c_str());
+  file_reads::stop();
+  write("old.txt", "two");
+  EXPECT_TRUE(is_changed("old.txt"));
+}
+
+INSTANTIATE_TEST_SUITE_P(Each, FunctionThatLooks, ::testing::ValuesIn(functions_that_look),
+                         [](const auto& of) {
+                           std::string name = of.param.first;
+                           std::replace(name.begin(), name.end(), ' ', '_');
+                           return name;
+                         });
+
+TEST_F(FileReadsTest, ALinkIsWhereItLeads) {
+  fs::create_symlink("nowhere", path("link"));
+  std::this_thread::sleep_for(50ms);
+  EXPECT_GT(::readlink(path("link").c_str(), buffer, sizeof buffer), 0);
+  EXPECT_EQ(file_reads::changed(), std::nullopt);
+  file_reads::stop();
+  fs::remove(path("link"));
+  fs::create_symlink("elsewhere", path("link"));
+  EXPECT_TRUE(is_changed("link"));
+}
+
+TEST_F(FileReadsTest, EachLinkOnTheWayCounts) {
+  fs::create_directory(path("folder"));
+  fs::create_symlink("folder", path("link"));
+  (void)!::realpath((path("link") / "file").c_str(), buffer);
+  file_reads::stop();
+  fs::remove(path("link"));
+  fs::create_symlink("exempt", path("link"));
+  EXPECT_TRUE(is_changed("link"));
+}
+
+TEST_F(FileReadsTest, AListByScandirIsSeen) {
+  for (const auto function : {"scandir", "scandir64"}) {
+    dirent** names = nullptr;
+    call_by_name<int(const char*, dirent***, void*, void*)>(function, path("").c_str(), &names, nullptr,
+                                                            nullptr);
+    file_reads::stop();
+    write(function, "");
+    EXPECT_NE(file_reads::changed(), std::nullopt);
+    file_reads::start({});
+  }
 }
 
 }  // namespace

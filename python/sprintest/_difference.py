@@ -1,0 +1,171 @@
+"""Would the import of what was loaded ahead go another way in this run? See ``_cache``."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Iterator
+from typing import Any, Callable
+
+from sprintest import _modules, _private
+from sprintest._effects import threading_among, threading_variables
+from sprintest._fingerprint import file_state
+from sprintest._member import Deed, Member
+from sprintest._own import os
+from sprintest._process_state import variable
+
+
+class Difference:
+    """Why a module cannot be adopted: the import of ``member`` would go another way now."""
+
+    def __init__(
+        self,
+        member: Member,
+        reason: str,
+        variables: dict[str, str | None] | None = None,
+        is_outdated: bool = False,
+    ) -> None:
+        self.member = member
+        self.reason = reason
+        #: Those that have another value than when it was loaded, with the one that they have now.
+        self.variables = variables or {}
+        #: What was loaded is of no use to any run.
+        self.is_outdated = is_outdated
+
+
+class Comparison:
+    """Of what closures went by when they were loaded, with what is there now.
+
+    ``loaded``: the module of a name that was loaded ahead, or is every run's.
+    """
+
+    def __init__(self, loaded: Callable[[str], Any]) -> None:
+        self._loaded = loaded
+        self._finders: list[Any] = []
+        self._hooks: list[Any] = []
+        self._names_in: dict[str, frozenset[str]] = {}
+
+    def begin(self) -> None:
+        """Modules are loaded from here on."""
+        self._finders, self._hooks = list(sys.meta_path), list(sys.path_hooks)
+
+    def begin_run(self) -> None:
+        self._names_in.clear()
+
+    def find(self, member: Member, closure: list[Member], can_be_repeated: bool) -> Difference | None:
+        """The first difference that there is; what logging becomes is one where it can be had right."""
+        return (
+            _other_numbers(closure)
+            or _other_variable(closure)
+            or _other_file(closure)
+            or (_other_loggers(closure) if can_be_repeated else None)
+            or self._other_finder(member, closure)
+            or self._other_place(closure)
+        )
+
+    def _other_finder(self, member: Member, closure: list[Member]) -> Difference | None:
+        """New finders are asked about all that would be imported; a new hook may change any import."""
+        if [one for one in sys.path_hooks if one not in self._hooks]:
+            return Difference(member, "sys.path_hooks has changed")
+        known = self._finders
+        finders = [one for one in sys.meta_path if one not in known and not _private.is_rewriting(one)]
+        for one in closure if finders else ():
+            path = getattr(self._loaded(one.package), "__path__", None)
+            for finder in finders:
+                if one is not member and _finds(finder, one.name, path):
+                    return Difference(one, f"{finder!r} finds {one.name}")
+        return None
+
+    def _other_place(self, closure: list[Member]) -> Difference | None:
+        """A folder of this run's path may hold a namesake, or what was searched in vain."""
+        there = self._names_on_path()
+        if not there:
+            return None
+        for one in closure:
+            for name in {one.name, *one.misses}:
+                if name not in there:
+                    continue
+                found = _private.find_spec(name, None)
+                if found is not None if name in one.misses else not is_same_spec(one, found):
+                    return Difference(one, f"an import of {name} leads elsewhere now")
+        return None
+
+    def _names_on_path(self) -> frozenset[str]:
+        """What could be imported from folders of ``sys.path`` in which nothing is installed."""
+        names: set[str] = set()
+        for entry in sys.path:
+            folder = os.path.join(entry, "") if isinstance(entry, str) else ""
+            if folder and not _modules.is_installed(folder):
+                if folder not in self._names_in:
+                    self._names_in[folder] = frozenset(name for name, _ in _modules.modules_in(entry or "."))
+                names |= self._names_in[folder]
+        return frozenset(names)
+
+
+def _other_numbers(closure: list[Member]) -> Difference | None:
+    for one in closure:
+        if one.draws and not one.renewals:
+            return Difference(one, f"{one.name} draws random numbers when it is imported")
+    return None
+
+
+def _other_file(closure: list[Member]) -> Difference | None:
+    for one in closure:
+        for _, kind, path, state in one.deeds:
+            # A relative path is one of the folder of this very moment.
+            if kind == "file" and file_state(path) != state:
+                return Difference(one, f"{one.name} has looked at {path}, which changed", is_outdated=True)
+    return None
+
+
+def _other_loggers(closure: list[Member]) -> Difference | None:
+    """`basicConfig` does nothing where the root logger has a handler, as pytest has."""
+    for one in closure if logging.root.handlers else ():
+        if any(deed[2] == "root" for deed in one.deeds):
+            return Difference(one, f"{one.name} configures the root logger, which has handlers now")
+    return None
+
+
+def _other_variable(closure: list[Member]) -> Difference | None:
+    written: dict[str, str | None] = {}
+    for (_, kind, name, value), one in sorted(_in_environment(closure)):
+        if kind == "write":
+            written[name] = value
+            continue
+        before, now = value, {**threading_variables(), **threading_among(written)}
+        if kind == "read":
+            before, now = {name: value}, {name: written.get(name, variable(name))}
+        changed = {name: now.get(name) for name in {**before, **now} if now.get(name) != before.get(name)}
+        if changed:
+            name = min(changed)
+            return Difference(one, _describe(one, name, before.get(name), changed[name]), changed)
+    return None
+
+
+def _in_environment(closure: list[Member]) -> Iterator[tuple[Deed, Member]]:
+    for one in closure:
+        for deed in one.deeds:
+            if deed[1] in ("read", "write", "threading"):
+                yield deed, one
+
+
+def _describe(member: Member, name: str, before: str | None, now: str | None) -> str:
+    def shown(value: str | None) -> str:
+        return "unset" if value is None else repr(value)
+
+    return f"{member.name} was loaded when {name} was {shown(before)}; it is {shown(now)} now"
+
+
+def is_same_spec(member: Member, spec: Any) -> bool:
+    """Whether ``spec`` leads to the very module."""
+    if spec is None or type(spec.loader) is not member.loader or spec.origin != member.spec.origin:
+        return False
+    places = (one.submodule_search_locations for one in (spec, member.spec))
+    return _modules.folders(next(places)) == _modules.folders(next(places))
+
+
+def _finds(finder: Any, name: str, path: Any) -> bool:
+    try:
+        return finder.find_spec(name, path, None) is not None
+    except Exception:
+        return True

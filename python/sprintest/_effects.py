@@ -1,0 +1,92 @@
+"""What executing a module does to the process: seen, undone, and done again when a run imports it."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+from sprintest import _private
+from sprintest._member import Deed
+from sprintest._own import open, os
+from sprintest._process_state import set_variable, variable
+
+#: What libraries in C read when they are mapped, by other ways than a function of the C library.
+_THREADING = ("OMP_", "GOMP_", "KMP_", "MKL_", "OPENBLAS_", "GOTO_", "BLIS_", "LIBGOMP")
+_THREADING_LIBRARIES = ("gomp", "libomp", "iomp", "mkl", "openblas", "blis")
+
+
+class Tables:
+    """What modules are known to change of the process when they are imported, and what of that is undone."""
+
+    LISTS = ("path", "meta_path", "path_hooks")
+
+    def __init__(self) -> None:
+        self._lists = {name: list(getattr(sys, name)) for name in self.LISTS}
+        root = logging.root
+        self._level, self._handlers = root.level, list(root.handlers)
+        self._environment = dict(_private.environ_data)
+
+    def changes_since(self, old: Tables) -> Iterator[tuple[str, str, Any]]:
+        for name, values in self._lists.items():
+            before = old._lists[name]
+            size = len(values) - len(before)
+            if values[size:] == before:
+                yield from (("first", name, value) for value in reversed(values[: max(size, 0)]))
+            elif values[: len(before)] == before:
+                yield from (("last", name, value) for value in values[len(before) :])
+            else:
+                yield from (("last", name, value) for value in values if value not in before)
+        if self._level != old._level:
+            yield "level", "root", self._level
+        for handler in self._handlers:
+            if handler not in old._handlers:
+                yield "handler", "root", handler
+        if self._environment != old._environment:
+            for key in {**self._environment, **old._environment}:
+                if (value := self._environment.get(key)) != old._environment.get(key):
+                    yield "write", os.fsdecode(key), None if value is None else os.fsdecode(value)
+
+    def restore(self) -> None:
+        for name, values in self._lists.items():
+            if (now := getattr(sys, name)) != values:
+                now[:] = values
+        logging.root.handlers[:] = self._handlers
+        if logging.root.level != self._level:
+            logging.root.setLevel(self._level)
+        for key in {**_private.environ_data, **self._environment}:
+            if _private.environ_data.get(key) != (value := self._environment.get(key)):
+                set_variable(os.fsdecode(key), None if value is None else os.fsdecode(value))
+
+
+def do_again(deed: Deed) -> None:
+    _, kind, name, value = deed
+    if kind == "write":
+        set_variable(name, value)
+    elif kind in ("first", "last"):
+        values = getattr(sys, name)
+        if value not in values:
+            values.insert(0 if kind == "first" else len(values), value)
+    elif kind == "level":
+        logging.root.setLevel(value)
+    elif kind == "handler" and value not in logging.root.handlers:
+        logging.root.addHandler(value)
+
+
+def threading_libraries() -> set[str]:
+    """The files of those that are mapped."""
+    with open("/proc/self/maps") as maps:
+        files = {line.split()[-1] for line in maps if ".so" in line}
+    return {file for file in files if any(name in os.path.basename(file) for name in _THREADING_LIBRARIES)}
+
+
+def threading_among(written: dict[str, str | None]) -> dict[str, str]:
+    return {
+        name: value for name, value in written.items() if value is not None and name.startswith(_THREADING)
+    }
+
+
+def threading_variables() -> dict[str, str | None]:
+    names = map(os.fsdecode, _private.environ_data)
+    return {name: variable(name) for name in names if name.startswith(_THREADING)}

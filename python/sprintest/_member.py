@@ -1,0 +1,124 @@
+"""A module that was loaded ahead, and what its execution did: see ``_cache``."""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import itertools
+from importlib.machinery import ExtensionFileLoader
+from typing import Any
+
+from sprintest._own import open
+
+#: Of all that modules do: one after the other.
+order = itertools.count()
+
+#: (its place in that order, kind, name, value)
+Deed = tuple[int, str, str, Any]
+
+
+class Member:
+    """A module that was loaded ahead."""
+
+    def __init__(self, spec: Any, order: int) -> None:
+        self.name: str = spec.name
+        self.spec = spec
+        self.loader = type(spec.loader)
+        self.order = order
+        self.module: Any = None
+        #: Names of the modules that its execution imported, whoever had loaded them.
+        self.imports: set[str] = set()
+        #: Names that it searched in vain.
+        self.misses: set[str] = set()
+        #: What it read and wrote of the process's tables.
+        self.deeds: list[Deed] = []
+        #: The lines in which it drew random numbers: each run is to have others.
+        self.draws: list[int] = []
+        #: What makes those of its variables anew that hold such numbers, and nothing else.
+        self.renewals: list[Renewal] = []
+        #: Further names of ``sys.modules`` that it filled by itself.
+        self.extras: dict[str, Any] = {}
+        #: Whether it is the attribute of its package that bears its name.
+        self.bound = False
+        #: Whether importing its package brings it along; ``None`` where that has not been looked at.
+        self.is_brought: bool | None = None
+
+    @property
+    def is_compiled(self) -> bool:
+        return issubclass(self.loader, ExtensionFileLoader)
+
+    @property
+    def package(self) -> str:
+        return self.name.rpartition(".")[0]
+
+
+class Renewal:
+    """A statement ``NAME = …`` of a module, or of a class in it, that draws random numbers or uses such."""
+
+    #: Of what kinds the value may be: nothing knows of it but who has it.
+    KINDS = (
+        *("str", "bytes", "int", "float", "UUID", "Random", "SystemRandom"),
+        *("method", "builtin_function_or_method"),  # Of such a generator.
+    )
+
+    def __init__(self, name: str, statement: ast.stmt, path: str, owner: str) -> None:
+        self._name = name
+        self._code = compile(ast.Module([statement], []), path, "exec")
+        self._owner = owner
+
+    def renew(self, module: Any) -> tuple[Any, Any]:
+        """Return the old value and the new."""
+        owner = getattr(module, self._owner) if self._owner else module
+        variables = dict(vars(owner))
+        old = variables[self._name]
+        exec(self._code, vars(module), variables)
+        setattr(owner, self._name, variables[self._name])
+        return old, variables[self._name]
+
+
+def renewals(member: Member) -> list[Renewal]:
+    """For all lines in which it drew random numbers, and what was made of these; or nothing."""
+    try:
+        with open(member.spec.origin, "rb") as source:
+            body = ast.parse(source.read()).body
+    except (OSError, SyntaxError, ValueError):  # An archive, or bytecode alone.
+        return []
+    found: list[Renewal] = []
+    lines = set(member.draws)
+    for owner, statements in [
+        ("", body),
+        *((one.name, one.body) for one in body if type(one) is ast.ClassDef),
+    ]:
+        drawn: set[str] = set()
+        for statement in statements:
+            if isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+                continue  # What they name is looked up when they are called.
+            own = {line for line in lines if statement.lineno <= line <= (statement.end_lineno or 0)}
+            if not own and drawn.isdisjoint(_names(statement)):
+                continue
+            name = _assigned(statement, getattr(member.module, owner, None) if owner else member.module)
+            if name is None or not _is_there(statement, member.module, owner):
+                return []
+            found.append(Renewal(name, statement, str(member.spec.origin), owner))
+            drawn.add(name)
+            lines -= own
+    return [] if lines else found
+
+
+def _names(statement: ast.stmt) -> set[str]:
+    return {node.id for node in ast.walk(statement) if isinstance(node, ast.Name)}
+
+
+def _assigned(statement: ast.stmt, owner: Any) -> str | None:
+    """The one name that it assigns a value to of which nothing else knows."""
+    target = statement.targets[0] if isinstance(statement, ast.Assign) else None
+    if not isinstance(target, ast.Name):
+        return None
+    value = getattr(owner, "__dict__", {}).get(target.id)
+    return target.id if type(value).__name__ in Renewal.KINDS else None
+
+
+def _is_there(statement: ast.stmt, module: Any, owner: str) -> bool:
+    """Whether all that it names was left where it was."""
+    known = {*vars(module), *vars(builtins), *(vars(getattr(module, owner)) if owner else ())}
+    return _names(statement) <= known

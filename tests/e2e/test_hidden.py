@@ -1,0 +1,327 @@
+"""What was loaded ahead is hidden from a run until it imports it, and then what plain pytest loads."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from .harness import Finished, Project, wait_for
+
+SHARES_A_DAEMON = True
+
+PREAMBLE = "import json, os, sys\n"
+#: Of the standard library, compiled: what imports it cannot be executed twice in one process.
+COMPILED = "import _lsprof\n"
+
+
+def preload(project: Project, **modules: str) -> None:
+    for name, source in modules.items():
+        project.install(f"{name.replace('__', '/')}.py", source)
+    project.configure(sprintest=f"preload = {json.dumps([name.replace('__', '.') for name in modules])}")
+
+
+def write_test(project: Project, body: str, before: str = "", conftest: str = "") -> None:
+    """A test that leaves what `body` puts into `found`; `before` stands at the top of its module."""
+    lines = "\n".join(f"    {line}" for line in body.splitlines())
+    project.write("conftest.py", conftest)
+    project.write(
+        "test_it.py",
+        f"{PREAMBLE}{before}\ndef test():\n{lines}\n    json.dump(found, open('found.json', 'w'))\n",
+    )
+
+
+def found(project: Project, *, warm: bool = True, env: dict[str, str] | None = None) -> Any:
+    """What the test finds; the same under stest and under plain pytest. `warm`: not in a fresh process."""
+    plain = project.plain("-q", "test_it.py", env=env).expect(0)
+    expected = json.loads(project.read("found.json"))
+    finished = project.stest("-q", "test_it.py", env=env).expect(0)
+    assert json.loads(project.read("found.json")) == expected, (plain, finished)
+    assert ("ran cold" in finished.errors) != warm, finished
+    return expected
+
+
+def is_shared(project: Project, name: str) -> bool:
+    """Whether a run is given what the worker has loaded, and does not load it itself."""
+    body = f"import {name}\nfound = [{name}.BORN, os.getpid()]"
+    write_test(project, body)
+    project.stest("-q", "test_it.py").expect(0)
+    born, run = json.loads(project.read("found.json"))
+    return bool(born != run)
+
+
+BORN = "import os\nBORN = os.getpid()\n"
+
+
+def test_nothing_is_in_sight_before_it_is_asked_for(project: Project) -> None:
+    preload(project, heavy=BORN + "import _lsprof, wave\n", heavier="import heavy\n")
+    watched = ["heavy", "heavier", "wave", "_lsprof"]
+    body = f"before = [name for name in {watched} if name in sys.modules]\nimport heavy\n"
+    write_test(project, body + f"found = [before, [name for name in {watched} if name in sys.modules]]")
+    assert found(project) == [[], ["heavy", "wave", "_lsprof"]]
+    assert is_shared(project, "heavy")
+
+
+def test_a_submodule_that_nobody_imported_is_no_attribute(project: Project) -> None:
+    preload(project, pack____init__="", pack__sub=BORN, pack__other="from pack import sub\n")
+    write_test(
+        project,
+        "import pack\nbefore = hasattr(pack, 'sub')\nimport pack.other\n"
+        "found = [before, hasattr(pack, 'sub')]",
+    )
+    assert found(project) == [False, True]
+
+
+def test_stand_in_of_a_conftest_is_what_others_import(project: Project) -> None:
+    user = "try:\n    import real\n    KIND = real.KIND\nexcept ImportError:\n    KIND = 'none'\n"
+    preload(project, real="KIND = 'real'\n", user=user)
+    write_test(project, "found = user.KIND", before="import user")
+    assert found(project) == "real"
+    stub = (
+        "import sys, types\nstub = types.ModuleType('real')\nstub.KIND = 'stub'\nsys.modules['real'] = stub\n"
+    )
+    for conftest, kind in (
+        (stub, "stub"),
+        ("import sys\nsys.modules['real'] = None\n", "none"),
+        ("", "real"),
+    ):
+        project.write("conftest.py", conftest)
+        assert found(project) == kind
+
+
+def test_variable_that_a_conftest_sets_is_what_a_library_reads(project: Project) -> None:
+    preload(
+        project, reads="import os\nMODE = os.environ.get('MODE', 'none')\n", user="from reads import MODE\n"
+    )
+    write_test(project, "found = [reads.MODE, user.MODE]", before="import reads, user")
+    assert found(project) == ["none", "none"]
+    for value in ("one", "two", "one"):
+        project.write("conftest.py", f"import os\nos.environ['MODE'] = {value!r}\n")
+        assert found(project) == [value, value]
+    project.write("conftest.py", "")
+    assert found(project) == ["none", "none"]
+
+
+def test_value_that_is_always_set_is_warm_from_the_second_worker_on(project: Project) -> None:
+    """What cannot be loaded twice is loaded by a fresh process once, and then ahead with that very value."""
+    preload(project, steady=COMPILED + BORN + "STEADY = os.environ.get('STEADY', 'none')\n")
+    write_test(
+        project,
+        "found = steady.STEADY",
+        before="import steady",
+        conftest="import os\nos.environ['STEADY'] = 'set'\n",
+    )
+    assert found(project, warm=False) == "set"
+    assert found(project) == "set"
+    assert found(project) == "set"
+    project.write(
+        "test_it.py",
+        "import steady, os\ndef test(): assert steady.BORN != os.getpid() and steady.STEADY == 'set'\n",
+    )
+    project.stest("-q").expect(0)
+    project.write(
+        "test_sight.py",
+        "import os\nos.environ.pop('STEADY')\ndef test():\n    assert 'STEADY' not in os.environ\n",
+    )
+    project.stest("-q", "test_sight.py").expect(0)
+
+
+def test_values_that_go_to_and_fro_are_left_to_the_runs(project: Project) -> None:
+    preload(project, toggled=COMPILED + "import os\nTOGGLED = os.environ.get('TOGGLED', 'none')\n")
+    write_test(project, "found = toggled.TOGGLED", before="import toggled")
+    for value in ("a", "b", "c", "d", "e", "f"):
+        project.write("conftest.py", f"import os\nos.environ['TOGGLED'] = {value!r}\n")
+        project.stest("-q", "test_it.py").expect(0)
+        assert json.loads(project.read("found.json")) == value
+    assert found(project) == "f"
+    left_out = {one["module"]: one["reason"] for one in project.status()["worker"]["left_out"]}
+    assert "different values of TOGGLED" in left_out["toggled"]
+
+
+def test_variable_that_a_library_sets_is_set_when_it_is_imported(project: Project) -> None:
+    sets = "import os\nos.environ.setdefault('SET_BY_IT', 'it')\nSEEN = os.environ['SET_BY_IT']\n"
+    preload(project, sets=sets)
+    write_test(
+        project,
+        "found = [BEFORE, os.environ.get('SET_BY_IT')]",
+        before="BEFORE = os.environ.get('SET_BY_IT')\nimport sets",
+    )
+    assert found(project) == [None, "it"]
+    assert found(project, env={"SET_BY_IT": "client"}) == ["client", "client"]
+
+
+def test_finder_of_a_conftest_is_asked(project: Project) -> None:
+    finder = """
+        import importlib.abc, importlib.machinery, sys
+        class Loader(importlib.abc.Loader):
+            def create_module(self, spec): return None
+            def exec_module(self, module): module.KIND = 'found'
+        class Finder(importlib.abc.MetaPathFinder):
+            def find_spec(self, name, path, target=None):
+                return importlib.machinery.ModuleSpec(name, Loader()) if name == 'real' else None
+        sys.meta_path.insert(0, Finder())
+    """
+    preload(project, real="KIND = 'real'\n", user="from real import KIND\n")
+    write_test(project, "found = user.KIND", before="import user")
+    assert found(project) == "real"
+    project.write("conftest.py", finder)
+    assert found(project) == "found"
+
+
+def test_module_of_the_project_that_a_library_looks_for(project: Project) -> None:
+    preload(
+        project,
+        optional="try:\n    from local_settings import VALUE\nexcept ImportError:\n    VALUE = None\n",
+    )
+    write_test(project, "found = optional.VALUE", before="import optional")
+    assert found(project) is None
+    project.write("local_settings.py", "VALUE = 1\n")
+    assert found(project) == 1
+    project.write("local_settings.py", "VALUE = 22\n")
+    assert found(project) == 22
+    (project.root / "local_settings.py").unlink()
+    assert found(project) is None
+
+
+def test_module_of_the_project_that_a_library_imports(project: Project) -> None:
+    project.write("proj.py", "class Base: pass\nVALUE = 1\n")
+    preload(project, third="import proj\nclass Sub(proj.Base): pass\nVALUE = proj.VALUE\n")
+    write_test(
+        project, "import proj\nfound = [third.VALUE, issubclass(third.Sub, proj.Base)]", before="import third"
+    )
+    assert found(project) == [1, True]
+    project.write("proj.py", "class Base: pass\nVALUE = 22\n")
+    assert found(project) == [22, True]
+
+
+@pytest.mark.parametrize(
+    "how", ["open('settings.txt').read()", "__import__('pathlib').Path('settings.txt').read_text()"]
+)
+def test_file_of_the_project_that_a_library_reads(project: Project, how: str) -> None:
+    source = f"import os\nVALUE = {how} if os.path.exists('settings.txt') else 'none'\n"
+    preload(project, reads=source)
+    write_test(project, "found = reads.VALUE", before="import reads")
+    assert found(project) == "none"
+    for text in ("one", "two"):
+        project.write("settings.txt", text)
+        assert found(project) == text
+    (project.root / "settings.txt").unlink()
+    assert found(project) == "none"
+
+
+def test_folder_that_a_library_adds_to_the_path(project: Project) -> None:
+    project.install("vendored/inner.py", "")
+    preload(
+        project, adds="import os, sys\nsys.path.append(os.path.join(os.path.dirname(__file__), 'vendored'))\n"
+    )
+    write_test(project, "found = [path for path in sys.path if path.endswith('vendored')] != []")
+    assert found(project) is False
+    write_test(
+        project, "import adds, inner\nfound = [path for path in sys.path if path.endswith('vendored')] != []"
+    )
+    assert found(project) is True
+
+
+def test_logging_that_a_library_configures(project: Project) -> None:
+    preload(project, configures="import logging\nlogging.basicConfig(level=logging.INFO)\n")
+    write_test(
+        project, "import logging, configures\nfound = [logging.root.level, len(logging.root.handlers)]"
+    )
+    assert found(project)[0] == 30  # pytest has handlers there.
+    write_test(project, "import logging\nfound = logging.root.level", conftest="import configures\n")
+    assert found(project) == 20
+
+
+@pytest.mark.parametrize("draw", ["__import__('random').Random().random()", "__import__('uuid').uuid4().hex"])
+def test_numbers_that_a_library_draws_are_new_in_each_run(project: Project, draw: str) -> None:
+    preload(project, dice=f"NUMBER, _ = {draw}, 0\n", user="from dice import NUMBER\n")
+    write_test(project, "found = [dice.NUMBER, user.NUMBER]", before="import dice, user")
+    numbers = set()
+    for _ in range(3):
+        assert "cold" not in project.stest("-q", "test_it.py").expect(0).errors
+        dice, user = json.loads(project.read("found.json"))
+        assert dice == user
+        numbers.add(dice)
+    assert len(numbers) == 3
+
+
+def test_numbers_in_a_variable_are_drawn_again(project: Project) -> None:
+    """Where nothing but that variable knows of them; and in whoever has copied it."""
+    dice = COMPILED + BORN + "import uuid, random\nTOKEN = uuid.uuid4().hex\nDICE = random.Random()\n"
+    preload(project, dice=dice, user="from dice import TOKEN, DICE\n")
+    body = "found = [dice.TOKEN, dice.DICE.random(), dice.BORN == os.getpid()]\nimport user\n"
+    same = "assert user.TOKEN is dice.TOKEN and user.DICE is dice.DICE"
+    write_test(project, body + same, before="import dice")
+    seen = []
+    for _ in range(3):
+        assert "cold" not in project.stest("-q", "test_it.py").expect(0).errors
+        seen.append(json.loads(project.read("found.json")))
+    assert len({token for token, _, _ in seen}) == len({number for _, number, _ in seen}) == 3
+    assert not any(is_own for _, _, is_own in seen)
+
+
+def test_numbers_in_what_cannot_be_loaded_twice(project: Project) -> None:
+    preload(project, dice=COMPILED + "import uuid\nNUMBERS = [uuid.uuid4().hex]\n")
+    write_test(project, "found = dice.NUMBERS[0]", before="import dice")
+    numbers = set()
+    for _ in range(3):
+        project.stest("-q", "test_it.py").expect(0)
+        numbers.add(json.loads(project.read("found.json")))
+    assert len(numbers) == 3
+    left_out = {one["module"]: one["reason"] for one in project.status()["worker"]["left_out"]}
+    assert "draws random numbers" in left_out["dice"]
+
+
+def test_what_is_imported_again_is_executed(project: Project) -> None:
+    preload(project, heavy=BORN + "NUMBERS = []\n")
+    body = "import importlib, heavy\nfirst = heavy.BORN == os.getpid()\nheavy.NUMBERS.append(1)\n"
+    again = "del sys.modules['heavy']\nimport heavy\nfound = heavy.NUMBERS"
+    write_test(project, body + again)
+    assert found(project) == []
+    write_test(project, body + "importlib.reload(heavy)\nfound = heavy.NUMBERS")
+    assert found(project) == []
+
+
+def test_child_of_a_test_may_import(project: Project) -> None:
+    preload(project, heavy=BORN)
+    body = """
+        read, write = os.pipe()
+        if os.fork() == 0:
+            import heavy
+            os.write(write, b"yes" if heavy.BORN else b"")
+            os._exit(0)
+        os.wait()
+        found = os.read(read, 10).decode()
+    """
+    write_test(project, "\n".join(line[8:] for line in body.strip("\n").splitlines()))
+    assert found(project) == "yes"
+
+
+def test_threads_that_import_at_once_get_one_module(project: Project) -> None:
+    preload(project, heavy=BORN, heavier="import heavy\n")
+    body = """
+        import threading
+        got = []
+        def load(name):
+            __import__(name)
+            got.append(id(sys.modules['heavy']))
+        threads = [threading.Thread(target=load, args=(name,)) for name in ('heavy', 'heavier') * 8]
+        for thread in threads: thread.start()
+        for thread in threads: thread.join()
+        found = [len(got), len(set(got))]
+    """
+    write_test(project, "\n".join(line[8:] for line in body.strip("\n").splitlines()))
+    assert found(project) == [16, 1]
+
+
+def test_traceback_of_a_library_shows_nothing_of_stest(project: Project) -> None:
+    preload(project, heavy="def fail(): raise RuntimeError('mine')\n")
+    project.write("test_it.py", "import heavy\ndef test(): heavy.fail()\n")
+
+    def lines(run: Finished) -> list[str]:
+        return [line for line in run.text.splitlines() if " in 0." not in line and "in 1." not in line]
+
+    plain = project.plain("-q", "test_it.py").expect(1)
+    wait_for(lambda: "cold" not in project.stest("-q", "test_it.py").expect(1).errors, "a warm run")
+    assert lines(project.stest("-q", "test_it.py").expect(1)) == lines(plain)

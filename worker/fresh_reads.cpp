@@ -1,0 +1,84 @@
+#include "fresh_reads.hpp"
+
+#include <Python.h>
+#include <dlfcn.h>
+#include <execinfo.h>
+#include <link.h>
+#include <sys/random.h>
+#include <sys/syscall.h>
+#include <sys/time.h>
+#include <sys/times.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdint>
+#include <ctime>
+#include <iterator>
+
+#include "audit.hpp"
+#include "interpose.hpp"
+
+namespace stest::fresh_reads {
+
+void note_system_call(long number) {
+  if (number == SYS_getrandom) audit::tell(audit::Own::randomness);
+  if (number == SYS_clock_gettime) audit::tell(audit::Own::clock);
+}
+
+}  // namespace stest::fresh_reads
+
+namespace {
+
+namespace audit = stest::audit;
+
+struct Code {
+  std::uintptr_t begin = 0;
+  std::uintptr_t end = 0;
+};
+
+Code code_of(const void* function) {
+  constexpr std::uintptr_t usual_size = 1024;
+  const auto begin = reinterpret_cast<std::uintptr_t>(function);
+  Dl_info info{};
+  ElfW(Sym)* symbol = nullptr;
+  const bool is_known = ::dladdr1(function, &info, reinterpret_cast<void**>(&symbol), RTLD_DL_SYMENT) != 0 &&
+                        symbol != nullptr && info.dli_saddr == function;
+  return {begin, begin + (is_known ? symbol->st_size : usual_size)};
+}
+
+/// CPython asks for the time whenever it takes a lock, if only to see that it need not wait.
+bool takes_a_lock() {
+  static const Code lock = code_of(reinterpret_cast<const void*>(&PyThread_acquire_lock_timed));
+  void* frames[6];
+  const int count = ::backtrace(frames, std::size(frames));
+  return std::any_of(frames, frames + count, [](const void* frame) {
+    const auto address = reinterpret_cast<std::uintptr_t>(frame);
+    return address >= lock.begin && address < lock.end;
+  });
+}
+
+void note_clock(clockid_t clock) {
+  if (!audit::hears_clock()) return;
+  if (clock != CLOCK_MONOTONIC || !takes_a_lock()) audit::tell(audit::Own::clock);
+}
+
+}  // namespace
+
+extern "C" {
+#pragma GCC visibility push(default)
+
+STEST_NOTE_NOEXCEPT(int, clock_gettime, (clockid_t clock, timespec* now), (clock, now), note_clock(clock))
+STEST_NOTE_NOEXCEPT(int, gettimeofday, (timeval * now, void* zone), (now, zone),
+                    audit::tell(audit::Own::clock))
+STEST_NOTE_NOEXCEPT(time_t, time, (time_t * now), (now), audit::tell(audit::Own::clock))
+STEST_NOTE_NOEXCEPT(clock_t, times, (tms * now), (now), audit::tell(audit::Own::clock))
+STEST_NOTE_NOEXCEPT(clock_t, clock, (), (), audit::tell(audit::Own::clock))
+STEST_NOTE_NOEXCEPT(int, timespec_get, (timespec * now, int base), (now, base),
+                    audit::tell(audit::Own::clock))
+
+STEST_NOTE(ssize_t, getrandom, (void* buffer, size_t size, unsigned flags), (buffer, size, flags),
+           audit::tell(audit::Own::randomness))
+STEST_NOTE(int, getentropy, (void* buffer, size_t size), (buffer, size), audit::tell(audit::Own::randomness))
+
+#pragma GCC visibility pop
+}

@@ -1,0 +1,11 @@
+#pragma once
+
+/// What is another at each moment and in each process: clocks and randomness. Whoever asks for it, in Python
+/// or in C: the functions of the C library are interposed, and each question is an event for `audit`. Not
+/// seen: code that asks the processor itself.
+namespace stest::fresh_reads {
+
+/// To be called before a system call that is made by its number.
+void note_system_call(long number);
+
+}  // namespace stest::fresh_reads
