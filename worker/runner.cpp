@@ -148,12 +148,17 @@ PYBIND11_EMBEDDED_MODULE(_stest_runner, m) {
                 {"request", request},
                 {"reason", utf8(reason)}});
         });
-  m.def("differs", [](const py::str& module,
-                      const std::map<std::string, std::optional<std::string>>& variables, bool is_outdated) {
-    auto values = nlohmann::json::object();
-    for (const auto& [name, value] : variables) values[name] = value ? bytes_to_json(*value) : nullptr;
-    tell({{"event", "differs"}, {"module", utf8(module)}, {"variables", values}, {"outdated", is_outdated}});
-  });
+  m.def("differs",
+        [](const py::str& module, const std::map<std::string, std::optional<std::string>>& variables,
+           bool is_outdated, bool is_repeatable) {
+          auto values = nlohmann::json::object();
+          for (const auto& [name, value] : variables) values[name] = value ? bytes_to_json(*value) : nullptr;
+          tell({{"event", "differs"},
+                {"module", utf8(module)},
+                {"variables", values},
+                {"outdated", is_outdated},
+                {"repeatable", is_repeatable}});
+        });
   m.def("settled", [] { tell({{"event", "settled"}}); });
   m.def("receipt", [](const py::str& text, const std::vector<std::string>& reloaded) {
     tell({{"event", "receipt"}, {"text", utf8(text)}, {"reloaded", reloaded}});

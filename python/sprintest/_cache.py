@@ -66,7 +66,7 @@ class Cache:
 
         def _load_unlocked(spec: Any) -> Any:
             member = self._members.get(spec.name) if self._is_hiding else None
-            if member is not None and self._may_adopt(member, spec):
+            if member is not None and self._is_adopted(member, spec):
                 return sys.modules[spec.name]
             if self._recorder is not None:
                 return self._recorder.execute(spec, load)
@@ -193,28 +193,26 @@ class Cache:
         self._comparison.begin_run()
         self._write_environment()
 
-    def _may_adopt(self, member: Member, spec: Any) -> bool:
+    def _is_adopted(self, member: Member, spec: Any) -> bool:
+        """Whether the run has the module now, without executing it."""
         if member.name in self._adopted:
             return False  # Once in a run: what has left `sys.modules` since is executed.
-        if member.name in self._spoilt:
-            difference: Difference | None = self._spoilt[member.name]
-        elif not is_same_spec(member, spec):
-            difference = Difference(member, f"an import of {member.name} leads elsewhere now")
-        else:
+        closure: list[Member] = []
+        try:
             closure, difference = self._closure(member)
-            difference = difference or self._difference(member, closure)
-        if difference is not None and self._on_difference(difference, self._is_pure(member)):
+            difference = (
+                self._spoilt.get(member.name) or difference or self._difference(member, spec, closure)
+            )
+        except Exception as error:
+            difference = Difference(member, f"an error in stest itself: {type(error).__name__}: {error}")
+        can_be_repeated = not any(one.is_compiled for one in closure)
+        if difference is not None and self._on_difference(difference, can_be_repeated):
             self._spoil(difference)
             self._spoilt[member.name] = difference
             return False
-        closure, _ = self._closure(member)
         self._adopted.update(one.name for one in closure)
         self._install(closure)
         return True
-
-    def _is_pure(self, member: Member) -> bool:
-        """Whether it can be executed a second time in this process."""
-        return not any(one.is_compiled for one in self._closure(member)[0])
 
     def _spoil(self, difference: Difference) -> None:
         """A module is executed: whatever imports it is so as well, lest old and new ones meet."""
@@ -247,16 +245,20 @@ class Cache:
                 elif name in loaded:
                     if loaded[name] is not other.module:
                         difference = Difference(one, f"{name} is another module now")
+                elif name in self._adopted:
+                    difference = Difference(one, f"{name} was imported before, and has gone")
                 else:
                     found[name] = other
                     waiting.append(other)
         return sorted(found.values(), key=lambda one: one.order), difference
 
-    def _difference(self, member: Member, closure: list[Member]) -> Difference | None:
+    def _difference(self, member: Member, spec: Any, closure: list[Member]) -> Difference | None:
+        if not is_same_spec(member, spec):
+            return Difference(member, f"an import of {member.name} leads elsewhere now")
         for one in closure:
             if one.name in self._spoilt:
                 return self._spoilt[one.name]
-        return self._comparison.find(member, closure, self._is_pure(member))
+        return self._comparison.find(member, closure)
 
     def _install(self, closure: list[Member]) -> None:
         for one in closure:

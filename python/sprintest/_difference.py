@@ -52,13 +52,13 @@ class Comparison:
     def begin_run(self) -> None:
         self._names_in.clear()
 
-    def find(self, member: Member, closure: list[Member], can_be_repeated: bool) -> Difference | None:
-        """The first difference that there is; what logging becomes is one where it can be had right."""
+    def find(self, member: Member, closure: list[Member]) -> Difference | None:
+        """The first difference that there is."""
         return (
             _other_numbers(closure)
             or _other_variable(closure)
             or _other_file(closure)
-            or (_other_loggers(closure) if can_be_repeated else None)
+            or _other_loggers(closure)
             or self._other_finder(member, closure)
             or self._other_place(closure)
         )
@@ -119,8 +119,12 @@ def _other_file(closure: list[Member]) -> Difference | None:
 
 
 def _other_loggers(closure: list[Member]) -> Difference | None:
-    """`basicConfig` does nothing where the root logger has a handler, as pytest has."""
-    for one in closure if logging.root.handlers else ():
+    """`basicConfig` does nothing where the root logger has a handler, as pytest has.
+
+    What cannot be loaded twice is used all the same; then it does nothing indeed.
+    """
+    can_be_repeated = not any(one.is_compiled for one in closure)
+    for one in closure if can_be_repeated and logging.root.handlers else ():
         if any(deed[2] == "root" for deed in one.deeds):
             return Difference(one, f"{one.name} configures the root logger, which has handlers now")
     return None

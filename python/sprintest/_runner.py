@@ -134,7 +134,9 @@ class Run:
         if os.getpid() != self._pid:  # A child that a test has made reports nothing.
             return can_be_repeated
         if not self.reporter.settled:
-            runner.differs(difference.member.name, difference.variables, difference.is_outdated)
+            runner.differs(
+                difference.member.name, difference.variables, difference.is_outdated, can_be_repeated
+            )
         if can_be_repeated:
             return True
         if not self.reporter.settled:

@@ -55,7 +55,10 @@ bool EventLines::take_news(const nlohmann::json& json) {
     lessons_.values.push_back({json.at("name").get<std::string>(), json.at("key").get<std::string>(),
                                json.at("request").get<std::string>(), json.at("reason").get<std::string>()});
   } else if (kind == "differs") {
-    Lessons::Difference difference{json.at("module").get<std::string>(), {}, json.at("outdated").get<bool>()};
+    Lessons::Difference difference{json.at("module").get<std::string>(),
+                                   {},
+                                   json.at("outdated").get<bool>(),
+                                   json.at("repeatable").get<bool>()};
     for (const auto& [name, value] : json.at("variables").items()) {
       auto text = value.is_null() ? Result<std::string>("") : bytes_from_json(value);
       if (text) difference.variables.emplace(name, value.is_null() ? std::nullopt : std::optional(*text));

@@ -28,7 +28,8 @@ struct Lessons {
   struct Difference {
     std::string module;
     OptionalEnvironment variables;
-    bool is_outdated = false;  ///< No run can use what this worker has loaded.
+    bool is_outdated = false;    ///< No run can use what this worker has loaded.
+    bool is_repeatable = false;  ///< The run could execute the module itself.
   };
   std::vector<Difference> differences;
   bool reloaded = false;  ///< Some that a process held are no longer right.

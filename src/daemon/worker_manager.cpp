@@ -175,8 +175,7 @@ std::optional<Restart> WorkerManager::reason_to_replace(const Attempt& attempt) 
                    "the tests set variables before they import what reads them"};
   }
   if (current_->is_outdated) {
-    return Restart{RestartReason::packages_changed,
-                   "a file that a package has read while it was imported changed"};
+    return Restart{RestartReason::packages_changed, "what it has loaded is not what the tests import"};
   }
   return current_->unfit_for(attempt.key, attempt.run.config.memory_limit);
 }
@@ -349,14 +348,24 @@ void WorkerManager::learn(const WorkerLease& lease, const Run& run, const Lesson
   if (instance.key.learns("modules")) log_failure(store_.learn(lessons.modules, lessons.path, site_dirs));
   if (instance.key.learns("patterns")) log_failure(store_.learn_patterns(lessons.patterns, site_dirs));
   if (instance.key.learns("modules")) {
-    for (const auto& one : lessons.differences) {
-      instance.is_outdated = instance.is_outdated || one.is_outdated;
-      if (!one.variables.empty()) log_failure(store_.learn_variables(one.module, one.variables, site_dirs));
-    }
+    for (const auto& one : lessons.differences) learn(instance, one);
   }
   const bool holds = may_hold_project_ && mode_of(run.config) == protocol::RunMode::surgical;
   if (holds) instance.learn_project(run.request, lessons);
   instance.values.learn(lessons.values, run.request.env, lease.value_reports_);
+}
+
+/// What is different each time is left to the runs: else each would be done cold.
+void WorkerManager::learn(WorkerInstance& instance, const Lessons::Difference& difference) {
+  const auto& site_dirs = instance.ready.site_dirs;
+  const auto& module = difference.module;
+  if (!difference.variables.empty())
+    return log_failure(store_.learn_variables(module, difference.variables, site_dirs));
+  instance.is_outdated = instance.is_outdated || difference.is_outdated;
+  const int most = difference.is_outdated ? PreloadStore::max_changes : 1;
+  if ((difference.is_repeatable && !difference.is_outdated) || ++differences_[module] <= most) return;
+  log_failure(store_.leave_out({module, "runs do not import what was loaded ahead"}, site_dirs));
+  instance.is_outdated = true;
 }
 
 std::function<void()> WorkerManager::idle_tasks() {

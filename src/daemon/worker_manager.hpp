@@ -2,6 +2,7 @@
 
 #include <condition_variable>
 #include <functional>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <nlohmann/json_fwd.hpp>
@@ -88,6 +89,7 @@ class WorkerManager {
   Result<Instance> claim_in_turn(std::unique_lock<std::mutex>& lock, Attempt& attempt, std::uint64_t turn);
   Instance take_claim();
   Result<Instance> replace(std::unique_lock<std::mutex>& lock, Attempt& attempt, const Restart& why);
+  void learn(WorkerInstance& instance, const Lessons::Difference& difference);
   std::optional<Restart> reason_to_replace(const Attempt& attempt) const;
   std::optional<Restart> changed_files(std::unique_lock<std::mutex>& lock,
                                        const std::shared_ptr<const LoadedFiles>& loaded) const;
@@ -117,6 +119,8 @@ class WorkerManager {
   mutable std::mutex mutex_;
   std::condition_variable changed_;
   PreloadStore store_;
+  std::map<std::string, int>
+      differences_;  ///< By module: how often a run could not use what was loaded ahead.
   Instance current_;
   /// Why no worker can start for runs with this key, and what that depends on.
   struct Failure {

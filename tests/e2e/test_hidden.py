@@ -325,3 +325,24 @@ def test_traceback_of_a_library_shows_nothing_of_stest(project: Project) -> None
     plain = project.plain("-q", "test_it.py").expect(1)
     wait_for(lambda: "cold" not in project.stest("-q", "test_it.py").expect(1).errors, "a warm run")
     assert lines(project.stest("-q", "test_it.py").expect(1)) == lines(plain)
+
+
+def test_what_is_another_module_each_time_is_left_to_the_runs(project: Project) -> None:
+    """Else each run would be a cold one."""
+    preload(project, inner="KIND = 'real'\n", steady=COMPILED + "from inner import KIND\n")
+    stub = "import sys, types\nsys.modules['inner'] = types.SimpleNamespace(KIND='stub')\n"
+    write_test(project, "found = steady.KIND", before="import steady", conftest=stub)
+    assert found(project, warm=False) == "stub"
+    assert found(project, warm=False) == "stub"
+    assert found(project) == "stub"
+    assert found(project) == "stub"
+
+
+def test_what_has_gone_is_executed_for_others_too(project: Project) -> None:
+    preload(project, inner="NUMBERS = []\n", outer="import inner\n")
+    write_test(
+        project,
+        "import inner\ninner.NUMBERS.append(1)\ndel sys.modules['inner']\n"
+        "import outer\nfound = outer.inner.NUMBERS",
+    )
+    assert found(project) == []

@@ -145,9 +145,9 @@ def test_import_by_a_computed_name(project: Project) -> None:
     for value in (2, 3):
         await_ready(project)
         project.write("leaf.py", f"VALUE = {value}\n")
-        project.stest().expect(0)
+        run = project.stest().expect(0)
         assert project.read("seen") == str(value)
-        assert receipts(project) == ["reloaded leaf (+1 dependent)"]
+        assert receipts(project) == ["reloaded leaf (+1 dependent)"], run
 
 
 def test_data_file_that_a_module_reads(project: Project) -> None:

@@ -47,6 +47,21 @@ TEST(EventLines, KeepsWhatTheRunTaught) {
   EXPECT_EQ(lines.lessons().patterns, std::vector<std::string>{"('a+', 0)"});
 }
 
+TEST(EventLines, LearnsWhatKeptARunFromWhatWasLoadedAhead) {
+  EventLines lines;
+  EXPECT_TRUE(lines
+                  .feed(R"({"event":"differs","module":"m","variables":{"A":"1","B":null},)"
+                        R"("outdated":false,"repeatable":true})"
+                        "\n")
+                  .empty());
+  ASSERT_EQ(lines.lessons().differences.size(), 1u);
+  const auto& found = lines.lessons().differences.front();
+  EXPECT_EQ(found.module, "m");
+  EXPECT_EQ(found.variables, (OptionalEnvironment{{"A", "1"}, {"B", std::nullopt}}));
+  EXPECT_FALSE(found.is_outdated);
+  EXPECT_TRUE(found.is_repeatable);
+}
+
 TEST(EventLines, KnowsWhenTheRunHasSettled) {
   EventLines lines;
   EXPECT_FALSE(lines.settled());
@@ -73,10 +88,10 @@ TEST(EventLines, SkipsWhatNoRunnerSends) {
   for (const char* text :
        {"garbage", "[1]", "{}", R"({"event":"imported","modules":3})",
         R"({"event":"imported","modules":["a"]})", R"({"event":"compiled"})",
-        R"({"event":"compiled","patterns":[1]})", R"({"event":"done"})",
-        R"({"event":"queued","id":1,"position":1})", R"({"event":"started","id":1,"pid":1})",
-        R"({"event":"output","stream":"stdout","data":"x"})", R"({"event":"receipt"})",
-        R"({"event":"receipt","text":"x","reloaded":3})"}) {
+        R"({"event":"compiled","patterns":[1]})", R"({"event":"differs","module":"m"})",
+        R"({"event":"done"})", R"({"event":"queued","id":1,"position":1})",
+        R"({"event":"started","id":1,"pid":1})", R"({"event":"output","stream":"stdout","data":"x"})",
+        R"({"event":"receipt"})", R"({"event":"receipt","text":"x","reloaded":3})"}) {
     EXPECT_TRUE(lines.feed(std::string(text) + "\n").empty()) << text;
   }
   EXPECT_FALSE(lines.lessons().reloaded);

@@ -56,6 +56,25 @@ TEST_F(PreloadStoreTest, ForgetsWhatAnEarlierVersionWrote) {
   EXPECT_EQ(open().modules({}, true), Names{});
 }
 
+TEST_F(PreloadStoreTest, RemembersVariablesThatRunsSet) {
+  ASSERT_TRUE(open().learn_variables("m", {{"A", "1"}, {"B", std::nullopt}}, sites()));
+  EXPECT_EQ(open().variables(), (OptionalEnvironment{{"A", "1"}, {"B", std::nullopt}}));
+  ASSERT_TRUE(open().learn_variables("m", {{"A", "2"}}, sites()));
+  EXPECT_EQ(open().variables().at("A"), "2");
+}
+
+TEST_F(PreloadStoreTest, LeavesOutWhatIsImportedWithOtherValuesAllTheTime) {
+  auto store = open();
+  ASSERT_TRUE(store.learn({"m"}, path(), sites()));
+  for (int i = 0; i < PreloadStore::max_changes; ++i) {
+    ASSERT_TRUE(store.learn_variables("m", {{"A", std::to_string(i)}}, sites()));
+    EXPECT_EQ(store.modules({}, true), Names{"m"});
+  }
+  ASSERT_TRUE(store.learn_variables("m", {{"A", "another"}}, sites()));
+  EXPECT_EQ(store.modules({}, true), Names{});
+  EXPECT_EQ(store.variables(), OptionalEnvironment{});
+}
+
 TEST_F(PreloadStoreTest, LearnsThePatternsThatTwoRunsCompiled) {
   auto store = open();
   ASSERT_TRUE(store.learn_patterns({"a", "b", "of this run"}, sites()));
