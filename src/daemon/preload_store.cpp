@@ -67,7 +67,8 @@ void PreloadStore::load() {
       started_modules_ = last.at("modules").get<std::size_t>();
     }
     patterns_ = json.value("patterns", patterns_);
-    for (const auto& [name, value] : json.value("variables", nlohmann::json::object()).items()) {
+    const auto variables = json.value("variables", nlohmann::json::object());
+    for (const auto& [name, value] : variables.items()) {
       variables_[name] = value.is_null() ? std::nullopt : std::optional(value.get<std::string>());
     }
     sites_ = std::move(sites);
