@@ -124,6 +124,7 @@ class Cache:
 
     def _add(self, member: Member) -> None:
         self._members[member.name] = member
+        self._comparison.learn(member)
 
     def reveal(self) -> None:
         """Put everything in sight, until ``hide``: for what does not look at one module after the other."""

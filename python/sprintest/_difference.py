@@ -47,7 +47,15 @@ class Comparison:
 
     def begin(self) -> None:
         """Modules are loaded from here on."""
-        self._finders, self._hooks = list(sys.meta_path), list(sys.path_hooks)
+        self._finders += sys.meta_path
+        self._hooks += sys.path_hooks
+
+    def learn(self, member: Member) -> None:
+        """What it adds to the import system is known where it was loaded ahead."""
+        for _, kind, name, value in member.deeds:
+            if kind in ("first", "last"):
+                known = {"meta_path": self._finders, "path_hooks": self._hooks}
+                known.get(name, []).append(value)
 
     def begin_run(self) -> None:
         self._names_in.clear()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import textwrap
 from typing import Any
 
 import pytest
@@ -167,6 +168,24 @@ def test_finder_of_a_conftest_is_asked(project: Project) -> None:
     assert found(project) == "real"
     project.write("conftest.py", finder)
     assert found(project) == "found"
+
+
+def test_finder_of_a_library_is_its_own(project: Project) -> None:
+    """As six has one, for modules that it makes up."""
+    six = """
+        import importlib.machinery, sys
+        class Loader:
+            def create_module(self, spec): return None
+            def exec_module(self, module): module.KIND = 'moved'
+        class Finder:
+            def find_spec(self, name, path, target=None):
+                return importlib.machinery.ModuleSpec(name, Loader()) if name == 'moves' else None
+        sys.meta_path.append(Finder())
+    """
+    preload(project, sixth=textwrap.dedent(six), user=BORN + "import sixth\nfrom moves import KIND\n")
+    write_test(project, "import sixth, user\nfound = [user.KIND, user.BORN == os.getpid()]")
+    project.stest("-q").expect(0)
+    assert json.loads(project.read("found.json")) == ["moved", False]
 
 
 def test_module_of_the_project_that_a_library_looks_for(project: Project) -> None:
