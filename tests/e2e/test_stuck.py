@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from typing import Any
 
 import pytest
@@ -110,7 +111,7 @@ def test_report_has_the_stack_and_how_long_the_test_has_run(impatient: Project, 
     impatient.stest("start").expect(0)
     for _ in range(2):
         event = stuck_event(impatient, "test_it.py::test_waiting")
-        assert 'test_it.py", line 8 in test_waiting' in event["stack"]
+        assert re.search(r'test_it\.py", line [78] in test_waiting', event["stack"])
         assert event["stack"].startswith("Current thread") or "\nCurrent thread" in event["stack"]
         assert event["test_seconds"] >= event["seconds"] - 0.1
 
@@ -155,7 +156,7 @@ def test_client_prints_the_stack_and_leaves_the_tests_output_alone(impatient: Pr
     finished = impatient.finish(client).expect(0)
     text = seen.decode()
     assert "running test_it.py::test_waiting for " in text
-    assert "line 8 in test_waiting\n    … " in text
+    assert re.search("line [78] in test_waiting\n    … ", text)
     assert text.count("in test_waiting") == 1
     assert "thread" not in finished.text
 
