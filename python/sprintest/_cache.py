@@ -19,7 +19,7 @@ from typing import Any, Callable
 from sprintest import _modules, _private
 from sprintest._difference import Comparison, Difference, is_same_spec
 from sprintest._effects import Tables, do_again
-from sprintest._member import Member
+from sprintest._member import Member, can_be_repeated
 from sprintest._recorder import Recorder
 
 
@@ -131,7 +131,7 @@ class Cache:
         if self._is_hiding:
             self._is_hiding = False
             self._rest = Tables()
-            self._install(self._in_order())
+            self._install(sorted(self._members.values(), key=lambda member: member.order))
 
     @contextlib.contextmanager
     def in_sight(self) -> Iterator[None]:
@@ -151,9 +151,6 @@ class Cache:
                 if deed[1] == "write":
                     do_again(deed)
 
-    def _in_order(self) -> list[Member]:
-        return sorted(self._members.values(), key=lambda member: member.order)
-
     def knows(self, name: str) -> bool:
         """Whether it was loaded ahead, and is not in every run's sight."""
         return self._is_hiding and name in self._members
@@ -172,7 +169,7 @@ class Cache:
         member = self._members.get(name)
         closure = self._closure(member)[0] if member is not None else []
         drawn = [one.name for one in closure if one.draws and not one.renewals]
-        return drawn[0] if drawn and any(one.is_compiled for one in closure) else ""
+        return drawn[0] if drawn and not can_be_repeated(closure) else ""
 
     def imported_project(self) -> str:
         """The first module of the project that what was loaded ahead has imported; empty if there is none."""
@@ -206,8 +203,7 @@ class Cache:
             )
         except Exception as error:
             difference = Difference(member, f"an error in stest itself: {type(error).__name__}: {error}")
-        can_be_repeated = not any(one.is_compiled for one in closure)
-        if difference is not None and self._on_difference(difference, can_be_repeated):
+        if difference is not None and self._on_difference(difference, can_be_repeated(closure)):
             self._spoil(difference)
             self._spoilt[member.name] = difference
             return False

@@ -10,7 +10,7 @@ from typing import Any, Callable
 from sprintest import _modules, _private
 from sprintest._effects import threading_among, threading_variables
 from sprintest._fingerprint import file_state
-from sprintest._member import Deed, Member
+from sprintest._member import Deed, Member, can_be_repeated
 from sprintest._own import os
 from sprintest._process_state import variable
 
@@ -131,8 +131,7 @@ def _other_loggers(closure: list[Member]) -> Difference | None:
 
     What cannot be loaded twice is used all the same; then it does nothing indeed.
     """
-    can_be_repeated = not any(one.is_compiled for one in closure)
-    for one in closure if can_be_repeated and logging.root.handlers else ():
+    for one in closure if logging.root.handlers and can_be_repeated(closure) else ():
         if any(deed[2] == "root" for deed in one.deeds):
             return Difference(one, f"{one.name} configures the root logger, which has handlers now")
     return None
@@ -144,9 +143,10 @@ def _other_variable(closure: list[Member]) -> Difference | None:
         if kind == "write":
             written[name] = value
             continue
-        before, now = value, {**threading_variables(), **threading_among(written)}
         if kind == "read":
             before, now = {name: value}, {name: written.get(name, variable(name))}
+        else:
+            before, now = value, {**threading_variables(), **threading_among(written)}
         changed = {name: now.get(name) for name in {**before, **now} if now.get(name) != before.get(name)}
         if changed:
             name = min(changed)

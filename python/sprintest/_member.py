@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import builtins
 import itertools
+from collections.abc import Iterable
 from importlib.machinery import ExtensionFileLoader
 from typing import Any
 
@@ -50,6 +51,11 @@ class Member:
     @property
     def package(self) -> str:
         return self.name.rpartition(".")[0]
+
+
+def can_be_repeated(closure: Iterable[Member]) -> bool:
+    """Whether all of them can be executed a second time in one process."""
+    return not any(one.is_compiled for one in closure)
 
 
 class Renewal:

@@ -73,6 +73,10 @@ def is_installed(path: str) -> bool:
     return _is_of_installed(path[: path.rfind(os.sep) + 1])
 
 
+#: What lies there changes by itself, and is no file.
+VOLATILE = ("/proc/", "/sys/", "/dev/")
+
+
 class ProjectCode:
     """Tells project code from the rest: what lies below a root and was not installed there, and what was
     installed to be edited in its own folder.
@@ -124,6 +128,10 @@ class ProjectCode:
     def installed_folders(self) -> list[str]:
         """Where nothing changes between runs but by an installation; each with a separator at its end."""
         return [folder for folder in _installed() if not self._target.startswith(folder)]
+
+    def unwatched(self) -> list[str]:
+        """Where a look is of no consequence: what every run finds as it is, or as it is at that moment."""
+        return [*VOLATILE, *self.installed_folders()]
 
     def owns_package(self, name: str) -> bool:
         """Whether importing the module ``name`` would load project code; imports nothing."""

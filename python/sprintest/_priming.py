@@ -47,9 +47,6 @@ _DEEDS = (_watch.DEEDS - _HARMLESS) | {
 #: Of the worker: somebody asks for the time.
 _CLOCK = "stest.clock"
 
-#: What changes by itself, and cannot be compared later.
-_VOLATILE = ("/proc/", "/sys/", "/dev/")
-
 _WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 
 _STANDARD_LIBRARY = os.path.dirname(os.__file__) + os.sep
@@ -72,7 +69,7 @@ class Priming:
 
     def begin(self) -> None:
         self._allow_tests = _private.bar_tests()
-        runner.watch_files([*_VOLATILE, *self._code.installed_folders()])
+        runner.watch_files(self._code.unwatched())
         runner.add_audit_listener(self._on_event, _DEEDS | {"open", _CLOCK})
 
     def end(self) -> None:
@@ -112,7 +109,11 @@ class Priming:
         writes = isinstance(flags, int) and flags & _WRITES and paths[0] != os.devnull
         if writes and not self._is_bytecode(paths) and not self._is_pytests_capture():
             runner.cannot_prime(f"{self._who()} writes {paths[0]}")
-        if paths[0].startswith(_VOLATILE) and paths[0] != os.devnull and self._is_asked_by_own(_caller()):
+        if (
+            paths[0].startswith(_modules.VOLATILE)
+            and paths[0] != os.devnull
+            and self._is_asked_by_own(_caller())
+        ):
             runner.cannot_prime(f"{self._who()} reads {paths[0]}")
 
     @staticmethod

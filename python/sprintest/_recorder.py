@@ -29,7 +29,7 @@ class Recorder:
         import _stest_runner as runner  # type: ignore[import-not-found]  # Of the worker; others import this too.
 
         self._runner = runner
-        self._exempt = ["/proc/", "/sys/", "/dev/", *code.installed_folders()]
+        self._exempt = code.unwatched()
         runner.watch_files(self._exempt)
         runner.add_audit_listener(self._on_draw, {"stest.randomness"})
         self._imports = builtins.__import__, *_private.wrap_imports()

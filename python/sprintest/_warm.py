@@ -214,7 +214,7 @@ def _try_out(request: _Request) -> tuple[str, list[str]]:
     threads, files, watch = _threads(), _open_files(), _Watch()
     assert _preload.Preloader.code is not None
     # What C code looks at as well; but no folders, which imports list too.
-    runner.watch_files([*_NOT_FILES, *_preload.Preloader.code.installed_folders()])
+    runner.watch_files(_preload.Preloader.code.unwatched())
     made = _make(request, watch)  # Its value lives until the end of this process.
     looked_at = runner.watched_files()
     reason = made.reason
@@ -327,15 +327,12 @@ class _Watch:
             return
         path = os.path.abspath(os.fsdecode(name or "."))
         assert _preload.Preloader.code is not None
-        if path.startswith(_NOT_FILES):
+        if path.startswith(_modules.VOLATILE):
             return
         if flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC):
             self.deeds.append(f"writes {path}")
         elif _preload.Preloader.code.may_change(path):
             self.files.add(path)
-
-
-_NOT_FILES = ("/proc/", "/sys/", "/dev/")
 
 
 def _maps() -> tuple[set[str], set[str]]:
