@@ -10,8 +10,6 @@ import pytest
 
 from .harness import Finished, Project, wait_for
 
-SHARES_A_DAEMON = True
-
 PREAMBLE = "import json, os, sys\n"
 #: Of the standard library, compiled: what imports it cannot be executed twice in one process.
 COMPILED = "import _lsprof\n"
@@ -182,10 +180,10 @@ def test_finder_of_a_library_is_its_own(project: Project) -> None:
                 return importlib.machinery.ModuleSpec(name, Loader()) if name == 'moves' else None
         sys.meta_path.append(Finder())
     """
-    preload(project, sixth=textwrap.dedent(six), user=BORN + "import sixth\nfrom moves import KIND\n")
-    write_test(project, "import sixth, user\nfound = [user.KIND, user.BORN == os.getpid()]")
-    project.stest("-q").expect(0)
-    assert json.loads(project.read("found.json")) == ["moved", False]
+    preload(project, sixth=textwrap.dedent(six), mover=BORN + "import sixth\nfrom moves import KIND\n")
+    write_test(project, "import sixth, mover\nfound = [mover.KIND, mover.BORN == os.getpid()]")
+    finished = project.stest("-q").expect(0)
+    assert json.loads(project.read("found.json")) == ["moved", False], finished
 
 
 def test_module_of_the_project_that_a_library_looks_for(project: Project) -> None:

@@ -139,8 +139,8 @@ def test_environment_that_a_module_reads(project: Project) -> None:
 
 def test_import_by_a_computed_name(project: Project) -> None:
     project.write("leaf.py", "VALUE = 1\n")
-    project.write("user.py", "import importlib\nVALUE = importlib.import_module('le' + 'af').VALUE\n")
-    project.write("test_it.py", "import user\ndef test(): open('seen', 'w').write(str(user.VALUE))\n")
+    project.write("asker.py", "import importlib\nVALUE = importlib.import_module('le' + 'af').VALUE\n")
+    project.write("test_it.py", "import asker\ndef test(): open('seen', 'w').write(str(asker.VALUE))\n")
     project.stest().expect(0)
     for value in (2, 3):
         await_ready(project)
@@ -175,8 +175,8 @@ def test_same_name_elsewhere_on_the_path(project: Project) -> None:
 
 
 def test_optional_module_appears(project: Project) -> None:
-    project.write("user.py", "try:\n    import extra\nexcept ImportError:\n    extra = None\n")
-    project.write("test_it.py", "import user\ndef test(): open('seen', 'w').write(str(bool(user.extra)))\n")
+    project.write("chooser.py", "try:\n    import extra\nexcept ImportError:\n    extra = None\n")
+    project.write("test_it.py", "import chooser\ndef test(): open('seen', 'w').write(str(bool(chooser.extra)))\n")
     project.stest().expect(0)
     await_ready(project)
     project.write("extra.py", "")
