@@ -143,7 +143,8 @@ std::map<std::string, std::string> Preloader::hold(const protocol::HoldProject& 
           .cast<std::map<std::string, std::string>>();
   if (!unfit.empty()) return unfit;
   take_report(project.attr("report"));
-  account_.project = project.attr("stash").attr("modules")().cast<std::vector<std::string>>();
+  const auto cache = py::module_::import("sprintest._cache").attr("cache");
+  account_.project = cache.attr("own_modules")().cast<std::vector<std::string>>();
   use_huge_pages();
   return {};
 }

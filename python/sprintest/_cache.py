@@ -1,10 +1,14 @@
-"""Modules that were loaded ahead, and are hidden until a run itself imports them.
+"""Modules that were executed before a run, and are hidden until the run itself imports them.
 
-A module that was loaded ahead is in no run's ``sys.modules`` when the run begins, and what loading it did
-to the process's tables (environment, paths, finders, the root logger) is undone. When the run first imports
-it, Python looks for it as ever. Only the last step, executing it, is replaced: the run *adopts* the module
-with all that executing it would bring along, its *closure*, and the tables change as they did then. It may,
-if all that the closure has looked at is the same at this moment of this run; else the module is executed.
+Such a module, loaded ahead or left by an earlier run, is in no run's ``sys.modules`` when the run begins,
+and what loading it did to the process's tables (environment, paths, finders, filters of warnings, the root
+logger) is undone. When the run first imports it, Python looks for it as ever. Only the last step, executing
+it, is replaced: the run *adopts* the module with all that executing it would bring along, its *closure*,
+and the tables change as they did then. It may, if all that the closure has looked at is the same at this
+moment of this run; else the module is executed.
+
+The project's modules are held in the same way where the configuration says so. Those that have changed, and
+all that import them, directly or not, are executed.
 """
 
 from __future__ import annotations
@@ -12,15 +16,19 @@ from __future__ import annotations
 import contextlib
 import logging
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from types import ModuleType
 from typing import Any, Callable
 
-from sprintest import _modules, _private
-from sprintest._difference import Comparison, Difference, is_same_spec
+from sprintest import _fingerprint, _modules, _own, _private
+from sprintest._difference import Comparison, Difference
 from sprintest._effects import Tables, do_again
-from sprintest._member import Member, can_be_repeated
+from sprintest._member import Member, can_be_repeated, order
 from sprintest._recorder import Recorder
+from sprintest._traces import is_traced
+
+#: The bytes that were executed, the kind and the text of what they raised.
+_Failure = tuple[Any, type, str]
 
 
 class Cache:
@@ -40,20 +48,34 @@ class Cache:
         self._is_hiding = False
         self._rest = Tables()
         self._on_difference: Callable[[Difference, bool], bool] = lambda difference, is_pure: True
+        #: Of the project: what this process has executed before this run, and how it failed if it never
+        #: succeeded. A second time may fail because there was a first: a registry may refuse it.
+        self._executed: dict[str, _Failure | None] = {}
+        self._failures: dict[str, _Failure] = {}
+        #: Modules of the project, in order, that this run has to execute though they were held.
+        self.reloaded: list[str] = []
+        #: Called with a module's name and the error when a second execution fails.
+        self.on_reload_failure: Callable[[str, BaseException], None] = lambda name, error: None
+        #: What was executed later than this, a run has executed itself.
+        self._first = 0
+        #: The names of what a run imports; those of adopted modules of the project are added.
+        self._names: list[str] = []
 
-    # ---- while modules are loaded ahead
+    # ---- while modules are executed
 
-    def begin(self, code: _modules.ProjectCode) -> None:
-        """Follow what is imported from here on, until ``end``."""
+    def begin(self, code: _modules.ProjectCode, *, takes_own: bool = False, is_near: bool = True) -> None:
+        """Follow what is imported from here on, until ``end``; see ``Recorder``."""
         if self._recorder is not None:
             return
         if not self._visible:
-            self._visible = dict(sys.modules)
             self._follow_imports()
+        self._visible.update((name, one) for name, one in sys.modules.items() if name not in self._members)
         self._comparison.begin()
         self._is_hiding = True
         self._rest = Tables()
-        self._recorder = Recorder(self._add, code)
+        self._recorder = Recorder(
+            code, self._members, self._add, self._failed, takes_own=takes_own, is_near=is_near
+        )
 
     def end(self) -> None:
         """The rest of this process's life is not recorded."""
@@ -78,13 +100,17 @@ class Cache:
         """Take what runs have not asked for out of sight, and undo what it did to the process."""
         hidden = []
         for name in [name for name in sys.modules if name not in self._visible]:
-            module = sys.modules.pop(name)
             member = self._members.get(name)
-            if member is not None:
+            if member is None and self._is_in_run():
+                _modules.unload(name)
+                continue
+            module = sys.modules.pop(name)
+            if member is None:
+                self._give_to_owner(name, module)
+                continue
+            if not self._is_in_run():
                 member.module = module  # A library may have put another one in its place.
-                hidden.append(member)
-            elif self._recorder is not None:
-                self._give_to_owner(name, module, self._recorder)
+            hidden.append(member)
         self._unbind(hidden)
         self._adopted.clear()
         self._renewed.clear()
@@ -93,16 +119,20 @@ class Cache:
         if self._recorder is not None:
             self._recorder.forget()
 
+    def _is_in_run(self) -> bool:
+        """Whether tests may have put something into ``sys.modules``, and not only libraries."""
+        return self._recorder is not None and not self._recorder.is_near
+
     def _unbind(self, hidden: list[Member]) -> None:
         """Take those out of their packages that importing the package does not bring along."""
         brought: dict[str, set[str]] = {}
         for member in hidden:
             package = self._members.get(member.package)
-            if package is not None and member.is_brought is None:
+            if package is not None and member.is_brought is None and not member.is_own:
                 if package.name not in brought:
                     brought[package.name] = {one.name for one in self._closure(package)[0]}
                 member.is_brought = member.name in brought[package.name]
-            if member.is_brought:
+            if member.is_brought and not member.is_own:
                 continue
             siblings = getattr(self._loaded(member.package), "__dict__", {})
             child = member.name.rpartition(".")[2]
@@ -110,8 +140,11 @@ class Cache:
                 member.bound = True
                 del siblings[child]
 
-    def _give_to_owner(self, name: str, module: Any, recorder: Recorder) -> None:
+    def _give_to_owner(self, name: str, module: Any) -> None:
         """Somebody put it into ``sys.modules`` without an import: the package it lies in, as a rule."""
+        recorder = self._recorder
+        if recorder is None:
+            return
         spec = getattr(module, "__spec__", None) if isinstance(module, ModuleType) else None
         if spec is not None and recorder.code.owns_module(spec):
             return  # Some module has imported the project's code, which makes it unfit.
@@ -124,7 +157,18 @@ class Cache:
 
     def _add(self, member: Member) -> None:
         self._members[member.name] = member
+        self._spoilt.pop(member.name, None)
         self._comparison.learn(member)
+
+    def _failed(self, member: Member, error: BaseException) -> None:
+        """It could not be executed. What was loaded for it holds on to a module that is no more."""
+        for other in self._members.values():
+            if other.order >= member.order:
+                other.unfit = other.unfit or f"{member.name}, which imported it, has failed"
+        source = _fingerprint.digest(member.spec.origin) if member.spec.has_location else None
+        failure = self._failures[member.name] = (source, type(error), str(error))
+        if self._executed.get(member.name, failure) != failure:
+            self.on_reload_failure(member.name, error)
 
     def reveal(self) -> None:
         """Put everything in sight, until ``hide``: for what does not look at one module after the other."""
@@ -155,9 +199,10 @@ class Cache:
         """Whether it was loaded ahead, and is not in every run's sight."""
         return self._is_hiding and name in self._members
 
-    def everything(self) -> dict[str, Any]:
-        """All modules that this process has loaded, hidden or not."""
-        return {**{name: member.module for name, member in self._members.items()}, **sys.modules}
+    def libraries(self) -> dict[str, Any]:
+        """All modules that this process has loaded, hidden or not, but those of the project that it holds."""
+        hidden = {name: one.module for name, one in self._members.items() if not one.is_own}
+        return {**hidden, **sys.modules}
 
     def find(self, name: str) -> Any:
         """The module of that name that this process has loaded, in sight or not."""
@@ -175,21 +220,27 @@ class Cache:
         """The first module of the project that what was loaded ahead has imported; empty if there is none."""
         return self._recorder.imported_project if self._recorder is not None else ""
 
-    def note_read(self, name: str, value: str | None) -> None:
-        """The variable was read, and had this value."""
+    def reads(self) -> dict[str, str | None]:
+        """The variables that were read by what was loaded ahead, and their values."""
+        return dict(self._recorder.reads) if self._recorder is not None else {}
+
+    def note_warning(self, warning: Any) -> None:
+        """Somebody warns."""
         if self._recorder is not None:
-            self._recorder.read(name, value)
+            self._recorder.warned(warning)
 
     # ---- while a run imports
 
-    def begin_run(self, on_difference: Callable[[Difference, bool], bool]) -> None:
+    def begin_run(self, on_difference: Callable[[Difference, bool], bool], names: list[str]) -> None:
         """``on_difference`` says whether a module is to be executed because of it.
 
-        It is told whether that can be done a second time in one process.
+        It is told whether that can be done a second time in one process. ``names``: what the run imports.
         """
-        self._on_difference = on_difference
+        self._on_difference, self._names = on_difference, names
+        self._first = next(order)
         self._comparison.begin_run()
         self._write_environment()
+        self._rest = Tables()
 
     def _is_adopted(self, member: Member, spec: Any) -> bool:
         """Whether the run has the module now, without executing it."""
@@ -203,26 +254,49 @@ class Cache:
             )
         except Exception as error:
             difference = Difference(member, f"an error in stest itself: {type(error).__name__}: {error}")
-        if difference is not None and self._on_difference(difference, can_be_repeated(closure)):
-            self._spoil(difference)
-            self._spoilt[member.name] = difference
+        if difference is not None and self._is_executed(member, difference, closure):
             return False
         self._adopted.update(one.name for one in closure)
         self._install(closure)
         return True
 
+    def _is_executed(self, member: Member, difference: Difference, closure: list[Member]) -> bool:
+        """Whether it is, because of that. Of what it imports each is then looked at by itself."""
+        if member.is_own:
+            if member.is_compiled:  # The file is a library that the process has already.
+                self.on_reload_failure(member.name, ImportError("it is a compiled module"))
+            if not difference.member.is_own:
+                difference = Difference(member, difference.reason)
+        elif not self._on_difference(difference, can_be_repeated(closure)):
+            return False
+        if member.name not in self._spoilt:
+            self._spoil(difference)
+            self._spoilt[member.name] = difference
+        return True
+
     def _spoil(self, difference: Difference) -> None:
         """A module is executed: whatever imports it is so as well, lest old and new ones meet."""
-        waiting = [difference.member.name]
-        importers: dict[str, list[str]] = {}
-        for name, one in self._members.items():
-            for imported in (*one.imports, one.package):
-                importers.setdefault(imported, []).append(name)
-        while waiting:
-            name = waiting.pop()
+        for name in self._dependents([difference.member.name]):
             if name not in self._spoilt:
                 self._spoilt[name] = difference
-                waiting += importers.get(name, [])
+                if self._members[name].is_own:
+                    self.reloaded.append(name)
+
+    def _dependents(self, names: Iterable[str]) -> list[str]:
+        """Those of ``names`` that are here, and all that import them, directly or not; the nearest first."""
+        importers: dict[str, list[str]] = {}
+        for name, one in self._members.items():
+            # A package of the project is not imported by what lies in it, unless that says so.
+            for imported in (*one.imports, *one.later) if one.is_own else (*one.imports, one.package):
+                importers.setdefault(imported, []).append(name)
+        found = dict.fromkeys(name for name in names if name in self._members)
+        waiting = list(found)
+        for name in waiting:
+            for importer in importers.get(name, ()):
+                if importer not in found:
+                    found[importer] = None
+                    waiting.append(importer)
+        return waiting
 
     def _closure(self, member: Member) -> tuple[list[Member], Difference | None]:
         """What importing it would load in this run, in order; and what stands in its way, if anything."""
@@ -240,7 +314,8 @@ class Cache:
                     if name in visible and loaded.get(name) is not visible[name]:
                         difference = Difference(one, f"{name} is another module now")
                 elif name in loaded:
-                    if loaded[name] is not other.module:
+                    # That it lies in an other package than before is of no consequence to one of the project.
+                    if loaded[name] is not other.module and (name in one.imports or not one.is_own):
                         difference = Difference(one, f"{name} is another module now")
                 elif name in self._adopted:
                     difference = Difference(one, f"{name} was imported before, and has gone")
@@ -250,12 +325,30 @@ class Cache:
         return sorted(found.values(), key=lambda one: one.order), difference
 
     def _difference(self, member: Member, spec: Any, closure: list[Member]) -> Difference | None:
-        if not is_same_spec(member, spec):
+        if not member.leads_to(spec):
             return Difference(member, f"an import of {member.name} leads elsewhere now")
         for one in closure:
             if one.name in self._spoilt:
-                return self._spoilt[one.name]
-        return self._comparison.find(member, closure)
+                return Difference(member, self._spoilt[one.name].reason)
+        if member.is_own and is_traced():
+            return Difference(member, "something watches which lines are executed")
+        if member.is_own and _own.is_environ_replaced():
+            return Difference(member, "os.environ is another object now")
+        return self._comparison.find(member, closure + self._later(closure))
+
+    def _later(self, closure: list[Member]) -> list[Member]:
+        """What else modules of the project may come by in the project, by functions that they call."""
+        found: dict[str, Member] = {}
+        waiting = [one for one in closure if one.is_own]
+        seen = {one.name for one in closure}
+        while waiting:
+            for name in (one := waiting.pop()).later | one.imports:
+                other = self._members.get(name)
+                if other is not None and other.is_own and name not in seen and name not in sys.modules:
+                    seen.add(name)
+                    found[name] = other
+                    waiting.append(other)
+        return sorted(found.values(), key=lambda one: one.order)
 
     def _install(self, closure: list[Member]) -> None:
         for one in closure:
@@ -267,9 +360,91 @@ class Cache:
         if self._recorder is None:  # What is loaded ahead by means of it draws nothing itself.
             self._renew(closure)
         may_log = not logging.root.handlers
-        for deed in sorted(deed for one in closure for deed in one.deeds):
+        adopted = {one.name for one in closure}
+        for deed in sorted((deed for one in closure for deed in one.deeds), key=lambda deed: deed[0]):
             if may_log or deed[2] != "root":
-                do_again(deed)
+                do_again(deed, adopted)
+        self._names += [one.name for one in closure if one.is_own]
+
+    def end_run(self) -> str:
+        """Hide what the run had, and drop what no other may have; why this process must end, or nothing."""
+        executed = [one for one in self._members.values() if one.order > self._first]
+        for one in executed:
+            if one.is_own and not _private.is_rewriting(one.spec.loader):
+                self._executed.setdefault(one.name, None)
+        for name, failure in self._failures.items():
+            self._executed.setdefault(name, failure)
+        self._failures.clear()
+        used = [*executed, *(self._members[name] for name in self._adopted if name in self._members)]
+        passing = [one for one in used if one.unfit or (one.draws and not one.renewals)]
+        passing += [one for one in used if one.is_own and sys.modules.get(one.name) is not one.module]
+        spoilt = [name for name in self._spoilt if name in self._members and self._members[name].is_own]
+        gone = [self._members[name] for name in self._dependents([*(one.name for one in passing), *spoilt])]
+        for one in sorted(gone, key=lambda one: -one.name.count(".")):
+            _modules.unload(one.name)
+            del self._members[one.name]
+            self._spoilt.pop(one.name, None)
+        for one in used:
+            getattr(one.module, "__dict__", {}).pop("__warningregistry__", None)
+        self.hide()
+        compiled = [one.name for one in gone if one.is_compiled]
+        return f"{compiled[0]} cannot be loaded a second time" if compiled else ""
+
+    # ---- the project's modules
+
+    def forget_changed(self) -> list[str]:
+        """Have this run execute what has changed on disk, and what imports it; return what has changed."""
+        self.reloaded = []
+        owned = [one for one in self._members.values() if one.is_own]
+        files = [(one, file) for one in owned for file in one.files.values()]
+        places = _fingerprint.suspects([file for _, file in files])
+        changed = [one for one in dict.fromkeys(files[i][0] for i in places) if not one.is_current()]
+        for one in changed:
+            self._spoil(Difference(one, f"{one.name} has changed"))
+        return [one.name for one in changed]
+
+    def stale_extension(self) -> str:
+        """The name of a compiled module that changed: a process cannot load another one in its place."""
+        stale = (one.name for one in self._members.values() if one.is_own and one.is_compiled)
+        return next((name for name in stale if not self._members[name].is_current()), "")
+
+    def own_modules(self) -> list[str]:
+        """Modules of the project that another process could hold, in the order of execution."""
+        passing = [one.name for one in self._members.values() if one.unfit]
+        gone = {*self._dependents(passing), *self._spoilt}
+        own = [one for one in self._members.values() if one.is_own and one.name not in gone]
+        return [one.name for one in sorted(own, key=lambda one: one.order)]
+
+    def unfit(self) -> dict[str, str]:
+        """Modules of the project that no other run may have, and all that import them; each with why."""
+        own = {name: one for name, one in self._members.items() if one.is_own}
+        reasons = {name: one.unfit for name, one in own.items() if one.unfit}
+        packages = tuple(f"{name}." for name in reasons)
+        inside = [name for name in own if name.startswith(packages)]
+        reasons = {**dict.fromkeys(inside, "it lies in a package that must not be held"), **reasons}
+        names = ", ".join(reasons)
+        for name in self._dependents(reasons):
+            reasons.setdefault(name, f"it imports, directly or not, what must not be held: {names}")
+        return reasons
+
+    def is_at_risk(self) -> bool:
+        """Whether this run may yet have to execute something for the second time in this process."""
+        return any(name not in self._members or name in self._spoilt for name in self._executed)
+
+    def loading(self) -> Member | None:
+        """The module of the project that this thread is executing."""
+        top = self._recorder.top() if self._recorder is not None else None
+        return top if top is not None and top.is_own else None
+
+    def is_loading_library(self) -> bool:
+        """Whether this thread is executing a module that is not the project's."""
+        top = self._recorder.top() if self._recorder is not None else None
+        return top is not None and not top.is_own
+
+    def make_unfit(self, name: str, reason: str) -> None:
+        """No other run may use the module ``name``."""
+        if (member := self._members.get(name)) is not None:
+            member.unfit = reason
 
     def _renew(self, closure: list[Member]) -> None:
         """Have random numbers that modules drew drawn again, also where others have taken them over."""

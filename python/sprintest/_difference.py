@@ -67,6 +67,7 @@ class Comparison:
             or _other_variable(closure)
             or _other_file(closure)
             or _other_loggers(closure)
+            or _forbidden_warning(closure)
             or self._other_finder(member, closure)
             or self._other_place(closure)
         )
@@ -87,16 +88,26 @@ class Comparison:
     def _other_place(self, closure: list[Member]) -> Difference | None:
         """A folder of this run's path may hold a namesake, or what was searched in vain."""
         there = self._names_on_path()
-        if not there:
-            return None
         for one in closure:
             for name in {one.name, *one.misses}:
-                if name not in there:
+                if name not in there and not one.is_own:
                     continue
-                found = _private.find_spec(name, None)
-                if found is not None if name in one.misses else not is_same_spec(one, found):
+                found = _modules.find(name, self._search_path(name))
+                if found is not None if name in one.misses else not one.leads_to(found):
                     return Difference(one, f"an import of {name} leads elsewhere now")
         return None
+
+    def _search_path(self, name: str) -> Any:
+        """Where the import system looks for ``name``: ``None`` is ``sys.path``."""
+        package = name.rpartition(".")[0]
+        if not package:
+            return None
+        module = sys.modules.get(package) or self._loaded(package)
+        if module is not None:
+            return _modules.folders(getattr(module, "__path__", []))
+        # A package that will be executed, and that sets its path itself only if it is odd.
+        spec = _modules.find(package, self._search_path(package))
+        return _modules.folders(getattr(spec, "submodule_search_locations", []))
 
     def _names_on_path(self) -> frozenset[str]:
         """What could be imported from folders of ``sys.path`` in which nothing is installed."""
@@ -119,6 +130,8 @@ def _other_numbers(closure: list[Member]) -> Difference | None:
 
 def _other_file(closure: list[Member]) -> Difference | None:
     for one in closure:
+        if not one.is_current():
+            return Difference(one, f"{one.name} has changed")
         for _, kind, path, state in one.deeds:
             # A relative path is one of the folder of this very moment.
             if kind == "file" and file_state(path) != state:
@@ -134,6 +147,16 @@ def _other_loggers(closure: list[Member]) -> Difference | None:
     for one in closure if logging.root.handlers and can_be_repeated(closure) else ():
         if any(deed[2] == "root" for deed in one.deeds):
             return Difference(one, f"{one.name} configures the root logger, which has handlers now")
+    return None
+
+
+def _forbidden_warning(closure: list[Member]) -> Difference | None:
+    for one in closure:
+        for _, kind, module, value in one.deeds:
+            if kind == "warning":
+                text, category = str(value.warning.message), value.warning.category
+                if _private.action_for(text, category, module, value.warning.lineno) == "error":
+                    return Difference(one, f"{one.name} warns when it is imported, which is an error here")
     return None
 
 
@@ -166,14 +189,6 @@ def _describe(member: Member, name: str, before: str | None, now: str | None) ->
         return "unset" if value is None else repr(value)
 
     return f"{member.name} was loaded when {name} was {shown(before)}; it is {shown(now)} now"
-
-
-def is_same_spec(member: Member, spec: Any) -> bool:
-    """Whether ``spec`` leads to the very module."""
-    if spec is None or type(spec.loader) is not member.loader or spec.origin != member.spec.origin:
-        return False
-    places = (one.submodule_search_locations for one in (spec, member.spec))
-    return _modules.folders(next(places)) == _modules.folders(next(places))
 
 
 def _finds(finder: Any, name: str, path: Any) -> bool:

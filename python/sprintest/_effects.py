@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Iterator
-from typing import Any
+import warnings
+from collections.abc import Collection, Iterator
+from typing import Any, NamedTuple
 
-from sprintest import _private
+from sprintest import _deeds, _private
 from sprintest._member import Deed
 from sprintest._own import open, os
 from sprintest._process_state import set_variable, variable
@@ -17,13 +18,21 @@ _THREADING = ("OMP_", "GOMP_", "KMP_", "MKL_", "OPENBLAS_", "GOTO_", "BLIS_", "L
 _THREADING_LIBRARIES = ("gomp", "libomp", "iomp", "mkl", "openblas", "blis")
 
 
+class Said(NamedTuple):
+    """A warning. ``place``: the variables of the code that it names; ``is_importers``: that imports it."""
+
+    warning: warnings.WarningMessage
+    place: dict[str, Any]
+    is_importers: bool
+
+
 class Tables:
     """What modules are known to change of the process when they are imported, and what of that is undone."""
 
-    LISTS = ("path", "meta_path", "path_hooks")
+    LISTS = ("path", "meta_path", "path_hooks", "filters")
 
     def __init__(self) -> None:
-        self._lists = {name: list(getattr(sys, name)) for name in self.LISTS}
+        self._lists = {name: list(_list(name)) for name in self.LISTS}
         root = logging.root
         self._level, self._handlers = root.level, list(root.handlers)
         self._environment = dict(_private.environ_data)
@@ -50,8 +59,9 @@ class Tables:
 
     def restore(self) -> None:
         for name, values in self._lists.items():
-            if (now := getattr(sys, name)) != values:
+            if (now := _list(name)) != values:
                 now[:] = values
+                _private.filters_changed()
         logging.root.handlers[:] = self._handlers
         if logging.root.level != self._level:
             logging.root.setLevel(self._level)
@@ -60,18 +70,40 @@ class Tables:
                 set_variable(os.fsdecode(key), None if value is None else os.fsdecode(value))
 
 
-def do_again(deed: Deed) -> None:
+def _list(name: str) -> Any:
+    return warnings.filters if name == "filters" else getattr(sys, name)
+
+
+def do_again(deed: Deed, adopted: Collection[str] = ()) -> None:
+    """``adopted``: the modules that come with the one whose deed it is."""
     _, kind, name, value = deed
     if kind == "write":
         set_variable(name, value)
     elif kind in ("first", "last"):
-        values = getattr(sys, name)
+        values = _list(name)
         if value not in values:
             values.insert(0 if kind == "first" else len(values), value)
+            if name == "filters":
+                _private.filters_changed()
+    elif kind == "warning":
+        _warn(value, name, name in adopted)
     elif kind == "level":
         logging.root.setLevel(value)
     elif kind == "handler" and value not in logging.root.handlers:
         logging.root.addHandler(value)
+
+
+def _warn(said: Said, module: str, is_there: bool) -> None:
+    warning, place = said.warning, said.place
+    file, line = warning.filename, warning.lineno
+    if said.is_importers and not is_there:  # It is another one's import now.
+        frame: Any = _private.current_frame(1)
+        while frame.f_back is not None and _deeds.is_exempt(frame.f_code.co_filename):
+            frame = frame.f_back
+        file, line, place = frame.f_code.co_filename, frame.f_lineno, frame.f_globals
+        module = str(place.get("__name__", ""))
+    registry = place.setdefault("__warningregistry__", {})
+    warnings.warn_explicit(warning.message, warning.category, file, line, module or None, registry)
 
 
 def threading_libraries() -> set[str]:

@@ -46,6 +46,12 @@ class _Finder(ast.NodeVisitor):
             return
         self._add(base, *(f"{base}.{alias.name}" for alias in node.names if alias.name != "*"))
 
+    def visit_If(self, node: ast.If) -> None:
+        names = {getattr(part, "id", getattr(part, "attr", "")) for part in ast.walk(node.test)}
+        self._depth += "TYPE_CHECKING" in names
+        self.generic_visit(node)
+        self._depth -= "TYPE_CHECKING" in names
+
     def visit_Call(self, node: ast.Call) -> None:
         # Also where it has not been called yet; a call with a computed name is seen when it happens.
         name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")

@@ -13,19 +13,33 @@ class ImportOrder:
 
     Not ``sys.modules``' order, which is that of completion: importing a leaf first can fail where
     packages import each other. Not a finder in ``sys.meta_path`` either: tests look at that list.
-
-    ``on_find`` is called before each of these imports.
     """
 
-    def __init__(self, names: list[str], on_find: Callable[[], None]) -> None:
-        find_spec = _private.find_spec
+    def __init__(self) -> None:
+        #: In the present run.
+        self.names: list[str] = []
+        self._on_find: Callable[[], None] | None = None
+
+    def begin(self, on_find: Callable[[], None]) -> None:
+        """A run begins; ``on_find`` is called before each of its imports."""
+        self.names.clear()
+        is_first, self._on_find = self._on_find is None, on_find
+        if is_first:
+            self._follow()
+
+    def _follow(self) -> None:
+        find_spec = _private.bootstrap._find_spec
 
         def _find_spec(name: str, path: Any, target: Any = None) -> Any:
-            on_find()
-            names.append(name)
+            assert self._on_find is not None
+            self._on_find()
+            self.names.append(name)
             return find_spec(name, path, target)
 
-        _private.wrap_imports(find_spec=_find_spec)
+        _private.wrap_imports(find_spec=_private.as_import_system(_find_spec))
+
+
+order = ImportOrder()
 
 
 def preloadable(names: list[str]) -> list[str]:

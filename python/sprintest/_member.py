@@ -1,4 +1,4 @@
-"""A module that was loaded ahead, and what its execution did: see ``_cache``."""
+"""A module that was executed where others may have it, and what its execution did: see ``_cache``."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from collections.abc import Iterable
 from importlib.machinery import ExtensionFileLoader
 from typing import Any
 
+from sprintest import _modules
+from sprintest._fingerprint import Fingerprint
 from sprintest._own import open
 
 #: Of all that modules do: one after the other.
@@ -19,16 +21,25 @@ Deed = tuple[int, str, str, Any]
 
 
 class Member:
-    """A module that was loaded ahead."""
+    """A module that was executed, and may be had again. ``is_own``: it is the project's."""
 
-    def __init__(self, spec: Any, order: int) -> None:
+    def __init__(self, spec: Any, order: int, is_own: bool = False) -> None:
         self.name: str = spec.name
+        self.is_own = is_own
         self.spec = spec
         self.loader = type(spec.loader)
         self.order = order
         self.module: Any = None
         #: Names of the modules that its execution imported, whoever had loaded them.
         self.imports: set[str] = set()
+        #: Modules of which an import of its own was the first.
+        self.brought: set[str] = set()
+        #: What else its source imports: in functions, or where its execution did not get to.
+        self.later: set[str] = set()
+        #: What it was made from, and what it read.
+        self.files: dict[str, Fingerprint] = {}
+        #: Why no other run may have it: something in it happens only when it is executed. Empty if none.
+        self.unfit = ""
         #: Names that it searched in vain.
         self.misses: set[str] = set()
         #: What it read and wrote of the process's tables.
@@ -47,6 +58,19 @@ class Member:
     @property
     def is_compiled(self) -> bool:
         return issubclass(self.loader, ExtensionFileLoader)
+
+    def is_current(self) -> bool:
+        """Whether every file that it was made from still holds the same bytes."""
+        return all(file.is_current() for file in self.files.values())
+
+    def leads_to(self, spec: Any) -> bool:
+        """Whether ``spec`` leads to this very module."""
+        if spec is None or type(spec.loader) is not self.loader or spec.origin != self.spec.origin:
+            return False
+        if self.is_own and not spec.has_location:
+            return True  # A namespace package follows its search path by itself.
+        places = (one.submodule_search_locations for one in (spec, self.spec))
+        return _modules.folders(next(places)) == _modules.folders(next(places))
 
     @property
     def package(self) -> str:

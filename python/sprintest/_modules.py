@@ -14,6 +14,7 @@ from importlib.machinery import ExtensionFileLoader
 from types import ModuleType
 from typing import Any
 
+from sprintest import _private
 from sprintest._own import os
 
 # These caches are filled in the zygote, so that a run need not resolve thousands of folders again.
@@ -151,11 +152,22 @@ def folders(path: Any) -> list[str]:
     try:
         return list(path or ())
     except KeyError:  # A namespace package's asks its parent, which need not be in `sys.modules`.
-        from sprintest import _private
-
         return _private.namespace_path(path)
     except AttributeError:  # And that is no package any more.
         return []
+
+
+def find(name: str, path: Any) -> Any:
+    """What the import system finds by that name now, in ``path``; ``None`` for nothing, or an error."""
+    try:
+        return _private.find_spec(name, path)
+    except KeyError:  # A namespace package looks for its parent in `sys.modules`, where it need not be yet.
+        namespace = importlib.machinery.ModuleSpec(name, None)
+        places = (os.path.join(entry, name.rpartition(".")[2]) for entry in path)
+        namespace.submodule_search_locations = [place for place in places if os.path.isdir(place)]
+        return namespace
+    except Exception:
+        return None
 
 
 def is_standard(module: Any) -> bool:

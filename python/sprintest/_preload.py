@@ -4,9 +4,9 @@ A run that starts from a warm process must give the answer that a cold one gives
 an import does besides filling ``sys.modules`` is watched here:
 
 * modules that pytest would rewrite (plugins) are rewritten here as well;
-* a module that warns, starts a thread or a process, opens a CUDA device, or fails is *unfit*: runs
-  import it themselves, as plain pytest does;
-* warnings filters that it changes are put back, as pytest puts them back after collection;
+* a module that starts a thread or a process, opens a CUDA device, or fails is *unfit*: runs import it
+  themselves, as plain pytest does;
+* what else it does, warnings included, is recorded, and done again in each run that imports it;
 * every environment variable that it reads is recorded, so that a change of it restarts the worker.
 """
 
@@ -27,63 +27,9 @@ import pytest
 from sprintest import _modules, _private, _target
 from sprintest._cache import cache
 from sprintest._child import in_child
-from sprintest._own import all_threads, environ, environb, library, look_for_libraries, main_thread, os, time
+from sprintest._own import all_threads, environb, library, look_for_libraries, main_thread, time
 from sprintest._traces import TemporaryFiles, children, touches_cuda
 from sprintest._tripwire import Tripwire
-
-
-class EnvironmentReads:
-    """Records which variables Python code reads, with the value it saw (``None``: unset).
-
-    A copy of the whole environment (``dict(os.environ)``, ``os.environ.copy()``) does not count as
-    reading all of it: it is made for a child process, nearly always.
-    """
-
-    def __init__(self) -> None:
-        self.reads: dict[str, str | None] = {}
-        self._originals: dict[str, Any] = {}
-
-    def __enter__(self) -> EnvironmentReads:
-        cls: Any = type(environ)
-        original_get = cls.__getitem__
-        original_iter = cls.__iter__
-        self._originals = {"__getitem__": original_get, "__iter__": original_iter}
-        scan: tuple[int, int] | None = None
-
-        def caller() -> tuple[int, int]:
-            frame: Any = _private.current_frame(2)
-            while frame.f_globals.get("__name__") == "collections.abc":  # a view's iterator
-                frame = frame.f_back
-            return id(frame), frame.f_lasti
-
-        def __iter__(environ: Any) -> Any:
-            nonlocal scan
-            scan = caller()
-            self.scanned()
-            return original_iter(environ)
-
-        def __getitem__(environ: Any, key: Any) -> Any:
-            # A copy iterates and reads from one and the same instruction of whoever makes it.
-            if scan is None or caller() != scan:
-                value = _private.value_in(environ, key)
-                self.note(os.fsdecode(key), None if value is None else os.fsdecode(value))
-            return original_get(environ, key)
-
-        cls.__getitem__ = __getitem__
-        cls.__iter__ = __iter__
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        for name, function in self._originals.items():
-            setattr(type(environ), name, function)
-
-    def note(self, name: str, value: str | None) -> None:
-        """A variable was read."""
-        self.reads.setdefault(name, value)
-        cache.note_read(name, value)
-
-    def scanned(self) -> None:
-        """All variables were looked through."""
 
 
 class Plugins:
@@ -144,7 +90,6 @@ class Preloader:
         self._unfit = {name: why for name, why in (unfit or {}).items() if not why.startswith(_FAILS)}
         self._code = Preloader.code
         self._path = [entry for entry in path if entry not in sys.path]
-        self._env = EnvironmentReads()
         self._warnings = warnings.catch_warnings(record=True)
         # File times come from the kernel's coarse clock, which lags by up to a tick.
         self._started_ns = time.time_ns() - 20_000_000
@@ -158,10 +103,9 @@ class Preloader:
             self._hook = _private.rewriting_hook(Preloader.plugins.rewritten)
         sys.meta_path.insert(0, self._hook)
         self._log: Any = self._warnings.__enter__()
-        # pytest's own filters: what it would show is what makes a module unfit.
-        warnings.filterwarnings("always", category=DeprecationWarning)
-        warnings.filterwarnings("always", category=PendingDeprecationWarning)
-        self._env.__enter__()
+        # What is shown of a warning is for the filters of each run to say.
+        warnings.simplefilter("always")
+        _private.show_warnings_to(self._take)
         self._children = children()
         self._files = TemporaryFiles()
         self._files.__enter__()
@@ -170,12 +114,15 @@ class Preloader:
     def __exit__(self, *_: object) -> None:
         cache.end()
         self._files.__exit__()
-        self._env.__exit__()
         self._warnings.__exit__(None, None, None)
         with contextlib.suppress(ValueError):  # A module may have taken it out.
             sys.meta_path.remove(self._hook)
         sys.path[:] = [entry for entry in sys.path if entry not in self._path]
         _modules.forget_project(self._code)
+
+    def _take(self, warning: Any) -> None:
+        self._log.append(warning)
+        cache.note_warning(warning)
 
     def load(self, name: str) -> tuple[str, bool, bool]:
         """Import ``name``.
@@ -231,7 +178,7 @@ class Preloader:
         except ImportError as error:
             return _failure(error), False
         if len(self._log) > logged:  # Finders may: that of the package pynvml, say.
-            return self.spoilt(), True
+            return f"warns when it is looked for ({self.warning()})", True
         return "", False
 
     def _try_out(self, name: str) -> tuple[str, bool]:
@@ -270,10 +217,11 @@ class Preloader:
             return "leaves a temporary file or folder when imported"
         if touches_cuda():
             return "initialises CUDA when imported"
-        if self._log:
-            warning = self._log[0]
-            return f"warns when imported ({warning.category.__name__}: {warning.message})"
         return ""
+
+    def warning(self) -> str:
+        """What was warned of; empty if nothing."""
+        return "; ".join(f"{one.category.__name__}: {one.message}" for one in self._log[-1:])
 
     def limit_torch(self) -> None:
         """Keep torch to one thread in this process.
@@ -290,7 +238,7 @@ class Preloader:
     def report(self) -> dict[str, Any]:
         """What the daemon compares with each request before it trusts this process."""
         # One that is known was read before it may have changed.
-        loaded = cache.everything()
+        loaded = cache.libraries()
         known = {name: file for name, file in Preloader.files.items() if name in loaded}
         found = {file["module"]: file for file in _modules.loaded_files(loaded, self._started_ns, self._code)}
         Preloader.files = {**found, **known}
@@ -298,7 +246,7 @@ class Preloader:
             "python": ".".join(map(str, sys.version_info[:3])),
             "executable": sys.executable,
             "site_dirs": _modules.site_dirs(),
-            "env_reads": self._env.reads,
+            "env_reads": cache.reads(),
             "files": list(Preloader.files.values()),
             "target": dataclasses.asdict(Preloader.target) if Preloader.target else None,
         }

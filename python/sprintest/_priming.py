@@ -17,37 +17,8 @@ import _pytest
 import _stest_runner as runner  # type: ignore[import-not-found]  # built into stest-worker
 import pluggy
 
-from sprintest import _modules, _private, _watch
+from sprintest import _deeds, _modules, _private
 from sprintest._own import all_threads, main_thread, os
-
-#: Looking around is not doing: what was seen is compared later.
-_HARMLESS = {"glob.glob", "os.listdir", "os.scandir", "os.chdir"}
-
-#: Events of `sys.audit`; see `_watch.DEEDS`.
-_DEEDS = (_watch.DEEDS - _HARMLESS) | {
-    "_thread.start_new_thread",
-    "_thread.start_joinable_thread",
-    "builtins.input",
-    "fcntl.flock",
-    "fcntl.lockf",
-    "os.exec",
-    "os.forkpty",
-    "os.spawn",
-    "os.startfile",
-    "pty.spawn",
-    "socket.getaddrinfo",
-    "socket.gethostbyname",
-    "socket.sendmsg",
-    "socket.sendto",
-    "sqlite3.connect",
-    "syslog.openlog",
-    "syslog.syslog",
-}
-
-#: Of the worker: somebody asks for the time.
-_CLOCK = "stest.clock"
-
-_WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 
 _STANDARD_LIBRARY = os.path.dirname(os.__file__) + os.sep
 _SITE = os.path.join(_STANDARD_LIBRARY, "site-packages") + os.sep
@@ -70,7 +41,7 @@ class Priming:
     def begin(self) -> None:
         self._allow_tests = _private.bar_tests()
         runner.watch_files(self._code.unwatched())
-        runner.add_audit_listener(self._on_event, _DEEDS | {"open", _CLOCK})
+        runner.add_audit_listener(self._on_event, _deeds.ACTS | {"open", _deeds.CLOCK})
 
     def end(self) -> None:
         """Everything has been collected. Does not return if the process may not wait now."""
@@ -92,7 +63,7 @@ class Priming:
         self._is_busy = True
         try:
             # Of an `open` only the first: the second is the mode, and a descriptor was opened before.
-            if event == _CLOCK:
+            if event == _deeds.CLOCK:
                 return self._asks_the_time(_caller())
             named = args[:1] if event == "open" else args
             paths = [os.fsdecode(arg) for arg in named if isinstance(arg, (str, bytes, os.PathLike))]
@@ -106,7 +77,7 @@ class Priming:
     def _opens(self, paths: list[str], flags: Any) -> None:
         if not paths:
             return
-        writes = isinstance(flags, int) and flags & _WRITES and paths[0] != os.devnull
+        writes = _deeds.is_write(flags) and paths[0] != os.devnull
         if writes and not self._is_bytecode(paths) and not self._is_pytests_capture():
             runner.cannot_prime(f"{self._who()} writes {paths[0]}")
         if (

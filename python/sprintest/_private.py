@@ -41,6 +41,7 @@ _NEEDED = {
     logging: ["_startTime"],
     sys: ["_getframe"],
     threading: ["_shutdown"],
+    warnings: ["_showwarnmsg", "_showwarnmsg_impl"],
     weakref: ["finalize._registry"],
     rewrite: ["AssertionRewritingHook", "_read_pyc", "assertstate_key"],
     _pytest.config: ["_iter_rewritable_modules", "_prepareconfig"],
@@ -169,6 +170,43 @@ def unheard() -> Iterator[None]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
+
+
+def show_warnings_to(take: Callable[[Any], None]) -> None:
+    """Have ``take`` called with each warning that is shown, until the context of the filters is left."""
+    warnings._showwarnmsg_impl = take  # type: ignore[attr-defined]
+
+
+def notice_warnings(take: Callable[[Any], None]) -> Callable[[], None]:
+    """Have ``take`` called with each warning that is shown, by whatever way, until the result is called."""
+    show: Any = warnings._showwarnmsg  # type: ignore[attr-defined]
+
+    def _showwarnmsg(warning: Any) -> None:
+        take(warning)
+        show(warning)
+
+    def end() -> None:
+        warnings._showwarnmsg = show  # type: ignore[attr-defined]
+
+    warnings._showwarnmsg = _showwarnmsg  # type: ignore[attr-defined]
+    return end
+
+
+def action_for(text: str, category: type, module: str, line: int) -> str:
+    """What the filters of this moment do with such a warning, as ``warnings`` finds it."""
+    for action, message, kind, place, number in warnings.filters:
+        if (
+            (message is None or _matches(message, text))
+            and issubclass(category, kind)
+            and (place is None or _matches(place, module))
+            and number in (0, line)
+        ):
+            return action
+    return str(getattr(warnings, "defaultaction", "default"))
+
+
+def _matches(pattern: Any, text: str) -> bool:
+    return text == pattern if isinstance(pattern, str) else bool(pattern.match(text))
 
 
 #: What shows a warning; libraries put their own in its place.

@@ -75,12 +75,9 @@ def _numpy_seed() -> bytes:
 
 
 def _torch_marks() -> tuple[object, ...]:
-    import ctypes  # torch has loaded it.
-
     torch = library("torch")
     modes = (torch.get_default_dtype(), torch.is_grad_enabled(), torch.get_num_threads())
-    numbers = torch.default_generator.get_state()
-    return (torch.initial_seed(), ctypes.string_at(numbers.data_ptr(), numbers.numel()), *modes)
+    return (torch.initial_seed(), torch.default_generator.get_state().tolist(), *modes)
 
 
 _MARKED: dict[str, Callable[[], object]] = {"numpy.random": _numpy_seed, "torch": _torch_marks}
@@ -346,7 +343,9 @@ def _set_float32_precision(old: tuple[Any, ...]) -> None:
 
 
 def _default_device() -> Any:
-    return getattr(sys.modules.get("torch.utils._device"), "CURRENT_DEVICE", None)
+    context = library("torch")._GLOBAL_DEVICE_CONTEXT
+    # Of this thread since torch 2.3.
+    return getattr(getattr(context, "device_context", context), "device", None)
 
 
 def _numpy_state() -> Iterator[tuple[Getter, Setter]]:

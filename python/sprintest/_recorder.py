@@ -1,78 +1,148 @@
-"""Follows what modules do while they are loaded ahead: see ``_cache``."""
+"""Follows what modules do while they are executed: see ``_cache``."""
 
 from __future__ import annotations
 
 import builtins
+import contextlib
 import sys
+import threading
+from collections.abc import Iterator, Mapping
 from inspect import CO_OPTIMIZED
 from types import FunctionType, ModuleType
 from typing import Any, Callable
 
-from sprintest import _modules, _private
-from sprintest._effects import Tables, threading_libraries, threading_variables
-from sprintest._fingerprint import file_state
+from sprintest import _deeds, _graph, _modules, _private
+from sprintest._effects import Said, Tables, threading_libraries, threading_variables
+from sprintest._environment_reads import EnvironmentReads
+from sprintest._fingerprint import Fingerprint, State, file_state
 from sprintest._member import Member, order, renewals
-from sprintest._own import os
+from sprintest._own import is_environ_replaced, open, os
+from sprintest._process_state import changed_mark, marks
 
 
 class Recorder:
-    """Follows what modules do while they are executed."""
+    """Follows what modules do while they are executed.
 
-    def __init__(self, add: Callable[[Member], None], code: _modules.ProjectCode) -> None:
-        self._add = add
+    ``members`` are those that were, by name. ``add`` is called for each, ``failed`` for each of the project
+    that could not be. Modules of the project are recorded if ``takes_own``. A recorder that ``is_near`` sees
+    each import statement and whatever looks at a file; else, in a run, only what executes a module, and
+    Python code that opens a file.
+    """
+
+    def __init__(
+        self,
+        code: _modules.ProjectCode,
+        members: Mapping[str, Member],
+        add: Callable[[Member], None],
+        failed: Callable[[Member, BaseException], None],
+        *,
+        takes_own: bool,
+        is_near: bool,
+    ) -> None:
         self.code = code
         self.last: Member | None = None
         self.imported_project = ""
+        self._members, self._add, self._failed = members, add, failed
+        self._takes_own, self.is_near = takes_own, is_near
         self._libraries = threading_libraries()
-        self._stack: list[Member | None] = []
+        self._loading = threading.local()
         self._tables = Tables()
-        import _stest_runner as runner  # type: ignore[import-not-found]  # Of the worker; others import this too.
+        self._is_busy = False
+        self._environment = EnvironmentReads(self.read, self._scanned)
+        self._depth = 0
+        import _stest_runner as runner  # type: ignore[import-not-found]  # Of the worker.
 
         self._runner = runner
         self._exempt = code.unwatched()
-        runner.watch_files(self._exempt)
-        runner.add_audit_listener(self._on_draw, {"stest.randomness"})
+        self._listeners: list[tuple[Any, set[str]]] = [(self._on_draw, {_deeds.RANDOMNESS})]
+        if takes_own:
+            self._listeners.append((self._on_deed, _deeds.ACTS | _deeds.LOOKS | _deeds.MOVES | {"open"}))
+        for listener, events in self._listeners:
+            runner.add_audit_listener(listener, events)
+        # In a run, what its filters let through; what is loaded ahead is told of all (see ``_preload``).
+        self._end_noticing: Callable[[], None] = lambda: None
+        if not is_near:
+            self._end_noticing = _private.notice_warnings(self._warned_in_run)
         self._imports = builtins.__import__, *_private.wrap_imports()
-        find_spec, gcd_import = _private.find_spec, _private.bootstrap._gcd_import
-        real_import: Any = builtins.__import__
+        self._follow_imports()
+        if is_near:
+            runner.watch_files(self._exempt)
+            self._follow_statements()
+
+    def _follow_imports(self) -> None:
+        find_spec, gcd_import = _private.bootstrap._find_spec, _private.bootstrap._gcd_import
 
         def _find_spec(name: str, path: Any, target: Any = None) -> Any:
             spec = find_spec(name, path, target)
-            if spec is None and (top := self._top()) is not None:
+            if spec is None and (top := self.top()) is not None:
                 top.misses.add(name)
             return spec
 
         def _gcd_import(name: str, package: Any = None, level: int = 0) -> Any:
+            asking = _private.current_frame(2).f_globals.get("__name__", "")
             module = gcd_import(name, package, level)
-            self._note_import(_private.resolve_name(name, package, level) if level else name)
+            self._note_import(full := _private.resolve_name(name, package, level) if level else name)
+            self._note_later(asking, full)
             return module
+
+        hide = _private.as_import_system
+        _private.wrap_imports(find_spec=hide(_find_spec), gcd_import=hide(_gcd_import))
+
+    def _follow_statements(self) -> None:
+        real_import: Any = builtins.__import__
 
         def __import__(
             name: str, globals: Any = None, locals: Any = None, fromlist: Any = (), level: int = 0
         ) -> Any:
             module = real_import(name, globals, locals, fromlist, level)
-            if self._top() is not None:
+            if self.top() is not None:
                 self._note_import(_absolute(name, globals or {}, level))
                 for item in fromlist or ():
                     self._note_item(module, str(item))
             return module
 
-        hide = _private.as_import_system
-        _private.wrap_imports(find_spec=hide(_find_spec), gcd_import=hide(_gcd_import))
-        builtins.__import__ = hide(__import__)
+        builtins.__import__ = _private.as_import_system(__import__)
 
     def end(self) -> None:
-        self._runner.remove_audit_listener(self._on_draw)
-        self._runner.stop_watching_files()
-        builtins.__import__, find_spec, _, gcd_import = self._imports
+        self._end_noticing()
+        for listener, _ in self._listeners:
+            self._runner.remove_audit_listener(listener)
+        real_import, find_spec, _, gcd_import = self._imports
         _private.wrap_imports(find_spec=find_spec, gcd_import=gcd_import)
+        if self.is_near:
+            self._runner.stop_watching_files()
+            builtins.__import__ = real_import
 
-    def _top(self) -> Member | None:
-        return self._stack[-1] if self._stack else None
+    # ---- which module it is
+
+    def stack(self) -> list[Member | None]:
+        """What this thread is executing, each for the one before."""
+        try:
+            stack: list[Member | None] = self._loading.stack
+        except AttributeError:
+            stack = self._loading.stack = []
+        return stack
+
+    def top(self) -> Member | None:
+        """The module that this thread is executing."""
+        stack = self.stack()
+        return stack[-1] if stack else None
+
+    def _own_top(self) -> Member | None:
+        top = self.top()
+        return top if top is not None and top.is_own else None
+
+    # ---- what it imports
 
     def _note_import(self, name: str) -> None:
-        if (top := self._top()) is not None and name != top.name:
+        if (top := self.top()) is not None and name != top.name:
             top.imports.add(name)
+
+    def _note_later(self, asking: str, name: str) -> None:
+        """A function of the module ``asking`` has imported it by ``importlib.import_module``."""
+        member = self._members.get(asking)
+        if member is not None and member.name != name:
+            member.later.add(name)
 
     def _note_item(self, module: Any, item: str) -> None:
         """``from module import item``: a submodule, or what another one has made."""
@@ -85,49 +155,158 @@ class Recorder:
             self._note_import(origin)
         return None
 
+    @_private.as_import_system
     def execute(self, spec: Any, load: Callable[[Any], Any]) -> Any:
         """Execute the module, and take down what it does."""
         self.look(spec)
-        self._note_import(spec.name)
-        member = None if self.code.owns_module(spec) else Member(spec, next(order))
-        if member is None and self._stack:
+        stack = self.stack()
+        if (top := self.top()) is not None:
+            (top.brought if top.is_own else top.imports).add(spec.name)
+        is_own = (self.code.is_kept_apart if self._takes_own else self.code.owns_module)(spec)
+        member = Member(spec, next(order), is_own) if self._takes_own or not is_own else None
+        if member is None and stack:
             self.imported_project = self.imported_project or spec.name
-        self._stack.append(member)
+        before = file_state(spec.origin) if is_own and spec.has_location else None
+        marked = marks() if is_own and member is not None else ()
+        stack.append(member)
         try:
-            module = load(spec)
-        finally:
+            with self._reads():
+                module = load(spec)
+        except BaseException as error:
             self.look(spec)
-            self._stack.pop()
-        if member is not None:
-            member.module = module
-            self._note_contents(member)
-            if member.draws:
-                member.renewals = renewals(member)
-            self._add(member)
-            self.last = member
+            stack.pop()
+            if member is not None and is_own:
+                self._failed(member, error)
+            raise
+        self.look(spec)
+        stack.pop()
+        if member is None:
+            return module
+        member.module = module
+        self._note_contents(member)
+        if is_own:
+            self._complete(member, before, marked)
+        elif member.draws:
+            member.renewals = renewals(member)
+        self._add(member)
+        self.last = member
         return module
 
     def _note_contents(self, member: Member) -> None:
-        """Code in C imports by functions that nobody can follow: what it has taken shows in its variables."""
-        if not member.is_compiled:
+        """What it has taken shows in its variables, by whatever way it came to it.
+
+        Code in C imports by functions that nobody can follow. A submodule is its package's attribute without
+        the package's doing.
+        """
+        if not member.is_compiled and not member.is_own:
             return
-        if (libraries := threading_libraries()) != self._libraries:
+        if member.is_compiled and (libraries := threading_libraries()) != self._libraries:
             self._libraries = libraries
             member.deeds.append((next(order), "threading", "", threading_variables()))
-        for value in list(getattr(member.module, "__dict__", {}).values()):
-            name = value.__name__ if type(value) is ModuleType else getattr(type(value), "__module__", None)
-            if isinstance(name, str) and name in sys.modules:
+        for key, value in list(getattr(member.module, "__dict__", {}).items()):
+            name = _origin(value)
+            if name in sys.modules and name not in (member.name, f"{member.name}.{key}"):
                 member.imports.add(name)
-        member.imports.discard(member.name)
+
+    # ---- modules of the project
+
+    def _complete(self, member: Member, before: State | None, marked: tuple[object, ...]) -> None:
+        """What a module of the project was made from, and why no other run may have it, if so."""
+        if member.spec.has_location:
+            path = member.spec.origin
+            member.files[path] = Fingerprint(path, before)
+            now, later = _graph.imported_names(_source(path), member.spec.parent or "")
+            # Not all of it need have been executed; a recorder that is near has seen what was.
+            (member.later if self.is_near else member.imports).update(now - {member.name})
+            member.later |= later - {member.name}
+        # Of packages that were executed for what lies in them, it has nothing.
+        names = member.imports | member.brought
+        passed = {name.rpartition(".")[0] for name in names}
+        passed |= {
+            ".".join(name.split(".")[:count]) for name in passed for count in range(1, name.count(".") + 1)
+        }
+        member.imports |= member.brought - passed
+        # What warns must warn in each run; what changes its process must change it in each run.
+        if type(member.module) is not ModuleType:
+            member.unfit = "it makes itself another kind of module"
+        elif any(kind == "warning" for _, kind, _, _ in member.deeds):
+            member.unfit = "it warns when imported"
+        elif is_environ_replaced():
+            member.unfit = "os.environ is another object while it is imported"
+        elif marked != (now_marked := marks()):
+            member.unfit = f"it changes {changed_mark(marked, now_marked)} when imported"
+        elif _private.is_rewriting(member.spec.loader):
+            member.unfit = "pytest rewrites it"
+
+    def _on_deed(self, event: str, args: Any) -> None:
+        top = None if self._is_busy else self._own_top()
+        if top is None or _deeds.is_exempt(_private.current_frame(1).f_code.co_filename):
+            return
+        self._is_busy = True
+        try:
+            if event != "open":
+                top.unfit = f"it does {event} when imported"
+            elif not isinstance(args[0], int):
+                path = os.path.abspath(os.fsdecode(args[0]))
+                if _deeds.is_write(args[2]):
+                    top.unfit = f"it writes {path} when imported"
+                elif path not in top.files:
+                    top.files[path] = Fingerprint(path, file_state(path))
+        finally:
+            self._is_busy = False
+
+    def _scanned(self) -> None:
+        if (top := self._own_top()) is not None:
+            top.unfit = "it looks through the whole environment when imported"
+
+    # ---- what it reads and draws
+
+    @contextlib.contextmanager
+    def _reads(self) -> Iterator[None]:
+        """What reads variables is seen where a module is being executed."""
+        self._depth += 1
+        if self._depth == 1:
+            self._environment.__enter__()
+        try:
+            yield
+        finally:
+            self._depth -= 1
+            if self._depth == 0:
+                self._environment.__exit__()
+
+    @property
+    def reads(self) -> dict[str, str | None]:
+        """All variables that were read, with the value of the first time."""
+        return self._environment.reads
 
     def read(self, name: str, value: str | None) -> None:
         self.look()  # It may have set it itself.
-        if (top := self._top()) is not None:
+        if (top := self.top()) is not None:
             top.deeds.append((next(order), "read", name, value))
+
+    def warned(self, warning: Any) -> None:
+        """A warning, which is shown or not as the filters of a run have it."""
+        top = self.top()
+        if top is None:
+            return
+        frame: Any = _private.current_frame(1)
+        is_importers = False
+        while frame and (frame.f_code.co_filename, frame.f_lineno) != (warning.filename, warning.lineno):
+            is_body = not frame.f_code.co_flags & CO_OPTIMIZED
+            is_importers |= is_body and frame.f_globals.get("__name__") == top.name
+            frame = frame.f_back
+        place = frame.f_globals if frame else vars(sys)
+        said = Said(warning, place, is_importers)
+        top.deeds.append((next(order), "warning", str(place.get("__name__", "")), said))
+
+    def _warned_in_run(self, warning: Any) -> None:
+        for member in self.stack():
+            if member is not None:
+                member.unfit = "it warns when imported"
 
     def _on_draw(self, event: str, _: Any) -> None:
         """Somebody asks for random numbers. A library in C draws a seed for its tables when it is loaded."""
-        top = self._top()
+        top = self.top()
         if top is None or top.is_compiled or top.name in _private.RENEWED:
             return
         frame: Any = _private.current_frame(1)
@@ -142,6 +321,8 @@ class Recorder:
                 line = 0
             frame = frame.f_back
         top.draws.append(line)
+        if top.is_own:
+            top.unfit = "it draws random numbers when imported"
 
     def look(self, spec: Any = None) -> None:
         """Ascribe to the module that is being executed what has changed since it was last looked.
@@ -149,13 +330,13 @@ class Recorder:
         The import system itself has looked at the file of ``spec``.
         """
         now = Tables()
-        top = self._top()
+        top = self.top()
         if top is not None:
             for kind, name, value in now.changes_since(self._tables):
                 top.deeds.append((next(order), kind, name, value))
-        if files := self._runner.watched_files():
+        if self.is_near and (files := self._runner.watched_files()):
             self._runner.watch_files(self._exempt)
-            if top is not None:
+            if top is not None and not top.is_own:
                 for file in files:
                     if file != getattr(spec, "origin", None):
                         self._note_file(top, file)
@@ -172,6 +353,23 @@ class Recorder:
     def forget(self) -> None:
         """The process's tables are at rest again."""
         self._tables = Tables()
+
+
+def _origin(value: Any) -> str:
+    """The module that a variable's value is, or comes from."""
+    if type(value) is ModuleType:
+        name = getattr(value, "__name__", "")
+    else:
+        name = getattr(value if isinstance(value, (type, FunctionType)) else type(value), "__module__", "")
+    return name if isinstance(name, str) else ""
+
+
+def _source(path: str) -> bytes:
+    try:
+        with open(path, "rb") as file:
+            return file.read() if path.endswith((".py", ".pyw")) else b""
+    except OSError:
+        return b""
 
 
 def _absolute(name: str, variables: dict[str, Any], level: int) -> str:

@@ -17,11 +17,10 @@ from typing import Any, Callable
 
 import _stest_runner as runner  # type: ignore[import-not-found]  # built into stest-worker
 
-from sprintest import _cuda, _fingerprint, _modules, _own, _preload, _private, _runner, _warm, _watch
+from sprintest import _cuda, _fingerprint, _learn, _modules, _own, _preload, _private, _runner, _warm
 from sprintest._cache import cache
 from sprintest._own import all_threads, main_thread, open, os
-from sprintest._process_state import ProcessState, variable
-from sprintest._stash import Stash
+from sprintest._process_state import ProcessState
 
 #: Descriptors that runs may leave open before the process is given up.
 _SPARE_DESCRIPTORS = 200
@@ -56,18 +55,17 @@ class _Exits:
     Those of installed packages, registered while these are imported, are the process's own.
     """
 
-    def __init__(self, stash: Stash) -> None:
-        self._stash = stash
+    def __init__(self) -> None:
         self._functions: list[tuple[Callable[..., Any], Any, Any]] = []
         self._register, self._unregister = atexit.register, atexit.unregister
         atexit.register = self.register  # type: ignore[assignment]
         atexit.unregister = self.unregister
 
     def register(self, function: Any, *args: Any, **kwargs: Any) -> Any:
-        if self._stash.is_loading() and self._stash.loading() is None:
+        if cache.is_loading_library():
             return self._register(function, *args, **kwargs)
-        if (record := self._stash.loading()) is not None:
-            record.fleeting = "it registers a function with atexit"
+        if (member := cache.loading()) is not None:
+            member.unfit = "it registers a function with atexit"
         self._functions.append((function, args, kwargs))
         return function
 
@@ -109,24 +107,20 @@ class Resident:
         assert code is not None
         self._code = code
         self._limit = memory_limit
-        self._stash = Stash(code)
-        self._exits = _Exits(self._stash)
-        cache.reveal()
-        self._state = ProcessState()
+        self._exits = _Exits()
+        with cache.in_sight():
+            self._state = ProcessState()
         self._descriptors = len(os.listdir("/proc/self/fd"))
         self._packages: dict[str, _fingerprint.State | None] = {}
-        _watch.install(self._stash)
+        cache.begin(code, takes_own=True, is_near=False)
         # Tests may change a value, and there is no copy of it here: each run loads its own.
-        self._forget_values = _warm.install(self._stash, takes=False)
+        self._forget_values = _warm.install(takes=False)
 
     def _refusal(self) -> str:
         """Why this process cannot give a right answer in the environment that is set; empty if it can."""
         for path, state in self._packages.items():
             if _fingerprint.file_state(path) != state:
                 return f"{path} changed"
-        for name, value in _watch.env_reads.items():
-            if variable(name) != value:
-                return f"{name} changed"
         return ""
 
     def run(self, args: list[str]) -> tuple[int, bool]:
@@ -152,7 +146,8 @@ class Resident:
         try:
             self._exits.run()
             _release_trackers()
-            self._clean_up(modules)
+            if reason := self._clean_up(modules):
+                return reason
             main = vars(modules["__main__"])
             main.clear()
             main.update(variables)
@@ -166,11 +161,10 @@ class Resident:
         return ""
 
     def _prepare(self, args: list[str]) -> _runner.Run:
-        _watch.names.clear()
         self._forget_values()
         random.seed()
         _renew_stdin()
-        run = _runner.Run(args, self._stash)
+        run = _runner.Run(args, holds=True)
         run.reporter.on_collected = self._state.learn_imported
         return run
 
@@ -198,15 +192,14 @@ class Resident:
 
     def _note_packages(self, before: dict[str, Any]) -> None:
         """Installed packages that this run has loaded: they stay, as long as their files do."""
-        for name in dict.fromkeys(_watch.names):
+        for name in dict.fromkeys(_learn.order.names):
             path = _modules.file_of(sys.modules.get(name))
             if path and name not in before and not self._code.may_change(path):
                 self._packages[path] = _fingerprint.file_state(path)
 
-    def _clean_up(self, before: dict[str, Any]) -> None:
-        self._stash.seal(_watch.names)
-        for name in [name for name in sys.modules if name not in before and _is_made_up(name)]:
-            del sys.modules[name]
+    @staticmethod
+    def _clean_up(before: dict[str, Any]) -> str:
+        reason = cache.end_run()
         sys.modules.update(before)
         linecache.clearcache()
         for name in ("modulesbyfile", "_filesbymodname"):
@@ -214,12 +207,7 @@ class Resident:
         for name in ("last_type", "last_value", "last_traceback", "last_exc"):
             with contextlib.suppress(AttributeError):
                 delattr(sys, name)
-
-
-def _is_made_up(name: str) -> bool:
-    """Whether a test has put this into ``sys.modules``, and not an installed package."""
-    package = name.partition(".")[0]
-    return getattr(getattr(sys.modules.get(package), "__spec__", None), "name", "") != package
+        return reason
 
 
 def _resident_memory() -> int:

@@ -18,9 +18,7 @@ from sprintest import (
     _patterns,
     _preload,
     _private,
-    _project,
     _warm,
-    _watch,
 )
 from sprintest._cache import cache
 from sprintest._difference import Difference
@@ -28,7 +26,6 @@ from sprintest._own import os
 from sprintest._plugin import Reporter
 from sprintest._priming import Priming
 from sprintest._shadows import Shadows
-from sprintest._stash import Stash
 from sprintest._traces import touches_cuda
 
 #: ``c10::detail::default_rng_seed_val``, the first seed of earlier versions of torch.
@@ -76,12 +73,12 @@ def _refresh_process_state() -> None:
 
 
 class Run:
-    """One run of pytest in this process, with or without a stash to take project modules from."""
+    """One run of pytest in this process. ``holds``: with project modules that outlive a run."""
 
-    def __init__(self, args: list[str], stash: Stash | None) -> None:
+    def __init__(self, args: list[str], holds: bool) -> None:
         self.reporter = Reporter()
         self._args = args
-        self._stash = stash
+        self._holds = holds
         self._pid = os.getpid()
 
     def execute(self) -> tuple[int, list[str]]:
@@ -96,31 +93,28 @@ class Run:
 
     def _get_ready(self) -> list[str]:
         # Nothing here may walk over all modules: each object that is looked at is a page copied.
-        if self._stash is not None:
-            self._begin(self._stash)
+        if self._holds:
+            self._begin()
         _refresh_process_state()
         _become_python_m_pytest(self._args)
         _bytecode.distrust_younger_sources()
-        cache.begin_run(self._differs)
         names = self._follow_imports()
+        cache.begin_run(self._differs, names)
         if _private.is_other_pytest():
             runner.give_up("pytest is another one now than the worker has loaded")
         return names
 
     def _follow_imports(self) -> list[str]:
         """Return the list to which the names of imported modules will be added; watch for hidden ones."""
-        names = _watch.names if self._stash is not None else []
+        names = _learn.order.names
         shadows = Shadows(names)
 
         def check() -> None:
             if hidden := shadows.find():
                 self._is_hidden(hidden)
 
+        _learn.order.begin(check)
         check()
-        if self._stash is not None:
-            _watch.on_find = check
-        else:
-            _learn.ImportOrder(names, check)
         return names
 
     def _is_hidden(self, hidden: str) -> None:
@@ -144,15 +138,15 @@ class Run:
         runner.receipt(f"{difference.reason}; `stest verify` tells whether the answer depends on it", [])
         return False
 
-    def _begin(self, stash: Stash) -> None:
-        if extension := stash.stale_extension():
+    def _begin(self) -> None:
+        if extension := cache.stale_extension():
             runner.decline(f"{extension} is a compiled module and has changed")
-        stash.on_reload_failure = self._reload_failed
-        self.reporter.is_at_risk = stash.is_at_risk
-        changed = stash.begin_run()
-        if stash.reloaded:
-            runner.receipt(_describe(changed, stash.reloaded), stash.reloaded)
-        self._reloaded = len(stash.reloaded)
+        cache.on_reload_failure = self._reload_failed
+        self.reporter.is_at_risk = cache.is_at_risk
+        changed = cache.forget_changed()
+        if cache.reloaded:
+            runner.receipt(_describe(changed, cache.reloaded), cache.reloaded)
+        self._reloaded = len(cache.reloaded)
 
     def _reload_failed(self, name: str, error: BaseException) -> None:
         """Something refuses to be done twice in one process. It may well be right in a fresh one."""
@@ -161,10 +155,10 @@ class Run:
 
     def _report(self, names: list[str]) -> None:
         project = []
-        if self._stash is not None:
-            if again := self._stash.reloaded[self._reloaded :]:
+        if self._holds:
+            if again := cache.reloaded[self._reloaded :]:
                 runner.receipt(_describe(again[:1], again), again)
-            project = self._stash.modules()
+            project = cache.own_modules()
         runner.imported(_learn.preloadable(names), self.reporter.path or list(sys.path), project)
         if patterns := _patterns.compiled():
             runner.compiled(patterns)
@@ -198,15 +192,11 @@ def main(args: list[str], surgical: bool) -> int:
 
 
 def _prepare(args: list[str], surgical: bool) -> Run:
-    stash = _project.stash
     if surgical:
-        cache.reveal()
-    if surgical and stash is None:
         assert _preload.Preloader.code is not None
-        stash = Stash(_preload.Preloader.code)
-        _watch.install(stash)
-    _warm.install(stash, takes=not surgical)
-    run = Run(args, stash)
+        cache.begin(_preload.Preloader.code, takes_own=True, is_near=False)
+    _warm.install(takes=not surgical)
+    run = Run(args, surgical)
     cuda = _cuda.Watch()
     run.reporter.on_run = lambda session: cuda.begin()
     run.reporter.on_first_test = cuda.first_test_ended

@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-from sprintest import _modules, _watch
+from sprintest import _modules
 from sprintest._cache import cache
 from sprintest._own import os
 
@@ -53,7 +53,7 @@ class Shadows:
 
 
 def _leads_elsewhere(name: str) -> bool:
-    loaded, found = getattr(sys.modules[name], "__spec__", None), _watch.find(name, None)
+    loaded, found = getattr(sys.modules[name], "__spec__", None), _modules.find(name, None)
     return loaded is not None and found is not None and _place(found) != _place(loaded)
 
 

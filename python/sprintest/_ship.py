@@ -19,7 +19,7 @@ from collections.abc import Iterator
 from types import CellType, CodeType, FunctionType, ModuleType
 from typing import Any
 
-from sprintest import _modules, _watch
+from sprintest import _modules
 
 Call = tuple[FunctionType, tuple[Any, ...], dict[str, Any]]
 
@@ -181,7 +181,7 @@ class _Pickler(pickle.Pickler):
     def _check_import(self, name: str, level: Any) -> None:
         package = name.partition(".")[0]
         module = sys.modules.get(name) or sys.modules.get(package)
-        spec = module.__spec__ if module else _watch.find(package, None)
+        spec = module.__spec__ if module else _modules.find(package, None)
         if level or (spec is not None and self._code.is_kept_apart(spec)):
             raise NotShippable(f"it imports the project's {name} when called: do so at the top of its file")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 import tempfile
 from typing import Any
 
@@ -44,6 +45,13 @@ def touches_cuda() -> bool:
         if torch is not None and torch.cuda.is_initialized() is True:
             return True
     return any(path.startswith("/dev/nvidia") for path in _open_paths())
+
+
+def is_traced() -> bool:
+    """Whether something watches which lines run: coverage, a debugger."""
+    monitoring: Any = getattr(sys, "monitoring", None)
+    tools = [monitoring.get_tool(number) for number in range(6)] if monitoring else []
+    return bool(sys.gettrace() or sys.getprofile() or any(tools))
 
 
 def _open_paths() -> list[str]:

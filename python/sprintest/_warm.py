@@ -22,14 +22,15 @@ from typing import Any, Callable, NamedTuple
 import _stest_runner as runner  # type: ignore[import-not-found]  # built into stest-worker
 
 import sprintest
-from sprintest import _canary, _modules, _patterns, _preload, _private, _process_state, _ship, _watch
+from sprintest import _canary, _deeds, _modules, _patterns, _preload, _private, _process_state, _ship
 from sprintest._cache import cache
 from sprintest._child import in_child
+from sprintest._environment_reads import EnvironmentReads
 from sprintest._fingerprint import Fingerprint, file_state
+from sprintest._member import Member
 from sprintest._own import collect_garbage, environ, open, os, time
-from sprintest._priming import Priming
 from sprintest._process_state import ProcessState, changed_mark, library_modes, marks, set_variable, variable
-from sprintest._stash import Stash
+from sprintest._traces import is_traced
 
 
 class _Request(NamedTuple):
@@ -60,19 +61,18 @@ _held: dict[str, _Held] = {}
 # ---- in a run
 
 
-def install(stash: Stash | None, takes: bool) -> Callable[[], None]:
+def install(takes: bool) -> Callable[[], None]:
     """Answer calls of warm functions in this process. Returns a function that forgets what they gave.
 
-    ``takes``: with the values that this process was forked with, telling the daemon of others. ``stash``
-    has the project's modules where these outlive a run.
+    ``takes``: with the values that this process was forked with, telling the daemon of others.
     """
     environment = dict(environ)
     called: weakref.WeakSet[Any] = weakref.WeakSet()
 
     def load(cached: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        if stash is not None and stash.loading() is not None:
-            _note_in_module(stash, cached)
-        elif takes and not _is_traced():
+        if (importing := cache.loading()) is not None:
+            _note_in_module(importing, cached)
+        elif takes and not is_traced():
             return _take_or_teach(cached, args, kwargs, environment)
         else:
             called.add(cached)
@@ -87,23 +87,12 @@ def install(stash: Stash | None, takes: bool) -> Callable[[], None]:
     return forget
 
 
-def _note_in_module(stash: Stash, cached: Any) -> None:
-    """A module that the stash may keep is being executed, and will be made from this value."""
-    record = stash.loading()
-    assert record is not None
+def _note_in_module(importing: Member, cached: Any) -> None:
+    """A module that later runs may have is being executed, and will be made from this value."""
     for path in _spread(cached.warm_files):
-        record.files.setdefault(path, Fingerprint(path, file_state(path)))
-    if record.name != cached.__module__:  # What the value is made from is noted there, and cached here.
-        stash.make_fleeting(cached.__module__, f"its value was loaded while {record.name} was imported")
-
-
-def _is_traced() -> bool:
-    """Whether something watches which lines run: coverage, a debugger."""
-    monitoring: Any = getattr(sys, "monitoring", None)
-    tools = [monitoring.get_tool(number) for number in range(6)] if monitoring else []
-    profiler = sys.getprofile()
-    is_ours = isinstance(getattr(profiler, "__self__", None), Priming)
-    return bool(sys.gettrace() or (profiler and not is_ours) or any(tools))
+        importing.files.setdefault(path, Fingerprint(path, file_state(path)))
+    if importing.name != cached.__module__:  # What the value is made from is noted there, and cached here.
+        cache.make_unfit(cached.__module__, f"its value was loaded while {importing.name} was imported")
 
 
 def _take_or_teach(
@@ -251,7 +240,10 @@ def _make(request: _Request, watch: contextlib.AbstractContextManager[Any]) -> _
         return _Made("the run had changed a mode of torch or numpy before it called it")
     with contextlib.suppress(OSError):
         os.chdir(request.cwd)
-    with _preload.Preloader() as preloader, _preload.EnvironmentReads() as environment:
+    with (
+        _preload.Preloader() as preloader,
+        EnvironmentReads(lambda name, value: None, lambda: None) as environment,
+    ):
         state, before, modules = ProcessState(), marks(), set(sys.modules)
         finalisers = len(_private.finalisers)
         marker = _ship.Marker()
@@ -269,6 +261,8 @@ def _make(request: _Request, watch: contextlib.AbstractContextManager[Any]) -> _
             return _Made(f"it imports {new[0]}, which is not warm", value)
         if reason := preloader.spoilt():
             return _Made("it " + reason.replace("when imported", "when called"), value)
+        if warning := preloader.warning():
+            return _Made(f"it warns when called ({warning})", value)
         if before != (now := marks()):
             return _Made(f"it changes {changed_mark(before, now)}", value)
         if len(_private.finalisers) > finalisers:
@@ -298,6 +292,7 @@ def _harmless_tqdm() -> Iterator[None]:
 
 
 _READS = {"open", "os.listdir", "os.scandir"}
+_DEEDS = _deeds.ACTS | _deeds.MOVES
 
 
 class _Watch:
@@ -308,18 +303,18 @@ class _Watch:
         self.deeds: list[str] = []
 
     def __enter__(self) -> None:
-        runner.add_audit_listener(self._hook, _watch.DEEDS | _READS)
+        runner.add_audit_listener(self._hook, _DEEDS | _READS)
 
     def __exit__(self, *_: object) -> None:
         runner.remove_audit_listener(self._hook)
 
     def _hook(self, event: str, args: Any) -> None:
         reads = event in _READS
-        if _watch.is_exempt(_private.current_frame(1).f_code.co_filename):
+        if _deeds.is_exempt(_private.current_frame(1).f_code.co_filename):
             return
         if reads:
             self._note(args[0], args[2] if event == "open" else 0)
-        elif event != "glob.glob":  # It lists folders, each of which is told.
+        else:
             self.deeds.append(f"does {event}")
 
     def _note(self, name: Any, flags: int) -> None:
@@ -329,7 +324,7 @@ class _Watch:
         assert _preload.Preloader.code is not None
         if path.startswith(_modules.VOLATILE):
             return
-        if flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC):
+        if _deeds.is_write(flags):
             self.deeds.append(f"writes {path}")
         elif _preload.Preloader.code.may_change(path):
             self.files.add(path)

@@ -363,3 +363,48 @@ def test_what_has_gone_is_executed_for_others_too(project: Project) -> None:
         "import outer\nfound = outer.inner.NUMBERS",
     )
     assert found(project) == []
+
+
+WARNS = BORN + "import warnings\nwarnings.warn('mine', DeprecationWarning)\n"
+WARNS += "warnings.warn('of whoever imports it', FutureWarning, stacklevel=2)\n"
+
+
+def warnings_in(finished: Finished) -> list[str]:
+    """The summary of warnings: where, of what kind, and what for."""
+    _, _, summary = finished.text.partition("warnings summary")
+    return [line.strip() for line in summary.splitlines() if line.startswith("  ") or ".py:" in line]
+
+
+@pytest.mark.parametrize("isolation", ["fork", "resident"])
+def test_library_that_warns_does_so_in_each_run(project: Project, isolation: str) -> None:
+    preload(project, warns=WARNS, user="import warns\n")
+    project.configure(sprintest=f"preload = ['user']\nisolation = '{isolation}'")
+    for imported in ("warns", "user, warns"):
+        write_test(project, "found = [warns.BORN, os.getpid()]", before=f"import {imported}")
+        expected = warnings_in(project.plain("-q", "test_it.py").expect(0))
+        assert len([line for line in expected if "Warning: " in line]) == 2
+        for _ in range(3):
+            assert warnings_in(project.stest("-q", "test_it.py").expect(0)) == expected
+            born, run = json.loads(project.read("found.json"))
+            assert born != run
+
+
+def test_warning_that_is_an_error_in_this_run(project: Project) -> None:
+    preload(project, warns=WARNS)
+    write_test(
+        project,
+        "with pytest.raises(DeprecationWarning):\n    import warns\nfound = 'warns' in sys.modules",
+        before="import pytest\npytestmark = pytest.mark.filterwarnings('error::DeprecationWarning')",
+    )
+    assert found(project) is False
+
+
+def test_filter_that_a_library_adds(project: Project) -> None:
+    preload(project, quiet="import warnings\nwarnings.filterwarnings('ignore', 'hush')\n")
+    write_test(
+        project,
+        "before = any('hush' in str(one) for one in warnings.filters)\nimport quiet\n"
+        "found = [before, any('hush' in str(one) for one in warnings.filters)]",
+        before="import warnings",
+    )
+    assert found(project) == [False, True]

@@ -106,7 +106,6 @@ SPOILERS = {
         "thread",
     ),
     "process": ("import subprocess\nchild = subprocess.Popen(['sleep', '60'])", "process"),
-    "warning": ("import warnings\nwarnings.warn('old', DeprecationWarning)", "warns"),
     "temporary": ("import tempfile\nfolder = tempfile.mkdtemp()", "temporary"),
     "failure": ("raise RuntimeError('not today')", "not today"),
     "exit": ("raise SystemExit(3)", "SystemExit"),

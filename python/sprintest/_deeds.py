@@ -1,0 +1,83 @@
+"""What code does besides computing, told by events of `sys.audit`: one table for all that is done ahead.
+
+A module of the project that does any of this when it is executed is executed in each run. What is collected
+ahead, or loaded as a value, may look around: what it sees is taken down and compared.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import _pytest.assertion.rewrite as _rewrite
+
+from sprintest._own import os
+
+#: It looks at more than it names.
+LOOKS = {"glob.glob", "os.listdir", "os.scandir"}
+
+#: Of the worker: somebody asks for the time, or for random numbers.
+CLOCK, RANDOMNESS = "stest.clock", "stest.randomness"
+
+#: It changes something outside of its own memory, or speaks with somebody.
+ACTS = {
+    "_thread.start_joinable_thread",
+    "_thread.start_new_thread",
+    "builtins.input",
+    "fcntl.flock",
+    "fcntl.lockf",
+    "os.chmod",
+    "os.exec",
+    "os.fork",
+    "os.forkpty",
+    "os.kill",
+    "os.link",
+    "os.mkdir",
+    "os.posix_spawn",
+    "os.remove",
+    "os.rename",
+    "os.rmdir",
+    "os.spawn",
+    "os.startfile",
+    "os.symlink",
+    "os.system",
+    "os.truncate",
+    "os.utime",
+    "pty.spawn",
+    "shutil.rmtree",
+    "signal.pthread_kill",
+    "socket.bind",
+    "socket.connect",
+    "socket.getaddrinfo",
+    "socket.gethostbyname",
+    "socket.sendmsg",
+    "socket.sendto",
+    "sqlite3.connect",
+    "subprocess.Popen",
+    "syslog.openlog",
+    "syslog.syslog",
+    "tempfile.mkdtemp",
+    "tempfile.mkstemp",
+    "urllib.Request",
+}
+
+#: It changes the process, which is compared where that matters.
+MOVES = {"os.chdir"}
+
+_WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
+
+
+def is_write(flags: Any) -> bool:
+    """Whether a file that is opened with these flags is opened to be written."""
+    return isinstance(flags, int) and bool(flags & _WRITES)
+
+
+_EXEMPT = (
+    "<frozen importlib",
+    os.path.dirname(__file__) + os.sep,
+    os.path.dirname(_rewrite.__file__) + os.sep,
+)
+
+
+def is_exempt(file: str) -> bool:
+    """Whether what this code does is part of importing, not of a module's execution."""
+    return file.startswith(_EXEMPT)

@@ -1,0 +1,58 @@
+"""Who reads which variables of the environment?"""
+
+from __future__ import annotations
+
+from typing import Any, Callable
+
+from sprintest import _private
+from sprintest._own import environ, os
+
+
+class EnvironmentReads:
+    """Records which variables Python code reads while it is entered, with the value it saw (``None``: unset).
+
+    A copy of the whole environment (``dict(os.environ)``, ``os.environ.copy()``) does not count as
+    reading all of it: it is made for a child process, nearly always. ``on_read`` is told of each read,
+    ``on_scan`` that all were looked through.
+    """
+
+    def __init__(self, on_read: Callable[[str, str | None], None], on_scan: Callable[[], None]) -> None:
+        self.reads: dict[str, str | None] = {}
+        self._on_read, self._on_scan = on_read, on_scan
+        self._originals: dict[str, Any] = {}
+
+    def __enter__(self) -> EnvironmentReads:
+        cls: Any = type(environ)
+        original_get = cls.__getitem__
+        original_iter = cls.__iter__
+        self._originals = {"__getitem__": original_get, "__iter__": original_iter}
+        scan: tuple[int, int] | None = None
+
+        def caller() -> tuple[int, int]:
+            frame: Any = _private.current_frame(2)
+            while frame.f_globals.get("__name__") == "collections.abc":  # a view's iterator
+                frame = frame.f_back
+            return id(frame), frame.f_lasti
+
+        def __iter__(environ: Any) -> Any:
+            nonlocal scan
+            scan = caller()
+            self._on_scan()
+            return original_iter(environ)
+
+        def __getitem__(environ: Any, key: Any) -> Any:
+            # A copy iterates and reads from one and the same instruction of whoever makes it.
+            if scan is None or caller() != scan:
+                data = _private.value_in(environ, key)
+                name, value = os.fsdecode(key), None if data is None else os.fsdecode(data)
+                self.reads.setdefault(name, value)
+                self._on_read(name, value)
+            return original_get(environ, key)
+
+        cls.__getitem__ = __getitem__
+        cls.__iter__ = __iter__
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for name, function in self._originals.items():
+            setattr(type(environ), name, function)
