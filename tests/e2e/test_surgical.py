@@ -176,7 +176,9 @@ def test_same_name_elsewhere_on_the_path(project: Project) -> None:
 
 def test_optional_module_appears(project: Project) -> None:
     project.write("chooser.py", "try:\n    import extra\nexcept ImportError:\n    extra = None\n")
-    project.write("test_it.py", "import chooser\ndef test(): open('seen', 'w').write(str(bool(chooser.extra)))\n")
+    project.write(
+        "test_it.py", "import chooser\ndef test(): open('seen', 'w').write(str(bool(chooser.extra)))\n"
+    )
     project.stest().expect(0)
     await_ready(project)
     project.write("extra.py", "")
