@@ -318,7 +318,7 @@ void note_each(const char* path) {
 /// `open` has a third argument where it may make a file.
 mode_t mode_argument(int flags, va_list arguments) {
   const bool makes = (flags & O_CREAT) != 0 || (flags & O_TMPFILE) == O_TMPFILE;
-  return makes ? va_arg(arguments, mode_t) : 0;
+  return makes ? va_arg(arguments, mode_t) : 0;  // NOLINT(clang-analyzer-valist.Uninitialized): the caller's.
 }
 
 }  // namespace
@@ -383,6 +383,7 @@ mode_t mode_argument(int flags, va_list arguments) {
 
 // What a fortified program calls, and what only older ones know; no header names them.
 extern "C" {
+// NOLINTBEGIN(bugprone-reserved-identifier)
 int __open_2(const char* path, int flags);
 int __open64_2(const char* path, int flags);
 int __openat_2(int folder, const char* path, int flags);
@@ -396,6 +397,7 @@ int __lxstat(int version, const char* path, struct stat* info) noexcept;
 int __lxstat64(int version, const char* path, struct stat64* info) noexcept;
 int __fxstatat(int version, int folder, const char* path, struct stat* info, int flags) noexcept;
 int __fxstatat64(int version, int folder, const char* path, struct stat64* info, int flags) noexcept;
+// NOLINTEND(bugprone-reserved-identifier)
 
 #pragma GCC visibility push(default)
 

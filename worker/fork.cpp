@@ -77,6 +77,8 @@ void await_parent(pid_t parent) {
 /// The parent learns of its grandchild through `report`; 0 in that one. Without inlining: the leader borrows
 /// this very frame, and nothing else may live in it.
 [[gnu::noinline]] pid_t fork_in_session(int report) {
+  // NOLINTBEGIN(bugprone-unsafe-functions,clang-analyzer-*): of the leader's calls each is a system call
+  // alone.
   const pid_t leader = ::vfork();
   if (leader != 0) return leader;
   ::setsid();
@@ -84,6 +86,7 @@ void await_parent(pid_t parent) {
   if (pid == 0) return 0;
   (void)!::write(report, &pid, sizeof pid);
   ::_exit(0);
+  // NOLINTEND(bugprone-unsafe-functions,clang-analyzer-*)
 }
 
 pid_t read_pid(int report) {

@@ -39,6 +39,7 @@ void use_huge_pages() {
     if (mapping.is_of_file) continue;
     auto at = (mapping.begin + huge_page - 1) / huge_page * huge_page;
     for (; at + huge_page <= mapping.end; at += huge_page) {
+      // NOLINTNEXTLINE(performance-no-int-to-ptr)
       auto* page = reinterpret_cast<void*>(at);
       if (!is_filled(page) || ::madvise(page, huge_page, MADV_COLLAPSE) == 0) continue;
       if (errno == ENOMEM) return;  // There are no more of them, and looking for one takes its time.

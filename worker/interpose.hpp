@@ -20,6 +20,7 @@ Function* next(const char* name) {
 
 // A function of the C library with one of ours before it: RESULT name(PARAMETERS) that is called with
 // (ARGUMENTS), and what is noted of it before that.
+// NOLINTBEGIN(bugprone-macro-parentheses): these are types, lists and statements.
 #define STEST_NOTE(result, name, parameters, arguments, noted) \
   result name parameters {                                     \
     STEST_NEXT(name);                                          \
@@ -28,3 +29,4 @@ Function* next(const char* name) {
   }
 #define STEST_NOTE_NOEXCEPT(result, name, parameters, arguments, noted) \
   STEST_NOTE(result, name, parameters noexcept, arguments, noted)
+// NOLINTEND(bugprone-macro-parentheses)

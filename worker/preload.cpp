@@ -138,7 +138,7 @@ bool Preloader::load(const protocol::Preload& wanted, const Tell& tell) {
 std::map<std::string, std::string> Preloader::hold(const protocol::HoldProject& wanted) {
   const auto project = py::module_::import("sprintest._project");
   const auto environment = python_environment(stest::apply(environment_changes(), wanted.env));
-  const auto unfit =
+  auto unfit =
       project.attr("hold")(wanted.modules, fs_decode(wanted.path), fs_decode({wanted.cwd})[0], environment)
           .cast<std::map<std::string, std::string>>();
   if (!unfit.empty()) return unfit;

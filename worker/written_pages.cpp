@@ -108,6 +108,7 @@ void WrittenPages::copy_ahead() {
     for (; range != last && range->begin < mapping.end; ++range) {
       const auto begin = std::max(range->begin, mapping.begin);
       const auto end = std::min(range->end, mapping.end);
+      // NOLINTNEXTLINE(performance-no-int-to-ptr)
       if (begin < end) ::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_POPULATE_WRITE);
       if (range->end > mapping.end) break;  // The next mapping begins where this one ends.
     }

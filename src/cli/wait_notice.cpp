@@ -68,7 +68,7 @@ std::optional<WaitNotice::Line> WaitNotice::due(Elapsed now) {
 }
 
 std::string WaitNotice::queued_text(Elapsed now) const {
-  const auto text = place(queued_.position) + ", " + seconds(now - since_);
+  auto text = place(queued_.position) + ", " + seconds(now - since_);
   if (queued_.running.empty()) return text;
   const auto more = queued_.running.size() - 1;
   return text + "; waiting for " + in_words(queued_.running.front(), now - heard_) +

@@ -326,7 +326,7 @@ Result<int> DaemonLauncher::spawn_daemon(const FileLock& lock, int ready) const 
   options.cwd = paths_.root.string();
   options.fds = {{0, null.get()}, {1, log.get()}, {2, log.get()}, {lock_fd, lock.fd()}, {ready_fd, ready}};
   options.new_session = true;
-  return spawn(options).map_error([](Error error) {
+  return spawn(options).map_error([](const Error& error) {
     return Error{ErrorCode::daemon_unavailable, "the daemon could not be started: " + error.message,
                  "stest's executables belong in one folder; install it again"};
   });

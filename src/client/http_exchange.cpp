@@ -24,7 +24,7 @@ using std::chrono::milliseconds;
 constexpr milliseconds connect_patience = 1s;
 constexpr milliseconds busy_patience = 30s;
 constexpr milliseconds write_patience = 10s;
-constexpr std::size_t read_size = 64 * 1024;
+constexpr std::size_t read_size = std::size_t{64} * 1024;
 
 /// Whether one of `events` came within `patience`.
 bool await(const Fd& socket, short events, milliseconds patience) {

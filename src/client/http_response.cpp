@@ -9,7 +9,7 @@ namespace stest {
 
 namespace {
 
-constexpr std::size_t max_line = 64 * 1024;
+constexpr std::size_t max_line = std::size_t{64} * 1024;
 
 template <class Number>
 std::optional<Number> number(std::string_view text, int base = 10) {

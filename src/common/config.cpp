@@ -35,8 +35,9 @@ struct Setting {
 
 template <class Target, class Value>
 bool assign(Target& target, std::optional<Value> value) {
-  if (value) target = std::move(*value);
-  return value.has_value();
+  if (!value) return false;
+  target = Target(std::move(*value));
+  return true;
 }
 
 bool assign_one_of(std::string& target, const RawValue& raw,
@@ -327,6 +328,7 @@ Result<Config> load_variables(const Environment& env) {
 
 std::vector<ConfigKey> config_keys() {
   std::vector<ConfigKey> keys;
+  keys.reserve(kSettings.size());
   for (const Setting& setting : kSettings) {
     keys.push_back({std::string(setting.key), std::string(setting.variable), std::string(setting.accepts),
                     std::string(setting.fallback)});

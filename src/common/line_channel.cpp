@@ -11,7 +11,7 @@
 namespace stest {
 namespace {
 
-constexpr std::size_t kReadSize = 64 * 1024;
+constexpr std::size_t kReadSize = std::size_t{64} * 1024;
 constexpr std::size_t kMaxFds = 64;
 
 /// Room for the control message that carries up to `kMaxFds` descriptors.

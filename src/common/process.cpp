@@ -180,6 +180,7 @@ fs::path executable_folder() {
   const auto own = fs::read_symlink("/proc/self/exe", error);
   if (!error) return own.parent_path();
   // Without /proc: the path that was executed, as the kernel has noted it.
+  // NOLINTNEXTLINE(performance-no-int-to-ptr)
   const auto* executed = reinterpret_cast<const char*>(::getauxval(AT_EXECFN));
   return executed == nullptr ? fs::path() : fs::canonical(executed, error).parent_path();
 }

@@ -14,7 +14,7 @@ Result<std::optional<std::string>> read_file(const std::filesystem::path& path) 
   if (!fd) return errno_error(path.string());
   std::string text;
   while (true) {
-    const Result<ReadResult> part = read_some(fd.get(), 64 * 1024);
+    const Result<ReadResult> part = read_some(fd.get(), std::size_t{64} * 1024);
     if (!part) return fail(part.error().code, path.string() + ": " + part.error().message);
     if (part->end) return text;
     text += part->data;

@@ -101,7 +101,7 @@ bool is_own_folder(const fs::path& folder) {
 fs::path temporary_folder() { return "/tmp/stest-" + std::to_string(::geteuid()); }
 
 fs::path socket_path(const fs::path& directory, const Environment& env) {
-  const fs::path plain = directory / "daemon.sock";
+  fs::path plain = directory / "daemon.sock";
   if (plain.native().size() <= kMaxSocketPath) return plain;
   const std::string id = hash(directory.native());
   const auto runtime = env.find("XDG_RUNTIME_DIR");
@@ -145,7 +145,7 @@ Status write_gitignore(const fs::path& folder) {
 }  // namespace
 
 fs::path find_project_root(const fs::path& cwd) {
-  const fs::path start = resolve(cwd);
+  fs::path start = resolve(cwd);
   for (fs::path folder = start;; folder = folder.parent_path()) {
     if (is_root(folder)) return folder;
     if (folder == folder.parent_path()) return start;

@@ -57,7 +57,7 @@ std::vector<char*> pointers(const char* first, const std::vector<std::string>& r
 
 void plan_environment(Plan& plan, const Environment* env) {
   if (env == nullptr) return;
-  for (const auto& [name, value] : *env) plan.env_entries.push_back(name + "=" + value);
+  for (const auto& [name, value] : *env) plan.env_entries.emplace_back(name).append("=").append(value);
   plan.envp = pointers(nullptr, plan.env_entries);
 }
 

@@ -147,7 +147,7 @@ Error error_of(std::exception_ptr thrown) {
     std::rethrow_exception(std::move(thrown));
   } catch (const std::exception& known) {
     error.message = known.what();
-  } catch (...) {
+  } catch (...) {  // NOLINT(bugprone-empty-catch): `error` says so.
   }
   return error;
 }

@@ -19,7 +19,7 @@ namespace {
 constexpr int format_version = 3;
 
 /// A suite may make new patterns in every run, for as long as the daemon lives.
-constexpr std::size_t max_compiled_once = 64 * 1024;
+constexpr std::size_t max_compiled_once = std::size_t{64} * 1024;
 
 nlohmann::json sites_to_json(const SitesState& sites) {
   auto json = nlohmann::json::object();

@@ -39,7 +39,8 @@ std::vector<std::string> RouteTable::methods_of(std::string_view path) const {
 
 std::vector<std::string> RouteTable::all() const {
   std::vector<std::string> texts;
-  for (const auto& [method, path] : routes_) texts.push_back(method + " " + path);
+  texts.reserve(routes_.size());
+  for (const auto& [method, path] : routes_) texts.emplace_back(method).append(" ").append(path);
   return texts;
 }
 

@@ -117,6 +117,7 @@ std::shared_ptr<Run> RunQueue::find(std::uint64_t id) const {
 std::vector<RunQueue::View> RunQueue::list() const {
   std::lock_guard lock(mutex_);
   std::vector<View> views;
+  views.reserve(active_.size() + waiting_.size());
   for (const auto& [id, active] : active_) views.push_back(active);
   int position = 0;
   for (const auto& run : waiting_) views.push_back({run, ++position, ""});

@@ -320,6 +320,8 @@ bool WorkerManager::may_retry(const WorkerInstance& instance, Attempt& attempt) 
   return !std::exchange(attempt.without_learned, true);
 }
 
+// By value: it is the claim's own, which has it no more.
+// NOLINTNEXTLINE(performance-unnecessary-value-param)
 void WorkerManager::drop(Instance instance) {
   {
     std::lock_guard lock(mutex_);
