@@ -108,8 +108,9 @@ class Cache:
             if member is None:
                 self._give_to_owner(name, module)
                 continue
-            if not self._is_in_run():
-                member.module = module  # A library may have put another one in its place.
+            # A library may have put another one in its place; in a run, a test.
+            if not self._is_in_run() or member.module is module:
+                member.module = module
             hidden.append(member)
         self._unbind(hidden)
         self._adopted.clear()

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import ast
 import builtins
+import contextlib
 import itertools
+import weakref
 from collections.abc import Iterable
 from importlib.machinery import ExtensionFileLoader
 from typing import Any
@@ -29,7 +31,7 @@ class Member:
         self.spec = spec
         self.loader = type(spec.loader)
         self.order = order
-        self.module: Any = None
+        self._module: Any = None
         #: Names of the modules that its execution imported, whoever had loaded them.
         self.imports: set[str] = set()
         #: Modules of which an import of its own was the first.
@@ -54,6 +56,20 @@ class Member:
         self.bound = False
         #: Whether importing its package brings it along; ``None`` where that has not been looked at.
         self.is_brought: bool | None = None
+
+    @property
+    def module(self) -> Any:
+        """The module; ``None`` before it is there, and where it is no more."""
+        return self._module() if type(self._module) is weakref.ref else self._module
+
+    @module.setter
+    def module(self, module: Any) -> None:
+        self._module = module
+
+    def let_go(self) -> None:
+        """Keep it no longer alive than everybody else does."""
+        with contextlib.suppress(TypeError):
+            self._module = weakref.ref(self._module)
 
     @property
     def is_compiled(self) -> bool:

@@ -16,7 +16,7 @@ import sys
 import tempfile
 import threading
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from types import BuiltinFunctionType, FunctionType
 from typing import Any, Callable
 
@@ -175,10 +175,10 @@ class _Functions:
 
     _KINDS = (BuiltinFunctionType, FunctionType, type)
 
-    def __init__(self) -> None:
+    def __init__(self, known: Mapping[str, Any]) -> None:
         self._names = [
             (vars(module), name, value)
-            for module in list(modules.values())
+            for module in list(known.values())
             # Of the import system, stest has wrapped some itself.
             if _modules.is_standard(module) and "importlib" not in module.__name__
             for name, value in list(vars(module).items())
@@ -248,7 +248,7 @@ def _set_gc(old: tuple[bool, tuple[int, int, int], int]) -> None:
     gc.set_debug(old[2])
 
 
-def _python_state() -> Iterator[tuple[Getter, Setter]]:
+def _python_state(known: Mapping[str, Any]) -> Iterator[tuple[Getter, Setter]]:
     yield os.getcwd, _set_folder
     yield _umask, os.umask
     yield lambda: dict(environb), set_environment
@@ -280,10 +280,9 @@ def _python_state() -> Iterator[tuple[Getter, Setter]]:
     yield lambda: locale.setlocale(locale.LC_ALL), lambda old: locale.setlocale(locale.LC_ALL, old)
     yield socket.getdefaulttimeout, socket.setdefaulttimeout
     yield _attribute(tempfile, "tempdir")
-    if hasattr(events := sys.modules.get("asyncio.events"), _private.EVENT_LOOP_POLICY):
+    if hasattr(events := known.get("asyncio.events"), _private.EVENT_LOOP_POLICY):
         yield _attribute(events, _private.EVENT_LOOP_POLICY)
-    if "decimal" in sys.modules:
-        decimal: Any = sys.modules["decimal"]
+    if (decimal := known.get("decimal")) is not None:
         yield lambda: decimal.getcontext().copy(), lambda old: decimal.setcontext(old.copy())
 
 
@@ -375,17 +374,18 @@ class ProcessState:
 
     The source of the list: what pytest's own ``monkeypatch``, CPython's regression tests
     (``test.libregrtest.save_env``) and torch's test suite put back. Libraries count that are loaded
-    by then. Random generators are not part of it: each run seeds them anew, as a new process does.
+    by then, ``known`` by name. Random generators are not part of it: each run seeds them anew, as a new
+    process does.
     """
 
-    def __init__(self) -> None:
-        parts = [_python_state()]
+    def __init__(self, known: Mapping[str, Any] = modules) -> None:
+        parts = [_python_state(known)]
         if library("torch") is not None:
             parts.append(_torch_state())
         if library("numpy") is not None:
             parts.append(_numpy_state())
         self._loggers = _Loggers()
-        self._functions = _Functions()
+        self._functions = _Functions(known)
         self._values = [(get, get(), put) for part in parts for get, put in part]
 
     def is_current(self) -> bool:

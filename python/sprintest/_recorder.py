@@ -63,11 +63,13 @@ class Recorder:
         self._end_noticing: Callable[[], None] = lambda: None
         if not is_near:
             self._end_noticing = _private.notice_warnings(self._warned_in_run)
-        self._imports = builtins.__import__, *_private.wrap_imports()
+        self._imports = _private.wrap_imports()
         self._follow_imports()
+        self._real_import: Any = builtins.__import__
+        self._noting_import = self._make_noting_import()
         if is_near:
             runner.watch_files(self._exempt)
-            self._follow_statements()
+            builtins.__import__ = self._noting_import
 
     def _follow_imports(self) -> None:
         find_spec, gcd_import = _private.bootstrap._find_spec, _private.bootstrap._gcd_import
@@ -88,8 +90,8 @@ class Recorder:
         hide = _private.as_import_system
         _private.wrap_imports(find_spec=hide(_find_spec), gcd_import=hide(_gcd_import))
 
-    def _follow_statements(self) -> None:
-        real_import: Any = builtins.__import__
+    def _make_noting_import(self) -> Any:
+        real_import = self._real_import
 
         def __import__(
             name: str, globals: Any = None, locals: Any = None, fromlist: Any = (), level: int = 0
@@ -101,17 +103,31 @@ class Recorder:
                     self._note_item(module, str(item))
             return module
 
-        builtins.__import__ = _private.as_import_system(__import__)
+        return _private.as_import_system(__import__)
+
+    @contextlib.contextmanager
+    def _statements(self, is_own: bool) -> Iterator[None]:
+        """In a run nobody but an installed module may see that the function for import statements is ours."""
+        before, wanted = builtins.__import__, self._real_import if is_own else self._noting_import
+        if self.is_near or before not in (self._real_import, self._noting_import):
+            yield
+            return
+        builtins.__import__ = wanted
+        try:
+            yield
+        finally:
+            if builtins.__import__ is wanted:
+                builtins.__import__ = before
 
     def end(self) -> None:
         self._end_noticing()
         for listener, _ in self._listeners:
             self._runner.remove_audit_listener(listener)
-        real_import, find_spec, _, gcd_import = self._imports
+        find_spec, _, gcd_import = self._imports
         _private.wrap_imports(find_spec=find_spec, gcd_import=gcd_import)
         if self.is_near:
             self._runner.stop_watching_files()
-            builtins.__import__ = real_import
+            builtins.__import__ = self._real_import
 
     # ---- which module it is
 
@@ -170,7 +186,7 @@ class Recorder:
         marked = marks() if is_own and member is not None else ()
         stack.append(member)
         try:
-            with self._reads():
+            with self._reads(), self._statements(is_own):
                 module = load(spec)
         except BaseException as error:
             self.look(spec)
@@ -188,6 +204,8 @@ class Recorder:
             self._complete(member, before, marked)
         elif member.draws:
             member.renewals = renewals(member)
+        if not self.is_near:
+            member.let_go()  # A test may watch for its end.
         self._add(member)
         self.last = member
         return module

@@ -108,8 +108,7 @@ class Resident:
         self._code = code
         self._limit = memory_limit
         self._exits = _Exits()
-        with cache.in_sight():
-            self._state = ProcessState()
+        self._state = ProcessState(cache.libraries())
         self._descriptors = len(os.listdir("/proc/self/fd"))
         self._packages: dict[str, _fingerprint.State | None] = {}
         cache.begin(code, takes_own=True, is_near=False)
