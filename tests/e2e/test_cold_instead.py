@@ -23,7 +23,7 @@ BEFORE = {
     "the runner": ("_runner", "Run._get_ready = lambda self: 1 / 0", MODES),
     "its preparation": ("_runner", "_prepare = lambda *args: 1 / 0", ["clean"]),
     "the resident process": ("_resident", "ProcessState = None", ["resident"]),
-    "the stash": ("_stash", "Stash.begin_run = lambda self: 1 / 0", ["surgical", "resident"]),
+    "the cache": ("_cache", "Cache.forget_changed = lambda self: 1 / 0", ["surgical", "resident"]),
     "the plugin at the first test": ("_plugin", "Reporter._settle = lambda self: 1 / 0", MODES),
     "the plugin": (
         "_plugin",

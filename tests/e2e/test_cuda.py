@@ -21,7 +21,7 @@ STAND_IN = {
         def set_num_threads(number): pass
 
         class default_generator:
-            data_ptr = numel = int
+            tolist = list
             get_state = classmethod(lambda cls: cls)
             seed = int
     """,
