@@ -358,7 +358,7 @@ class Cache:
         for one in closure:
             if one.bound:
                 setattr(self._loaded(one.package), one.name.rpartition(".")[2], one.module)
-        if self._recorder is None:  # What is loaded ahead by means of it draws nothing itself.
+        if self._recorder is None or self._is_in_run():  # Else what is loaded ahead takes them over.
             self._renew(closure)
         may_log = not logging.root.handlers
         adopted = {one.name for one in closure}

@@ -144,6 +144,12 @@ def renew_multiprocessing(process: Any, folder: str) -> None:
         process.current_process().authkey = os.urandom(32)
 
 
+def forget_start_method(context: Any) -> None:
+    """Of ``multiprocessing.context``: nobody has chosen one, as in a new process."""
+    if context is not None:
+        context._default_context._actual_context = None
+
+
 #: Modules whose random numbers stest has drawn again in each run.
 RENEWED = {"multiprocessing.process"}
 

@@ -145,6 +145,7 @@ class Resident:
         try:
             self._exits.run()
             _release_trackers()
+            _private.forget_start_method(cache.find("multiprocessing.context"))
             if reason := self._clean_up(modules):
                 return reason
             main = vars(modules["__main__"])
