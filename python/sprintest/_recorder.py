@@ -6,7 +6,7 @@ import builtins
 import contextlib
 import sys
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from inspect import CO_OPTIMIZED
 from types import FunctionType, ModuleType
 from typing import Any, Callable
@@ -96,7 +96,11 @@ class Recorder:
         def __import__(
             name: str, globals: Any = None, locals: Any = None, fromlist: Any = (), level: int = 0
         ) -> Any:
-            module = real_import(name, globals, locals, fromlist, level)
+            try:
+                module = real_import(name, globals, locals, fromlist, level)
+            except ImportError:
+                self._note_barred([_absolute(name, globals or {}, level)])
+                raise
             if self.top() is not None:
                 self._note_import(_absolute(name, globals or {}, level))
                 for item in fromlist or ():
@@ -159,6 +163,11 @@ class Recorder:
         member = self._members.get(asking)
         if member is not None and member.name != name:
             member.later.add(name)
+
+    def _note_barred(self, names: Iterable[str]) -> None:
+        """``None`` in ``sys.modules`` bars an import, and stands for what a run has done."""
+        if (top := self.top()) is not None and any(sys.modules.get(name, top) is None for name in names):
+            top.unfit = "an import of its own is barred"
 
     def _note_item(self, module: Any, item: str) -> None:
         """``from module import item``: a submodule, or what another one has made."""
@@ -234,6 +243,8 @@ class Recorder:
             path = member.spec.origin
             member.files[path] = Fingerprint(path, before)
             now, later = _graph.imported_names(_source(path), member.spec.parent or "")
+            if any(sys.modules.get(name, member) is None for name in now):
+                member.unfit = "an import of its own is barred"
             # Not all of it need have been executed; a recorder that is near has seen what was.
             (member.later if self.is_near else member.imports).update(now - {member.name})
             member.later |= later - {member.name}

@@ -9,10 +9,17 @@ from typing import Any
 import pytest
 
 from .harness import Finished, Project, wait_for
+from .modes import MODES
 
 PREAMBLE = "import json, os, sys\n"
 #: Of the standard library, compiled: what imports it cannot be executed twice in one process.
 COMPILED = "import _lsprof\n"
+
+
+@pytest.fixture(params=MODES)
+def project(project: Project, request: pytest.FixtureRequest) -> Project:
+    project.env |= MODES[request.param]
+    return project
 
 
 def preload(project: Project, **modules: str) -> None:
@@ -75,8 +82,9 @@ def test_a_submodule_that_nobody_imported_is_no_attribute(project: Project) -> N
 def test_stand_in_of_a_conftest_is_what_others_import(project: Project) -> None:
     user = "try:\n    import real\n    KIND = real.KIND\nexcept ImportError:\n    KIND = 'none'\n"
     preload(project, real="KIND = 'real'\n", user=user)
-    write_test(project, "found = user.KIND", before="import user")
-    assert found(project) == "real"
+    project.write("mine.py", user)
+    write_test(project, "found = [user.KIND, mine.KIND]", before="import user, mine")
+    assert found(project) == ["real"] * 2
     stub = (
         "import sys, types\nstub = types.ModuleType('real')\nstub.KIND = 'stub'\nsys.modules['real'] = stub\n"
     )
@@ -86,7 +94,7 @@ def test_stand_in_of_a_conftest_is_what_others_import(project: Project) -> None:
         ("", "real"),
     ):
         project.write("conftest.py", conftest)
-        assert found(project) == kind
+        assert found(project) == [kind] * 2
 
 
 def test_variable_that_a_conftest_sets_is_what_a_library_reads(project: Project) -> None:
@@ -375,10 +383,9 @@ def warnings_in(finished: Finished) -> list[str]:
     return [line.strip() for line in summary.splitlines() if line.startswith("  ") or ".py:" in line]
 
 
-@pytest.mark.parametrize("isolation", ["fork", "resident"])
-def test_library_that_warns_does_so_in_each_run(project: Project, isolation: str) -> None:
+def test_library_that_warns_does_so_in_each_run(project: Project) -> None:
     preload(project, warns=WARNS, user="import warns\n")
-    project.configure(sprintest=f"preload = ['user']\nisolation = '{isolation}'")
+    project.configure(sprintest="preload = ['user']")
     for imported in ("warns", "user, warns"):
         write_test(project, "found = [warns.BORN, os.getpid()]", before=f"import {imported}")
         expected = warnings_in(project.plain("-q", "test_it.py").expect(0))
@@ -408,3 +415,36 @@ def test_filter_that_a_library_adds(project: Project) -> None:
         before="import warnings",
     )
     assert found(project) == [False, True]
+
+
+def test_module_that_a_test_drops_is_garbage(project: Project) -> None:
+    project.write("late/gone.py", "")
+    write_test(
+        project,
+        "sys.path.append('late')\nend = weakref.ref(importlib.import_module('gone'))\n"
+        "del sys.modules['gone']\ngc.collect()\nfound = end() is None",
+        before="import gc, importlib, weakref",
+    )
+    for _ in range(2):
+        assert found(project) is True
+
+
+def test_start_method_of_multiprocessing(project: Project) -> None:
+    write_test(
+        project,
+        "found = mp.get_start_method(allow_none=True)\nmp.set_start_method('spawn')",
+        before="import multiprocessing as mp",
+    )
+    for _ in range(3):
+        assert found(project) is None
+
+
+@pytest.mark.parametrize("how", ["importlib", "prepend"])
+def test_modules_are_executed_in_each_run_as_pytest_imports_them(project: Project, how: str) -> None:
+    """By path, or rewritten: neither goes by the last step of an import."""
+    write_test(project, "found = VALUE", before="VALUE = 1")
+    project.configure(pytest=f"addopts = '--import-mode={how}'")
+    assert found(project) == 1
+    for value in (22, 333):
+        write_test(project, "found = VALUE", before=f"VALUE = {value}")
+        assert found(project) == value
