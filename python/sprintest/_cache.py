@@ -164,7 +164,7 @@ class Cache:
     def _failed(self, member: Member, error: BaseException) -> None:
         """It could not be executed. What was loaded for it holds on to a module that is no more."""
         for other in self._members.values():
-            if other.order >= member.order:
+            if other.is_own and other.order >= member.order:
                 other.unfit = other.unfit or f"{member.name}, which imported it, has failed"
         source = _fingerprint.digest(member.spec.origin) if member.spec.has_location else None
         failure = self._failures[member.name] = (source, type(error), str(error))
@@ -176,7 +176,7 @@ class Cache:
         if self._is_hiding:
             self._is_hiding = False
             self._rest = Tables()
-            self._install(sorted(self._members.values(), key=lambda member: member.order))
+            self._install(sorted(self._members.values(), key=lambda member: member.order), silently=True)
 
     @contextlib.contextmanager
     def in_sight(self) -> Iterator[None]:
@@ -351,7 +351,7 @@ class Cache:
                     waiting.append(other)
         return sorted(found.values(), key=lambda one: one.order)
 
-    def _install(self, closure: list[Member]) -> None:
+    def _install(self, closure: list[Member], *, silently: bool = False) -> None:
         for one in closure:
             sys.modules[one.name] = one.module
             sys.modules.update(one.extras)
@@ -363,7 +363,7 @@ class Cache:
         may_log = not logging.root.handlers
         adopted = {one.name for one in closure}
         for deed in sorted((deed for one in closure for deed in one.deeds), key=lambda deed: deed[0]):
-            if may_log or deed[2] != "root":
+            if (may_log or deed[2] != "root") and not (silently and deed[1] == "warning"):
                 do_again(deed, adopted)
         self._names += [one.name for one in closure if one.is_own]
 

@@ -324,6 +324,8 @@ class Recorder:
             is_body = not frame.f_code.co_flags & CO_OPTIMIZED
             is_importers |= is_body and frame.f_globals.get("__name__") == top.name
             frame = frame.f_back
+        if frame is None and warning.filename == top.spec.origin and not sys.dont_write_bytecode:
+            return  # Of its compiler, which no other process will ask: there is bytecode now.
         place = frame.f_globals if frame else vars(sys)
         said = Said(warning, place, is_importers)
         top.deeds.append((next(order), "warning", str(place.get("__name__", "")), said))

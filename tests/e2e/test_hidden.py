@@ -396,6 +396,16 @@ def test_library_that_warns_does_so_in_each_run(project: Project) -> None:
             assert born != run
 
 
+def test_warning_of_the_compiler_comes_only_where_something_is_compiled(project: Project) -> None:
+    preload(project, escape=BORN + "PATTERN = '\\d'\n")
+    write_test(project, "found = [escape.BORN, os.getpid()]", before="import escape")
+    for _ in range(3):
+        finished = project.stest("-q", "test_it.py").expect(0)
+    born, run = json.loads(project.read("found.json"))
+    assert born != run
+    assert warnings_in(finished) == warnings_in(project.plain("-q", "test_it.py").expect(0)) == []
+
+
 def test_warning_that_is_an_error_in_this_run(project: Project) -> None:
     preload(project, warns=WARNS)
     write_test(
