@@ -9,6 +9,7 @@
 #include <string_view>
 #include <system_error>
 #include <tuple>
+#include <type_traits>
 #include <utility>
 
 #include "common/read_file.hpp"
@@ -36,7 +37,11 @@ struct Setting {
 template <class Target, class Value>
 bool assign(Target& target, std::optional<Value> value) {
   if (!value) return false;
-  target = Target(std::move(*value));
+  if constexpr (std::is_same_v<Target, std::optional<Value>>) {
+    target = std::move(value);
+  } else {
+    target = std::move(*value);
+  }
   return true;
 }
 
