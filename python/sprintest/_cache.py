@@ -171,30 +171,19 @@ class Cache:
         if self._executed.get(member.name, failure) != failure:
             self.on_reload_failure(member.name, error)
 
-    def reveal(self) -> None:
-        """Put everything in sight, until ``hide``: for what does not look at one module after the other."""
-        if self._is_hiding:
-            self._is_hiding = False
-            self._rest = Tables()
-            self._install(sorted(self._members.values(), key=lambda member: member.order), silently=True)
-
     @contextlib.contextmanager
     def in_sight(self) -> Iterator[None]:
-        """For what stest itself has a library do."""
-        was_hiding = self._is_hiding
-        self.reveal()
+        """Everything is in sight: for what stest itself has a library do."""
+        if not self._is_hiding:
+            yield
+            return
+        self._is_hiding = False
+        self._rest = Tables()
+        self._install(sorted(self._members.values(), key=lambda member: member.order), silently=True)
         try:
             yield
         finally:
-            if was_hiding:
-                self.hide()
-
-    def _write_environment(self) -> None:
-        """Set the variables that modules set when they were loaded, in an environment that is new."""
-        if not self._is_hiding:
-            for deed in sorted(deed for one in self._members.values() for deed in one.deeds):
-                if deed[1] == "write":
-                    do_again(deed)
+            self.hide()
 
     def knows(self, name: str) -> bool:
         """Whether it was loaded ahead, and is not in every run's sight."""
@@ -214,7 +203,7 @@ class Cache:
         """The module for whose random numbers runs would have to load ``name`` a second time, but cannot."""
         member = self._members.get(name)
         closure = self._closure(member)[0] if member is not None else []
-        drawn = [one.name for one in closure if one.draws and not one.renewals]
+        drawn = [one.name for one in closure if one.draws_for_all]
         return drawn[0] if drawn and not can_be_repeated(closure) else ""
 
     def imported_project(self) -> str:
@@ -240,7 +229,6 @@ class Cache:
         self._on_difference, self._names = on_difference, names
         self._first = next(order)
         self._comparison.begin_run()
-        self._write_environment()
         self._rest = Tables()
 
     def _is_adopted(self, member: Member, spec: Any) -> bool:
@@ -377,7 +365,7 @@ class Cache:
             self._executed.setdefault(name, failure)
         self._failures.clear()
         used = [*executed, *(self._members[name] for name in self._adopted if name in self._members)]
-        passing = [one for one in used if one.unfit or (one.draws and not one.renewals)]
+        passing = [one for one in used if one.unfit or one.draws_for_all]
         passing += [one for one in used if one.is_own and sys.modules.get(one.name) is not one.module]
         spoilt = [name for name in self._spoilt if name in self._members and self._members[name].is_own]
         gone = [self._members[name] for name in self._dependents([*(one.name for one in passing), *spoilt])]
@@ -434,8 +422,7 @@ class Cache:
 
     def loading(self) -> Member | None:
         """The module of the project that this thread is executing."""
-        top = self._recorder.top() if self._recorder is not None else None
-        return top if top is not None and top.is_own else None
+        return self._recorder.own_top() if self._recorder is not None else None
 
     def is_loading_library(self) -> bool:
         """Whether this thread is executing a module that is not the project's."""

@@ -123,7 +123,7 @@ class Comparison:
 
 def _other_numbers(closure: list[Member]) -> Difference | None:
     for one in closure:
-        if one.draws and not one.renewals:
+        if one.draws_for_all:
             return Difference(one, f"{one.name} draws random numbers when it is imported")
     return None
 

@@ -75,6 +75,11 @@ class Member:
     def is_compiled(self) -> bool:
         return issubclass(self.loader, ExtensionFileLoader)
 
+    @property
+    def draws_for_all(self) -> bool:
+        """Whether it drew random numbers that cannot be drawn again for a run alone."""
+        return bool(self.draws) and not self.renewals
+
     def is_current(self) -> bool:
         """Whether every file that it was made from still holds the same bytes."""
         return all(file.is_current() for file in self.files.values())

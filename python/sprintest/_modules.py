@@ -9,7 +9,7 @@ import importlib.util
 import site
 import sys
 import sysconfig
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from importlib.machinery import ExtensionFileLoader
 from types import ModuleType
 from typing import Any
@@ -120,11 +120,6 @@ class ProjectCode:
     def owns_module(self, spec: Any) -> bool:
         """Whether a module is project code, and not to be treated as third-party."""
         return any(map(self.owns, _places(spec))) and not self.is_ignored(spec.name)
-
-    def select(self, names: Iterable[str]) -> list[str]:
-        """Those of the loaded modules ``names`` that must not reach another run."""
-        specs = ((name, getattr(sys.modules.get(name), "__spec__", None)) for name in names)
-        return [name for name, spec in specs if spec is not None and self.is_kept_apart(spec)]
 
     def installed_folders(self) -> list[str]:
         """Where nothing changes between runs but by an installation; each with a separator at its end."""
@@ -237,18 +232,13 @@ def modules_in(folder: str) -> Iterator[tuple[str, str]]:
         yield entry[: len(entry) - len(suffix)], os.path.join(folder, entry)
 
 
-def unload(name: str) -> bool:
-    """Remove a module from this process, so that the next import of it reads its file anew.
-
-    Returns whether it was the attribute of its package that bears its name, which is removed as well.
-    """
+def unload(name: str) -> None:
+    """Remove a module from this process and its package, so that the next import of it reads its file."""
     module = sys.modules.pop(name, None)
     parent, _, child = name.rpartition(".")
     siblings = getattr(sys.modules.get(parent), "__dict__", {})
-    bound = module is not None and siblings.get(child) is module
-    if bound:
+    if module is not None and siblings.get(child) is module:
         delattr(sys.modules[parent], child)
-    return bound
 
 
 def forget_project(code: ProjectCode) -> None:

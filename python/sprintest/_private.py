@@ -105,10 +105,6 @@ def namespace_path(path: Any) -> list[str]:
     return list(getattr(path, "_path", ()))
 
 
-def is_being_imported(spec: Any) -> bool:
-    return bool(getattr(spec, "_initializing", False))
-
-
 # ---- the interpreter's tables
 
 environ_data: dict[bytes, bytes] = os.environ._data  # type: ignore[attr-defined]

@@ -99,7 +99,8 @@ class Recorder:
             try:
                 module = real_import(name, globals, locals, fromlist, level)
             except ImportError:
-                self._note_barred([_absolute(name, globals or {}, level)])
+                if (top := self.top()) is not None:
+                    _note_barred(top, [_absolute(name, globals or {}, level)])
                 raise
             if self.top() is not None:
                 self._note_import(_absolute(name, globals or {}, level))
@@ -148,7 +149,7 @@ class Recorder:
         stack = self.stack()
         return stack[-1] if stack else None
 
-    def _own_top(self) -> Member | None:
+    def own_top(self) -> Member | None:
         top = self.top()
         return top if top is not None and top.is_own else None
 
@@ -164,19 +165,13 @@ class Recorder:
         if member is not None and member.name != name:
             member.later.add(name)
 
-    def _note_barred(self, names: Iterable[str]) -> None:
-        """``None`` in ``sys.modules`` bars an import, and stands for what a run has done."""
-        if (top := self.top()) is not None and any(sys.modules.get(name, top) is None for name in names):
-            top.unfit = "an import of its own is barred"
-
     def _note_item(self, module: Any, item: str) -> None:
         """``from module import item``: a submodule, or what another one has made."""
         name = f"{getattr(module, '__name__', '')}.{item}"
         if name in sys.modules:
             return self._note_import(name)
         value = getattr(module, "__dict__", {}).get(item)
-        origin = getattr(value, "__module__", None) if type(value) in (type, FunctionType) else None
-        if isinstance(origin, str) and origin in sys.modules:
+        if type(value) in (type, FunctionType) and (origin := _origin(value)) in sys.modules:
             self._note_import(origin)
         return None
 
@@ -243,8 +238,7 @@ class Recorder:
             path = member.spec.origin
             member.files[path] = Fingerprint(path, before)
             now, later = _graph.imported_names(_source(path), member.spec.parent or "")
-            if any(sys.modules.get(name, member) is None for name in now):
-                member.unfit = "an import of its own is barred"
+            _note_barred(member, now)
             # Not all of it need have been executed; a recorder that is near has seen what was.
             (member.later if self.is_near else member.imports).update(now - {member.name})
             member.later |= later - {member.name}
@@ -268,7 +262,7 @@ class Recorder:
             member.unfit = "pytest rewrites it"
 
     def _on_deed(self, event: str, args: Any) -> None:
-        top = None if self._is_busy else self._own_top()
+        top = None if self._is_busy else self.own_top()
         if top is None or _deeds.is_exempt(_private.current_frame(1).f_code.co_filename):
             return
         self._is_busy = True
@@ -285,7 +279,7 @@ class Recorder:
             self._is_busy = False
 
     def _scanned(self) -> None:
-        if (top := self._own_top()) is not None:
+        if (top := self.own_top()) is not None:
             top.unfit = "it looks through the whole environment when imported"
 
     # ---- what it reads and draws
@@ -384,6 +378,12 @@ class Recorder:
     def forget(self) -> None:
         """The process's tables are at rest again."""
         self._tables = Tables()
+
+
+def _note_barred(member: Member, names: Iterable[str]) -> None:
+    """``None`` in ``sys.modules`` bars an import, and stands for what a run has done."""
+    if any(sys.modules.get(name, member) is None for name in names):
+        member.unfit = "an import of its own is barred"
 
 
 def _origin(value: Any) -> str:

@@ -164,12 +164,11 @@ def hold(wanted: list[tuple[str, str]], environment: dict[bytes, bytes]) -> list
         _process_state.set_environment(environment)
         for name, value in changes.items():
             set_variable(name, value)
-        cache.reveal()
-        failure, answer = in_child(lambda: _try_out(request), _PATIENCE + 5 * seconds)  # noqa: B023
-        reason, files = answer or (failure, [])
-        cost = {"seconds": 0.0, "bytes": 0} if reason else _load(key, request, files)
+        with cache.in_sight():
+            failure, answer = in_child(lambda: _try_out(request), _PATIENCE + 5 * seconds)  # noqa: B023
+            reason, files = answer or (failure, [])
+            cost = {"seconds": 0.0, "bytes": 0} if reason else _load(key, request, files)
         report.append({"key": key, "reason": reason, **cost})
-        cache.hide()
         state.restore()
     linecache.clearcache()
     _patterns.settle()
