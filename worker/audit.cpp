@@ -1,6 +1,7 @@
 #include "audit.hpp"
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <cerrno>
 #include <string_view>
@@ -24,22 +25,18 @@ std::vector<Listener>& listeners() {
   return *all;
 }
 PyInterpreterState* interpreter = nullptr;
-/// Whether there are listeners to an event of stest's own. Most threads that ask do not hold any lock.
-std::atomic<bool> hears_of_clock{false};
-std::atomic<bool> hears_of_randomness{false};
+constexpr std::array<const char*, 3> own_names{"stest.clock", "stest.randomness", "stest.identity"};
+/// Whether there are listeners to these. Most threads that ask do not hold any lock.
+std::array<std::atomic<bool>, own_names.size()> own_is_wanted{};
 /// Under the interpreter's lock.
 bool is_telling = false;
 
-const char* name_of(Own event) { return event == Own::clock ? "stest.clock" : "stest.randomness"; }
-
-bool hears(std::string_view event) {
-  const auto& all = listeners();
-  return std::any_of(all.begin(), all.end(), [&](const Listener& one) { return one.events.contains(event); });
-}
-
 void look_who_hears() {
-  hears_of_clock = hears(name_of(Own::clock));
-  hears_of_randomness = hears(name_of(Own::randomness));
+  const auto& all = listeners();
+  for (std::size_t i = 0; i < own_names.size(); ++i) {
+    own_is_wanted[i] = std::any_of(all.begin(), all.end(),
+                                   [&](const Listener& one) { return one.events.contains(own_names[i]); });
+  }
 }
 
 /// The hook must not be seen by what the tests trace or profile with.
@@ -102,16 +99,20 @@ void remove(const py::function& listener) {
   look_who_hears();
 }
 
-bool hears_clock() noexcept { return hears_of_clock && PyGILState_Check() != 0 && !is_telling; }
+bool hears(Own event) noexcept {
+  if (!own_is_wanted[static_cast<std::size_t>(event)]) return false;
+  return event == Own::randomness || (PyGILState_Check() != 0 && !is_telling);
+}
 
 void tell(Own event) noexcept {
-  if (event == Own::clock ? !hears_clock() : !hears_of_randomness) return;
+  if (!hears(event)) return;
   const int error = errno;
   const py::gil_scoped_acquire lock;  // CPython lets go of it before it asks for random numbers.
   if (!is_telling) {
     is_telling = true;
     const py::error_scope kept;  // Whoever asks may be about to raise something.
-    if (on_event(name_of(event), py::tuple().ptr(), nullptr) != 0) PyErr_WriteUnraisable(nullptr);
+    const char* name = own_names[static_cast<std::size_t>(event)];
+    if (on_event(name, py::tuple().ptr(), nullptr) != 0) PyErr_WriteUnraisable(nullptr);
     is_telling = false;
   }
   errno = error;

@@ -17,15 +17,16 @@ void add(pybind11::function listener, std::set<std::string, std::less<>> events)
 /// The opposite.
 void remove(const pybind11::function& listener);
 
-/// Events of stest's own, without arguments: "stest.clock", "stest.randomness"; see `fresh_reads`.
-enum class Own { clock, randomness };
+/// Events of stest's own, without arguments: "stest.clock", "stest.randomness", "stest.identity"; see
+/// `fresh_reads`.
+enum class Own { clock, randomness, identity };
 
 /// Raises one of these, if anybody wants it. Any thread may. What the listeners themselves ask for does not
-/// count; nor does who asks for the time without the interpreter's lock: CPython itself does, when it takes
-/// that.
+/// count; nor does who asks for anything but random numbers without the interpreter's lock: CPython itself
+/// does, when it takes that.
 void tell(Own event) noexcept;
 
-/// Whether somebody who asks for the time now would be heard.
-bool hears_clock() noexcept;
+/// Whether somebody who asks for it now would be heard.
+bool hears(Own event) noexcept;
 
 }  // namespace stest::audit

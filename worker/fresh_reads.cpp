@@ -23,6 +23,7 @@ namespace stest::fresh_reads {
 void note_system_call(long number) {
   if (number == SYS_getrandom) audit::tell(audit::Own::randomness);
   if (number == SYS_clock_gettime) audit::tell(audit::Own::clock);
+  if (number == SYS_getpid || number == SYS_getppid) audit::tell(audit::Own::identity);
 }
 
 }  // namespace stest::fresh_reads
@@ -58,7 +59,7 @@ bool takes_a_lock() {
 }
 
 void note_clock(clockid_t clock) {
-  if (!audit::hears_clock()) return;
+  if (!audit::hears(audit::Own::clock)) return;
   if (clock != CLOCK_MONOTONIC || !takes_a_lock()) audit::tell(audit::Own::clock);
 }
 
@@ -79,6 +80,9 @@ STEST_NOTE_NOEXCEPT(int, timespec_get, (timespec * now, int base), (now, base),
 STEST_NOTE(ssize_t, getrandom, (void* buffer, size_t size, unsigned flags), (buffer, size, flags),
            audit::tell(audit::Own::randomness))
 STEST_NOTE(int, getentropy, (void* buffer, size_t size), (buffer, size), audit::tell(audit::Own::randomness))
+
+STEST_NOTE_NOEXCEPT(pid_t, getpid, (), (), audit::tell(audit::Own::identity))
+STEST_NOTE_NOEXCEPT(pid_t, getppid, (), (), audit::tell(audit::Own::identity))
 
 #pragma GCC visibility pop
 }

@@ -32,7 +32,7 @@ Status check_version() {
   const py::module_ sys = py::module_::import("sys");
   const auto expected =
       std::string("python") + std::to_string(PY_MAJOR_VERSION) + "." + std::to_string(PY_MINOR_VERSION);
-  const auto lib = py::module_::import("sysconfig").attr("get_path")("stdlib").cast<std::string>();
+  const auto lib = py::module_::import("os").attr("__file__").cast<std::string>();
   if (lib.find(expected) != std::string::npos) return {};
   return fail(ErrorCode::worker_failed,
               "stest was built for " + expected + ", but " + sys.attr("executable").cast<std::string>() +

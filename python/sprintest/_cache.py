@@ -39,8 +39,11 @@ class Cache:
         self._adopted: set[str] = set()
         #: Those that are to be executed, and why.
         self._spoilt: dict[str, Difference] = {}
-        #: What every run has: the interpreter's, pytest's and stest's own modules.
+        #: What every run has: the interpreter's and pytest's modules.
         self._visible: dict[str, Any] = {}
+        #: Of stest itself; what imports one has it.
+        self._ours: dict[str, Any] = {}
+        self._is_following = False
         #: By module: what its variables held when it was loaded, and what they hold in this run.
         self._renewed: dict[str, list[tuple[Any, Any]]] = {}
         self._comparison = Comparison(self._loaded)
@@ -67,8 +70,7 @@ class Cache:
         """Follow what is imported from here on, until ``end``; see ``Recorder``."""
         if self._recorder is not None:
             return
-        if not self._visible:
-            self._follow_imports()
+        self._follow_imports()
         self._visible.update((name, one) for name, one in sys.modules.items() if name not in self._members)
         self._comparison.begin()
         self._is_hiding = True
@@ -84,9 +86,14 @@ class Cache:
             self._recorder = None
 
     def _follow_imports(self) -> None:
+        if self._is_following:
+            return
+        self._is_following = True
         _, load, _ = _private.wrap_imports()
 
         def _load_unlocked(spec: Any) -> Any:
+            if spec.name in self._ours:
+                return sys.modules.setdefault(spec.name, self._ours[spec.name])
             member = self._members.get(spec.name) if self._is_hiding else None
             if member is not None and self._is_adopted(member, spec):
                 return sys.modules[spec.name]
@@ -119,6 +126,13 @@ class Cache:
         self._rest.restore()
         if self._recorder is not None:
             self._recorder.forget()
+
+    def hide_ours(self) -> None:
+        """Take stest's own modules out of sight. To import one gives it back."""
+        self._follow_imports()
+        for name in list(sys.modules):
+            if name.partition(".")[0] in ("sprintest", "_stest_runner"):
+                self._ours[name] = sys.modules.pop(name)
 
     def _is_in_run(self) -> bool:
         """Whether tests may have put something into ``sys.modules``, and not only libraries."""
@@ -200,11 +214,11 @@ class Cache:
         return sys.modules.get(name) if member is None else member.module
 
     def cannot_be_fresh(self, name: str) -> str:
-        """The module for whose random numbers runs would have to load ``name`` a second time, but cannot."""
+        """Why runs would have to load ``name`` a second time, where that cannot be; empty if not so."""
         member = self._members.get(name)
         closure = self._closure(member)[0] if member is not None else []
-        drawn = [one.name for one in closure if one.draws_for_all]
-        return drawn[0] if drawn and not can_be_repeated(closure) else ""
+        found = [f"{one.asked} when imported ({one.name})" for one in closure if one.is_of_its_process]
+        return found[0] if found and not can_be_repeated(closure) else ""
 
     def imported_project(self) -> str:
         """The first module of the project that what was loaded ahead has imported; empty if there is none."""
@@ -365,7 +379,7 @@ class Cache:
             self._executed.setdefault(name, failure)
         self._failures.clear()
         used = [*executed, *(self._members[name] for name in self._adopted if name in self._members)]
-        passing = [one for one in used if one.unfit or one.draws_for_all]
+        passing = [one for one in used if one.unfit or one.is_of_its_process]
         passing += [one for one in used if one.is_own and sys.modules.get(one.name) is not one.module]
         spoilt = [name for name in self._spoilt if name in self._members and self._members[name].is_own]
         gone = [self._members[name] for name in self._dependents([*(one.name for one in passing), *spoilt])]
@@ -435,7 +449,7 @@ class Cache:
             member.unfit = reason
 
     def _renew(self, closure: list[Member]) -> None:
-        """Have random numbers that modules drew drawn again, also where others have taken them over."""
+        """Make anew what is another in each process, also where others have taken it over."""
         for one in closure:
             for renewal in one.renewals:
                 self._renewed.setdefault(one.name, []).append(renewal.renew(one.module))

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import pickle
+import marshal
 import select
 import signal
 from collections.abc import Iterator
-from typing import Callable, TypeVar
+from typing import Any, Callable, TypeVar
 
 from sprintest._own import open, os
 
@@ -17,7 +17,7 @@ T = TypeVar("T")
 def in_child(work: Callable[[], T], seconds: float) -> tuple[str, T | None]:
     """Return why there is no answer (empty: there is one), and what ``work`` returned in a fork.
 
-    ``seconds``: what it gets. The answer must be picklable.
+    ``seconds``: what it gets. The answer is made of Python's own simple types.
     """
     with _answer_file() as answer:
         pid = os.fork()
@@ -38,7 +38,7 @@ def in_child(work: Callable[[], T], seconds: float) -> tuple[str, T | None]:
             return f"a fork of a process that loads it dies (wait status {status})", None
         with open(answer, "rb", closefd=False) as file:
             file.seek(0)
-            return "", pickle.load(file)
+            return "", marshal.load(file)
 
 
 @contextlib.contextmanager
@@ -50,14 +50,14 @@ def _answer_file() -> Iterator[int]:
         os.close(file)
 
 
-def _work_and_exit(work: Callable[[], object], answer: int) -> None:
+def _work_and_exit(work: Callable[[], Any], answer: int) -> None:
     import _stest_runner as runner  # type: ignore[import-not-found]  # Of the worker; others import this too.
 
     code = 1
     try:
         runner.die_with_parent()
         os.setsid()
-        os.write(answer, pickle.dumps(work()))
+        os.write(answer, marshal.dumps(work()))
         code = 0
     finally:
         os._exit(code)

@@ -15,8 +15,26 @@ from sprintest._own import os
 #: It looks at more than it names.
 LOOKS = {"glob.glob", "os.listdir", "os.scandir"}
 
-#: Of the worker: somebody asks for the time, or for random numbers.
-CLOCK, RANDOMNESS = "stest.clock", "stest.randomness"
+#: Of the worker: somebody asks for the time, for random numbers, or for the process's number.
+CLOCK, RANDOMNESS, IDENTITY = "stest.clock", "stest.randomness", "stest.identity"
+#: What is another in each process, and what is said of a module that asks for it.
+FRESH = {
+    CLOCK: "reads the clock",
+    RANDOMNESS: "draws random numbers",
+    IDENTITY: "asks for the number of its process",
+}
+
+#: Of the standard library: what they ask for serves a lock or a record of a log, and is not kept.
+USES_TIME_UP = {
+    "asyncio",
+    "concurrent",
+    "logging",
+    "multiprocessing",
+    "queue",
+    "selectors",
+    "subprocess",
+    "threading",
+}
 
 #: It changes something outside of its own memory, or speaks with somebody.
 ACTS = {

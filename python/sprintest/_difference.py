@@ -63,7 +63,7 @@ class Comparison:
     def find(self, member: Member, closure: list[Member]) -> Difference | None:
         """The first difference that there is."""
         return (
-            _other_numbers(closure)
+            _other_process(closure)
             or _other_variable(closure)
             or _other_file(closure)
             or _other_loggers(closure)
@@ -121,10 +121,10 @@ class Comparison:
         return frozenset(names)
 
 
-def _other_numbers(closure: list[Member]) -> Difference | None:
+def _other_process(closure: list[Member]) -> Difference | None:
     for one in closure:
-        if one.draws_for_all:
-            return Difference(one, f"{one.name} draws random numbers when it is imported")
+        if one.is_of_its_process:
+            return Difference(one, f"{one.name} {one.asked} when it is imported")
     return None
 
 

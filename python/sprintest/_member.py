@@ -7,7 +7,7 @@ import builtins
 import contextlib
 import itertools
 import weakref
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from importlib.machinery import ExtensionFileLoader
 from typing import Any
 
@@ -46,9 +46,9 @@ class Member:
         self.misses: set[str] = set()
         #: What it read and wrote of the process's tables.
         self.deeds: list[Deed] = []
-        #: The lines in which it drew random numbers: each run is to have others.
-        self.draws: list[int] = []
-        #: What makes those of its variables anew that hold such numbers, and nothing else.
+        #: The lines in which it asked for what is another in each process, and what it did there.
+        self.fresh: dict[int, str] = {}
+        #: What makes those of its variables anew that came of it, and nothing else.
         self.renewals: list[Renewal] = []
         #: Further names of ``sys.modules`` that it filled by itself.
         self.extras: dict[str, Any] = {}
@@ -76,9 +76,14 @@ class Member:
         return issubclass(self.loader, ExtensionFileLoader)
 
     @property
-    def draws_for_all(self) -> bool:
-        """Whether it drew random numbers that cannot be drawn again for a run alone."""
-        return bool(self.draws) and not self.renewals
+    def is_of_its_process(self) -> bool:
+        """Whether it holds what is another in each process, and cannot be made anew for a run alone."""
+        return bool(self.fresh) and not self.renewals
+
+    @property
+    def asked(self) -> str:
+        """What it did to come by that: "draws random numbers", say."""
+        return next(iter(self.fresh.values()), "")
 
     def is_current(self) -> bool:
         """Whether every file that it was made from still holds the same bytes."""
@@ -104,11 +109,12 @@ def can_be_repeated(closure: Iterable[Member]) -> bool:
 
 
 class Renewal:
-    """A statement ``NAME = …`` of a module, or of a class in it, that draws random numbers or uses such."""
+    """A statement ``NAME = …`` of a module, or of a class in it, whose value is another in each process."""
 
     #: Of what kinds the value may be: nothing knows of it but who has it.
     KINDS = (
         *("str", "bytes", "int", "float", "UUID", "Random", "SystemRandom"),
+        *("datetime", "date", "time", "struct_time"),
         *("method", "builtin_function_or_method"),  # Of such a generator.
     )
 
@@ -128,27 +134,32 @@ class Renewal:
 
 
 def renewals(member: Member) -> list[Renewal]:
-    """For all lines in which it drew random numbers, and what was made of these; or nothing."""
+    """For all lines in which it asked for such values, and what was made of these; or nothing."""
     try:
         with open(member.spec.origin, "rb") as source:
             body = ast.parse(source.read()).body
     except (OSError, SyntaxError, ValueError):  # An archive, or bytecode alone.
         return []
     found: list[Renewal] = []
-    lines = set(member.draws)
+    lines = set(member.fresh)
     for owner, statements in [
         ("", body),
         *((one.name, one.body) for one in body if type(one) is ast.ClassDef),
     ]:
+        holder = getattr(member.module, owner, None) if owner else member.module
         drawn: set[str] = set()
-        for statement in statements:
-            if isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
-                continue  # What they name is looked up when they are called.
+        for statement in _executed(statements):
             own = {line for line in lines if statement.lineno <= line <= (statement.end_lineno or 0)}
             if not own and drawn.isdisjoint(_names(statement)):
                 continue
-            name = _assigned(statement, getattr(member.module, owner, None) if owner else member.module)
-            if name is None or not _is_there(statement, member.module, owner):
+            name = _assigned(statement)
+            if name is not None and not own and name not in getattr(holder, "__dict__", {}):
+                continue  # Of a branch that was not taken.
+            if (
+                name is None
+                or not _can_be_renewed(name, holder)
+                or not _is_there(statement, member.module, owner)
+            ):
                 return []
             found.append(Renewal(name, statement, str(member.spec.origin), owner))
             drawn.add(name)
@@ -156,17 +167,35 @@ def renewals(member: Member) -> list[Renewal]:
     return [] if lines else found
 
 
+def _executed(statements: list[ast.stmt]) -> Iterator[ast.stmt]:
+    """Those of a body one after the other; what functions and classes name is looked up later."""
+    for statement in statements:
+        if isinstance(statement, (ast.If, ast.Try, ast.With)):
+            heads = [*ast.iter_child_nodes(statement)]
+            yield from (
+                ast.copy_location(ast.Expr(head), head) for head in heads if isinstance(head, ast.expr)
+            )
+            handlers = [one.body for one in getattr(statement, "handlers", [])]
+            bodies = [getattr(statement, name, []) for name in ("body", "orelse", "finalbody")]
+            for body in [*bodies, *handlers]:
+                yield from _executed(body)
+        elif not isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+            yield statement
+
+
 def _names(statement: ast.stmt) -> set[str]:
     return {node.id for node in ast.walk(statement) if isinstance(node, ast.Name)}
 
 
-def _assigned(statement: ast.stmt, owner: Any) -> str | None:
-    """The one name that it assigns a value to of which nothing else knows."""
+def _assigned(statement: ast.stmt) -> str | None:
+    """The one name that it assigns a value to."""
     target = statement.targets[0] if isinstance(statement, ast.Assign) else None
-    if not isinstance(target, ast.Name):
-        return None
-    value = getattr(owner, "__dict__", {}).get(target.id)
-    return target.id if type(value).__name__ in Renewal.KINDS else None
+    return target.id if isinstance(target, ast.Name) else None
+
+
+def _can_be_renewed(name: str, holder: Any) -> bool:
+    """Whether nothing else knows of the value."""
+    return type(getattr(holder, "__dict__", {}).get(name)).__name__ in Renewal.KINDS
 
 
 def _is_there(statement: ast.stmt, module: Any, owner: str) -> bool:

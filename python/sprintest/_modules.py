@@ -8,14 +8,16 @@ import importlib.machinery
 import importlib.util
 import site
 import sys
-import sysconfig
 from collections.abc import Iterator, Sequence
 from importlib.machinery import ExtensionFileLoader
 from types import ModuleType
 from typing import Any
 
 from sprintest import _private
-from sprintest._own import os
+from sprintest._own import os, unseen
+
+with unseen():
+    import sysconfig
 
 # These caches are filled in the zygote, so that a run need not resolve thousands of folders again.
 
@@ -33,7 +35,8 @@ def _real_path(path: str) -> str:
 @functools.cache
 def site_dirs() -> list[str]:
     """The folders into which packages are installed, real paths, without duplicates."""
-    paths = sysconfig.get_paths()
+    with unseen():
+        paths = sysconfig.get_paths()
     folders = [paths["purelib"], paths["platlib"], *site.getsitepackages()]
     if site.ENABLE_USER_SITE:
         folders.append(site.getusersitepackages())
@@ -58,7 +61,8 @@ def _has_distributions(folder: str) -> bool:
 
 @functools.cache
 def _installed() -> tuple[str, ...]:
-    standard_library = os.path.realpath(sysconfig.get_paths()["stdlib"])
+    with unseen():
+        standard_library = os.path.realpath(sysconfig.get_paths()["stdlib"])
     # stest may be run from its own sources.
     ours = os.path.dirname(os.path.realpath(__file__))
     return tuple(folder + os.sep for folder in [standard_library, *site_dirs(), ours])

@@ -8,6 +8,7 @@ standard library's own, so that they mean what they meant when the worker starte
 from __future__ import annotations
 
 import builtins
+import contextlib as _contextlib
 import gc as _gc
 import genericpath as _genericpath
 import os as _os
@@ -15,6 +16,7 @@ import posixpath as _posixpath
 import sys
 import threading as _threading
 import time as _time
+from collections.abc import Iterator as _Iterator
 from importlib.machinery import ExtensionFileLoader, ModuleSpec
 from types import FunctionType, ModuleType
 from typing import TYPE_CHECKING, Any
@@ -26,6 +28,17 @@ environb = _os.environb
 collect_garbage, all_objects = _gc.collect, _gc.get_objects
 all_threads = _threading.enumerate
 main_thread = _threading.main_thread
+
+
+@_contextlib.contextmanager
+def unseen() -> _Iterator[None]:
+    """What is imported within is not in ``sys.modules`` afterwards: no run has asked for it."""
+    before = set(modules)
+    try:
+        yield
+    finally:
+        for name in [name for name in modules if name not in before]:
+            del modules[name]
 
 
 def _copy(module: ModuleType, **others: Any) -> Any:

@@ -144,8 +144,7 @@ class Preloader:
         if not reason:
             look_for_libraries()
             cache.hide()
-            drawn = cache.cannot_be_fresh(name)
-            reason = f"draws random numbers when imported ({drawn})" if drawn else ""
+            reason = cache.cannot_be_fresh(name)
         return reason, bool(reason), bool(reason)
 
     def _import(self, name: str) -> str:

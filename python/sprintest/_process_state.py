@@ -9,7 +9,6 @@ import gc
 import locale
 import logging
 import random
-import resource
 import signal
 import socket
 import sys
@@ -21,7 +20,10 @@ from types import BuiltinFunctionType, FunctionType
 from typing import Any, Callable
 
 from sprintest import _modules, _private
-from sprintest._own import environ, environb, library, modules, os, time
+from sprintest._own import environ, environb, library, modules, os, time, unseen
+
+with unseen():
+    import resource
 
 Getter = Callable[[], Any]
 Setter = Callable[[Any], object]

@@ -54,11 +54,9 @@ class Recorder:
 
         self._runner = runner
         self._exempt = code.unwatched()
-        self._listeners: list[tuple[Any, set[str]]] = [(self._on_draw, {_deeds.RANDOMNESS})]
         if takes_own:
-            self._listeners.append((self._on_deed, _deeds.ACTS | _deeds.LOOKS | _deeds.MOVES | {"open"}))
-        for listener, events in self._listeners:
-            runner.add_audit_listener(listener, events)
+            self._listens_to = _deeds.ACTS | _deeds.LOOKS | _deeds.MOVES | {"open"}
+            runner.add_audit_listener(self._on_deed, self._listens_to)
         # In a run, what its filters let through; what is loaded ahead is told of all (see ``_preload``).
         self._end_noticing: Callable[[], None] = lambda: None
         if not is_near:
@@ -126,8 +124,8 @@ class Recorder:
 
     def end(self) -> None:
         self._end_noticing()
-        for listener, _ in self._listeners:
-            self._runner.remove_audit_listener(listener)
+        if self._takes_own:
+            self._runner.remove_audit_listener(self._on_deed)
         find_spec, _, gcd_import = self._imports
         _private.wrap_imports(find_spec=find_spec, gcd_import=gcd_import)
         if self.is_near:
@@ -206,7 +204,7 @@ class Recorder:
         self._note_contents(member)
         if is_own:
             self._complete(member, before, marked)
-        elif member.draws:
+        elif member.fresh:
             member.renewals = renewals(member)
         if not self.is_near:
             member.let_go()  # A test may watch for its end.
@@ -282,19 +280,21 @@ class Recorder:
         if (top := self.own_top()) is not None:
             top.unfit = "it looks through the whole environment when imported"
 
-    # ---- what it reads and draws
+    # ---- what it reads
 
     @contextlib.contextmanager
     def _reads(self) -> Iterator[None]:
-        """What reads variables is seen where a module is being executed."""
+        """Who reads variables, clocks and the like is seen where a module is being executed."""
         self._depth += 1
         if self._depth == 1:
             self._environment.__enter__()
+            self._runner.add_audit_listener(self._on_fresh, set(_deeds.FRESH))
         try:
             yield
         finally:
             self._depth -= 1
             if self._depth == 0:
+                self._runner.remove_audit_listener(self._on_fresh)
                 self._environment.__exit__()
 
     @property
@@ -329,12 +329,17 @@ class Recorder:
             if member is not None:
                 member.unfit = "it warns when imported"
 
-    def _on_draw(self, event: str, _: Any) -> None:
-        """Somebody asks for random numbers. A library in C draws a seed for its tables when it is loaded."""
+    def _on_fresh(self, event: str, _: Any) -> None:
+        """Somebody asks for what is another in each process.
+
+        A library in C draws a seed for its tables when it is loaded.
+        """
         top = self.top()
         if top is None or top.is_compiled or top.name in _private.RENEWED:
             return
         frame: Any = _private.current_frame(1)
+        if str(frame.f_globals.get("__name__")).partition(".")[0] in _deeds.USES_TIME_UP:
+            return
         line = 0
         while frame is not None:
             if frame.f_globals.get("__name__") == "tempfile":
@@ -345,9 +350,9 @@ class Recorder:
             elif frame.f_globals.get("__name__") == top.name:
                 line = 0
             frame = frame.f_back
-        top.draws.append(line)
+        top.fresh[line] = _deeds.FRESH[event]
         if top.is_own:
-            top.unfit = "it draws random numbers when imported"
+            top.unfit = f"it {_deeds.FRESH[event]} when imported"
 
     def look(self, spec: Any = None) -> None:
         """Ascribe to the module that is being executed what has changed since it was last looked.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib.util
+import runpy  # noqa: F401  # As `python -m` has it.
 import sys
 from typing import Any
 
@@ -102,6 +103,7 @@ class Run:
         cache.begin_run(self._differs, names)
         if _private.is_other_pytest():
             runner.give_up("pytest is another one now than the worker has loaded")
+        cache.hide_ours()
         return names
 
     def _follow_imports(self) -> list[str]:

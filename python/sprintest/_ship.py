@@ -13,13 +13,16 @@ import dis
 import functools
 import io
 import marshal
-import pickle
 import sys
 from collections.abc import Iterator
 from types import CellType, CodeType, FunctionType, ModuleType
 from typing import Any
 
 from sprintest import _modules
+from sprintest._own import unseen
+
+with unseen():
+    import pickle
 
 Call = tuple[FunctionType, tuple[Any, ...], dict[str, Any]]
 

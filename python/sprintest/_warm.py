@@ -11,7 +11,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import linecache
-import pickle
+import marshal
 import reprlib
 import sys
 import threading
@@ -56,6 +56,9 @@ class _Held(NamedTuple):
 
 
 _held: dict[str, _Held] = {}
+
+#: The version of ``marshal`` whose bytes are equal where the values are.
+_WITHOUT_REFERENCES = 2
 
 
 # ---- in a run
@@ -107,7 +110,7 @@ def _take_or_teach(
     except (_ship.NotShippable, OSError) as refusal:
         runner.loaded(name, "", "", str(refusal))
         return function(*args, **kwargs)
-    data = pickle.dumps(tuple(request))
+    data = marshal.dumps(tuple(request), _WITHOUT_REFERENCES)
     key = hashlib.blake2b(data, digest_size=16).hexdigest()
     held = _held.pop(key, None)  # Once: a second call that is not answered by the cache makes another object.
     if held is not None:
@@ -118,7 +121,7 @@ def _take_or_teach(
     path, changes = list(sys.path), _changes(environment)
     start = time.monotonic()
     value = function(*args, **kwargs)
-    blob = pickle.dumps((data, path, changes, time.monotonic() - start))
+    blob = marshal.dumps((data, path, changes, time.monotonic() - start))
     runner.loaded(name, key, blob.hex(), "")
     return value
 
@@ -158,8 +161,8 @@ def hold(wanted: list[tuple[str, str]], environment: dict[bytes, bytes]) -> list
     _modules.forget_folders(_preload.Preloader.code)
     report = []
     for key, blob in wanted:
-        data, path, changes, seconds = pickle.loads(bytes.fromhex(blob))
-        request = _Request(*pickle.loads(data))
+        data, path, changes, seconds = marshal.loads(bytes.fromhex(blob))
+        request = _Request(*marshal.loads(data))
         sys.path[:] = path
         _process_state.set_environment(environment)
         for name, value in changes.items():

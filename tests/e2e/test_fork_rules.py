@@ -72,7 +72,7 @@ def preloaded(project: Project) -> list[str]:
 
 
 def test_preloaded_module_is_warm_in_every_run(project: Project) -> None:
-    project.install("heavy.py", "import os\nborn_in = os.getpid()")
+    project.install("heavy.py", "import threading\nborn_in = threading.get_native_id()")
     preload(project, "heavy")
     runs = [run_inside(project, "import heavy\nfound = [heavy.born_in, os.getpid()]") for _ in range(2)]
     assert "heavy" in preloaded(project)

@@ -57,7 +57,8 @@ def is_shared(project: Project, name: str) -> bool:
     return bool(born != run)
 
 
-BORN = "import os\nBORN = os.getpid()\n"
+#: Of the process that executes it, in a way that nothing takes for asking who that is.
+BORN = "import os, threading\nBORN = threading.get_native_id()\n"
 
 
 def test_nothing_is_in_sight_before_it_is_asked_for(project: Project) -> None:
@@ -67,6 +68,21 @@ def test_nothing_is_in_sight_before_it_is_asked_for(project: Project) -> None:
     write_test(project, body + f"found = [before, [name for name in {watched} if name in sys.modules]]")
     assert found(project) == [[], ["heavy", "wave", "_lsprof"]]
     assert is_shared(project, "heavy")
+
+
+def test_modules_in_sight_are_those_of_plain_pytest(project: Project) -> None:
+    """Neither stest's own, nor what it or anything that is loaded ahead has imported."""
+    preload(project, heavy="import wave, pickle\n")
+    write_test(project, "found = [seen, sorted(set(sys.modules) - set(seen))]", "seen = sorted(sys.modules)")
+    seen, more = found(project)
+    assert "pytest" in seen
+    assert more == []
+    write_test(project, "found = sorted(set(sys.modules) - seen)", "seen = set(sys.modules)\nimport heavy")
+    assert {"heavy", "wave", "pickle"} <= set(found(project))
+    write_test(
+        project, "import sprintest\nfound = [callable(sprintest.warm), 'sprintest._cache' in sys.modules]"
+    )
+    assert found(project) == [True, False]
 
 
 def test_a_submodule_that_nobody_imported_is_no_attribute(project: Project) -> None:
@@ -258,9 +274,17 @@ def test_logging_that_a_library_configures(project: Project) -> None:
     assert found(project) == 20
 
 
-@pytest.mark.parametrize("draw", ["__import__('random').Random().random()", "__import__('uuid').uuid4().hex"])
-def test_numbers_that_a_library_draws_are_new_in_each_run(project: Project, draw: str) -> None:
-    preload(project, dice=f"NUMBER, _ = {draw}, 0\n", user="from dice import NUMBER\n")
+@pytest.mark.parametrize(
+    "ask",
+    [
+        *("random.Random().random()", "uuid.uuid4().hex", "uuid.uuid1().hex"),
+        *("next(iter(time.time_ns, None))", "functools.partial(time.monotonic)()"),
+        "datetime.datetime.now().timestamp()",
+    ],
+)
+def test_what_is_another_in_each_process_is_new_in_each_run(project: Project, ask: str) -> None:
+    imports = "import datetime, functools, random, time, uuid\n"
+    preload(project, dice=f"{imports}NUMBER, _ = {ask}, 0\n", user="from dice import NUMBER\n")
     write_test(project, "found = [dice.NUMBER, user.NUMBER]", before="import dice, user")
     numbers = set()
     for _ in range(3):
@@ -269,6 +293,15 @@ def test_numbers_that_a_library_draws_are_new_in_each_run(project: Project, draw
         assert dice == user
         numbers.add(dice)
     assert len(numbers) == 3
+
+
+@pytest.mark.parametrize("ask", ["SELF = os.getpid()", "SELF, _ = os.getpid(), 0"])
+def test_number_of_the_process_is_the_runs(project: Project, ask: str) -> None:
+    preload(project, names=f"import os\n{ask}\n", user="from names import SELF\n")
+    body = "found = [names.SELF == os.getpid(), user.SELF == os.getpid()]"
+    write_test(project, body, before="import names, user")
+    for _ in range(2):
+        assert found(project) == [True, True]
 
 
 def test_numbers_in_a_variable_are_drawn_again(project: Project) -> None:

@@ -75,7 +75,7 @@ def test_runs_compile_none_that_two_runs_have_compiled(suite: Project) -> None:
 @pytest.mark.parametrize("held", ["modules", "values"])
 def test_so_does_the_process_that_holds_something_for_runs(suite: Project, held: str) -> None:
     suite.configure(sprintest="reload = 'surgical'" if held == "modules" else "")
-    suite.write("subject.py", "import os\nMADE_IN = os.getpid()\n")
+    suite.write("subject.py", "import threading\nMADE_IN = threading.get_native_id()\n")
     suite.write(
         "conftest.py",
         "import os, pytest, sprintest, subject\n"

@@ -29,7 +29,7 @@ def receipts(project: Project) -> list[str]:
 
 def test_modules_are_executed_once(project: Project) -> None:
     """The time at which it was executed tells a module that a run has executed from one that it was given."""
-    project.write("leaf.py", "import time\nBORN = time.monotonic_ns()\n")
+    project.write("leaf.py", "import threading\nBORN = threading.get_native_id()\n")
     project.write("middle.py", "import leaf\n")
     project.write(
         "test_it.py",
@@ -46,7 +46,7 @@ def test_modules_are_executed_once(project: Project) -> None:
 def test_edit_reloads_what_it_must_and_is_held_anew(project: Project) -> None:
     project.write("leaf.py", "VALUE = 1\n")
     project.write("middle.py", "import leaf\nVALUE = leaf.VALUE\n")
-    project.write("other.py", "import time\nBORN = time.monotonic_ns()\n")
+    project.write("other.py", "import threading\nBORN = threading.get_native_id()\n")
     source = "import middle, other\ndef test(): open('seen', 'w').write(f'{middle.VALUE} {other.BORN}')\n"
     project.write("test_it.py", source)
     project.stest().expect(0)
@@ -67,7 +67,7 @@ def test_package_between_a_package_and_what_it_imports(project: Project) -> None
     """`outer` may be had again only once `outer.inner` was executed, and importing that imports `outer`."""
     project.write("outer/__init__.py", "from outer.inner.low import BORN\n")
     project.write("outer/inner/__init__.py", "VALUE = 1\n")
-    project.write("outer/inner/low.py", "import time\nBORN = time.monotonic_ns()\n")
+    project.write("outer/inner/low.py", "import threading\nBORN = threading.get_native_id()\n")
     source = "import outer.inner as i\ndef test(): open('seen', 'w').write(f'{i.VALUE} {outer.BORN}')\n"
     project.write("test_it.py", "import outer\n" + source)
     project.stest().expect(0)
@@ -211,7 +211,7 @@ def test_module_that_refuses_to_be_loaded_twice(project: Project) -> None:
 
 def test_ignored_module_lives_in_the_worker_and_a_change_is_told_once(project: Project) -> None:
     project.configure(sprintest="ignore = ['heavy.*']")
-    project.write("heavy/__init__.py", "import time\nBORN = time.monotonic_ns()\n")
+    project.write("heavy/__init__.py", "import threading\nBORN = threading.get_native_id()\n")
     project.write("heavy/part.py", "")
     project.write("light.py", "VALUE = 1\n")
     project.write(

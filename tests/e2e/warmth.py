@@ -21,7 +21,7 @@ class Warmth:
     def __init__(self, project: Project, env: Mapping[str, str] | None = None, settings: str = "") -> None:
         self._project = project
         self._env = env or {}
-        project.install("heavy.py", "import time\nLOADED = time.monotonic_ns()\n")
+        project.install("heavy.py", "import threading\nLOADED = threading.get_native_id()\n")
         project.configure(sprintest=f'preload = ["heavy"]\n{settings}')
         project.write("test_warm.py", TEST)
         self._first = self._look()

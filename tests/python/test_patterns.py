@@ -57,7 +57,7 @@ def test_what_two_forks_compile_is_compiled_once(worker: Worker) -> None:
 
 
 def test_process_that_holds_modules_compiles_what_is_learned_later(worker: Worker) -> None:
-    worker.write("subject.py", "import os\nmade_in = os.getpid()\n")
+    worker.write("subject.py", "import threading\nmade_in = threading.get_native_id()\n")
     body = "import os, subject\ndef test(missed):\n    re.compile('number 1')\n    assert missed == []\n"
     worker.write("test_it.py", PRELUDE + body + "    assert subject.made_in != os.getpid()\n")
     first = worker.run("-q", mode="surgical")

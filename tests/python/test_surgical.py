@@ -9,7 +9,7 @@ import pytest
 from .conftest import SLEEPER, Run, Worker
 
 #: Says in which process it was executed.
-MARKED = "import os\nmade_in = os.getpid()\n"
+MARKED = "import threading\nmade_in = threading.get_native_id()\n"
 #: Passes if the module `marked` was executed in the run's own process (FRESH=1), or in another.
 TEST = (
     "import os, marked\ndef test(): assert (marked.made_in == os.getpid()) == (os.environ['FRESH'] == '1')\n"

@@ -35,7 +35,7 @@ def test_run_reports_tests_and_result(worker: Worker) -> None:
 
 
 def test_preloaded_module_is_shared_by_runs_and_its_file_is_told(worker: Worker, site: Site) -> None:
-    site.add("heavy", "import os; made_in = os.getpid()")
+    site.add("heavy", "import threading; made_in = threading.get_native_id()")
     answer = worker.preload("heavy")
     assert names(answer["preloaded"]) == ["heavy"]
     assert str(site.folder / "heavy.py") in [file["path"] for file in answer["files"]]
@@ -76,7 +76,7 @@ def test_project_code_is_not_preloaded(worker: Worker) -> None:
 
 def test_ignored_project_code_is_preloaded_from_where_runs_find_it(start_worker: StartWorker) -> None:
     worker = start_worker("--ignore", "mine.*")
-    worker.write("src/mine/__init__.py", "import os; made_in = os.getpid()")
+    worker.write("src/mine/__init__.py", "import threading; made_in = threading.get_native_id()")
     file = worker.write("src/mine/part.py", "")
     answer = worker.preload("mine.part", path=(str(worker.root / "src"),))
     assert names(answer["preloaded"]) == ["mine.part"]

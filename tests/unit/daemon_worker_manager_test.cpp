@@ -61,9 +61,10 @@ TEST_F(WorkerManagerTest, PreloadsInOrderAndSaysSo) {
   EXPECT_EQ(preloaded(), (std::vector<std::string>{"torch", "numpy"}));
   std::vector<std::string> warming;
   for (const auto& event : client.all<event::Warming>()) {
+    if (event.module.empty()) continue;  // It starts, which may take less time than to say so.
     if (warming.empty() || warming.back() != event.module) warming.push_back(event.module);
   }
-  EXPECT_EQ(warming, (std::vector<std::string>{"", "torch", "numpy"}));
+  EXPECT_EQ(warming, (std::vector<std::string>{"torch", "numpy"}));
 }
 
 TEST_F(WorkerManagerTest, ExpectsAStartToTakeAsLongAsTheLastOne) {
