@@ -25,7 +25,8 @@ std::vector<Listener>& listeners() {
   return *all;
 }
 PyInterpreterState* interpreter = nullptr;
-constexpr std::array<const char*, 3> own_names{"stest.clock", "stest.randomness", "stest.identity"};
+constexpr std::array<const char*, 4> own_names{"stest.clock", "stest.randomness", "stest.identity",
+                                               "stest.folder"};
 /// Whether there are listeners to these. Most threads that ask do not hold any lock.
 std::array<std::atomic<bool>, own_names.size()> own_is_wanted{};
 /// Under the interpreter's lock.
@@ -101,13 +102,13 @@ void remove(const py::function& listener) {
 
 bool hears(Own event) noexcept {
   if (!own_is_wanted[static_cast<std::size_t>(event)]) return false;
-  return event == Own::randomness || (PyGILState_Check() != 0 && !is_telling);
+  return event == Own::randomness || event == Own::folder || (PyGILState_Check() != 0 && !is_telling);
 }
 
 void tell(Own event) noexcept {
   if (!hears(event)) return;
   const int error = errno;
-  const py::gil_scoped_acquire lock;  // CPython lets go of it before it asks for random numbers.
+  const py::gil_scoped_acquire lock;  // CPython lets go of it before it asks for random numbers or for the folder.
   if (!is_telling) {
     is_telling = true;
     const py::error_scope kept;  // Whoever asks may be about to raise something.

@@ -17,13 +17,12 @@ void add(pybind11::function listener, std::set<std::string, std::less<>> events)
 /// The opposite.
 void remove(const pybind11::function& listener);
 
-/// Events of stest's own, without arguments: "stest.clock", "stest.randomness", "stest.identity"; see
-/// `fresh_reads`.
-enum class Own { clock, randomness, identity };
+/// Events of stest's own, without arguments: "stest.clock" and so on; see `fresh_reads`.
+enum class Own { clock, randomness, identity, folder };
 
 /// Raises one of these, if anybody wants it. Any thread may. What the listeners themselves ask for does not
-/// count; nor does who asks for anything but random numbers without the interpreter's lock: CPython itself
-/// does, when it takes that.
+/// count; nor does who asks for the time or the process's number without the interpreter's lock: CPython
+/// itself does, when it takes that.
 void tell(Own event) noexcept;
 
 /// Whether somebody who asks for it now would be heard.

@@ -146,8 +146,9 @@ bool has_changed(const std::pair<const std::string, Seen>* entry) {
 }
 
 std::string where(int folder) {
+  static auto* const current = interpose::next<decltype(::getcwd)>("getcwd");
   char target[PATH_MAX];
-  if (folder == AT_FDCWD) return ::getcwd(target, sizeof target) != nullptr ? target : "";
+  if (folder == AT_FDCWD) return current(target, sizeof target) != nullptr ? target : "";
   return link_text("/proc/self/fd/" + std::to_string(folder));
 }
 

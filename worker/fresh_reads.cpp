@@ -23,6 +23,7 @@ namespace stest::fresh_reads {
 void note_system_call(long number) {
   if (number == SYS_getrandom) audit::tell(audit::Own::randomness);
   if (number == SYS_clock_gettime) audit::tell(audit::Own::clock);
+  if (number == SYS_getcwd) audit::tell(audit::Own::folder);
   if (number == SYS_getpid || number == SYS_getppid) audit::tell(audit::Own::identity);
 }
 
@@ -66,6 +67,9 @@ void note_clock(clockid_t clock) {
 }  // namespace
 
 extern "C" {
+/// What a fortified program calls; no header names it.
+char* __getcwd_chk(char* buffer, size_t size, size_t room);  // NOLINT(bugprone-reserved-identifier)
+
 #pragma GCC visibility push(default)
 
 STEST_NOTE_NOEXCEPT(int, clock_gettime, (clockid_t clock, timespec* now), (clock, now), note_clock(clock))
@@ -80,6 +84,12 @@ STEST_NOTE_NOEXCEPT(int, timespec_get, (timespec * now, int base), (now, base),
 STEST_NOTE(ssize_t, getrandom, (void* buffer, size_t size, unsigned flags), (buffer, size, flags),
            audit::tell(audit::Own::randomness))
 STEST_NOTE(int, getentropy, (void* buffer, size_t size), (buffer, size), audit::tell(audit::Own::randomness))
+
+STEST_NOTE_NOEXCEPT(char*, getcwd, (char* buffer, size_t size), (buffer, size),
+                    audit::tell(audit::Own::folder))
+STEST_NOTE(char*, __getcwd_chk, (char* buffer, size_t size, size_t room), (buffer, size, room),
+           audit::tell(audit::Own::folder))
+STEST_NOTE_NOEXCEPT(char*, get_current_dir_name, (), (), audit::tell(audit::Own::folder))
 
 STEST_NOTE_NOEXCEPT(pid_t, getpid, (), (), audit::tell(audit::Own::identity))
 STEST_NOTE_NOEXCEPT(pid_t, getppid, (), (), audit::tell(audit::Own::identity))

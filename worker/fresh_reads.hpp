@@ -1,6 +1,7 @@
 #pragma once
 
-/// What is another at each moment and in each process: clocks, randomness, the process's number. Whoever asks for it, in Python
+/// What is another at each moment and in each process: clocks, randomness, the process's number, the current
+/// folder. Whoever asks for it, in Python
 /// or in C: the functions of the C library are interposed, and each question is an event for `audit`. Not
 /// seen: code that asks the processor itself.
 namespace stest::fresh_reads {

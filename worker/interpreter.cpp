@@ -3,6 +3,9 @@
 #include <pybind11/embed.h>
 
 #include <string>
+#include <utility>
+
+#include "start_reads.hpp"
 
 namespace py = pybind11;
 
@@ -42,7 +45,8 @@ Status check_version() {
 
 }  // namespace
 
-Interpreter::Interpreter(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Interpreter::Interpreter(std::unique_ptr<Impl> impl, AtStart at_start)
+    : impl_(std::move(impl)), at_start_(std::move(at_start)) {}
 Interpreter::Interpreter(Interpreter&&) noexcept = default;
 Interpreter::~Interpreter() = default;
 
@@ -62,9 +66,10 @@ Result<Interpreter> Interpreter::start(const std::string& executable) {
     return fail(ErrorCode::worker_failed, std::string("cannot configure Python: ") + status.err_msg);
   }
   try {
+    start_reads::begin();
     auto impl = std::make_unique<Impl>(&config);
     if (Status matches = check_version(); !matches) return tl::unexpected(matches.error());
-    return Interpreter(std::move(impl));
+    return Interpreter(std::move(impl), start_reads::end());
   } catch (const std::exception& error) {
     return fail(ErrorCode::worker_failed, std::string("cannot start Python: ") + error.what(),
                 "does " + executable + " itself start?");

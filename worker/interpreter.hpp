@@ -1,11 +1,21 @@
 #pragma once
 
+#include <map>
 #include <memory>
+#include <optional>
 #include <string>
+#include <vector>
 
 #include "stest/error.hpp"
+#include "stest/protocol.hpp"
 
 namespace stest {
+
+/// What runs when Python starts, before anything of stest's: `site`, `.pth` files, `sitecustomize`.
+struct AtStart {
+  std::map<std::string, std::optional<std::string>> env_reads;  ///< What Python code has read, with its value.
+  std::vector<protocol::Ready::File> files;  ///< What was looked at outside of the standard library.
+};
 
 /// The embedded CPython, set up exactly as `executable` would set itself up: same prefix, path,
 /// site-packages, `.pth` files and flags, from the same environment variables. Owns the
@@ -18,14 +28,16 @@ class Interpreter {
 
   std::string version() const;  ///< "3.11.7"
   std::string prefix() const;   ///< `sys.prefix`
+  const AtStart& at_start() const { return at_start_; }
 
   Interpreter(Interpreter&&) noexcept;
   ~Interpreter();
 
  private:
   class Impl;
-  explicit Interpreter(std::unique_ptr<Impl> impl);
+  Interpreter(std::unique_ptr<Impl> impl, AtStart at_start);
   std::unique_ptr<Impl> impl_;
+  AtStart at_start_;
 };
 
 }  // namespace stest

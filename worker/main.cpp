@@ -71,7 +71,7 @@ int run_python(stest::LineChannel& channel, const Options& options) {
   }
   int code = 0;
   try {
-    stest::Preloader preloader(options.project, initial);
+    stest::Preloader preloader(options.project, initial, interpreter->at_start());
     code = options.probe ? probe(*interpreter, preloader, options) : serve(channel, preloader, options);
   } catch (const std::exception& error) {  // Here: Python's have a message only while Python lives.
     std::fprintf(stderr, "stest-worker: %s\n", error.what());

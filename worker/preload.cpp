@@ -99,9 +99,11 @@ std::vector<protocol::Ready::File> files(const py::list& list) {
 
 }  // namespace
 
-Preloader::Preloader(const ProjectCode& project, Environment initial_env)
-    : initial_env_(std::move(initial_env)) {
+Preloader::Preloader(const ProjectCode& project, Environment initial_env, AtStart at_start)
+    : initial_env_(std::move(initial_env)), at_start_(std::move(at_start)) {
+  account_.env_reads.insert(at_start_.env_reads.begin(), at_start_.env_reads.end());
   const Unheard imports;
+  py::module_::import("sprintest._own");  // Before anything that is not there when Python starts.
   py::module_::import("sprintest._preload")
       .attr("set_project")(*fs_decode({project.root, project.target, project.target_path}), project.ignore);
 }
@@ -169,6 +171,7 @@ void Preloader::take_report(const py::dict& report) {
   account_.executable = report["executable"].cast<std::string>();
   account_.site_dirs = report["site_dirs"].cast<std::vector<std::string>>();
   account_.files = files(report["files"]);
+  account_.files.insert(account_.files.end(), at_start_.files.begin(), at_start_.files.end());
   account_.target = target(report["target"]);
   for (auto& [name, value] : report["env_reads"].cast<std::map<std::string, std::optional<std::string>>>()) {
     account_.env_reads.emplace(name, value);

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "interpreter.hpp"
 #include "runner.hpp"
 #include "stest/protocol.hpp"
 
@@ -26,7 +27,7 @@ struct ProjectCode {
 class Preloader {
  public:
   /// `initial_env` is what this process was started with. Throws what Python throws.
-  Preloader(const ProjectCode& project, Environment initial_env);
+  Preloader(const ProjectCode& project, Environment initial_env, AtStart at_start);
 
   using Tell = std::function<void(const protocol::FromWorker&)>;
   /// Imports the modules in order; tells of each beforehand, and afterwards where it proved unfit. Then
@@ -51,6 +52,7 @@ class Preloader {
   void take_report(const pybind11::dict& report);
 
   Environment initial_env_;
+  AtStart at_start_;
   protocol::Ready account_;
 };
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from sprintest._cache import cache
 from sprintest._own import library
 
 
@@ -11,6 +12,11 @@ def sing() -> None:
     A child of a process whose thread pools do not survive a fork hangs here, or dies. The caller
     gives it a deadline.
     """
+    with cache.in_sight():  # Libraries in C import others by themselves.
+        _compute()
+
+
+def _compute() -> None:
     numpy = library("numpy")
     if numpy is not None:
         square = numpy.ones((128, 128))

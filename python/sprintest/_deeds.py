@@ -15,14 +15,17 @@ from sprintest._own import os
 #: It looks at more than it names.
 LOOKS = {"glob.glob", "os.listdir", "os.scandir"}
 
-#: Of the worker: somebody asks for the time, for random numbers, or for the process's number.
+#: Of the worker: somebody asks for the time, for random numbers, for the process's number or folder.
 CLOCK, RANDOMNESS, IDENTITY = "stest.clock", "stest.randomness", "stest.identity"
+FOLDER = "stest.folder"
 #: What is another in each process, and what is said of a module that asks for it.
 FRESH = {
     CLOCK: "reads the clock",
     RANDOMNESS: "draws random numbers",
     IDENTITY: "asks for the number of its process",
 }
+#: Of such a module's source.
+READS_COMMAND_LINE, LOOKS_AT_MAIN = "reads the command line", "looks at __main__"
 
 #: Of the standard library: what they ask for serves a lock or a record of a log, and is not kept.
 USES_TIME_UP = {

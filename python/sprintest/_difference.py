@@ -136,6 +136,8 @@ def _other_file(closure: list[Member]) -> Difference | None:
             # A relative path is one of the folder of this very moment.
             if kind == "file" and file_state(path) != state:
                 return Difference(one, f"{one.name} has looked at {path}, which changed", is_outdated=True)
+            if kind == "folder" and os.getcwd() != state:
+                return Difference(one, f"{one.name} was loaded in the folder {state}")
     return None
 
 

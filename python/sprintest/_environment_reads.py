@@ -1,11 +1,20 @@
-"""Who reads which variables of the environment?"""
+"""Who reads which variables of the environment?
+
+The worker executes this source when the interpreter has only just started: it needs ``os`` and ``sys``, and
+nothing that is not there yet.
+"""
 
 from __future__ import annotations
 
-from typing import Any, Callable
+import os
+import sys
 
-from sprintest import _private
-from sprintest._own import environ, os
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Callable
+
+#: As ``_private`` has found that they are there.
+_environ_class, _fsdecode, _current_frame = type(os.environ), os.fsdecode, sys._getframe
 
 
 class EnvironmentReads:
@@ -22,14 +31,14 @@ class EnvironmentReads:
         self._originals: dict[str, Any] = {}
 
     def __enter__(self) -> EnvironmentReads:
-        cls: Any = type(environ)
+        cls: Any = _environ_class
         original_get = cls.__getitem__
         original_iter = cls.__iter__
         self._originals = {"__getitem__": original_get, "__iter__": original_iter}
         scan: tuple[int, int] | None = None
 
         def caller() -> tuple[int, int]:
-            frame: Any = _private.current_frame(2)
+            frame: Any = _current_frame(2)
             while frame.f_globals.get("__name__") == "collections.abc":  # a view's iterator
                 frame = frame.f_back
             return id(frame), frame.f_lasti
@@ -43,8 +52,8 @@ class EnvironmentReads:
         def __getitem__(environ: Any, key: Any) -> Any:
             # A copy iterates and reads from one and the same instruction of whoever makes it.
             if scan is None or caller() != scan:
-                data = _private.value_in(environ, key)
-                name, value = os.fsdecode(key), None if data is None else os.fsdecode(data)
+                data = environ._data.get(environ.encodekey(key))
+                name, value = _fsdecode(key), None if data is None else _fsdecode(data)
                 self.reads.setdefault(name, value)
                 self._on_read(name, value)
             return original_get(environ, key)
@@ -55,4 +64,4 @@ class EnvironmentReads:
 
     def __exit__(self, *_: object) -> None:
         for name, function in self._originals.items():
-            setattr(type(environ), name, function)
+            setattr(_environ_class, name, function)

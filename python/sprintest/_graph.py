@@ -24,6 +24,32 @@ def imported_names(source: bytes, package: str) -> tuple[Names, Names]:
     return finder.now, finder.later
 
 
+def names_argv(source: bytes) -> int:
+    """The line in which a module names ``sys.argv`` while it is executed; 0 if in none."""
+    if b"argv" not in source:
+        return 0
+    try:
+        waiting: list[ast.AST] = [ast.parse(source)]
+    except (SyntaxError, ValueError, RecursionError):
+        return 0
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, ast.If) and "__name__" in _named(node.test):
+            continue  # It is executed as a program.
+        if isinstance(node, ast.Attribute) and node.attr == "argv" and "sys" in _named(node.value):
+            return node.lineno
+        names = [alias.name for alias in node.names] if isinstance(node, ast.ImportFrom) else []
+        if "argv" in names and getattr(node, "module", "") == "sys":
+            return int(getattr(node, "lineno", 0))
+        if not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)):
+            waiting += ast.iter_child_nodes(node)
+    return 0
+
+
+def _named(expression: ast.expr) -> set[str]:
+    return {node.id for node in ast.walk(expression) if isinstance(node, ast.Name)}
+
+
 class _Finder(ast.NodeVisitor):
     def __init__(self, package: str) -> None:
         self.now: Names = set()

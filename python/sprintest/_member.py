@@ -50,6 +50,8 @@ class Member:
         self.fresh: dict[int, str] = {}
         #: What makes those of its variables anew that came of it, and nothing else.
         self.renewals: list[Renewal] = []
+        #: Whether it has asked to be called after each fork.
+        self.renews_itself = False
         #: Further names of ``sys.modules`` that it filled by itself.
         self.extras: dict[str, Any] = {}
         #: Whether it is the attribute of its package that bears its name.
@@ -78,7 +80,7 @@ class Member:
     @property
     def is_of_its_process(self) -> bool:
         """Whether it holds what is another in each process, and cannot be made anew for a run alone."""
-        return bool(self.fresh) and not self.renewals
+        return bool(self.fresh) and not self.renewals and not self.renews_itself
 
     @property
     def asked(self) -> str:

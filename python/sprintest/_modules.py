@@ -14,7 +14,7 @@ from types import ModuleType
 from typing import Any
 
 from sprintest import _private
-from sprintest._own import os, unseen
+from sprintest._own import at_start, os, unseen
 
 with unseen():
     import sysconfig
@@ -248,7 +248,9 @@ def unload(name: str) -> None:
 def forget_project(code: ProjectCode) -> None:
     """Unload project code that some third-party module has imported, and what was seen of its folders."""
     for name, module in list(sys.modules.items()):
-        if (path := file_of(module)) and code.owns(path) and not code.is_ignored(name):
+        if name in at_start or not (path := file_of(module)):
+            continue
+        if code.owns(path) and not code.is_ignored(name):
             unload(name)
     forget_folders(code)
 

@@ -23,6 +23,8 @@ from typing import TYPE_CHECKING, Any
 
 open = builtins.open
 modules = sys.modules
+#: Those that are there when Python starts: `sitecustomize`, what `.pth` files import.
+at_start = frozenset(modules)
 environ = _os.environ
 environb = _os.environb
 collect_garbage, all_objects = _gc.collect, _gc.get_objects

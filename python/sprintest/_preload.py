@@ -28,7 +28,7 @@ from sprintest import _modules, _private, _target
 from sprintest._cache import cache
 from sprintest._child import in_child
 from sprintest._own import all_threads, environb, library, look_for_libraries, main_thread, time
-from sprintest._traces import TemporaryFiles, children, touches_cuda
+from sprintest._traces import TemporaryFiles, children, is_traced, touches_cuda
 from sprintest._tripwire import Tripwire
 
 
@@ -280,6 +280,10 @@ def set_project(root: str, target: str, target_path: str, ignore: Sequence[str])
     ``target`` and ``target_path`` are what the user has configured. A package that was found without that
     is no reason to distrust what is installed.
     """
+    if is_traced():
+        raise RuntimeError("something traces Python from its start (COVERAGE_PROCESS_START is one way)")
+    if len(all_threads()) > 1:
+        raise RuntimeError("a thread runs from Python's start (a .pth file has started it, say)")
     Preloader.target = found = _target.find(root, target, target_path)
     is_configured = found is not None and found.how == "configured"
     Preloader.code = _modules.ProjectCode(root, found.path if found and is_configured else "", ignore)

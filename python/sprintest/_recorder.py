@@ -16,7 +16,7 @@ from sprintest._effects import Said, Tables, threading_libraries, threading_vari
 from sprintest._environment_reads import EnvironmentReads
 from sprintest._fingerprint import Fingerprint, State, file_state
 from sprintest._member import Member, order, renewals
-from sprintest._own import is_environ_replaced, open, os
+from sprintest._own import is_environ_replaced, modules, open, os
 from sprintest._process_state import changed_mark, marks
 
 
@@ -63,11 +63,14 @@ class Recorder:
             self._end_noticing = _private.notice_warnings(self._warned_in_run)
         self._imports = _private.wrap_imports()
         self._follow_imports()
+        self._of_os: dict[str, Any] = vars(modules["os"])
+        self._register_at_fork: Any = self._of_os["register_at_fork"]
         self._real_import: Any = builtins.__import__
         self._noting_import = self._make_noting_import()
         if is_near:
             runner.watch_files(self._exempt)
             builtins.__import__ = self._noting_import
+            self._of_os["register_at_fork"] = self._note_register_at_fork
 
     def _follow_imports(self) -> None:
         find_spec, gcd_import = _private.bootstrap._find_spec, _private.bootstrap._gcd_import
@@ -131,6 +134,7 @@ class Recorder:
         if self.is_near:
             self._runner.stop_watching_files()
             builtins.__import__ = self._real_import
+            self._of_os["register_at_fork"] = self._register_at_fork
 
     # ---- which module it is
 
@@ -202,6 +206,7 @@ class Recorder:
             return module
         member.module = module
         self._note_contents(member)
+        self._note_source(member)
         if is_own:
             self._complete(member, before, marked)
         elif member.fresh:
@@ -227,6 +232,15 @@ class Recorder:
             name = _origin(value)
             if name in sys.modules and name not in (member.name, f"{member.name}.{key}"):
                 member.imports.add(name)
+
+    def _note_source(self, member: Member) -> None:
+        """What it takes from its process that nobody is asked for."""
+        if not member.spec.has_location:
+            return
+        if line := _graph.names_argv(_source(member.spec.origin)):
+            self._take_fresh(member, line, _deeds.READS_COMMAND_LINE)
+        if "__main__" in member.imports:
+            self._take_fresh(member, 0, _deeds.LOOKS_AT_MAIN)
 
     # ---- modules of the project
 
@@ -289,12 +303,14 @@ class Recorder:
         if self._depth == 1:
             self._environment.__enter__()
             self._runner.add_audit_listener(self._on_fresh, set(_deeds.FRESH))
+            self._runner.add_audit_listener(self._on_folder, {_deeds.FOLDER})
         try:
             yield
         finally:
             self._depth -= 1
             if self._depth == 0:
                 self._runner.remove_audit_listener(self._on_fresh)
+                self._runner.remove_audit_listener(self._on_folder)
                 self._environment.__exit__()
 
     @property
@@ -338,7 +354,7 @@ class Recorder:
         if top is None or top.is_compiled or top.name in _private.RENEWED:
             return
         frame: Any = _private.current_frame(1)
-        if str(frame.f_globals.get("__name__")).partition(".")[0] in _deeds.USES_TIME_UP:
+        if event != _deeds.RANDOMNESS and not self._is_kept(frame, top):
             return
         line = 0
         while frame is not None:
@@ -350,9 +366,41 @@ class Recorder:
             elif frame.f_globals.get("__name__") == top.name:
                 line = 0
             frame = frame.f_back
-        top.fresh[line] = _deeds.FRESH[event]
-        if top.is_own:
-            top.unfit = f"it {_deeds.FRESH[event]} when imported"
+        self._take_fresh(top, line, _deeds.FRESH[event])
+
+    @staticmethod
+    def _is_kept(frame: Any, top: Member) -> bool:
+        """Whether the module's own body asks, if by way of the standard library.
+
+        What functions ask for is used up as a rule: to wait for a lock, to find out that there was no fork.
+        """
+        while frame is not None and (name := frame.f_globals.get("__name__")) != top.name:
+            is_used_up = str(name).partition(".")[0] in _deeds.USES_TIME_UP
+            if is_used_up or not _modules.is_standard(sys.modules.get(name)):
+                return False
+            frame = frame.f_back
+        return frame is not None and not frame.f_code.co_flags & CO_OPTIMIZED
+
+    @staticmethod
+    def _take_fresh(member: Member, line: int, deed: str) -> None:
+        member.fresh[line] = deed
+        if member.is_own:
+            member.unfit = f"it {deed} when imported"
+
+    def _note_register_at_fork(self, **functions: Any) -> None:
+        """Somebody wants to be called after a fork, and makes anew what is another in each process."""
+        if (top := self.top()) is not None:
+            top.renews_itself |= "after_in_child" in functions
+        self._register_at_fork(**functions)
+
+    def _on_folder(self, *_: Any) -> None:
+        """Somebody asks for the current folder."""
+        top = self.top()
+        frame = _private.current_frame(1)
+        if top is None or top.name in _private.RENEWED or _deeds.is_exempt(frame.f_code.co_filename):
+            return
+        if self._is_kept(frame, top):
+            top.deeds.append((next(order), "folder", "", os.getcwd()))
 
     def look(self, spec: Any = None) -> None:
         """Ascribe to the module that is being executed what has changed since it was last looked.

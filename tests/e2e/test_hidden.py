@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import textwrap
 from typing import Any
 
@@ -302,6 +303,43 @@ def test_number_of_the_process_is_the_runs(project: Project, ask: str) -> None:
     write_test(project, body, before="import names, user")
     for _ in range(2):
         assert found(project) == [True, True]
+
+
+@pytest.mark.parametrize(
+    "look",
+    [
+        "sys.argv[1:]",
+        "vars(__import__('__main__')).get('__name__'), os.path.basename(__main__.__file__)",
+        "os.getcwd()",
+        "os.path.relpath(os.sep)",
+    ],
+)
+def test_what_a_library_sees_of_the_command_is_the_runs(project: Project, look: str) -> None:
+    imports = "import os, sys\n" + ("import __main__\n" if "__main__" in look else "")
+    preload(project, looks=f"{imports}SEEN = [{look}]\n")
+    write_test(project, "found = looks.SEEN", before="import looks")
+    first = found(project)
+    assert found(project) == first
+    project.write("sub/keep", "")
+    for place in (project.root / "sub", project.root):
+        test = os.path.relpath(project.root / "test_it.py", place)
+        args = ("-q", "-p", "no:cacheprovider", test)
+        project.plain(*args, cwd=place).expect(0)
+        expected = (place / "found.json").read_text()
+        project.stest(*args, cwd=place).expect(0)
+        assert (place / "found.json").read_text() == expected
+
+
+def test_library_that_looks_after_itself_after_a_fork(project: Project) -> None:
+    itself = "import os\nSELF = [0]\ndef renew(): SELF[0] = os.getpid()\n"
+    preload(
+        project,
+        aware=COMPILED + BORN + itself + "SELF = [os.getpid()]\nos.register_at_fork(after_in_child=renew)\n",
+    )
+    write_test(project, "found = [aware.SELF == [os.getpid()]]", before="import aware")
+    assert found(project) == [True]
+    assert found(project) == [True]
+    assert is_shared(project, "aware")
 
 
 def test_numbers_in_a_variable_are_drawn_again(project: Project) -> None:

@@ -1,0 +1,77 @@
+"""What runs when Python starts, `sitecustomize` say, is what it would be for each run."""
+
+from __future__ import annotations
+
+import pytest
+
+from .harness import Project
+from .modes import MODES
+
+
+@pytest.fixture(params=MODES)
+def project(project: Project, request: pytest.FixtureRequest) -> Project:
+    project.env |= MODES[request.param]
+    return project
+
+
+def seen(project: Project, **env: str) -> str:
+    """What the test sees; the same under stest and under plain pytest."""
+    project.plain("-q", env=env).expect(0)
+    expected = project.read("seen")
+    finished = project.stest("-q", env=env).expect(0)
+    assert project.read("seen") == expected, finished
+    return expected
+
+
+def test_variable_that_is_read(project: Project) -> None:
+    project.install(
+        "sitecustomize.py", "import os; os.environ['STEST_SEEN'] = os.environ.get('STEST_MODE', 'none')\n"
+    )
+    project.write("test_it.py", "import os\ndef test(): open('seen', 'w').write(os.environ['STEST_SEEN'])\n")
+    assert seen(project) == "none"
+    for mode in ("one", "two", "two"):
+        assert seen(project, STEST_MODE=mode) == mode
+    assert seen(project) == "none"
+
+
+def test_file_that_is_read(project: Project) -> None:
+    read = "os.path.exists(path) and open(path).read()"
+    path = str(project.root / "settings.txt")
+    project.install("sitecustomize.py", f"import os, sys\npath = {path!r}\nsys.stest_seen = {read}\n")
+    project.write("test_it.py", "import sys\ndef test(): open('seen', 'w').write(str(sys.stest_seen))\n")
+    assert seen(project) == "False"
+    for text in ("one", "two"):
+        project.write("settings.txt", text)
+        assert seen(project) == text
+    (project.root / "settings.txt").unlink()
+    assert seen(project) == "False"
+
+
+def test_sitecustomize_of_the_project(project: Project) -> None:
+    project.write("start/keep", "")
+    found = "getattr(sys, 'stest_seen', 0), 'sitecustomize' in sys.modules"
+    project.write("test_it.py", f"import sys\ndef test(): print({found}, file=open('seen', 'w'))\n")
+    path = str(project.root / "start")
+    assert seen(project, PYTHONPATH=path).startswith("0")
+    for number in (1, 2):
+        project.write("start/sitecustomize.py", f"import sys\nsys.stest_seen = {number}\n")
+        assert seen(project, PYTHONPATH=path) == f"{number} True\n"
+
+
+@pytest.mark.parametrize(
+    ("start", "why"),
+    [
+        ("import sys; sys.settrace(lambda *_: None)", "traces"),
+        (
+            "import threading, time; threading.Thread(target=time.sleep, args=(600,), daemon=True).start()",
+            "thread",
+        ),
+    ],
+)
+def test_what_nothing_can_be_forked_from(project: Project, start: str, why: str) -> None:
+    project.install("sitecustomize.py", start + "\n")
+    project.write("test_it.py", "def test(): pass\n")
+    finished = project.stest("-q").expect(0)
+    assert b"1 passed" in finished.out
+    assert "ran cold" in finished.errors
+    assert why in finished.errors

@@ -1,0 +1,118 @@
+#include "start_reads.hpp"
+
+#include <pybind11/eval.h>
+#include <pybind11/stl.h>
+#include <sys/stat.h>
+
+#include <string_view>
+#include <utility>
+
+#include "common/nanoseconds.hpp"
+#include "environment_reads.hpp"
+#include "file_reads.hpp"
+#include "python_values.hpp"
+
+namespace py = pybind11;
+
+namespace stest::start_reads {
+
+namespace {
+
+/// An `EnvironmentReads` that is entered; never destroyed.
+PyObject* reads = nullptr;
+bool is_waiting = false;
+
+bool is_loaded(PyObject* module) {
+  if (module == nullptr) return false;
+  const auto spec = py::getattr(module, "__spec__", py::none());
+  return !spec.is_none() && !py::cast<bool>(py::getattr(spec, "_initializing", py::bool_(false)));
+}
+
+void follow_environment() {
+  py::dict scope;
+  scope["__name__"] = "environment_reads";
+  scope["__builtins__"] = py::handle(PyEval_GetBuiltins());
+  py::exec(environment_reads_source, scope);
+  const py::cpp_function nothing([](const py::args&) {});
+  auto object = scope["EnvironmentReads"](nothing, nothing);
+  object.attr("__enter__")();
+  reads = object.release().ptr();
+}
+
+/// Nothing of Python's own is to be called before `os` is there, nor later than the first import after it.
+int on_event(const char* event, PyObject*, void*) {
+  if (!is_waiting || std::string_view(event) != "import") return 0;
+  PyObject* const modules = PyImport_GetModuleDict();
+  try {
+    if (modules == nullptr || !is_loaded(PyDict_GetItemString(modules, "os"))) return 0;
+    is_waiting = false;
+    follow_environment();
+  } catch (py::error_already_set& error) {
+    error.discard_as_unraisable("stest's look at what runs at the start of Python");
+  }
+  return 0;
+}
+
+protocol::Ready::File state_of(const std::string& path) {
+  protocol::Ready::File file{"what runs when Python starts", path};
+  struct stat info {};
+  if (::stat(path.c_str(), &info) != 0) {
+    file.mtime_ns = file.ctime_ns = file.size = file.inode = static_cast<std::uint64_t>(-1);
+    return file;
+  }
+  file.mtime_ns = static_cast<std::uint64_t>(nanoseconds(info.st_mtim));
+  file.ctime_ns = static_cast<std::uint64_t>(nanoseconds(info.st_ctim));
+  file.size = static_cast<std::uint64_t>(info.st_size);
+  file.inode = info.st_ino;
+  return file;
+}
+
+/// The standard library changes with the interpreter only, which is looked at elsewhere.
+bool is_standard(const std::string& path, const std::string& standard_library) {
+  return path.starts_with(standard_library) && path.find("-packages/") == path.npos;
+}
+
+std::vector<protocol::Ready::File> files() {
+  const auto os = fs_encode(py::str(py::module_::import("os").attr("__file__")));
+  const std::string standard_library = os.substr(0, os.rfind('/') + 1);
+  std::vector<protocol::Ready::File> found;
+  for (const auto& path : file_reads::files()) {
+    if (!is_standard(path, standard_library)) found.push_back(state_of(path));
+  }
+  // Those that were looked for by the listing of a folder, which need not be one of installed packages.
+  for (const auto& entry : py::list(py::module_::import("sys").attr("path"))) {
+    if (!py::isinstance<py::str>(entry)) continue;
+    const auto folder = fs_encode(py::str(entry));
+    if (folder.starts_with(standard_library)) continue;
+    for (const auto* name : {"/sitecustomize.py", "/usercustomize.py"}) found.push_back(state_of(folder + name));
+  }
+  if (const auto changed = file_reads::changed()) {
+    for (auto& file : found) {
+      if (file.path == *changed) file.mtime_ns = 0;
+    }
+  }
+  return found;
+}
+
+}  // namespace
+
+void begin() {
+  file_reads::start({});
+  is_waiting = true;
+  PySys_AddAuditHook(on_event, nullptr);
+}
+
+AtStart end() {
+  is_waiting = false;
+  AtStart result;
+  file_reads::stop();
+  result.files = files();
+  if (reads != nullptr) {
+    const py::object object = py::reinterpret_steal<py::object>(std::exchange(reads, nullptr));
+    object.attr("__exit__")();
+    result.env_reads = object.attr("reads").cast<decltype(result.env_reads)>();
+  }
+  return result;
+}
+
+}  // namespace stest::start_reads
