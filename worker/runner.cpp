@@ -391,6 +391,17 @@ std::pair<int, bool> run_once(const py::object& resident, const protocol::RunTes
   }
 }
 
+/// Whether the next run may come.
+bool rest(const py::object& resident) {
+  try {
+    resident.attr("rest")();
+    return true;
+  } catch (const std::exception& error) {
+    (void)internal_error(error);
+    return false;
+  }
+}
+
 py::object make_resident(std::uint64_t memory_limit, FlightRecorder& recorder) {
   try {
     return py::module_::import("sprintest._resident").attr("Resident")(memory_limit);
@@ -433,6 +444,7 @@ void serve_runs(LineChannel& channel, FlightRecorder recorder, std::uint64_t mem
     done.milestones = run_state->recorder.milestones();
     done.exit_code = code;
     (void)channel.send(protocol::to_json(protocol::FromWorker(done)).dump());
+    if (!rest(resident)) break;
   }
   py::module_::import("sprintest._runner").attr("finish")(py::list());
   end_process(0);

@@ -14,6 +14,7 @@ all that import them, directly or not, are executed.
 from __future__ import annotations
 
 import contextlib
+import functools
 import logging
 import sys
 from collections.abc import Iterable, Iterator
@@ -22,9 +23,11 @@ from typing import Any, Callable
 
 from sprintest import _fingerprint, _modules, _own, _private
 from sprintest._difference import Comparison, Difference
-from sprintest._effects import Tables, do_again
+from sprintest._effects import Tables, do_again, undo
 from sprintest._member import Member, can_be_repeated, order
 from sprintest._recorder import Recorder
+from sprintest._residue import Residue
+from sprintest._shape import shape_of
 from sprintest._traces import is_traced
 
 #: The bytes that were executed, the kind and the text of what they raised.
@@ -48,9 +51,13 @@ class Cache:
         self._renewed: dict[str, list[tuple[Any, Any]]] = {}
         self._comparison = Comparison(self._loaded)
         self._recorder: Recorder | None = None
+        self._residue = Residue()
+        #: What was executed later than this is what a change may come from that is found next.
+        self._collected = 0
         self._is_hiding = False
+        self._stays = False
         self._rest = Tables()
-        self._on_difference: Callable[[Difference, bool], bool] = lambda difference, is_pure: True
+        self._on_difference: Callable[[Difference, bool], bool] = lambda difference, is_pure: is_pure
         #: Of the project: what this process has executed before this run, and how it failed if it never
         #: succeeded. A second time may fail because there was a first: a registry may refuse it.
         self._executed: dict[str, _Failure | None] = {}
@@ -66,8 +73,18 @@ class Cache:
 
     # ---- while modules are executed
 
-    def begin(self, code: _modules.ProjectCode, *, takes_own: bool = False, is_near: bool = True) -> None:
-        """Follow what is imported from here on, until ``end``; see ``Recorder``."""
+    def begin(
+        self,
+        code: _modules.ProjectCode,
+        *,
+        takes_own: bool = False,
+        is_near: bool = True,
+        stays: bool = False,
+    ) -> None:
+        """Follow what is imported from here on, until ``end``; see ``Recorder``.
+
+        ``stays``: runs follow one another in this process.
+        """
         if self._recorder is not None:
             return
         self._follow_imports()
@@ -75,6 +92,10 @@ class Cache:
         self._comparison.begin()
         self._is_hiding = True
         self._rest = Tables()
+        if is_near or stays:
+            self._collected = next(order)
+            self._residue.begin(self._all())
+        self._stays = stays
         self._recorder = Recorder(
             code, self._members, self._add, self._failed, takes_own=takes_own, is_near=is_near
         )
@@ -84,6 +105,7 @@ class Cache:
         if self._recorder is not None:
             self._recorder.end()
             self._recorder = None
+            self._residue.forget()
 
     def _follow_imports(self) -> None:
         if self._is_following:
@@ -119,6 +141,11 @@ class Cache:
             if not self._is_in_run() or member.module is module:
                 member.module = module
             hidden.append(member)
+        for deed in [deed for one in hidden for deed in one.deeds]:
+            undo(deed)
+        self._residue.undo()
+        if self._recorder is not None and self._recorder.is_near:
+            self._residue.collect(self._executed_since(), self._brought_by_package())
         self._unbind(hidden)
         self._adopted.clear()
         self._renewed.clear()
@@ -155,6 +182,38 @@ class Cache:
                 member.bound = True
                 del siblings[child]
 
+    def _executed_since(self) -> dict[str, Member]:
+        """What was executed since this was asked last."""
+        last, self._collected = self._collected, next(order)
+        return {name: one for name, one in self._members.items() if one.order > last}
+
+    def tests_begin(self) -> None:
+        """What has changed until now was done by imports, in a process that stays."""
+        executed = self._executed_since()
+        self._residue.record({name: one for name, one in executed.items() if not one.is_own})
+        self._take_libraries(executed)
+
+    def _take_libraries(self, executed: dict[str, Member]) -> None:
+        for name, one in executed.items():
+            if not one.is_own:
+                self._residue.take(name, one.module)
+
+    def rest(self) -> None:
+        """Undo what tests have changed of libraries, between two runs."""
+        self._residue.restore()
+
+    def _brought_by_package(self) -> Callable[[str], frozenset[str]]:
+        """What comes with the package of a module, by the module's name."""
+
+        @functools.cache
+        def brought(package: str) -> frozenset[str]:
+            member = self._members.get(package)
+            return (
+                frozenset(one.name for one in self._closure(member)[0]) if member is not None else frozenset()
+            )
+
+        return lambda name: brought(name.partition(".")[0])
+
     def _give_to_owner(self, name: str, module: Any) -> None:
         """Somebody put it into ``sys.modules`` without an import: the package it lies in, as a rule."""
         recorder = self._recorder
@@ -172,6 +231,10 @@ class Cache:
 
     def _add(self, member: Member) -> None:
         self._members[member.name] = member
+        if self._recorder is not None and self._recorder.is_near:
+            self._residue.take(member.name, member.module)
+        elif self._stays and member.is_own:
+            member.shape = shape_of(member.module)
         self._spoilt.pop(member.name, None)
         self._comparison.learn(member)
 
@@ -207,6 +270,9 @@ class Cache:
         """All modules that this process has loaded, hidden or not, but those of the project that it holds."""
         hidden = {name: one.module for name, one in self._members.items() if not one.is_own}
         return {**hidden, **sys.modules}
+
+    def _all(self) -> dict[str, Any]:
+        return {**{name: one.module for name, one in self._members.items()}, **sys.modules}
 
     def find(self, name: str) -> Any:
         """The module of that name that this process has loaded, in sight or not."""
@@ -364,6 +430,7 @@ class Cache:
             self._renew(closure)
         may_log = not logging.root.handlers
         adopted = {one.name for one in closure}
+        self._residue.redo(adopted)
         for deed in sorted((deed for one in closure for deed in one.deeds), key=lambda deed: deed[0]):
             if (may_log or deed[2] != "root") and not (silently and deed[1] == "warning"):
                 do_again(deed, adopted)
@@ -380,6 +447,9 @@ class Cache:
         self._failures.clear()
         used = [*executed, *(self._members[name] for name in self._adopted if name in self._members)]
         passing = [one for one in used if one.unfit or one.is_of_its_process]
+        if self._stays:
+            self._take_libraries(self._executed_since())
+            passing += [one for one in used if one.is_own and self._was_changed(one)]
         passing += [one for one in used if one.is_own and sys.modules.get(one.name) is not one.module]
         spoilt = [name for name in self._spoilt if name in self._members and self._members[name].is_own]
         gone = [self._members[name] for name in self._dependents([*(one.name for one in passing), *spoilt])]
@@ -392,6 +462,12 @@ class Cache:
         self.hide()
         compiled = [one.name for one in gone if one.is_compiled]
         return f"{compiled[0]} cannot be loaded a second time" if compiled else ""
+
+    @staticmethod
+    def _was_changed(member: Member) -> bool:
+        """Whether a module of the project holds something else than when it had been executed."""
+        has_contents = isinstance(member.module, ModuleType) and member.spec.has_location
+        return has_contents and (member.shape is None or shape_of(member.module) != member.shape)
 
     # ---- the project's modules
 

@@ -68,6 +68,7 @@ class Comparison:
             or _other_file(closure)
             or _other_loggers(closure)
             or _forbidden_warning(closure)
+            or _other_entry(member, closure)
             or self._other_finder(member, closure)
             or self._other_place(closure)
         )
@@ -149,6 +150,22 @@ def _other_loggers(closure: list[Member]) -> Difference | None:
     for one in closure if logging.root.handlers and can_be_repeated(closure) else ():
         if any(deed[2] == "root" for deed in one.deeds):
             return Difference(one, f"{one.name} configures the root logger, which has handlers now")
+    return None
+
+
+def _other_entry(member: Member, closure: list[Member]) -> Difference | None:
+    """Modules that import each other: does the same one begin?
+
+    What cannot be loaded twice is used all the same.
+    """
+    entries = {one.name: one for one in closure}
+    for one in closure:
+        entry = entries.get(one.entry)
+        if entry is None or member is entry or member.order < entry.order:
+            continue
+        begins = member is one or (one.name in member.imports and entry.name not in member.imports)
+        if begins and can_be_repeated(closure):
+            return Difference(one, f"{one.name} is imported before {entry.name} now")
     return None
 
 

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import atexit
+import codecs
+import functools
 import logging
 import sys
 import warnings
 from collections.abc import Collection, Iterator
-from typing import Any, NamedTuple
+from typing import Any, Callable, NamedTuple
 
 from sprintest import _deeds, _private
 from sprintest._member import Deed
-from sprintest._own import open, os
-from sprintest._process_state import set_variable, variable
+from sprintest._own import modules, open, os
+from sprintest._process_state import SETTINGS, set_variable, variable
 
 #: What libraries in C read when they are mapped, by other ways than a function of the C library.
 _THREADING = ("OMP_", "GOMP_", "KMP_", "MKL_", "OPENBLAS_", "GOTO_", "BLIS_", "LIBGOMP")
@@ -36,6 +39,7 @@ class Tables:
         root = logging.root
         self._level, self._handlers = root.level, list(root.handlers)
         self._environment = dict(_private.environ_data)
+        self._settings = [get() for get, _ in SETTINGS]
 
     def changes_since(self, old: Tables) -> Iterator[tuple[str, str, Any]]:
         for name, values in self._lists.items():
@@ -57,7 +61,14 @@ class Tables:
                 if (value := self._environment.get(key)) != old._environment.get(key):
                     yield "write", os.fsdecode(key), None if value is None else os.fsdecode(value)
 
+        for number, (now, before) in enumerate(zip(self._settings, old._settings)):
+            if now != before:
+                yield "setting", str(number), now
+
     def restore(self) -> None:
+        for (get, put), value in zip(SETTINGS, self._settings):
+            if get() != value:
+                put(value)
         for name, values in self._lists.items():
             if (now := _list(name)) != values:
                 now[:] = values
@@ -74,6 +85,45 @@ def _list(name: str) -> Any:
     return warnings.filters if name == "filters" else getattr(sys, name)
 
 
+#: Functions by which modules ask to be called later, and the kinds of deeds that this is.
+_REGISTERING = {("os", "register_at_fork"): "after a fork", ("atexit", "register"): "exit"}
+if hasattr(codecs, "unregister"):  # Since Python 3.10.
+    _REGISTERING[("codecs", "register")] = "codec"
+
+
+class Registrations:
+    """Tells who asks to be called later, by ``take(kind, arguments, named arguments)``, until it ends."""
+
+    def __init__(self, take: Callable[[str, tuple[Any, ...], dict[str, Any]], None]) -> None:
+        self._originals = [
+            (vars(modules[owner]), name, vars(modules[owner])[name]) for owner, name in _REGISTERING
+        ]
+        for (variables, name, original), kind in zip(self._originals, _REGISTERING.values()):
+            variables[name] = self._telling(original, kind, take)
+
+    @staticmethod
+    def _telling(original: Any, kind: str, take: Any) -> Any:
+        @functools.wraps(original)
+        def register(*args: Any, **named: Any) -> Any:
+            take(kind, args, named)
+            return original(*args, **named)
+
+        return register
+
+    def end(self) -> None:
+        for variables, name, original in self._originals:
+            variables[name] = original
+
+
+def undo(deed: Deed) -> None:
+    """Take back what is not among the ``Tables``."""
+    _, kind, _, value = deed
+    if kind == "exit":
+        atexit.unregister(value[0][0])
+    elif kind == "codec":
+        codecs.unregister(value[0][0])
+
+
 def do_again(deed: Deed, adopted: Collection[str] = ()) -> None:
     """``adopted``: the modules that come with the one whose deed it is."""
     _, kind, name, value = deed
@@ -87,6 +137,12 @@ def do_again(deed: Deed, adopted: Collection[str] = ()) -> None:
                 _private.filters_changed()
     elif kind == "warning":
         _warn(value, name, name in adopted)
+    elif kind == "exit":
+        atexit.register(*value[0], **value[1])
+    elif kind == "codec":
+        codecs.register(*value[0])
+    elif kind == "setting":
+        SETTINGS[int(name)][1](value)
     elif kind == "level":
         logging.root.setLevel(value)
     elif kind == "handler" and value not in logging.root.handlers:

@@ -14,6 +14,7 @@ from typing import Any
 from sprintest import _modules
 from sprintest._fingerprint import Fingerprint
 from sprintest._own import open
+from sprintest._shape import Shape
 
 #: Of all that modules do: one after the other.
 order = itertools.count()
@@ -34,6 +35,9 @@ class Member:
         self._module: Any = None
         #: Names of the modules that its execution imported, whoever had loaded them.
         self.imports: set[str] = set()
+        #: Of modules that import each other, the one whose execution began first: where another one's does,
+        #: each finds less of the others, or more.
+        self.entry = ""
         #: Modules of which an import of its own was the first.
         self.brought: set[str] = set()
         #: What else its source imports: in functions, or where its execution did not get to.
@@ -50,6 +54,8 @@ class Member:
         self.fresh: dict[int, str] = {}
         #: What makes those of its variables anew that came of it, and nothing else.
         self.renewals: list[Renewal] = []
+        #: What it held when it had been executed, where tests may change that.
+        self.shape: Shape = None
         #: Whether it has asked to be called after each fork.
         self.renews_itself = False
         #: Further names of ``sys.modules`` that it filled by itself.

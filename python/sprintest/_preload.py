@@ -28,6 +28,7 @@ from sprintest import _modules, _private, _target
 from sprintest._cache import cache
 from sprintest._child import in_child
 from sprintest._own import all_threads, environb, library, look_for_libraries, main_thread, time
+from sprintest._process_state import limits
 from sprintest._traces import TemporaryFiles, children, is_traced, touches_cuda
 from sprintest._tripwire import Tripwire
 
@@ -106,7 +107,7 @@ class Preloader:
         # What is shown of a warning is for the filters of each run to say.
         warnings.simplefilter("always")
         _private.show_warnings_to(self._take)
-        self._children = children()
+        self._children, self._limits = children(), limits()
         self._files = TemporaryFiles()
         self._files.__enter__()
         return self
@@ -212,6 +213,8 @@ class Preloader:
             return f"starts a thread when imported ({extra[0]})"
         if children() - self._children:
             return "starts a process when imported"
+        if limits() != self._limits:
+            return "changes the limits of resources when imported"
         if self._files.are_left():
             return "leaves a temporary file or folder when imported"
         if touches_cuda():

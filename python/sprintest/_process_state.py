@@ -16,10 +16,9 @@ import tempfile
 import threading
 import warnings
 from collections.abc import Iterator, Mapping
-from types import BuiltinFunctionType, FunctionType
 from typing import Any, Callable
 
-from sprintest import _modules, _private
+from sprintest import _private
 from sprintest._own import environ, environb, library, modules, os, time, unseen
 
 with unseen():
@@ -115,7 +114,7 @@ def _blocked_signals() -> set[int]:
     return set(signal.pthread_sigmask(signal.SIG_BLOCK, []))
 
 
-def _limits() -> dict[int, Any]:
+def limits() -> dict[int, Any]:
     numbers = {value for name, value in vars(resource).items() if name.startswith("RLIMIT_")}
     return {number: resource.getrlimit(number) for number in numbers}
 
@@ -170,28 +169,6 @@ class _Loggers:
     def _get(logger: logging.Logger) -> tuple[Any, ...]:
         handlers, filters = list(logger.handlers), list(logger.filters)
         return (logger.level, handlers, filters, logger.propagate, logger.disabled)
-
-
-class _Functions:
-    """The functions and classes of the standard library's modules: tests patch them, and leave it at that."""
-
-    _KINDS = (BuiltinFunctionType, FunctionType, type)
-
-    def __init__(self, known: Mapping[str, Any]) -> None:
-        self._names = [
-            (vars(module), name, value)
-            for module in list(known.values())
-            # Of the import system, stest has wrapped some itself.
-            if _modules.is_standard(module) and "importlib" not in module.__name__
-            for name, value in list(vars(module).items())
-            if isinstance(value, self._KINDS)
-        ]
-
-    def restore(self) -> None:
-        _put_environ_back()
-        for variables, name, value in self._names:
-            if variables.get(name) is not value:
-                variables[name] = value
 
 
 def _put_environ_back() -> None:
@@ -250,14 +227,59 @@ def _set_gc(old: tuple[bool, tuple[int, int, int], int]) -> None:
     gc.set_debug(old[2])
 
 
+def _stack_size() -> int:
+    size = threading.stack_size()  # Which sets it to the system's.
+    threading.stack_size(size)
+    return size
+
+
+def _decimal_context() -> tuple[Any, ...] | None:
+    if (decimal := modules.get("decimal")) is None:
+        return None
+    context = decimal.getcontext()
+    flags = [tuple(kind for kind, is_on in of.items() if is_on) for of in (context.flags, context.traps)]
+    return (*(getattr(context, name) for name in _OF_DECIMAL), *flags)
+
+
+_OF_DECIMAL = ("prec", "rounding", "Emin", "Emax", "capitals", "clamp")
+
+
+def _set_decimal_context(old: tuple[Any, ...] | None) -> None:
+    if old is not None:
+        *values, flags, traps = old
+        context = modules["decimal"].getcontext()
+        for name, value in zip(_OF_DECIMAL, values):
+            setattr(context, name, value)
+        for of, on in ((context.flags, flags), (context.traps, traps)):
+            for kind in of:
+                of[kind] = kind in on
+
+
+#: What modules may set for the whole process, cheap enough to ask for after each of them; and how to set it.
+SETTINGS: list[tuple[Getter, Setter]] = [
+    (os.getcwd, _set_folder),
+    (_umask, os.umask),
+    (_signals, _set_signals),
+    (sys.getrecursionlimit, sys.setrecursionlimit),
+    (sys.getswitchinterval, sys.setswitchinterval),
+    (lambda: (gc.isenabled(), gc.get_threshold(), gc.get_debug()), _set_gc),
+    (faulthandler.is_enabled, lambda on: faulthandler.enable() if on else faulthandler.disable()),
+    (lambda: locale.setlocale(locale.LC_ALL), lambda old: locale.setlocale(locale.LC_ALL, old)),
+    (socket.getdefaulttimeout, socket.setdefaulttimeout),
+    (lambda: logging.root.manager.disable, lambda old: setattr(logging.root.manager, "disable", old)),
+    (_stack_size, threading.stack_size),
+    (random.getstate, random.setstate),
+    (_decimal_context, _set_decimal_context),
+]
+if hasattr(sys, "set_int_max_str_digits"):
+    SETTINGS.append((sys.get_int_max_str_digits, sys.set_int_max_str_digits))
+
+
 def _python_state(known: Mapping[str, Any]) -> Iterator[tuple[Getter, Setter]]:
-    yield os.getcwd, _set_folder
-    yield _umask, os.umask
+    yield from (pair for pair in SETTINGS if pair[0] is not random.getstate)
     yield lambda: dict(environb), set_environment
-    yield _signals, _set_signals
     yield _blocked_signals, lambda old: signal.pthread_sigmask(signal.SIG_SETMASK, old)
-    yield _limits, _set_limits
-    yield _attribute(logging.root.manager, "disable")
+    yield limits, _set_limits
     yield logging.getLoggerClass, logging.setLoggerClass
     yield lambda: list(warnings.filters), _set_warnings
     for name in _private.WARNING_FUNCTIONS:
@@ -272,20 +294,12 @@ def _python_state(known: Mapping[str, Any]) -> Iterator[tuple[Getter, Setter]]:
     yield _attribute(sys, "breakpointhook")
     yield sys.gettrace, sys.settrace
     yield sys.getprofile, sys.setprofile
-    yield sys.getrecursionlimit, sys.setrecursionlimit
-    yield sys.getswitchinterval, sys.setswitchinterval
     for name in ("print", "open", "input", "__import__", "exec", "eval"):
         yield _attribute(builtins, name)
     yield _attribute(threading, "excepthook")
-    yield lambda: (gc.isenabled(), gc.get_threshold(), gc.get_debug()), _set_gc
-    yield faulthandler.is_enabled, lambda on: None if on else faulthandler.disable()
-    yield lambda: locale.setlocale(locale.LC_ALL), lambda old: locale.setlocale(locale.LC_ALL, old)
-    yield socket.getdefaulttimeout, socket.setdefaulttimeout
     yield _attribute(tempfile, "tempdir")
     if hasattr(events := known.get("asyncio.events"), _private.EVENT_LOOP_POLICY):
         yield _attribute(events, _private.EVENT_LOOP_POLICY)
-    if (decimal := known.get("decimal")) is not None:
-        yield lambda: decimal.getcontext().copy(), lambda old: decimal.setcontext(old.copy())
 
 
 def _torch_state() -> Iterator[tuple[Getter, Setter]]:
@@ -387,7 +401,6 @@ class ProcessState:
         if library("numpy") is not None:
             parts.append(_numpy_state())
         self._loggers = _Loggers()
-        self._functions = _Functions(known)
         self._values = [(get, get(), put) for part in parts for get, put in part]
 
     def is_current(self) -> bool:
@@ -400,7 +413,7 @@ class ProcessState:
 
     def restore(self) -> None:
         sys.modules = modules
-        self._functions.restore()
+        _put_environ_back()
         self._loggers.restore()
         for get, value, put in self._values:
             if get() != value:

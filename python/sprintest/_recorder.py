@@ -11,12 +11,12 @@ from inspect import CO_OPTIMIZED
 from types import FunctionType, ModuleType
 from typing import Any, Callable
 
-from sprintest import _deeds, _graph, _modules, _private
+from sprintest import _deeds, _effects, _graph, _modules, _private
 from sprintest._effects import Said, Tables, threading_libraries, threading_variables
 from sprintest._environment_reads import EnvironmentReads
 from sprintest._fingerprint import Fingerprint, State, file_state
 from sprintest._member import Member, order, renewals
-from sprintest._own import is_environ_replaced, modules, open, os
+from sprintest._own import is_environ_replaced, open, os
 from sprintest._process_state import changed_mark, marks
 
 
@@ -63,14 +63,12 @@ class Recorder:
             self._end_noticing = _private.notice_warnings(self._warned_in_run)
         self._imports = _private.wrap_imports()
         self._follow_imports()
-        self._of_os: dict[str, Any] = vars(modules["os"])
-        self._register_at_fork: Any = self._of_os["register_at_fork"]
         self._real_import: Any = builtins.__import__
         self._noting_import = self._make_noting_import()
         if is_near:
             runner.watch_files(self._exempt)
             builtins.__import__ = self._noting_import
-            self._of_os["register_at_fork"] = self._note_register_at_fork
+            self._registrations = _effects.Registrations(self._registers)
 
     def _follow_imports(self) -> None:
         find_spec, gcd_import = _private.bootstrap._find_spec, _private.bootstrap._gcd_import
@@ -134,7 +132,7 @@ class Recorder:
         if self.is_near:
             self._runner.stop_watching_files()
             builtins.__import__ = self._real_import
-            self._of_os["register_at_fork"] = self._register_at_fork
+            self._registrations.end()
 
     # ---- which module it is
 
@@ -158,8 +156,14 @@ class Recorder:
     # ---- what it imports
 
     def _note_import(self, name: str) -> None:
-        if (top := self.top()) is not None and name != top.name:
-            top.imports.add(name)
+        if (top := self.top()) is None or name == top.name:
+            return
+        top.imports.add(name)
+        stack = [one for one in self.stack() if one is not None]
+        place = next((place for place, one in enumerate(stack) if one.name == name), len(stack))
+        for one in stack[place + 1 :]:
+            if not one.entry and not one.name.startswith(f"{name}."):  # That always begins with its package.
+                one.entry = name
 
     def _note_later(self, asking: str, name: str) -> None:
         """A function of the module ``asking`` has imported it by ``importlib.import_module``."""
@@ -387,11 +391,14 @@ class Recorder:
         if member.is_own:
             member.unfit = f"it {deed} when imported"
 
-    def _note_register_at_fork(self, **functions: Any) -> None:
-        """Somebody wants to be called after a fork, and makes anew what is another in each process."""
-        if (top := self.top()) is not None:
-            top.renews_itself |= "after_in_child" in functions
-        self._register_at_fork(**functions)
+    def _registers(self, kind: str, args: tuple[Any, ...], named: dict[str, Any]) -> None:
+        """Somebody wants to be called later. After a fork: makes anew what is another in each process."""
+        if (top := self.top()) is None:
+            return
+        if kind == "after a fork":
+            top.renews_itself |= "after_in_child" in named
+        else:
+            top.deeds.append((next(order), kind, "", (args, named)))
 
     def _on_folder(self, *_: Any) -> None:
         """Somebody asks for the current folder."""

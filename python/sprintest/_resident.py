@@ -111,7 +111,7 @@ class Resident:
         self._state = ProcessState(cache.libraries())
         self._descriptors = len(os.listdir("/proc/self/fd"))
         self._packages: dict[str, _fingerprint.State | None] = {}
-        cache.begin(code, takes_own=True, is_near=False)
+        cache.begin(code, takes_own=True, is_near=False, stays=True)
         # Tests may change a value, and there is no copy of it here: each run loads its own.
         self._forget_values = _warm.install(takes=False)
 
@@ -140,6 +140,10 @@ class Resident:
             return exit_code, True
         return exit_code, False
 
+    def rest(self) -> None:
+        """What need not be done before the run's answer is there."""
+        cache.rest()
+
     def _begin_anew(self, modules: dict[str, Any], variables: dict[str, Any]) -> str:
         """Bring the process back to where it was before the run; why that cannot be done, or nothing."""
         try:
@@ -165,8 +169,13 @@ class Resident:
         random.seed()
         _renew_stdin()
         run = _runner.Run(args, holds=True)
-        run.reporter.on_collected = self._state.learn_imported
+        run.reporter.on_collected = self._imported
         return run
+
+    def _imported(self) -> None:
+        """The run has imported its modules, and no test has run yet."""
+        self._state.learn_imported()
+        cache.tests_begin()
 
     def _must_end(self, run: Any, place: tuple[int, int]) -> str:
         """What the run, which began in ``place``, has left that cannot be undone."""

@@ -1,0 +1,286 @@
+"""What executing modules leaves in others: seen, taken away again, and put back for runs that import them.
+
+A module may register itself with another, patch it, or add to its variables. Nobody tells of that. So what
+modules, their classes and their containers hold is compared with what they held before, value by value, by
+identity; and what has changed is ascribed to those that may have done it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import operator
+import sys
+from collections import OrderedDict, defaultdict
+from collections.abc import Container, Iterable, Iterator, Mapping
+from types import FunctionType, ModuleType
+from typing import Any, Callable
+
+from sprintest._member import Member
+
+#: What such a name has held, or holds: nothing.
+_ABSENT: Any = object()
+#: Larger containers are tables of data, or caches.
+_LARGEST = 5000
+_CONTAINERS = (dict, list, set, OrderedDict, defaultdict)
+#: Their variables are caches, or are followed elsewhere.
+_UNCOMPARED = {
+    *(
+        "__main__",
+        "_frozen_importlib",
+        "_frozen_importlib_external",
+        "_stest_runner",
+        "_thread",
+        "_weakrefset",
+    ),
+    *("abc", "atexit", "functools", "importlib", "inspect", "linecache", "re", "regex", "site", "sprintest"),
+    *("sre_compile", "sre_parse", "threading", "tokenize", "weakref", "zipimport"),
+}
+_UNCOMPARED_NAMES = {
+    "codecs": {"register"},
+    "builtins": {"__import__", "_"},
+    "os": {"environ", "environb", "register_at_fork"},
+    "sys": {"argv", "last_exc", "last_traceback", "last_type", "last_value", "meta_path", "modules"}
+    | {"orig_argv", "path", "path_hooks", "path_importer_cache"},
+    "warnings": {"filters", "onceregistry", "_filters_version", "_onceregistry", "_showwarnmsg"}
+    | {"_showwarnmsg_impl"},
+}
+#: Python itself keeps them in each class.
+_OF_CLASSES = {"__abstractmethods__", "__dict__", "__doc__", "__module__", "__weakref__", "_abc_impl"}
+#: What a logger is set to, and what a new one has.
+_OF_LOGGERS: dict[str, Any] = {"level": logging.NOTSET, "propagate": True, "disabled": False}
+
+
+class Change:
+    """A variable, an attribute or an entry that has another value than before. ``old``, ``new``: these."""
+
+    def __init__(self, holder: Any, name: Any, old: Any, new: Any) -> None:
+        self._holder, self._name, self._old, self.new = holder, name, old, new
+        #: Modules that may have made it.
+        self.writers: frozenset[str] = frozenset()
+        self.is_there = True
+
+    def put(self, *, is_there: bool) -> None:
+        """Make the change once more, or undo it."""
+        if is_there != self.is_there:
+            self.is_there = is_there
+            with contextlib.suppress(Exception):  # A class in C allows none.
+                _put(self._holder, self._name, self.new if is_there else self._old)
+
+
+class _Added(Change):
+    """What a list or a set holds that it did not hold before. ``name``: whether it was put in front."""
+
+    def put(self, *, is_there: bool) -> None:
+        if is_there == self.is_there:
+            return
+        self.is_there = is_there
+        holder: Any = self._holder
+        for one in self.new:
+            if type(holder) is set:
+                (holder.add if is_there else holder.discard)(one)
+            elif not is_there:
+                places = [place for place, value in enumerate(holder) if value is one]
+                del holder[places[0] : places[0] + 1 if places else 0]
+            elif not any(value is one for value in holder):
+                holder.insert(0 if self._name else len(holder), one)
+
+
+def _put(holder: Any, name: Any, value: Any) -> None:
+    if isinstance(holder, logging.Logger) and name == "level":
+        holder.setLevel(value)
+    elif isinstance(holder, logging.Logger):
+        setattr(holder, name, value)
+    elif isinstance(holder, dict):
+        if value is _ABSENT:
+            holder.pop(name, None)
+        else:
+            holder[name] = value
+    elif isinstance(holder, list):
+        holder[:] = value
+    elif isinstance(holder, set):
+        holder.clear()
+        holder.update(value)
+    elif value is _ABSENT:
+        type.__delattr__(holder, name)
+    else:
+        type.__setattr__(holder, name, value)
+
+
+class _Known:
+    """What one holder held. ``owner``: the name of the module, or logger, that it belongs to."""
+
+    def __init__(self, owner: str, holder: Any, values: Any, is_logger: bool) -> None:
+        self.owner, self.holder, self.values, self.is_logger = owner, holder, values, is_logger
+
+    def has_changed(self) -> bool:
+        now = _values(self.holder)
+        return len(now) != len(self.values) or not all(map(operator.is_, _items(now), _items(self.values)))
+
+    def changes(self) -> Iterator[Change]:
+        now, before = _values(self.holder), self.values
+        if isinstance(now, dict):
+            for name in {**before, **now}:
+                old, new = before.get(name, _ABSENT), now.get(name, _ABSENT)
+                if old is not new and not self._is_passed_over(name, new):
+                    yield Change(self.holder, name, old, new)
+        elif isinstance(now, set):
+            if before <= now:
+                yield _Added(self.holder, False, (), list(now - before))
+            else:
+                yield Change(self.holder, None, before, set(now))
+        elif [*map(id, now[: len(before)])] == [*map(id, before)]:
+            yield _Added(self.holder, False, (), now[len(before) :])
+        elif [*map(id, now[len(now) - len(before) :])] == [*map(id, before)]:
+            yield _Added(self.holder, True, (), now[: len(now) - len(before)])
+        else:
+            yield Change(self.holder, None, before, now)
+
+    def _is_passed_over(self, name: Any, new: Any) -> bool:
+        if isinstance(self.holder, logging.Logger):
+            return False
+        if isinstance(self.holder, type):
+            return name in _OF_CLASSES
+        if self.holder is not vars(sys.modules.get(self.owner, sys)) and "__name__" not in self.holder:
+            return False  # The entry of a container.
+        is_submodule = type(new) is ModuleType and new.__name__ == f"{self.owner}.{name}"
+        return is_submodule or str(name).startswith("__") or name in _UNCOMPARED_NAMES.get(self.owner, ())
+
+
+def _values(holder: Any) -> Any:
+    if issubclass(type(holder), logging.Logger):
+        return {name: getattr(holder, name) for name in _OF_LOGGERS}
+    return dict(vars(holder)) if issubclass(type(holder), type) else holder
+
+
+def _items(values: Any) -> Iterable[Any]:
+    return values.values() if isinstance(values, dict) else values
+
+
+def _containers(names: Mapping[str, Any]) -> Iterator[Any]:
+    for name, value in names.items():
+        if type(value) not in _CONTAINERS or len(value) > _LARGEST:
+            continue
+        if not name.startswith("__") and "cache" not in name.lower():
+            yield value
+
+
+class Residue:
+    """All changes that modules have made to others, in the order in which they were found."""
+
+    def __init__(self) -> None:
+        self._changes: list[Change] = []
+        self._known: dict[int, _Known] = {}
+
+    def begin(self, modules: Mapping[str, Any]) -> None:
+        """From here on changes are to be found. ``modules``: those that are there."""
+        self.forget()
+        for name, module in modules.items():
+            self.take(name, module)
+        for logger in _loggers():
+            self._take_logger(logger)
+
+    def forget(self) -> None:
+        self._known = {}
+
+    def take(self, name: str, module: Any) -> None:
+        """Take down what the module holds, now that it has been executed."""
+        package = name.partition(".")[0]
+        if package in _UNCOMPARED or not isinstance(module, ModuleType):
+            return
+        variables = vars(module)
+        self._take(name, variables, dict(variables))
+        for value in list(variables.values()):
+            if issubclass(type(value), type) and value.__module__ == name:
+                attributes = dict(vars(value))
+                self._take(name, value, attributes)
+                for container in _containers(attributes):
+                    self._take(name, container, container.copy())
+        uncompared = _UNCOMPARED_NAMES.get(name, ())
+        named = {key: value for key, value in variables.items() if key not in uncompared}
+        for container in _containers(named):
+            self._take(name, container, container.copy())
+
+    def _take_logger(self, logger: logging.Logger) -> None:
+        self._take(logger.name, logger, _values(logger), is_logger=True)
+        for values in (logger.handlers, logger.filters):
+            self._take(logger.name, values, list(values), is_logger=True)
+
+    def _take(self, owner: str, holder: Any, values: Any, *, is_logger: bool = False) -> None:
+        self._known.setdefault(id(holder), _Known(owner, holder, values, is_logger))
+
+    def collect(self, candidates: Mapping[str, Member], brought: Callable[[str], Container[str]]) -> None:
+        """Find what has changed, and undo it.
+
+        ``candidates``: the modules that were executed since. ``brought``: what comes with a package whenever
+        that is imported; what one of these does to another is part of it.
+        """
+        if not self._known or not candidates:
+            return
+        changed = [one for one in self._known.values() if one.has_changed()]
+        for one in changed:
+            for change in one.changes():
+                change.writers = frozenset(_writers(one.owner, change, candidates))
+                if one.is_logger or not any(writer in brought(one.owner) for writer in change.writers):
+                    self._changes.append(change)
+        self._take_new_loggers(candidates)
+        self.undo()
+        for one in changed:
+            one.values = _values(one.holder).copy()
+
+    def record(self, candidates: Mapping[str, Member]) -> None:
+        """Find what these, which have just been executed, have changed; it stays until it is undone."""
+        for one in [one for one in self._known.values() if one.has_changed()] if candidates else ():
+            for change in one.changes():
+                change.writers = frozenset(_writers(one.owner, change, candidates))
+                self._changes.append(change)
+        self._take_new_loggers(candidates)
+
+    def restore(self) -> None:
+        """Undo whatever else has changed."""
+        for one in [one for one in self._known.values() if one.has_changed()]:
+            for change in one.changes():
+                change.put(is_there=False)
+
+    def _take_new_loggers(self, candidates: Mapping[str, Member]) -> None:
+        for logger in [one for one in _loggers() if id(one) not in self._known]:
+            lists = [values for values in (logger.handlers, logger.filters) if values]
+            changes = [
+                *(Change(logger, name, new, getattr(logger, name)) for name, new in _OF_LOGGERS.items()),
+                *(_Added(values, False, (), list(values)) for values in lists),
+            ]
+            top = logger.name.partition(".")[0]
+            namesakes = frozenset(name for name in candidates if name.partition(".")[0] == top)
+            for change in changes:
+                change.writers = namesakes or frozenset(candidates)
+            self._changes += changes
+            self._take(logger.name, logger, dict(_OF_LOGGERS), is_logger=True)
+            for values in (logger.handlers, logger.filters):
+                self._take(logger.name, values, [], is_logger=True)
+
+    def undo(self) -> None:
+        """Take all of it away."""
+        for change in reversed(self._changes):
+            change.put(is_there=False)
+
+    def redo(self, adopted: Iterable[str]) -> None:
+        """Put back what these modules have left in others."""
+        names = set(adopted)
+        for change in self._changes:
+            if not change.is_there and not names.isdisjoint(change.writers):
+                change.put(is_there=True)
+
+
+def _loggers() -> list[logging.Logger]:
+    made = list(logging.root.manager.loggerDict.values())
+    return [one for one in made if isinstance(one, logging.Logger)]
+
+
+def _writers(owner: str, change: Change, candidates: Mapping[str, Member]) -> list[str]:
+    """Who may have made it: where its value comes from; else all that import the owner; else all."""
+    values = change.new if isinstance(change, _Added) else [change.new]
+    origins = {one.__module__ for one in values if type(one) is FunctionType or issubclass(type(one), type)}
+    if named := [name for name in origins if name in candidates and name != owner]:
+        return named
+    importers = [name for name, one in candidates.items() if owner in one.imports and name != owner]
+    return importers or [name for name in candidates if name != owner]
