@@ -51,6 +51,7 @@ class Cache:
         self._renewed: dict[str, list[tuple[Any, Any]]] = {}
         self._comparison = Comparison(self._loaded)
         self._recorder: Recorder | None = None
+        self._recursion_limit = 0
         self._residue = Residue()
         #: What was executed later than this is what a change may come from that is found next.
         self._collected = 0
@@ -88,6 +89,9 @@ class Cache:
         if self._recorder is not None:
             return
         self._follow_imports()
+        if is_near:  # To follow imports takes frames, and they may lie deep in each other.
+            self._recursion_limit = sys.getrecursionlimit()
+            sys.setrecursionlimit(2 * self._recursion_limit)
         self._visible.update((name, one) for name, one in sys.modules.items() if name not in self._members)
         self._comparison.begin()
         self._is_hiding = True
@@ -103,6 +107,8 @@ class Cache:
     def end(self) -> None:
         """The rest of this process's life is not recorded."""
         if self._recorder is not None:
+            if self._recorder.is_near:
+                sys.setrecursionlimit(self._recursion_limit)
             self._recorder.end()
             self._recorder = None
             self._residue.forget()
@@ -190,7 +196,7 @@ class Cache:
     def tests_begin(self) -> None:
         """What has changed until now was done by imports, in a process that stays."""
         executed = self._executed_since()
-        self._residue.record({name: one for name, one in executed.items() if not one.is_own})
+        self._residue.record(executed)
         self._take_libraries(executed)
 
     def _take_libraries(self, executed: dict[str, Member]) -> None:
@@ -230,6 +236,8 @@ class Cache:
             member.extras[name] = module
 
     def _add(self, member: Member) -> None:
+        if member.name in self._members:
+            self._residue.drop([member.name])
         self._members[member.name] = member
         if self._recorder is not None and self._recorder.is_near:
             self._residue.take(member.name, member.module)
@@ -460,6 +468,7 @@ class Cache:
         for one in used:
             getattr(one.module, "__dict__", {}).pop("__warningregistry__", None)
         self.hide()
+        self._residue.drop(one.name for one in gone)
         compiled = [one.name for one in gone if one.is_compiled]
         return f"{compiled[0]} cannot be loaded a second time" if compiled else ""
 

@@ -159,7 +159,12 @@ class Recorder:
         if (top := self.top()) is None or name == top.name:
             return
         top.imports.add(name)
-        stack = [one for one in self.stack() if one is not None]
+        self._note_entry(name, self.stack())
+
+    @staticmethod
+    def _note_entry(name: str, executing: Iterable[Member | None]) -> None:
+        """The last of these imports the module ``name``: it may be one whose execution began before."""
+        stack = [one for one in executing if one is not None]
         place = next((place for place, one in enumerate(stack) if one.name == name), len(stack))
         for one in stack[place + 1 :]:
             if not one.entry and not one.name.startswith(f"{name}."):  # That always begins with its package.
@@ -255,6 +260,8 @@ class Recorder:
             member.files[path] = Fingerprint(path, before)
             now, later = _graph.imported_names(_source(path), member.spec.parent or "")
             _note_barred(member, now)
+            for name in now:
+                self._note_entry(name, [*self.stack(), member])
             # Not all of it need have been executed; a recorder that is near has seen what was.
             (member.later if self.is_near else member.imports).update(now - {member.name})
             member.later |= later - {member.name}

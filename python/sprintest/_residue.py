@@ -37,6 +37,7 @@ _UNCOMPARED = {
     *("sre_compile", "sre_parse", "threading", "tokenize", "weakref", "zipimport"),
 }
 _UNCOMPARED_NAMES = {
+    "posix": {"environ"},
     "codecs": {"register"},
     "builtins": {"__import__", "_"},
     "os": {"environ", "environb", "register_at_fork"},
@@ -80,8 +81,8 @@ class _Added(Change):
             if type(holder) is set:
                 (holder.add if is_there else holder.discard)(one)
             elif not is_there:
-                places = [place for place, value in enumerate(holder) if value is one]
-                del holder[places[0] : places[0] + 1 if places else 0]
+                place = next((place for place, value in enumerate(holder) if value is one), len(holder))
+                del holder[place : place + 1]
             elif not any(value is one for value in holder):
                 holder.insert(0 if self._name else len(holder), one)
 
@@ -161,7 +162,7 @@ def _containers(names: Mapping[str, Any]) -> Iterator[Any]:
     for name, value in names.items():
         if type(value) not in _CONTAINERS or len(value) > _LARGEST:
             continue
-        if not name.startswith("__") and "cache" not in name.lower():
+        if not name.startswith("__"):
             yield value
 
 
@@ -262,6 +263,13 @@ class Residue:
         """Take all of it away."""
         for change in reversed(self._changes):
             change.put(is_there=False)
+
+    def drop(self, names: Iterable[str]) -> None:
+        """These modules are no more, or are executed again; what they have left was undone."""
+        gone = frozenset(names)
+        for change in self._changes if gone else ():
+            change.writers -= gone
+        self._changes = [one for one in self._changes if one.writers]
 
     def redo(self, adopted: Iterable[str]) -> None:
         """Put back what these modules have left in others."""

@@ -11,9 +11,10 @@ import pytest
 from .conftest import SLEEPER, Run, Worker
 
 #: Counts, in the process, how often it was executed.
-COUNTED = "import sys\nsys.loads = getattr(sys, 'loads', 0) + 1\nloads = sys.loads\n"
+#: What is compared of the standard library would be taken back.
+COUNTED = "import threading\nloads = threading.loads = getattr(threading, 'loads', 0) + 1\n"
 #: A changed version of it fails: it refuses to be executed twice in a process.
-ONCE = "import sys\nassert not hasattr(sys, 'was_here'), 'only once'\nsys.was_here = True\n"
+ONCE = "import threading\nassert not hasattr(threading, 'was_here'), 'only once'\nthreading.was_here = True\n"
 
 
 def run(worker: Worker, *args: str, memory_limit: int = 0, **env: str) -> Run:

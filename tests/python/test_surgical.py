@@ -15,7 +15,7 @@ TEST = (
     "import os, marked\ndef test(): assert (marked.made_in == os.getpid()) == (os.environ['FRESH'] == '1')\n"
 )
 #: Refuses to be executed twice in a process and its ancestors.
-ONCE = "import sys\nassert not hasattr(sys, 'was_here'), 'only once'\nsys.was_here = True\n"
+ONCE = "import threading\nassert not hasattr(threading, 'was_here'), 'only once'\nthreading.was_here = True\n"
 
 
 def run(worker: Worker, *args: str, **env: str) -> Run:

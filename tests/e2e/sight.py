@@ -1,0 +1,49 @@
+"""What a test finds under stest, and under plain pytest, where libraries were loaded ahead."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from .harness import Project
+
+PREAMBLE = "import json, os, sys\n"
+#: Of the standard library, compiled: what imports it cannot be executed twice in one process.
+COMPILED = "import _lsprof\n"
+#: Of the process that executes it, in a way that nothing takes for asking who that is.
+BORN = "import os, threading\nBORN = threading.get_native_id()\n"
+
+
+def preload(project: Project, **modules: str) -> None:
+    for name, source in modules.items():
+        project.install(f"{name.replace('__', '/')}.py", source)
+    project.configure(sprintest=f"preload = {json.dumps([name.replace('__', '.') for name in modules])}")
+
+
+def write_test(project: Project, body: str, before: str = "", conftest: str = "") -> None:
+    """A test that leaves what `body` puts into `found`; `before` stands at the top of its module."""
+    lines = "\n".join(f"    {line}" for line in body.splitlines())
+    project.write("conftest.py", conftest)
+    project.write(
+        "test_it.py",
+        f"{PREAMBLE}{before}\ndef test():\n{lines}\n    json.dump(found, open('found.json', 'w'))\n",
+    )
+
+
+def found(project: Project, *, warm: bool = True, env: dict[str, str] | None = None) -> Any:
+    """What the test finds; the same under stest and under plain pytest. `warm`: not in a fresh process."""
+    plain = project.plain("-q", "test_it.py", env=env).expect(0)
+    expected = json.loads(project.read("found.json"))
+    finished = project.stest("-q", "test_it.py", env=env).expect(0)
+    assert json.loads(project.read("found.json")) == expected, (plain, finished)
+    assert ("ran cold" in finished.errors) != warm, finished
+    return expected
+
+
+def is_shared(project: Project, name: str) -> bool:
+    """Whether a run is given what the worker has loaded, and does not load it itself."""
+    body = f"import {name}\nfound = [{name}.BORN, os.getpid()]"
+    write_test(project, body)
+    project.stest("-q", "test_it.py").expect(0)
+    born, run = json.loads(project.read("found.json"))
+    return bool(born != run)
