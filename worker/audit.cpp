@@ -108,7 +108,8 @@ bool hears(Own event) noexcept {
 void tell(Own event) noexcept {
   if (!hears(event)) return;
   const int error = errno;
-  const py::gil_scoped_acquire lock;  // CPython lets go of it before it asks for random numbers or for the folder.
+  const py::gil_scoped_acquire
+      lock;  // CPython lets go of it before it asks for random numbers or for the folder.
   if (!is_telling) {
     is_telling = true;
     const py::error_scope kept;  // Whoever asks may be about to raise something.

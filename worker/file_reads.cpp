@@ -9,8 +9,11 @@
 #include <fts.h>
 #include <ftw.h>
 #include <glob.h>
+#include <sys/inotify.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/syscall.h>
+#include <sys/vfs.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
@@ -350,6 +353,11 @@ mode_t mode_argument(int flags, va_list arguments) {
   STEST_NOTE_NOEXCEPT(int, name, (const char* path, struct info_type* info), (path, info), \
                       note(AT_FDCWD, path))
 
+// How much of a file system is free changes all the time.
+#define STEST_STATFS(name, info_type)                                                      \
+  STEST_NOTE_NOEXCEPT(int, name, (const char* path, struct info_type* info), (path, info), \
+                      note(AT_FDCWD, path, How::searched))
+
 #define STEST_FSTATAT(name, info_type)                                                              \
   STEST_NOTE_NOEXCEPT(int, name, (int folder, const char* path, struct info_type* info, int flags), \
                       (folder, path, info, flags), note(folder, path))
@@ -422,6 +430,10 @@ STEST_OLD_STAT(__lxstat, lstat, stat)
 STEST_OLD_STAT(__lxstat64, lstat64, stat64)
 STEST_OLD_FSTATAT(__fxstatat, fstatat, stat)
 STEST_OLD_FSTATAT(__fxstatat64, fstatat64, stat64)
+STEST_STATFS(statfs, statfs)
+STEST_STATFS(statfs64, statfs64)
+STEST_STATFS(statvfs, statvfs)
+STEST_STATFS(statvfs64, statvfs64)
 STEST_ACCESS(access)
 STEST_ACCESS(eaccess)
 STEST_ACCESS(euidaccess)
@@ -439,6 +451,13 @@ STEST_NOTE_NOEXCEPT(int, statx, (int folder, const char* path, int flags, unsign
                     (folder, path, flags, mask, info), note(folder, path))
 STEST_NOTE_NOEXCEPT(int, faccessat, (int folder, const char* path, int mode, int flags),
                     (folder, path, mode, flags), note(folder, path))
+
+STEST_NOTE_NOEXCEPT(long, pathconf, (const char* path, int name), (path, name), note(AT_FDCWD, path))
+STEST_NOTE_NOEXCEPT(int, inotify_add_watch, (int watch, const char* path, std::uint32_t mask),
+                    (watch, path, mask), note(AT_FDCWD, path))
+STEST_NOTE_NOEXCEPT(int, name_to_handle_at,
+                    (int folder, const char* path, struct file_handle* handle, int* mount, int flags),
+                    (folder, path, handle, mount, flags), note(folder, path))
 
 STEST_NOTE_NOEXCEPT(ssize_t, readlink, (const char* path, char* buffer, size_t size), (path, buffer, size),
                     note(AT_FDCWD, path))
@@ -463,6 +482,10 @@ STEST_NOTE(int, scandir64,
            (const char* path, struct dirent64*** names, int (*which)(const struct dirent64*),
             int (*order)(const struct dirent64**, const struct dirent64**)),
            (path, names, which, order), note(AT_FDCWD, path, How::listed))
+STEST_NOTE(int, scandirat64,
+           (int folder, const char* path, struct dirent64*** names, int (*which)(const struct dirent64*),
+            int (*order)(const struct dirent64**, const struct dirent64**)),
+           (folder, path, names, which, order), note(folder, path, How::listed))
 STEST_NOTE(int, scandirat,
            (int folder, const char* path, struct dirent*** names, int (*which)(const struct dirent*),
             int (*order)(const struct dirent**, const struct dirent**)),

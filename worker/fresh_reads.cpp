@@ -5,7 +5,9 @@
 #include <execinfo.h>
 #include <link.h>
 #include <sys/random.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
+#include <sys/sysinfo.h>
 #include <sys/time.h>
 #include <sys/times.h>
 #include <unistd.h>
@@ -78,11 +80,21 @@ STEST_NOTE_NOEXCEPT(int, gettimeofday, (timeval * now, void* zone), (now, zone),
 STEST_NOTE_NOEXCEPT(time_t, time, (time_t * now), (now), audit::tell(audit::Own::clock))
 STEST_NOTE_NOEXCEPT(clock_t, times, (tms * now), (now), audit::tell(audit::Own::clock))
 STEST_NOTE_NOEXCEPT(clock_t, clock, (), (), audit::tell(audit::Own::clock))
+STEST_NOTE_NOEXCEPT(int, getrusage, (__rusage_who_t who, rusage* used), (who, used),
+                    audit::tell(audit::Own::clock))
+STEST_NOTE_NOEXCEPT(int, sysinfo, (struct sysinfo * info), (info), audit::tell(audit::Own::clock))
 STEST_NOTE_NOEXCEPT(int, timespec_get, (timespec * now, int base), (now, base),
                     audit::tell(audit::Own::clock))
 
 STEST_NOTE(ssize_t, getrandom, (void* buffer, size_t size, unsigned flags), (buffer, size, flags),
            audit::tell(audit::Own::randomness))
+#if __GLIBC_PREREQ(2, 36)
+STEST_NOTE_NOEXCEPT(std::uint32_t, arc4random, (), (), audit::tell(audit::Own::randomness))
+STEST_NOTE_NOEXCEPT(void, arc4random_buf, (void* buffer, size_t size), (buffer, size),
+                    audit::tell(audit::Own::randomness))
+STEST_NOTE_NOEXCEPT(std::uint32_t, arc4random_uniform, (std::uint32_t below), (below),
+                    audit::tell(audit::Own::randomness))
+#endif
 STEST_NOTE(int, getentropy, (void* buffer, size_t size), (buffer, size), audit::tell(audit::Own::randomness))
 
 STEST_NOTE_NOEXCEPT(char*, getcwd, (char* buffer, size_t size), (buffer, size),

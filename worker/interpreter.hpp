@@ -13,7 +13,8 @@ namespace stest {
 
 /// What runs when Python starts, before anything of stest's: `site`, `.pth` files, `sitecustomize`.
 struct AtStart {
-  std::map<std::string, std::optional<std::string>> env_reads;  ///< What Python code has read, with its value.
+  std::map<std::string, std::optional<std::string>>
+      env_reads;                             ///< What Python code has read, with its value.
   std::vector<protocol::Ready::File> files;  ///< What was looked at outside of the standard library.
 };
 

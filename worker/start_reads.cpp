@@ -84,7 +84,8 @@ std::vector<protocol::Ready::File> files() {
     if (!py::isinstance<py::str>(entry)) continue;
     const auto folder = fs_encode(py::str(entry));
     if (folder.starts_with(standard_library)) continue;
-    for (const auto* name : {"/sitecustomize.py", "/usercustomize.py"}) found.push_back(state_of(folder + name));
+    for (const auto* name : {"/sitecustomize.py", "/usercustomize.py"})
+      found.push_back(state_of(folder + name));
   }
   if (const auto changed = file_reads::changed()) {
     for (auto& file : found) {

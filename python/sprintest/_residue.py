@@ -123,12 +123,12 @@ class _Known:
         if isinstance(now, dict):
             for name in {**before, **now}:
                 old, new = before.get(name, _ABSENT), now.get(name, _ABSENT)
-                if old is not new and not self._is_passed_over(name, new):
+                if old is not new and not self._is_passed_over(name, old, new):
                     yield Change(self.holder, name, old, new)
         elif isinstance(now, set):
-            if before <= now:
-                yield _Added(self.holder, False, (), list(now - before))
-            else:
+            if added := list(now - before) if before <= now else []:
+                yield _Added(self.holder, False, (), added)
+            elif not before <= now:
                 yield Change(self.holder, None, before, set(now))
         elif [*map(id, now[: len(before)])] == [*map(id, before)]:
             yield _Added(self.holder, False, (), now[len(before) :])
@@ -137,14 +137,17 @@ class _Known:
         else:
             yield Change(self.holder, None, before, now)
 
-    def _is_passed_over(self, name: Any, new: Any) -> bool:
+    def _is_passed_over(self, name: Any, old: Any, new: Any) -> bool:
         if isinstance(self.holder, logging.Logger):
             return False
         if isinstance(self.holder, type):
             return name in _OF_CLASSES
         if self.holder is not vars(sys.modules.get(self.owner, sys)) and "__name__" not in self.holder:
             return False  # The entry of a container.
-        is_submodule = type(new) is ModuleType and new.__name__ == f"{self.owner}.{name}"
+        submodule = f"{self.owner}.{name}"  # Which the cache binds, and unbinds, itself.
+        is_submodule = any(
+            issubclass(type(one), ModuleType) and one.__name__ == submodule for one in (old, new)
+        )
         return is_submodule or str(name).startswith("__") or name in _UNCOMPARED_NAMES.get(self.owner, ())
 
 

@@ -67,16 +67,16 @@ WAYS: list[tuple[list[str], dict[str, str]]] = [
 ]
 
 
-def environment(name: str) -> Path:
+def environment(name: str, requirements: list[str]) -> Path:
     """The folder of programs of the environment, which is made once; stest in it is new each time."""
     home = HOME / name
     uv, python = [sys.executable, "-m", "uv"], home / "bin" / "python"
     stamp = home / "made"
-    if not stamp.exists() or stamp.read_text() != " ".join(MATRIX[name]):
+    if not stamp.exists() or stamp.read_text() != " ".join(requirements):
         shutil.rmtree(home, ignore_errors=True)
         subprocess.run([*uv, "venv", "-q", "-p", sys.executable, str(home)], check=True)
-        subprocess.run([*uv, "pip", "install", "-q", "-p", str(python), *MATRIX[name]], check=True)
-        stamp.write_text(" ".join(MATRIX[name]))
+        subprocess.run([*uv, "pip", "install", "-q", "-p", str(python), *requirements], check=True)
+        stamp.write_text(" ".join(requirements))
     spec = importlib.util.find_spec("sprintest")
     assert spec
     assert spec.origin
@@ -123,7 +123,7 @@ def compare(bin_folder: Path, args: list[str], variables: dict[str, str]) -> dic
 
 
 def row(name: str) -> list[str]:
-    bin_folder = environment(name)
+    bin_folder = environment(name, MATRIX[name])
     found: dict[str, set[str]] = {}
     for args, variables in WAYS:
         for kind, word in compare(bin_folder, args, variables).items():

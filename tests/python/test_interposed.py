@@ -1,0 +1,45 @@
+"""The C library's functions that look at a file, a clock, randomness or identity are the worker's own."""
+
+from __future__ import annotations
+
+import textwrap
+
+import pytest
+
+from .conftest import Worker
+
+FILES = """
+__fxstatat __fxstatat64 __lxstat __lxstat64 __open64_2 __open_2 __openat64_2 __openat_2 __readlink_chk
+__readlinkat_chk __realpath_chk __xstat __xstat64 access canonicalize_file_name eaccess euidaccess
+faccessat fdopendir fopen fopen64 freopen freopen64 fstatat fstatat64 ftw ftw64 fts_open getxattr glob
+glob64 inotify_add_watch lgetxattr listxattr llistxattr lstat lstat64 name_to_handle_at nftw nftw64 open
+open64 openat openat64 opendir pathconf readlink readlinkat realpath scandir scandir64 scandirat
+scandirat64 stat stat64 statfs statfs64 statvfs statvfs64 statx syscall
+"""
+FRESH = """
+__getcwd_chk arc4random arc4random_buf arc4random_uniform clock clock_gettime get_current_dir_name getcwd
+getentropy getpid getppid getrandom getrusage gettimeofday sysinfo time times timespec_get
+"""
+# Not seen: what is the machine's and stays (uname, gethostname, getuid); what finds its files by calls of its
+# own (setlocale, catopen, dlopen); a thread's number and the process's place (gettid, getpgrp, getsid).
+
+
+@pytest.mark.parametrize("names", [FILES, FRESH], ids=["files", "fresh"])
+def test_functions_that_are_seen(worker: Worker, names: str) -> None:
+    """Where the C library has it, the program's own definition comes before."""
+    worker.write(
+        "test_it.py",
+        textwrap.dedent(f"""
+            import ctypes
+            ours, library = ctypes.CDLL(None), ctypes.CDLL("libc.so.6")
+            def address(of, name):
+                return ctypes.cast(getattr(of, name), ctypes.c_void_p).value if hasattr(of, name) else None
+            def test():
+                names = {names.split()}
+                there = [name for name in names if address(library, name)]
+                assert len(there) > len(names) * 0.7
+                assert [name for name in there if address(ours, name) == address(library, name)] == []
+        """),
+    )
+    one = worker.run("-q")
+    assert one.exit_code == 0, one.text
