@@ -67,8 +67,12 @@ protocol::Ready::File state_of(const std::string& path) {
   return file;
 }
 
-/// The standard library changes with the interpreter only, which is looked at elsewhere.
-bool is_standard(const std::string& path, const std::string& standard_library) {
+/// The standard library changes with the interpreter only, which is looked at elsewhere; and what the kernel
+/// makes up is no file.
+bool is_passed_over(const std::string& path, const std::string& standard_library) {
+  for (const auto* folder : {"/proc/", "/sys/", "/dev/"}) {
+    if (path.starts_with(folder)) return true;
+  }
   return path.starts_with(standard_library) && path.find("-packages/") == path.npos;
 }
 
@@ -77,7 +81,7 @@ std::vector<protocol::Ready::File> files() {
   const std::string standard_library = os.substr(0, os.rfind('/') + 1);
   std::vector<protocol::Ready::File> found;
   for (const auto& path : file_reads::files()) {
-    if (!is_standard(path, standard_library)) found.push_back(state_of(path));
+    if (!is_passed_over(path, standard_library)) found.push_back(state_of(path));
   }
   // Those that were looked for by the listing of a folder, which need not be one of installed packages.
   for (const auto& entry : py::list(py::module_::import("sys").attr("path"))) {

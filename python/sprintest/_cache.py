@@ -196,7 +196,8 @@ class Cache:
     def tests_begin(self) -> None:
         """What has changed until now was done by imports, in a process that stays."""
         executed = self._executed_since()
-        self._residue.record(executed)
+        # Those of the tests are executed by each run.
+        self._residue.record({name: one for name, one in executed.items() if not one.unfit})
         self._take_libraries(executed)
 
     def _take_libraries(self, executed: dict[str, Member]) -> None:
@@ -291,8 +292,12 @@ class Cache:
         """Why runs would have to load ``name`` a second time, where that cannot be; empty if not so."""
         member = self._members.get(name)
         closure = self._closure(member)[0] if member is not None else []
-        found = [f"{one.asked} when imported ({one.name})" for one in closure if one.is_of_its_process]
-        return found[0] if found and not can_be_repeated(closure) else ""
+        found = [one for one in closure if one.is_of_its_process and one.draws]
+        return (
+            f"{found[0].asked} when imported ({found[0].name})"
+            if found and not can_be_repeated(closure)
+            else ""
+        )
 
     def imported_project(self) -> str:
         """The first module of the project that what was loaded ahead has imported; empty if there is none."""
@@ -454,7 +459,7 @@ class Cache:
             self._executed.setdefault(name, failure)
         self._failures.clear()
         used = [*executed, *(self._members[name] for name in self._adopted if name in self._members)]
-        passing = [one for one in used if one.unfit or one.is_of_its_process]
+        passing = [one for one in used if one.unfit or (one.is_of_its_process and one.draws)]
         if self._stays:
             self._take_libraries(self._executed_since())
             passing += [one for one in used if one.is_own and self._was_changed(one)]
@@ -536,12 +541,14 @@ class Cache:
     def _renew(self, closure: list[Member]) -> None:
         """Make anew what is another in each process, also where others have taken it over."""
         for one in closure:
-            for renewal in one.renewals:
+            for renewal in one.renewals or ():
                 self._renewed.setdefault(one.name, []).append(renewal.renew(one.module))
         for one in closure if self._renewed else ():
             for name in one.imports & self._renewed.keys():
                 variables = getattr(one.module, "__dict__", {})
                 for old, new in self._renewed[name]:
+                    if type(old) is bool or (type(old) is int and -5 <= old <= 256):
+                        continue  # Python has one of each: nothing tells where it comes from.
                     for key in [key for key, value in variables.items() if value is old]:
                         variables[key] = new
 

@@ -123,8 +123,9 @@ class Comparison:
 
 
 def _other_process(closure: list[Member]) -> Difference | None:
+    """What cannot be loaded twice is used all the same, unless it is random."""
     for one in closure:
-        if one.is_of_its_process:
+        if one.is_of_its_process and (one.draws or can_be_repeated(closure)):
             return Difference(one, f"{one.name} {one.asked} when it is imported")
     return None
 

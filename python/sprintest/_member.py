@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from importlib.machinery import ExtensionFileLoader
 from typing import Any
 
-from sprintest import _modules
+from sprintest import _deeds, _modules
 from sprintest._fingerprint import Fingerprint
 from sprintest._own import open
 from sprintest._shape import Shape
@@ -53,7 +53,7 @@ class Member:
         #: The lines in which it asked for what is another in each process, and what it did there.
         self.fresh: dict[int, str] = {}
         #: What makes those of its variables anew that came of it, and nothing else.
-        self.renewals: list[Renewal] = []
+        self.renewals: list[Renewal] | None = []
         #: What it held when it had been executed, where tests may change that.
         self.shape: Shape = None
         #: Whether it has asked to be called after each fork.
@@ -86,7 +86,15 @@ class Member:
     @property
     def is_of_its_process(self) -> bool:
         """Whether it holds what is another in each process, and cannot be made anew for a run alone."""
-        return bool(self.fresh) and not self.renewals and not self.renews_itself
+        return bool(self.fresh) and self.renewals is None and not self.renews_itself
+
+    def is_random(self, line: int) -> bool:
+        return self.fresh.get(line) == _deeds.FRESH[_deeds.RANDOMNESS]
+
+    @property
+    def draws(self) -> bool:
+        """Whether random numbers are among it."""
+        return any(map(self.is_random, self.fresh))
 
     @property
     def asked(self) -> str:
@@ -121,7 +129,7 @@ class Renewal:
 
     #: Of what kinds the value may be: nothing knows of it but who has it.
     KINDS = (
-        *("str", "bytes", "int", "float", "UUID", "Random", "SystemRandom"),
+        *("bool", "str", "bytes", "int", "float", "UUID", "Random", "SystemRandom"),
         *("datetime", "date", "time", "struct_time"),
         *("method", "builtin_function_or_method"),  # Of such a generator.
     )
@@ -141,13 +149,13 @@ class Renewal:
         return old, variables[self._name]
 
 
-def renewals(member: Member) -> list[Renewal]:
-    """For all lines in which it asked for such values, and what was made of these; or nothing."""
+def renewals(member: Member) -> list[Renewal] | None:
+    """For all lines in which it asked for such values, and what was made of these; or ``None``."""
     try:
         with open(member.spec.origin, "rb") as source:
             body = ast.parse(source.read()).body
     except (OSError, SyntaxError, ValueError):  # An archive, or bytecode alone.
-        return []
+        return None
     found: list[Renewal] = []
     lines = set(member.fresh)
     for owner, statements in [
@@ -161,6 +169,9 @@ def renewals(member: Member) -> list[Renewal]:
             if not own and drawn.isdisjoint(_names(statement)):
                 continue
             name = _assigned(statement)
+            if isinstance(statement, ast.Expr) and not any(map(member.is_random, own)):
+                lines -= own  # What it has asked for is used up.
+                continue
             if name is not None and not own and name not in getattr(holder, "__dict__", {}):
                 continue  # Of a branch that was not taken.
             if (
@@ -168,11 +179,11 @@ def renewals(member: Member) -> list[Renewal]:
                 or not _can_be_renewed(name, holder)
                 or not _is_there(statement, member.module, owner)
             ):
-                return []
+                return None
             found.append(Renewal(name, statement, str(member.spec.origin), owner))
             drawn.add(name)
             lines -= own
-    return [] if lines else found
+    return None if lines else found
 
 
 def _executed(statements: list[ast.stmt]) -> Iterator[ast.stmt]:

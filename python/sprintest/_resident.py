@@ -114,6 +114,7 @@ class Resident:
         cache.begin(code, takes_own=True, is_near=False, stays=True)
         # Tests may change a value, and there is no copy of it here: each run loads its own.
         self._forget_values = _warm.install(takes=False)
+        _preload.freeze()
 
     def _refusal(self) -> str:
         """Why this process cannot give a right answer in the environment that is set; empty if it can."""
@@ -143,6 +144,7 @@ class Resident:
     def rest(self) -> None:
         """What need not be done before the run's answer is there."""
         cache.rest()
+        _preload.freeze()  # What stays; each run collects several times.
 
     def _begin_anew(self, modules: dict[str, Any], variables: dict[str, Any]) -> str:
         """Bring the process back to where it was before the run; why that cannot be done, or nothing."""

@@ -89,7 +89,8 @@ class _Added(Change):
 
 def _put(holder: Any, name: Any, value: Any) -> None:
     if isinstance(holder, logging.Logger) and name == "level":
-        holder.setLevel(value)
+        if holder.level != value:  # Else all loggers would forget what they have found out.
+            holder.setLevel(value)
     elif isinstance(holder, logging.Logger):
         setattr(holder, name, value)
     elif isinstance(holder, dict):
@@ -175,6 +176,8 @@ class Residue:
     def __init__(self) -> None:
         self._changes: list[Change] = []
         self._known: dict[int, _Known] = {}
+        #: Of the changes of each writer their places in the list; made when they are needed.
+        self._numbers: dict[str, list[int]] | None = None
 
     def begin(self, modules: Mapping[str, Any]) -> None:
         """From here on changes are to be found. ``modules``: those that are there."""
@@ -221,6 +224,7 @@ class Residue:
         """
         if not self._known or not candidates:
             return
+        self._numbers = None
         changed = [one for one in self._known.values() if one.has_changed()]
         for one in changed:
             for change in one.changes():
@@ -234,6 +238,7 @@ class Residue:
 
     def record(self, candidates: Mapping[str, Member]) -> None:
         """Find what these, which have just been executed, have changed; it stays until it is undone."""
+        self._numbers = None
         for one in [one for one in self._known.values() if one.has_changed()] if candidates else ():
             for change in one.changes():
                 change.writers = frozenset(_writers(one.owner, change, candidates))
@@ -250,7 +255,12 @@ class Residue:
         for logger in [one for one in _loggers() if id(one) not in self._known]:
             lists = [values for values in (logger.handlers, logger.filters) if values]
             changes = [
-                *(Change(logger, name, new, getattr(logger, name)) for name, new in _OF_LOGGERS.items()),
+                *(
+                    Change(logger, name, new, getattr(logger, name))
+                    for name, new in _OF_LOGGERS.items()
+                    if name == "disabled"
+                    or getattr(logger, name) != new  # Somebody may disable all there are.
+                ),
                 *(_Added(values, False, (), list(values)) for values in lists),
             ]
             top = logger.name.partition(".")[0]
@@ -270,16 +280,21 @@ class Residue:
     def drop(self, names: Iterable[str]) -> None:
         """These modules are no more, or are executed again; what they have left was undone."""
         gone = frozenset(names)
+        self._numbers = None
         for change in self._changes if gone else ():
             change.writers -= gone
         self._changes = [one for one in self._changes if one.writers]
 
     def redo(self, adopted: Iterable[str]) -> None:
         """Put back what these modules have left in others."""
-        names = set(adopted)
-        for change in self._changes:
-            if not change.is_there and not names.isdisjoint(change.writers):
-                change.put(is_there=True)
+        if self._numbers is None:
+            self._numbers = {}
+            for number, change in enumerate(self._changes):
+                for writer in change.writers:
+                    self._numbers.setdefault(writer, []).append(number)
+        numbers = self._numbers
+        for number in sorted({number for name in adopted for number in numbers.get(name, ())}):
+            self._changes[number].put(is_there=True)
 
 
 def _loggers() -> list[logging.Logger]:

@@ -252,12 +252,13 @@ def test_registry_that_refuses_twice_starts_clean(project: Project) -> None:
     project.install(
         "registry.py",
         """
-        names = set()
+        import types
+        held = types.SimpleNamespace(names=set())
 
         def register(name):
-            if name in names:
+            if name in held.names:
                 raise ValueError(f"{name} is registered")
-            names.add(name)
+            held.names.add(name)
         """,
     )
     project.configure(sprintest="isolation = 'resident'\npreload = ['registry']")
@@ -276,9 +277,9 @@ def test_registry_that_refuses_twice_starts_clean(project: Project) -> None:
 
 def test_output_is_not_held_back_for_long(project: Project) -> None:
     """While something that was edited may yet fail to be executed a second time, the run may start over."""
-    project.install("registry.py", "names = set()")
+    project.install("registry.py", "import types\nheld = types.SimpleNamespace(names=set())\n")
     project.configure(sprintest="isolation = 'resident'\npreload = ['registry']")
-    project.write("once.py", "import registry\nassert not registry.names\nregistry.names.add('once')\n")
+    project.write("once.py", "from registry import held\nassert not held.names\nheld.names.add('once')\n")
     project.write(
         "test_it.py",
         """

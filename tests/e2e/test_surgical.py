@@ -191,8 +191,8 @@ def test_optional_module_appears(project: Project) -> None:
 
 
 def test_module_that_refuses_to_be_loaded_twice(project: Project) -> None:
-    project.write("registry.py", "names = []\n")
-    source = "import registry\nassert not registry.names\nregistry.names.append(1)\nVALUE = {}\n"
+    project.write("registry.py", "import types\nheld = types.SimpleNamespace(names=[])\n")
+    source = "from registry import held\nassert not held.names\nheld.names.append(1)\nVALUE = {}\n"
     project.write("model.py", source.format(1))
     project.write("test_it.py", "import model\ndef test(): open('seen', 'w').write(str(model.VALUE))\n")
     project.stest().expect(0)

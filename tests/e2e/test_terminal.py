@@ -128,8 +128,8 @@ def test_output_is_that_of_plain_pytest(any_mode: Project) -> None:
 
 def test_run_that_starts_over_says_nothing_twice(project: Project) -> None:
     project.env.update(MODES["surgical"])
-    project.write("registry.py", "names = []\n")
-    source = "import registry\nassert not registry.names\nregistry.names.append(1)\nVALUE = {}\n"
+    project.write("registry.py", "import types\nheld = types.SimpleNamespace(names=[])\n")
+    source = "from registry import held\nassert not held.names\nheld.names.append(1)\nVALUE = {}\n"
     project.write("model.py", source.format(1))
     project.write("test_it.py", "import model\ndef test(): assert model.VALUE == 2\n")
     project.stest().expect(1)
