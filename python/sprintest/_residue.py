@@ -63,10 +63,14 @@ class Change:
 
     def put(self, *, is_there: bool) -> None:
         """Make the change once more, or undo it."""
-        if is_there != self.is_there:
-            self.is_there = is_there
-            with contextlib.suppress(Exception):  # A class in C allows none.
-                _put(self._holder, self._name, self.new if is_there else self._old)
+        if is_there == self.is_there:
+            return
+        self.is_there = is_there
+        with contextlib.suppress(Exception):  # A class in C allows none.
+            if is_there:
+                _put(self._holder, self._name, self.new)
+            elif self._name is None or _values(self._holder).get(self._name, _ABSENT) is self.new:
+                _put(self._holder, self._name, self._old)  # Else somebody has changed it since.
 
 
 class _Added(Change):
@@ -238,12 +242,19 @@ class Residue:
 
     def record(self, candidates: Mapping[str, Member]) -> None:
         """Find what these, which have just been executed, have changed; it stays until it is undone."""
+        if not candidates:
+            return
         self._numbers = None
-        for one in [one for one in self._known.values() if one.has_changed()] if candidates else ():
+        known = [change for change in self._changes if change.is_there]
+        for change in reversed(known):
+            change.put(is_there=False)
+        for one in [one for one in self._known.values() if one.has_changed()]:
             for change in one.changes():
                 change.writers = frozenset(_writers(one.owner, change, candidates))
                 self._changes.append(change)
         self._take_new_loggers(candidates)
+        for change in known:
+            change.put(is_there=True)
 
     def restore(self) -> None:
         """Undo whatever else has changed."""
