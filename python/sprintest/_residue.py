@@ -140,7 +140,7 @@ class _Known:
         elif [*map(id, now[len(now) - len(before) :])] == [*map(id, before)]:
             yield _Added(self.holder, True, (), now[: len(now) - len(before)])
         else:
-            yield Change(self.holder, None, before, now)
+            yield Change(self.holder, None, before, list(now))
 
     def _is_passed_over(self, name: Any, old: Any, new: Any) -> bool:
         if isinstance(self.holder, logging.Logger):
