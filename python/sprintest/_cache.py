@@ -543,6 +543,8 @@ class Cache:
         for one in closure:
             for renewal in one.renewals or ():
                 self._renewed.setdefault(one.name, []).append(renewal.renew(one.module))
+            if one.renewals:
+                self._residue.accept(vars(one.module))
         for one in closure if self._renewed else ():
             for name in one.imports & self._renewed.keys():
                 variables = getattr(one.module, "__dict__", {})
@@ -551,6 +553,7 @@ class Cache:
                         continue  # Python has one of each: nothing tells where it comes from.
                     for key in [key for key, value in variables.items() if value is old]:
                         variables[key] = new
+                self._residue.accept(variables)
 
     def _loaded(self, name: str) -> Any:
         member = self._members.get(name)

@@ -166,6 +166,12 @@ class Recorder:
         """The last of these imports the module ``name``: it may be one whose execution began before."""
         stack = [one for one in executing if one is not None]
         place = next((place for place, one in enumerate(stack) if one.name == name), len(stack))
+        if (
+            place < len(stack)
+            and stack[-1].is_own
+            and stack[place].spec.submodule_search_locations is not None
+        ):
+            return  # A package of the project, as a rule for what lies in it.
         for one in stack[place + 1 :]:
             if not one.entry and not one.name.startswith(f"{name}."):  # That always begins with its package.
                 one.entry = name

@@ -144,7 +144,6 @@ class Resident:
     def rest(self) -> None:
         """What need not be done before the run's answer is there."""
         cache.rest()
-        _preload.freeze()  # What stays; each run collects several times.
 
     def _begin_anew(self, modules: dict[str, Any], variables: dict[str, Any]) -> str:
         """Bring the process back to where it was before the run; why that cannot be done, or nothing."""

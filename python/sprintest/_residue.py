@@ -256,6 +256,11 @@ class Residue:
         for change in known:
             change.put(is_there=True)
 
+    def accept(self, variables: dict[str, Any]) -> None:
+        """What these hold now is theirs."""
+        if (known := self._known.get(id(variables))) is not None:
+            known.values = dict(variables)
+
     def restore(self) -> None:
         """Undo whatever else has changed."""
         for one in [one for one in self._known.values() if one.has_changed()]:

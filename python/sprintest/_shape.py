@@ -26,7 +26,15 @@ def shape_of(module: Any) -> Shape:
     """Of the module's variables, its classes' attributes, and the containers and objects in these."""
     seen: set[int] = set()
     found: list[Any] = []
-    waiting: list[Any] = [vars(module)]
+    package = f"{module.__name__}."
+    waiting: list[Any] = [
+        # Submodules are bound when they are imported, whoever imports them.
+        {
+            key: value
+            for key, value in vars(module).items()
+            if not (type(value) is ModuleType and value.__name__.startswith(package))
+        }
+    ]
     while waiting:
         value = waiting.pop()
         if id(value) in seen:
