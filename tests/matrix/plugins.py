@@ -66,7 +66,7 @@ CASES = {
         },
         ("--cov",),
     ),
-    "xdist": Case(("pytest-xdist",), {"test_it.py": TEST + "def test_two(): pass\n"}, ("-n", "2")),
+    "xdist": Case(("pytest-xdist",), {"test_it.py": TEST + "def test_two(): pass\n"}, ("-n", "1")),
     "asyncio": Case(
         ("pytest-asyncio",),
         {
