@@ -132,6 +132,11 @@ def _umask() -> int:
     return mask
 
 
+def loggers() -> list[logging.Logger]:
+    """All that there are, but for the root."""
+    return [one for one in logging.root.manager.loggerDict.values() if isinstance(one, logging.Logger)]
+
+
 class _Loggers:
     """All loggers and their settings. A logger cannot be removed: modules hold on to it."""
 
@@ -159,11 +164,7 @@ class _Loggers:
 
     @staticmethod
     def _all() -> list[logging.Logger]:
-        manager = logging.root.manager
-        return [
-            logging.root,
-            *(one for one in manager.loggerDict.values() if isinstance(one, logging.Logger)),
-        ]
+        return [logging.root, *loggers()]
 
     @staticmethod
     def _get(logger: logging.Logger) -> tuple[Any, ...]:

@@ -55,8 +55,8 @@ class Recorder:
         self._runner = runner
         self._exempt = code.unwatched()
         if takes_own:
-            self._listens_to = _deeds.ACTS | _deeds.LOOKS | _deeds.MOVES | {"open"}
-            runner.add_audit_listener(self._on_deed, self._listens_to)
+            events = _deeds.ACTS | _deeds.LOOKS | _deeds.MOVES | {"open"}
+            runner.add_audit_listener(self._on_deed, events)
         # In a run, what its filters let through; what is loaded ahead is told of all (see ``_preload``).
         self._end_noticing: Callable[[], None] = lambda: None
         if not is_near:

@@ -17,6 +17,7 @@ from types import FunctionType, ModuleType
 from typing import Any, Callable
 
 from sprintest._member import Member
+from sprintest._process_state import loggers
 
 #: What such a name has held, or holds: nothing.
 _ABSENT: Any = object()
@@ -188,7 +189,7 @@ class Residue:
         self.forget()
         for name, module in modules.items():
             self.take(name, module)
-        for logger in _loggers():
+        for logger in loggers():
             self._take_logger(logger)
 
     def forget(self) -> None:
@@ -229,13 +230,8 @@ class Residue:
         if not self._known or not candidates:
             return
         self._numbers = None
-        changed = [one for one in self._known.values() if one.has_changed()]
-        for one in changed:
-            for change in one.changes():
-                change.writers = frozenset(_writers(one.owner, change, candidates))
-                if one.is_logger or not any(writer in brought(one.owner) for writer in change.writers):
-                    self._changes.append(change)
-        self._take_new_loggers(candidates)
+        changed = self._changed()
+        self._ascribe(changed, candidates, brought)
         self.undo()
         for one in changed:
             one.values = _values(one.holder).copy()
@@ -248,11 +244,7 @@ class Residue:
         known = [change for change in self._changes if change.is_there]
         for change in reversed(known):
             change.put(is_there=False)
-        for one in [one for one in self._known.values() if one.has_changed()]:
-            for change in one.changes():
-                change.writers = frozenset(_writers(one.owner, change, candidates))
-                self._changes.append(change)
-        self._take_new_loggers(candidates)
+        self._ascribe(self._changed(), candidates, lambda name: ())
         for change in known:
             change.put(is_there=True)
 
@@ -263,12 +255,28 @@ class Residue:
 
     def restore(self) -> None:
         """Undo whatever else has changed."""
-        for one in [one for one in self._known.values() if one.has_changed()]:
+        for one in self._changed():
             for change in one.changes():
                 change.put(is_there=False)
 
+    def _changed(self) -> list[_Known]:
+        return [one for one in self._known.values() if one.has_changed()]
+
+    def _ascribe(
+        self,
+        changed: list[_Known],
+        candidates: Mapping[str, Member],
+        brought: Callable[[str], Container[str]],
+    ) -> None:
+        for one in changed:
+            for change in one.changes():
+                change.writers = frozenset(_writers(one.owner, change, candidates))
+                if one.is_logger or not any(writer in brought(one.owner) for writer in change.writers):
+                    self._changes.append(change)
+        self._take_new_loggers(candidates)
+
     def _take_new_loggers(self, candidates: Mapping[str, Member]) -> None:
-        for logger in [one for one in _loggers() if id(one) not in self._known]:
+        for logger in [one for one in loggers() if id(one) not in self._known]:
             lists = [values for values in (logger.handlers, logger.filters) if values]
             changes = [
                 *(
@@ -311,11 +319,6 @@ class Residue:
         numbers = self._numbers
         for number in sorted({number for name in adopted for number in numbers.get(name, ())}):
             self._changes[number].put(is_there=True)
-
-
-def _loggers() -> list[logging.Logger]:
-    made = list(logging.root.manager.loggerDict.values())
-    return [one for one in made if isinstance(one, logging.Logger)]
 
 
 def _writers(owner: str, change: Change, candidates: Mapping[str, Member]) -> list[str]:

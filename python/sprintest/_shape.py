@@ -42,7 +42,7 @@ def shape_of(module: Any) -> Shape:
         seen.add(id(value))
         if len(found) > _MOST:
             return None
-        parts = _parts(value, module.__name__)
+        parts = _parts(value)
         if parts is None:
             return None
         found.append((type(value).__name__, len(parts)))
@@ -66,7 +66,7 @@ def _may_change(value: Any, name: str) -> bool:
     return kind in _LISTS or isinstance(value, dict) or _is_array(value) or type(_variables(value)) is dict
 
 
-def _parts(value: Any, name: str) -> list[Any] | None:
+def _parts(value: Any) -> list[Any] | None:
     kind = type(value)
     if issubclass(kind, type):
         return _named(vars(value))
@@ -94,12 +94,15 @@ def _variables(value: Any) -> Any:
 
 
 def _is_array(value: Any) -> bool:
-    return type(value).__module__ in ("numpy", "torch", "torch.nn.parameter")
+    kind = type(value)
+    is_of_library = kind.__module__ in ("numpy", "torch", "torch.nn.parameter")
+    return is_of_library and (hasattr(kind, "_version") or hasattr(kind, "tobytes"))
 
 
 def _of_array(value: Any) -> list[Any] | None:
     try:
-        version = getattr(value, "_version", None)
-        return [value.tobytes() if version is None and value.nbytes < 1 << 20 else version]
+        if hasattr(type(value), "_version"):
+            return [value._version]
+        return [value.tobytes()] if value.nbytes < 1 << 20 else None
     except Exception:
         return None
