@@ -28,7 +28,7 @@ Result<Branch> Branch::fork(const std::function<void(LineChannel&)>& serve) {
 }
 
 Result<Branch> Branch::fork_for_run(const std::function<void(LineChannel&)>& serve) {
-  return fork_by(fork_run, serve);
+  return fork_by([] { return fork_run(); }, serve);
 }
 
 Result<Branch> Branch::fork_by(pid_t (*fork)(), const std::function<void(LineChannel&)>& serve) {
@@ -73,19 +73,25 @@ bool Branch::is_readable() const {
   return channel_->has_buffered_line() || ::poll(&readable, 1, 0) > 0;
 }
 
-std::vector<protocol::FromWorker> Branch::receive() {
-  std::vector<protocol::FromWorker> messages;
+std::vector<Branch::Said> Branch::receive_all() {
+  std::vector<Said> all;
   while (!closed_ && is_readable()) {
-    const auto line = channel_->receive();
-    const auto message =
-        line && *line ? protocol::from_worker_from_json(nlohmann::json::parse((*line)->text, nullptr, false))
-                      : tl::unexpected(Error{});
+    auto line = channel_->receive();
+    auto message = line && *line
+                       ? protocol::from_worker_from_json(nlohmann::json::parse((*line)->text, nullptr, false))
+                       : tl::unexpected(Error{});
     if (message) {
-      messages.push_back(*message);
+      all.push_back({std::move(*message), std::move((*line)->fds)});
     } else {
       closed_ = true;
     }
   }
+  return all;
+}
+
+std::vector<protocol::FromWorker> Branch::receive() {
+  std::vector<protocol::FromWorker> messages;
+  for (Said& said : receive_all()) messages.push_back(std::move(said.message));
   return messages;
 }
 

@@ -23,6 +23,8 @@ class Branch {
   static Result<Branch> fork(const std::function<void(LineChannel&)>& serve);
   /// The same for a process in which tests will run; see `fork_run`.
   static Result<Branch> fork_for_run(const std::function<void(LineChannel&)>& serve);
+  /// One that another child of this process has forked, as a child of this one.
+  Branch(pid_t pid, Fd channel) : Branch(pid, std::make_unique<LineChannel>(std::move(channel))) {}
 
   Branch(Branch&& other) noexcept;
   Branch& operator=(Branch&&) = delete;
@@ -37,6 +39,12 @@ class Branch {
 
   /// Everything that it has said by now.
   std::vector<protocol::FromWorker> receive();
+  struct Said {
+    protocol::FromWorker message;
+    std::vector<Fd> fds;
+  };
+  /// The same, with the descriptors that came along.
+  std::vector<Said> receive_all();
 
   /// Whether the process has ended. It stays a zombie until `collect`, and its pid nobody else's.
   bool has_ended() const;

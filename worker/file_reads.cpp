@@ -67,6 +67,7 @@ using Names = std::vector<std::string>;
 struct Seen {
   State state;
   bool is_settled = true;
+  bool is_type_only = false;  ///< Nobody has learned more of it.
   bool is_opened = false;
   std::optional<Names> names;  ///< Of a folder that was listed.
 };
@@ -75,6 +76,8 @@ struct Seen {
 struct Log {
   std::mutex mutex;
   std::vector<std::string> exempt;
+  bool (*asks_for_type)() = nullptr;
+  bool counts_pytest_cache = false;
   std::map<std::string, Seen, std::less<>> seen;
 };
 Log& the_log() {
@@ -145,6 +148,7 @@ Names names_in(const std::string& path) {
 bool has_changed(const std::pair<const std::string, Seen>* entry) {
   const Busy busy;  // In each thread.
   const auto& [path, seen] = *entry;
+  if (seen.is_type_only) return state_of(path).type != seen.state.type;
   return !seen.is_settled || state_of(path) != seen.state || (seen.names && names_in(path) != *seen.names);
 }
 
@@ -165,10 +169,25 @@ std::string what_decides(std::string path) {
   return path;
 }
 
+bool is_pytest_cache(std::string_view path) {
+  constexpr std::array<std::string_view, 2> files{"/v/cache/lastfailed", "/v/cache/nodeids"};
+  return std::any_of(files.begin(), files.end(),
+                     [path](std::string_view file) { return path.ends_with(file); });
+}
+
 bool is_exempt(const Log& log, std::string_view path) {
   return path.find("/__pycache__") != path.npos ||
          std::any_of(log.exempt.begin(), log.exempt.end(),
                      [path](const std::string& prefix) { return path.starts_with(prefix); });
+}
+
+/// Takes down what is there now.
+void look(const std::string& path, Seen& seen, bool is_first, bool is_type_only) {
+  const auto type_before = seen.state.type;
+  seen.state = state_of(path);
+  seen.is_type_only = is_type_only;
+  seen.is_settled =
+      is_type_only || ((is_first || seen.state.type == type_before) && !was_written_just_now(seen.state));
 }
 
 enum class How {
@@ -186,14 +205,13 @@ enum class How {
   std::string path = name;
   if (path.empty() || path.front() != '/') path = path.empty() ? where(folder) : where(folder) + '/' + path;
   auto& log = the_log();
+  const bool is_type_only = how == How::looked_at && log.asks_for_type != nullptr && log.asks_for_type();
   const std::lock_guard lock(log.mutex);
   if (path.starts_with('/') && !is_exempt(log, path)) {  // A pipe has another kind of name.
     if (!log.seen.contains(path)) path = what_decides(std::move(path));
     const auto [entry, is_new] = log.seen.try_emplace(path);
-    if (is_new) {
-      entry->second.state = state_of(path);
-      entry->second.is_settled = !was_written_just_now(entry->second.state);
-    }
+    if (is_new || (entry->second.is_type_only && !is_type_only))
+      look(path, entry->second, is_new, is_type_only);
     if (how == How::searched) entry->second.is_settled = false;
     if (how == How::opened) entry->second.is_opened = true;
     if (how == How::listed && !entry->second.names) entry->second.names = names_in(path);
@@ -211,22 +229,39 @@ bool is_supported() {
 #endif
 }
 
-void start(std::vector<std::string> exempt) {
+void start(std::vector<std::string> exempt, bool (*asks_for_type)()) {
   auto& log = the_log();
   const std::lock_guard lock(log.mutex);
   log.exempt = std::move(exempt);
+  log.asks_for_type = asks_for_type;
+  log.counts_pytest_cache = false;
   log.seen.clear();
   is_recording = true;
 }
 
 void stop() { is_recording = false; }
 
+void go_on() { is_recording = true; }
+
+void count_pytest_cache() {
+  auto& log = the_log();
+  const std::lock_guard lock(log.mutex);
+  log.counts_pytest_cache = true;
+}
+
+std::int64_t changed_ns(const std::string& path) {
+  const Busy busy;
+  return state_of(path).changed_ns;
+}
+
 std::optional<std::string> changed() {
   auto& log = the_log();
   const std::lock_guard lock(log.mutex);
   std::vector<const std::pair<const std::string, Seen>*> all;
   all.reserve(log.seen.size());
-  for (const auto& entry : log.seen) all.push_back(&entry);
+  for (const auto& entry : log.seen) {
+    if (log.counts_pytest_cache || !is_pytest_cache(entry.first)) all.push_back(&entry);
+  }
   const auto found = find_in_parts(all, has_changed);
   return found == all.end() ? std::nullopt : std::optional((*found)->first);
 }

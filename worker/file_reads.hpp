@@ -20,22 +20,33 @@ bool is_supported();
 void note_system_call(long number, const std::array<long, 6>& with);
 
 /// From now on, what is looked at for the first time is taken down with the state that it had just before.
-/// Paths that begin with one of `exempt` do not count, nor does what lies in a `__pycache__`.
-void start(std::vector<std::string> exempt);
+/// Paths that begin with one of `exempt` do not count, nor does what lies in a `__pycache__`. Where
+/// `asks_for_type`, the caller will only know whether there is a file, a folder or nothing, and that is all
+/// that is compared.
+void start(std::vector<std::string> exempt, bool (*asks_for_type)());
 
 /// No more is taken down.
 void stop();
+/// More is taken down.
+void go_on();
 
 /// One of these paths that is not as it was: another file or none, other bytes, a folder with other names
 /// in it. A file that was written at the very time when it was looked at counts as changed: which
 /// bytes were read cannot be known. Each is one `stat`.
 std::optional<std::string> changed();
 
+/// Files of pytest's cache that each run reads and writes count from now on: what they hold decides which
+/// tests this one runs. Until then they are not compared: they are read anew when the request comes.
+void count_pytest_cache();
+
 /// Those of these paths that were files, or nothing, when they were looked at first.
 std::vector<std::string> files();
 
 /// The time by the kernel's coarse clock, which gives files their times.
 std::int64_t now_ns();
+
+/// When this file was last changed, by `now_ns`; 0 where there is none. Is not taken down.
+std::int64_t changed_ns(const std::string& path);
 
 /// Whether a file that was opened, those of pytest's cache apart, may have been written at this time by
 /// `now_ns`, or later. Nobody can set that back.

@@ -9,7 +9,6 @@
 #include <new>
 #include <utility>
 
-#include "common/fd.hpp"
 #include "stest/timings.hpp"
 
 namespace stest {
@@ -30,6 +29,19 @@ Result<FlightRecorder> FlightRecorder::create() {
   return FlightRecorder(new (memory) Record);
 }
 
+Result<FlightRecorder> FlightRecorder::map(const Fd& memory) {
+  void* mapped = ::mmap(nullptr, sizeof(Record), PROT_READ | PROT_WRITE, MAP_SHARED, memory.get(), 0);
+  if (mapped == MAP_FAILED) return errno_error("cannot map the flight recorder");
+  return FlightRecorder(static_cast<Record*>(mapped));
+}
+
+Result<FlightRecorder> FlightRecorder::create(const Fd& memory) {
+  if (::ftruncate(memory.get(), sizeof(Record)) != 0) return errno_error("cannot make the flight recorder");
+  auto mapped = map(memory);
+  if (mapped) new (mapped->record_) Record;
+  return mapped;
+}
+
 FlightRecorder::FlightRecorder(FlightRecorder&& other) noexcept
     : record_(std::exchange(other.record_, nullptr)) {}
 
@@ -40,6 +52,11 @@ FlightRecorder& FlightRecorder::operator=(FlightRecorder&& other) noexcept {
 
 FlightRecorder::~FlightRecorder() {
   if (record_ != nullptr) ::munmap(record_, sizeof(Record));
+}
+
+void FlightRecorder::continue_from(const FlightRecorder& other) {
+  record_->phase = other.record_->phase.load();
+  record_->milestones = other.record_->milestones;
 }
 
 void FlightRecorder::claim() { record_->writer = ::getpid(); }

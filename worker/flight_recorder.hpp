@@ -4,6 +4,7 @@
 #include <string>
 #include <string_view>
 
+#include "common/fd.hpp"
 #include "stest/error.hpp"
 #include "stest/protocol.hpp"
 
@@ -17,12 +18,18 @@ class FlightRecorder {
  public:
   /// Maps a fresh record, to be called before the fork. Errors: `internal`, out of memory.
   static Result<FlightRecorder> create();
+  /// The same in `memory`, an empty file, by which another process can `map` it.
+  static Result<FlightRecorder> create(const Fd& memory);
+  static Result<FlightRecorder> map(const Fd& memory);
 
   FlightRecorder(FlightRecorder&& other) noexcept;
   FlightRecorder& operator=(FlightRecorder&& other) noexcept;
   FlightRecorder(const FlightRecorder&) = delete;
   FlightRecorder& operator=(const FlightRecorder&) = delete;
   ~FlightRecorder();
+
+  /// A run goes on in this one that has begun in the other.
+  void continue_from(const FlightRecorder& other);
 
   /// Makes the calling process the writer; processes that it forks are not.
   void claim();

@@ -117,11 +117,10 @@ pid_t fork_python() {
   return pid;
 }
 
-pid_t fork_run() {
+pid_t fork_run(pid_t parent) {
   auto report = make_pipe();
   if (!report) return -1;
   const BlockedSignals blocked;
-  const pid_t parent = ::getpid();
   std::fflush(nullptr);
   PyOS_BeforeFork();
   const pid_t leader = fork_in_session(report->write.get());
@@ -134,7 +133,7 @@ pid_t fork_run() {
   PyOS_AfterFork_Parent();
   report->write.reset();
   if (leader < 0) return -1;
-  // When it is collected, its child is ours.
+  // When it is collected, its child is the parent's.
   ::waitpid(leader, nullptr, 0);
   return read_pid(report->read.get());
 }

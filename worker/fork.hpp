@@ -1,6 +1,7 @@
 #pragma once
 
 #include <sys/types.h>
+#include <unistd.h>
 
 namespace stest {
 
@@ -10,12 +11,12 @@ namespace stest {
 pid_t fork_python();
 
 /// The same for a process in which tests will run. As one that a shell script has started, it leads neither
-/// its session nor its process group, and these are nobody else's; it ends with this process, its parent,
-/// which must be a child subreaper.
+/// its session nor its process group, and these are nobody else's; it ends with its parent, which is this
+/// process or the one that this process is a child of, and must be a child subreaper.
 ///
 /// Only the child of a session's leader can be in it without leading it. That leader shares this process's
 /// memory and ends at once: the fork costs what one costs.
-pid_t fork_run();
+pid_t fork_run(pid_t parent = ::getpid());
 
 /// Makes SIGCHLD wake a poll: returns a descriptor that becomes readable when a child ended. To be
 /// called once, after Python has started (Python must see SIGCHLD's default, as in any process).

@@ -22,12 +22,13 @@
 #include "event_pipe.hpp"
 #include "file_reads.hpp"
 #include "file_states.hpp"
-#include "primed_runner.hpp"
 #include "python_values.hpp"
 #include "run_place.hpp"
+#include "snapshot.hpp"
 #include "stack_request.hpp"
 #include "standard_streams.hpp"
 #include "stest/messages.hpp"
+#include "type_questions.hpp"
 
 namespace py = pybind11;
 
@@ -45,13 +46,11 @@ struct RunState {
 };
 std::optional<RunState> run_state;
 /// Set where this process was forked ahead of its request.
-std::optional<PrimedRunner> primed_runner;
-/// See `prime_in_this_process`.
-std::optional<std::int64_t> cuda_since_ns;
+std::optional<Snapshot> snapshot;
 std::shared_ptr<WrittenPages> written_pages;
 
 void tell(nlohmann::json event) {
-  if (primed_runner) {
+  if (snapshot) {
     run_state->early.push_back(std::move(event));
   } else {
     run_state->events.write(event);
@@ -78,27 +77,40 @@ void answer_stack_requests(Fd fd);
 
 /// What goes wrong in stest's own code costs no answer as long as no test has begun.
 [[noreturn]] void fail_before_tests(const std::string& reason) {
-  if (primed_runner) primed_runner->refuse(reason);
+  if (snapshot) snapshot->refuse(reason);
   end_in(run_state->recorder, protocol::Phase::needs_cold, reason);
 }
 
 /// Stands where pytest begins to run tests. In a process that was forked ahead it does not return until the
 /// request has come: whatever leads here, no test runs unasked.
 void require_request() {
-  if (primed_runner) primed_runner->refuse("it would run tests before they were asked for");
+  if (snapshot) snapshot->refuse("it would run tests before they were asked for");
 }
 
-/// Blocks for the request that this process was forked ahead of, and initialises CUDA before where it may.
-void await_request(const py::function& initialise_cuda) {
-  file_reads::stop();
-  if (cuda_since_ns && !file_reads::written_since(*cuda_since_ns)) initialise_cuda();
-  auto fds = primed_runner->await(run_state->recorder, written_pages.get());
-  primed_runner.reset();
+/// The request has come that this process was ahead of.
+void begin_asked_run(std::vector<Fd> fds) {
+  snapshot.reset();
   run_state->events = EventPipe(std::move(fds.at(0)));
   for (const auto& event : std::exchange(run_state->early, {})) run_state->events.write(event);
   answer_stack_requests(std::move(fds.at(1)));
   run_state->recorder.set_phase(protocol::Phase::running);
   run_state->recorder.pass(&protocol::Milestones::begun);
+}
+
+/// Stays behind as a snapshot; see there. Returns whether the request has come.
+bool stay(bool is_pinned) {
+  auto fds = snapshot->stay(run_state->recorder, is_pinned);
+  if (fds) begin_asked_run(std::move(*fds));
+  return fds.has_value();
+}
+
+/// Blocks for the request that this process is ahead of. Where it has collected the tests (no `reason` to
+/// wait earlier) it initialises CUDA before, if it may.
+void await_request(const py::function& initialise_cuda, const py::str& reason) {
+  file_reads::stop();
+  const auto why = utf8(reason);
+  if (why.empty() && snapshot->may_initialise_cuda()) initialise_cuda();
+  begin_asked_run(snapshot->await(run_state->recorder, written_pages.get(), why));
 }
 
 }  // namespace
@@ -170,13 +182,21 @@ PYBIND11_EMBEDDED_MODULE(_stest_runner, m) {
   m.def("require_request", &require_request);
   m.def("exit_matters", [] { run_state->exit_matters = true; });
   // Of a process that was forked ahead of its request.
-  m.def("is_primed", [] { return primed_runner.has_value(); });
-  m.def("watch_files", &file_reads::start);
+  m.def("is_primed", [] { return snapshot.has_value(); });
+  m.def("is_edited", &Snapshot::is_edited);
+  m.def("is_snapshot_due", [](const std::string& file) { return snapshot->is_due(file); });
+  m.def("why_not_forkable", [] { return snapshot->why_not_forkable(); });
+  m.def("stay", &stay);
+  m.def("watch_files", [](std::vector<std::string> exempt) {
+    file_reads::start(std::move(exempt), &type_questions::is_asked);
+  });
+  m.def("count_pytest_cache", &file_reads::count_pytest_cache);
+  m.def("know_type_questions", &type_questions::know);
   m.def("in_other_state", &in_other_state);
   m.def("stop_watching_files", &file_reads::stop);
   m.def("watched_files", [] { return fs_decode(file_reads::files()); });
   m.def("die_with_parent", [] { ::prctl(PR_SET_PDEATHSIG, SIGKILL); });
-  m.def("cannot_prime", [](const py::str& reason) { primed_runner->refuse(utf8(reason)); });
+  m.def("cannot_prime", [](const py::str& reason) { snapshot->refuse(utf8(reason)); });
   m.def("await_request", &await_request);
 }
 
@@ -253,7 +273,7 @@ int internal_error(const std::exception& error) {
 int run_pytest(const protocol::RunTest& request, const EnvironmentChanges& changes) {
   try {
     become_like_client(request, changes);
-    if (!primed_runner) run_state->recorder.set_phase(protocol::Phase::running);
+    if (!snapshot) run_state->recorder.set_phase(protocol::Phase::running);
     return py::module_::import("sprintest._runner")
         .attr("main")(fs_decode(request.args), request.mode == protocol::RunMode::surgical)
         .cast<int>();
@@ -273,7 +293,7 @@ int run_pytest(const protocol::RunTest& request, const EnvironmentChanges& chang
 [[noreturn]] void end_run_process(int code) {
   std::fflush(nullptr);
   const bool is_childless = ::waitpid(-1, nullptr, WNOHANG) < 0 && errno == ECHILD;
-  if (is_childless && !run_state->exit_matters && !primed_runner) {
+  if (is_childless && !run_state->exit_matters && !snapshot) {
     close_fds_from(0, nullptr, 0);
     run_state->recorder.set_exit_code(code);
     ::kill(::getppid(), SIGCHLD);  // Where it may not, the zygote learns of it by our end.
@@ -334,15 +354,14 @@ void run_in_this_process(const protocol::RunTest& request, std::vector<Fd> fds, 
 }
 
 void prime_in_this_process(LineChannel& channel, Fd inotify, const protocol::RunTest& request, bool merged,
-                           std::optional<std::int64_t> likes_cuda_since_ns,
+                           std::optional<std::uint64_t> likes_cuda_since_ns,
                            std::shared_ptr<WrittenPages> written, FlightRecorder recorder,
                            const EnvironmentChanges& changes) {
   recorder.claim();
-  cuda_since_ns = likes_cuda_since_ns;
   written_pages = std::move(written);
-  primed_runner.emplace(channel, std::move(inotify), merged);
-  if (Status ready = enter_run(request, primed_runner->stand_ins()); !ready) {
-    primed_runner->refuse(ready.error().message);
+  snapshot.emplace(channel, std::move(inotify), request, merged, likes_cuda_since_ns);
+  if (Status ready = enter_run(request, snapshot->stand_ins()); !ready) {
+    snapshot->refuse(ready.error().message);
   }
   run_state.emplace(RunState{std::move(recorder), EventPipe(Fd())});
   take_attributes(request, true);

@@ -38,12 +38,12 @@ void say_begun(LineChannel& channel);
 [[noreturn]] void serve_runs(LineChannel& channel, FlightRecorder recorder, std::uint64_t memory_limit,
                              const EnvironmentChanges& changes);
 
-/// The same ahead of the request, which then comes through `channel`; see `PrimedRunner`.
+/// The same ahead of the request, which then comes through `channel`; see `Snapshot`.
 /// `likes_cuda_since_ns`: when a run began that would not have told whether CUDA had been initialised ahead
 /// of it; it then is, if no file that has been read until the tests are collected was written since.
 /// `written` is had ahead, and recorded anew.
 [[noreturn]] void prime_in_this_process(LineChannel& channel, Fd inotify, const protocol::RunTest& request,
-                                        bool merged, std::optional<std::int64_t> likes_cuda_since_ns,
+                                        bool merged, std::optional<std::uint64_t> likes_cuda_since_ns,
                                         std::shared_ptr<WrittenPages> written, FlightRecorder recorder,
                                         const EnvironmentChanges& changes);
 

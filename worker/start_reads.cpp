@@ -102,7 +102,7 @@ std::vector<protocol::Ready::File> files() {
 }  // namespace
 
 void begin() {
-  file_reads::start({});
+  file_reads::start({}, nullptr);
   is_waiting = true;
   PySys_AddAuditHook(on_event, nullptr);
 }

@@ -6,7 +6,6 @@
 #include <unistd.h>
 
 #include <cstdio>
-#include <iterator>
 #include <nlohmann/json.hpp>
 
 #include "common/process.hpp"
@@ -86,11 +85,13 @@ void Zygote::attend_branches() {
 void Zygote::wait_for_event() {
   reap();  // What ended while a message was handled: the canary and the branches take such signals too.
   // A negative descriptor is none.
-  const auto [primed, also_primed] = primed_.fds();
-  pollfd fds[] = {{channel_.fd(), POLLIN, 0}, {sigchld_fd(), POLLIN, 0},   {project_.fd(), POLLIN, 0},
-                  {values_.fd(), POLLIN, 0},  {resident_.fd(), POLLIN, 0}, {primed, POLLIN, 0},
-                  {also_primed, POLLIN, 0}};
-  ::poll(fds, std::size(fds), -1);
+  std::vector<pollfd> fds{{channel_.fd(), POLLIN, 0},
+                          {sigchld_fd(), POLLIN, 0},
+                          {project_.fd(), POLLIN, 0},
+                          {values_.fd(), POLLIN, 0},
+                          {resident_.fd(), POLLIN, 0}};
+  for (const int fd : primed_.fds()) fds.push_back({fd, POLLIN, 0});
+  ::poll(fds.data(), fds.size(), -1);
 }
 
 bool Zygote::handle_line() {

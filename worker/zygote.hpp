@@ -6,9 +6,9 @@
 #include "common/line_channel.hpp"
 #include "leftovers.hpp"
 #include "preload.hpp"
-#include "primed_runners.hpp"
 #include "project_branch.hpp"
 #include "resident_branch.hpp"
+#include "snapshot_lines.hpp"
 #include "stest/protocol.hpp"
 #include "value_branch.hpp"
 
@@ -95,7 +95,7 @@ class Zygote {
   ProjectBranch project_;
   ValueBranch values_;
   ResidentBranch resident_;
-  PrimedRunners primed_;
+  SnapshotLines primed_;
   protocol::Primed reported_;
 };
 

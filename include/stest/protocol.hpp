@@ -81,6 +81,9 @@ struct RunTest {
 /// from the worker to its branches: a run has come, and those that still collect make way.
 struct Prime {
   bool may = true;
+  /// From the zygote to a snapshot, which then lets a fork go on (or, not `may`, is the last of its line):
+  /// see `prime_in_this_process`.
+  std::optional<std::uint64_t> likes_cuda_since_ns = {};
 };
 
 /// Send `signal` to the process group of run `id`, if it still runs.
@@ -214,10 +217,18 @@ struct Unable {
 
 /// How things stand with the runners forked ahead, whenever that changes.
 struct Primed {
-  int waiting = 0;      ///< So many have collected their tests, and wait for their request.
+  int waiting = 0;  ///< So many have collected their tests, and wait for their request. From one: it waits.
   std::string refused;  ///< Why the last one could not be forked ahead; empty if it could.
 
   friend bool operator==(const Primed& a, const Primed& b) = default;
+};
+
+/// To the zygote only: the process that says this stays behind as a snapshot, and its fork goes on. The
+/// fork's channel and its flight recorder travel with this.
+struct Snapshot {
+  int pid = 0;                    ///< The fork's.
+  std::uint64_t position_ms = 0;  ///< What the way to this point has taken.
+  bool pinned = false;            ///< It is kept before others.
 };
 
 /// What a process holds since `HoldValues`, or why not.
@@ -231,7 +242,8 @@ struct Values {
   std::vector<Value> values;
 };
 
-using FromWorker = std::variant<Ready, Importing, Started, Done, Pong, Unfit, Unable, Primed, Values>;
+using FromWorker =
+    std::variant<Ready, Importing, Started, Done, Pong, Unfit, Unable, Primed, Snapshot, Values>;
 
 nlohmann::json to_json(const ToWorker& message);
 nlohmann::json to_json(const FromWorker& message);

@@ -21,7 +21,7 @@ from collections.abc import Iterable, Iterator
 from types import ModuleType
 from typing import Any, Callable
 
-from sprintest import _fingerprint, _modules, _own, _private
+from sprintest import _deeds, _fingerprint, _modules, _own, _private
 from sprintest._difference import Comparison, Difference
 from sprintest._effects import Tables, do_again, undo
 from sprintest._member import Member, can_be_repeated, order
@@ -67,6 +67,9 @@ class Cache:
         self.reloaded: list[str] = []
         #: Called with a module's name and the error when a second execution fails.
         self.on_reload_failure: Callable[[str, BaseException], None] = lambda name, error: None
+        self.is_renewing = False
+        #: Called when a module has been found, and is about to be executed or adopted.
+        self.on_load: Callable[[Any], None] = lambda spec: None
         #: What was executed later than this, a run has executed itself.
         self._first = 0
         #: The names of what a run imports; those of adopted modules of the project are added.
@@ -120,6 +123,7 @@ class Cache:
         _, load, _ = _private.wrap_imports()
 
         def _load_unlocked(spec: Any) -> Any:
+            self.on_load(spec)
             if spec.name in self._ours:
                 return sys.modules.setdefault(spec.name, self._ours[spec.name])
             member = self._members.get(spec.name) if self._is_hiding else None
@@ -538,13 +542,31 @@ class Cache:
         if (member := self._members.get(name)) is not None:
             member.unfit = reason
 
+    def is_of_one_run(self) -> bool:
+        """Whether something has been adopted that must be another in each run: a number that was drawn.
+
+        The number of a process is nothing that others take over and keep.
+        """
+        kinds = {kind for name in self._renewed for kind in self._members[name].fresh.values()}
+        return not kinds <= {_deeds.FRESH[_deeds.IDENTITY]}
+
+    def renew_again(self) -> None:
+        """In a fork of the process that has adopted them."""
+        names = self._renewed.keys()
+        adopted = map(self._members.__getitem__, self._adopted)
+        closure = [one for one in adopted if one.name in names or not names.isdisjoint(one.imports)]
+        self._renewed.clear()
+        self._renew(closure)
+
     def _renew(self, closure: list[Member]) -> None:
         """Make anew what is another in each process, also where others have taken it over."""
+        self.is_renewing = True
         for one in closure:
             for renewal in one.renewals or ():
                 self._renewed.setdefault(one.name, []).append(renewal.renew(one.module))
             if one.renewals:
                 self._residue.accept(vars(one.module))
+        self.is_renewing = False
         for one in closure if self._renewed else ():
             for name in one.imports & self._renewed.keys():
                 variables = getattr(one.module, "__dict__", {})

@@ -29,7 +29,7 @@ environ = _os.environ
 environb = _os.environb
 collect_garbage, all_objects = _gc.collect, _gc.get_objects
 all_threads = _threading.enumerate
-main_thread = _threading.main_thread
+main_thread, current_thread = _threading.main_thread, _threading.current_thread
 
 
 @_contextlib.contextmanager

@@ -15,7 +15,7 @@ from sprintest._own import look_for_libraries
 
 
 @contextlib.contextmanager
-def _costing_no_answer() -> Iterator[None]:
+def costing_no_answer() -> Iterator[None]:
     """Around stest's own work: where it fails before any test has begun, the run is done cold."""
     try:
         yield
@@ -44,23 +44,36 @@ class Reporter:
         #: ``sys.path`` when all test modules had been imported; pytest takes back what it added.
         self.path: list[str] = []
         self.interrupted = False
+        #: Once pytest is configured.
+        self.config: Any = None
+        #: Before the request has come.
+        self._collected: list[Any] = []
         self._is_first = True
         self._has_passed = True
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logstart(self, nodeid: str) -> None:
-        with _costing_no_answer():
+        with costing_no_answer():
             if not self.settled and not self.is_at_risk():
                 self._settle()
             runner.test_started(nodeid)
+
+    def pytest_configure(self, config: Any) -> None:
+        self.config = config
+        if runner.is_primed() and _private.is_cache_decisive(config):
+            runner.count_pytest_cache()
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection(self) -> None:
         runner.configured()
 
+    def pytest_collectreport(self, report: Any) -> None:
+        if runner.is_primed():
+            self._collected.append(report)
+
     @pytest.hookimpl(trylast=True)
     def pytest_collection_finish(self, session: Any) -> None:
-        with _costing_no_answer():
+        with costing_no_answer():
             runner.collected()
             self._tell_collected(session.config, len(session.items))
             self.path = list(sys.path)
@@ -72,7 +85,7 @@ class Reporter:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: Any) -> None:
-        with _costing_no_answer():
+        with costing_no_answer():
             self.on_run(session)
             look_for_libraries()
 
@@ -91,7 +104,7 @@ class Reporter:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self) -> None:
-        with _costing_no_answer():
+        with costing_no_answer():
             self.on_end()
             self._settle()
         # From here on an exit code is the suite's own choice, even one made by `os._exit`.
@@ -103,6 +116,13 @@ class Reporter:
 
     def pytest_keyboard_interrupt(self) -> None:
         self.interrupted = True
+
+    def begin_asked_run(self) -> None:
+        """The request has come that this process was ahead of."""
+        if self.config is not None:
+            _private.restart_session_clocks(self.config)
+            _private.read_cache_again(self.config, self._collected)
+        self._collected.clear()
 
     @staticmethod
     def _tell_collected(config: Any, count: int) -> None:

@@ -8,17 +8,20 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import genericpath
 import importlib
 import logging
 import operator
 import os
+import pathlib
 import re
+import signal
 import sys
 import threading
 import warnings
 import weakref
 from collections.abc import Iterable, Iterator
-from types import CodeType, SimpleNamespace
+from types import CodeType, FunctionType, SimpleNamespace
 from typing import Any, Callable
 
 import _pytest.config
@@ -297,6 +300,25 @@ def is_other_pytest() -> bool:
 _LEAD_TO_TESTS: list[Any] = [_pytest.runner.runtestprotocol, _pytest.runner.call_and_report]
 
 
+def type_questions() -> tuple[list[Any], list[Any]]:
+    """Functions that ask only whether there is a file or a folder, and those by which they may do so."""
+    asking = [(genericpath, "exists isfile isdir"), (pathlib.Path, "exists is_file is_dir")]
+    passing = [(bootstrap_external, "_path_stat"), (pathlib.Path, "stat")]
+    return _functions([*asking, (bootstrap_external, "_path_is_mode_type")]), _functions(passing)
+
+
+def _functions(named: list[tuple[Any, str]]) -> list[Any]:
+    """Those that there are, and that are written in Python."""
+    found = [getattr(owner, name, None) for owner, names in named for name in names.split()]
+    return [one for one in found if isinstance(one, FunctionType)]
+
+
+def has_timers() -> bool:
+    """Whether a signal is to come after some time."""
+    timers = (signal.ITIMER_REAL, signal.ITIMER_VIRTUAL, signal.ITIMER_PROF)
+    return any(signal.getitimer(timer)[0] for timer in timers)
+
+
 def bar_tests() -> Callable[[], None]:
     """Let no test run in this process, which nobody has asked for one; returns what ends that.
 
@@ -333,6 +355,27 @@ def restart_session_clocks(config: Any) -> None:
                     setattr(plugin, name, type(value)())
                 elif name in ("_sessionstarttime", "suite_start_time"):
                     setattr(plugin, name, _pytest.timing.time())
+
+
+def is_cache_decisive(config: Any) -> bool:
+    """Whether it depends on what an earlier run has left in pytest's cache which tests this one runs."""
+    return any(config.getoption(name, None) for name in ("lf", "failedfirst", "newfirst"))
+
+
+def read_cache_again(config: Any, reports: list[Any]) -> None:
+    """Let pytest know what failed in the runs that there have been since it was configured.
+
+    ``reports``: of what has been collected since.
+    """
+    get = config.pluginmanager.get_plugin
+    if (failed := get("lfplugin")) is not None:
+        failed.lastfailed = type(failed)(config).lastfailed
+        for report in reports:
+            failed.pytest_collectreport(report)
+    if (new := get("nfplugin")) is not None:
+        collected = {item.nodeid for report in reports for item in report.result or ()}
+        ids = type(new)(config).cached_nodeids
+        new.cached_nodeids = ids | {one for one in new.cached_nodeids if str(one) in collected}
 
 
 def last_failed_file(config: Any) -> str:

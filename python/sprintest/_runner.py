@@ -24,7 +24,7 @@ from sprintest import (
 from sprintest._cache import cache
 from sprintest._difference import Difference
 from sprintest._own import os
-from sprintest._plugin import Reporter
+from sprintest._plugin import Reporter, costing_no_answer
 from sprintest._priming import Priming
 from sprintest._shadows import Shadows
 from sprintest._traces import touches_cuda
@@ -60,13 +60,18 @@ def _refresh_process_state() -> None:
     # Finalisers of objects that the zygote made: theirs to run is the zygote's exit, not each run's.
     for finaliser in _private.finalisers:
         finaliser.atexit = False
+    if (threads := _preload.Preloader.torch_threads) is not None:
+        _own.library("torch").set_num_threads(threads)
+    _renew_after_fork()
+
+
+def _renew_after_fork() -> None:
+    """Renew what is another in each process, and what it has drawn from the system."""
     _private.renew_native_id()
     _private.renew_multiprocessing(cache.find("multiprocessing.process"), os.getcwd())
     if (random := _own.library("numpy.random")) is not None:
         random.seed()
-    if (threads := _preload.Preloader.torch_threads) is not None:
-        torch = _own.library("torch")
-        torch.set_num_threads(threads)
+    if (torch := _own.library("torch")) is not None and _preload.Preloader.torch_threads is not None:
         if _preload.Preloader.torch_seed == _CONSTANT_TORCH_SEED:
             torch.default_generator.manual_seed(_CONSTANT_TORCH_SEED)
         else:
@@ -81,6 +86,12 @@ class Run:
         self._args = args
         self._holds = holds
         self._pid = os.getpid()
+
+    def renew(self) -> None:
+        """This is a fork of the process in which it has begun."""
+        self._pid = os.getpid()
+        _renew_after_fork()
+        cache.renew_again()
 
     def execute(self) -> tuple[int, list[str]]:
         """Run it; return the exit code of ``python -m pytest``, and what was imported, in order."""
@@ -203,24 +214,26 @@ def _prepare(args: list[str], surgical: bool) -> Run:
     run.reporter.on_run = lambda session: cuda.begin()
     run.reporter.on_first_test = cuda.first_test_ended
     if runner.is_primed():
-        _prime(run.reporter)
+        _prime(run)
     return run
 
 
-def _prime(reporter: Reporter) -> None:
-    """Have the run wait for its request when it has collected its tests."""
+def _prime(run: Run) -> None:
+    """Have the run wait for its request, at the latest when it has collected its tests."""
     assert _preload.Preloader.code is not None
-    priming = Priming(_preload.Preloader.code)
+    reporter = run.reporter
     on_run = reporter.on_run
 
+    def begin() -> None:
+        with costing_no_answer():
+            _private.restart_log_clock()
+            reporter.begin_asked_run()
+
+    priming = Priming(_preload.Preloader.code, run.renew, begin)
+
     def wait(session: Any) -> None:
-        if priming.is_over:
-            return
-        priming.end()
-        runner.await_request(_cuda.initialise)
-        priming.has_been_asked()
-        _private.restart_log_clock()
-        _private.restart_session_clocks(session.config)
+        if not priming.is_over:
+            priming.wait()
         on_run(session)
 
     def give_up() -> None:

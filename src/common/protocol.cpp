@@ -101,7 +101,11 @@ json message_json(const RunTest& message) {
   if (message.process) value["process"] = to_json(*message.process);
   return value;
 }
-json message_json(const Prime& message) { return {{"type", "prime"}, {"may", message.may}}; }
+json message_json(const Prime& message) {
+  json value{{"type", "prime"}, {"may", message.may}};
+  if (message.likes_cuda_since_ns) value["likes_cuda_since_ns"] = *message.likes_cuda_since_ns;
+  return value;
+}
 json message_json(const DumpStack& message) { return {{"type", "dump_stack"}, {"id", message.id}}; }
 json message_json(const Signal& message) {
   return {{"type", "signal"}, {"id", message.id}, {"signal", message.signal}};
@@ -167,6 +171,13 @@ json message_json(const Primed& message) {
   return {{"type", "primed"}, {"waiting", message.waiting}, {"refused", bytes_to_json(message.refused)}};
 }
 
+json message_json(const Snapshot& message) {
+  return {{"type", "snapshot"},
+          {"pid", message.pid},
+          {"position_ms", message.position_ms},
+          {"pinned", message.pinned}};
+}
+
 json message_json(const Values& message) {
   auto values = json::array();
   for (const auto& value : message.values) {
@@ -217,7 +228,10 @@ void read(FieldReader& fields, RunTest& out) {
   fields.read("prime", out.prime);
   fields.read_optional_object("process", [&](FieldReader& item) { read(item, out.process.emplace()); });
 }
-void read(FieldReader& fields, Prime& out) { fields.read("may", out.may); }
+void read(FieldReader& fields, Prime& out) {
+  fields.read("may", out.may);
+  fields.read_optional("likes_cuda_since_ns", out.likes_cuda_since_ns);
+}
 void read(FieldReader& fields, Signal& out) {
   fields.read("id", out.id);
   fields.read("signal", out.signal);
@@ -298,6 +312,12 @@ void read(FieldReader& fields, Primed& out) {
   fields.read("refused", out.refused);
 }
 
+void read(FieldReader& fields, Snapshot& out) {
+  fields.read("pid", out.pid);
+  fields.read("position_ms", out.position_ms);
+  fields.read("pinned", out.pinned);
+}
+
 void read(FieldReader& fields, Values& out) {
   fields.read_objects("values", [&](FieldReader& item) {
     Values::Value& value = out.values.emplace_back();
@@ -334,7 +354,7 @@ constexpr std::array<Parser<ToWorker>, 9> kToWorker{{
     {"shutdown", parse<ToWorker, Shutdown>},
 }};
 
-constexpr std::array<Parser<FromWorker>, 9> kFromWorker{{
+constexpr std::array<Parser<FromWorker>, 10> kFromWorker{{
     {"ready", parse<FromWorker, Ready>},
     {"importing", parse<FromWorker, Importing>},
     {"started", parse<FromWorker, Started>},
@@ -343,6 +363,7 @@ constexpr std::array<Parser<FromWorker>, 9> kFromWorker{{
     {"unfit", parse<FromWorker, Unfit>},
     {"unable", parse<FromWorker, Unable>},
     {"primed", parse<FromWorker, Primed>},
+    {"snapshot", parse<FromWorker, Snapshot>},
     {"values", parse<FromWorker, Values>},
 }};
 

@@ -69,7 +69,8 @@ def waits_for_its_request(pid: int) -> bool:
 def holds_output(pid: int) -> bool:
     """Whether it is a runner that was forked ahead and has run something: its output is a file in memory."""
     with contextlib.suppress(OSError):
-        return any("memfd:stdout" in os.readlink(fd) for fd in Path(f"/proc/{pid}/fd").iterdir())
+        open_files = [os.readlink(fd) for fd in Path(f"/proc/{pid}/fd").iterdir()]
+        return any(file.startswith(("/memfd:stdout", "/memfd:copy")) for file in open_files)
     return False
 
 

@@ -208,9 +208,10 @@ void check(const Message& message, Result<Message> (*parse)(const json&)) {
 }
 
 TEST(ToWorkerJson, EveryKindRoundTrips) {
-  for (const ToWorker& message : {ToWorker(Preload{{"a", "b"}, {"/src"}, {"(b'x', 2)"}}),
-                                  ToWorker(hold_project()), ToWorker(run_test()), ToWorker(Prime{false}),
-                                  ToWorker(Signal{1, 15}), ToWorker(Ping{7}), ToWorker(Shutdown{})}) {
+  for (const ToWorker& message :
+       {ToWorker(Preload{{"a", "b"}, {"/src"}, {"(b'x', 2)"}}), ToWorker(hold_project()),
+        ToWorker(run_test()), ToWorker(Prime{false}), ToWorker(Prime{true, 5}), ToWorker(Signal{1, 15}),
+        ToWorker(Ping{7}), ToWorker(Shutdown{})}) {
     if (std::holds_alternative<Signal>(message)) {
       EXPECT_FALSE(to_worker_from_json({{"type", "signal"}, {"id", 1}})) << "a signal without its number";
     }
@@ -222,7 +223,7 @@ TEST(FromWorkerJson, EveryKindRoundTrips) {
   for (const FromWorker& message :
        {FromWorker(ready()), FromWorker(Importing{"a"}), FromWorker(Started{1, 2}), FromWorker(Done{}),
         FromWorker(Pong{7}), FromWorker(Unfit{"m", "hangs", false}), FromWorker(Unable{"why", {"/site"}}),
-        FromWorker(Primed{1, "why"})}) {
+        FromWorker(Primed{1, "why"}), FromWorker(Snapshot{2, 300, true})}) {
     check(message, &from_worker_from_json);
   }
 }

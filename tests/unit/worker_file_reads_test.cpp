@@ -31,7 +31,7 @@ class FileReadsTest : public ::testing::Test {
     fs::create_directory(folder_);
     write("old.txt", "one");
     std::this_thread::sleep_for(50ms);
-    file_reads::start({(folder_ / "exempt").string()});
+    file_reads::start({(folder_ / "exempt").string()}, nullptr);
   }
   ~FileReadsTest() override {
     file_reads::stop();
@@ -325,7 +325,7 @@ TEST_F(FileReadsTest, AListByScandirIsSeen) {
     file_reads::stop();
     write(function, "");
     EXPECT_NE(file_reads::changed(), std::nullopt);
-    file_reads::start({});
+    file_reads::start({}, nullptr);
   }
 }
 
