@@ -71,6 +71,66 @@ TEST_F(FileReadsTest, AnEditOfWhatWasNotReadIsNot) {
   EXPECT_EQ(file_reads::changed(), std::nullopt);
 }
 
+/// A process whose callers want to know of each path only what kind of thing it is.
+class TypeQuestionsTest : public FileReadsTest {
+ protected:
+  TypeQuestionsTest() {
+    if (file_reads::is_supported()) file_reads::start({}, [] { return asks_; });
+    asks_ = true;
+  }
+  void ask(const std::string& name) const {
+    struct stat info {};
+    (void)::stat(path(name).c_str(), &info);
+  }
+
+  static inline bool asks_ = true;
+};
+
+TEST_F(TypeQuestionsTest, AnEditChangesNoAnswer) {
+  ask("old.txt");
+  write("old.txt", "two");
+  EXPECT_EQ(file_reads::changed(), std::nullopt);
+}
+
+TEST_F(TypeQuestionsTest, WhatIsRemovedOrAppearsDoes) {
+  ask("old.txt");
+  fs::remove(path("old.txt"));
+  EXPECT_TRUE(is_changed("old.txt"));
+  ask("new.txt");
+  write("old.txt", "one");
+  EXPECT_EQ(file_reads::changed(), std::nullopt);
+  write("new.txt", "one");
+  EXPECT_TRUE(is_changed("new.txt"));
+}
+
+TEST_F(TypeQuestionsTest, WhoReadsItLaterKnowsWhatWasThereThen) {
+  ask("old.txt");
+  write("old.txt", "two");
+  std::this_thread::sleep_for(50ms);
+  read("old.txt");
+  EXPECT_EQ(file_reads::changed(), std::nullopt);
+  write("old.txt", "three");
+  EXPECT_TRUE(is_changed("old.txt"));
+}
+
+TEST_F(TypeQuestionsTest, AnotherCallerMayWantToKnowMore) {
+  asks_ = false;
+  ask("old.txt");
+  write("old.txt", "two");
+  EXPECT_TRUE(is_changed("old.txt"));
+}
+
+TEST_F(FileReadsTest, WhatPytestRemembersCountsWhereItDecides) {
+  ASSERT_EQ(std::system(("mkdir -p '" + path("cache/v/cache").string() + "'").c_str()), 0);
+  write("cache/v/cache/lastfailed", "{}");
+  std::this_thread::sleep_for(50ms);
+  read("cache/v/cache/lastfailed");
+  write("cache/v/cache/lastfailed", "{1}");
+  EXPECT_EQ(file_reads::changed(), std::nullopt);
+  file_reads::count_pytest_cache();
+  EXPECT_TRUE(is_changed("cache/v/cache/lastfailed"));
+}
+
 TEST_F(FileReadsTest, TheTimeOfModificationMayBePutBack) {
   read("old.txt");
   const auto before = fs::last_write_time(path("old.txt"));

@@ -1,5 +1,6 @@
 #include <gtest/gtest.h>
 #include <signal.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "common/process.hpp"
@@ -52,6 +53,27 @@ TEST(FlightRecorder, IsNotWrittenByProcessesThatTheRunnerForks) {
   });
   EXPECT_EQ(recorder->nodeid(), "mine");
   EXPECT_EQ(recorder->phase(), protocol::Phase::forked);
+}
+
+TEST(FlightRecorder, GoesOnInAnotherThatAnotherProcessMaps) {
+  auto first = FlightRecorder::create();
+  ASSERT_TRUE(first);
+  first->claim();
+  first->set_phase(protocol::Phase::running);
+  first->pass(&protocol::Milestones::configured);
+  const Fd memory(::memfd_create("test", 0));
+  auto second = FlightRecorder::create(memory);
+  ASSERT_TRUE(second);
+  second->continue_from(*first);
+  const auto mapped = FlightRecorder::map(memory);
+  ASSERT_TRUE(mapped);
+  EXPECT_EQ(mapped->phase(), protocol::Phase::running);
+  EXPECT_EQ(mapped->milestones().configured, first->milestones().configured);
+  second->claim();
+  second->set_nodeid("test_x.py::test");
+  EXPECT_EQ(mapped->nodeid(), "test_x.py::test");
+  EXPECT_EQ(first->nodeid(), "");
+  EXPECT_EQ(mapped->exit_code(), std::nullopt);
 }
 
 TEST(FlightRecorder, KnowsWhenItsWriterPassedAMilestone) {
