@@ -16,6 +16,7 @@
 #include <cstdint>
 #include <ctime>
 #include <iterator>
+#include <string_view>
 
 #include "audit.hpp"
 #include "interpose.hpp"
@@ -66,6 +67,17 @@ void note_clock(clockid_t clock) {
   if (clock != CLOCK_MONOTONIC || !takes_a_lock()) audit::tell(audit::Own::clock);
 }
 
+/// Whether an extension module seeds its hash tables: Rust's standard library and the crate ahash ask for so
+/// much, once, when the first table is made. Nobody can keep that.
+bool seeds_tables(const void* caller, std::size_t size, unsigned flags) {
+  if (size == 0) return true;  // Only whether there is such a function.
+  if (!(size == 64 && flags == 0) && !(size == 16 && (flags & GRND_INSECURE) != 0)) return false;
+  Dl_info info{};
+  if (::dladdr(caller, &info) == 0 || info.dli_fname == nullptr) return false;
+  const std::string_view file = info.dli_fname;
+  return file.find(".cpython-") != file.npos || file.ends_with(".abi3.so");
+}
+
 }  // namespace
 
 extern "C" {
@@ -87,7 +99,8 @@ STEST_NOTE_NOEXCEPT(int, timespec_get, (timespec * now, int base), (now, base),
                     audit::tell(audit::Own::clock))
 
 STEST_NOTE(ssize_t, getrandom, (void* buffer, size_t size, unsigned flags), (buffer, size, flags),
-           audit::tell(audit::Own::randomness))
+           seeds_tables(__builtin_return_address(0), size, flags) ? void()
+                                                                  : audit::tell(audit::Own::randomness))
 #if __GLIBC_PREREQ(2, 36)
 STEST_NOTE_NOEXCEPT(std::uint32_t, arc4random, (), (), audit::tell(audit::Own::randomness))
 STEST_NOTE_NOEXCEPT(void, arc4random_buf, (void* buffer, size_t size), (buffer, size),

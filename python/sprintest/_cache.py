@@ -68,6 +68,8 @@ class Cache:
         #: Called with a module's name and the error when a second execution fails.
         self.on_reload_failure: Callable[[str, BaseException], None] = lambda name, error: None
         self.is_renewing = False
+        #: Called when something is about to be adopted that is another in each process.
+        self.on_renewal: Callable[[Member], None] = lambda member: None
         #: Called when a module has been found, and is about to be executed or adopted.
         self.on_load: Callable[[Any], None] = lambda spec: None
         #: What was executed later than this, a run has executed itself.
@@ -420,6 +422,8 @@ class Cache:
             return Difference(member, "something watches which lines are executed")
         if member.is_own and _own.is_environ_replaced():
             return Difference(member, "os.environ is another object now")
+        if change := self._residue.other_base(one.name for one in closure):
+            return Difference(member, f"what {', '.join(sorted(change.writers))} changed is another now")
         return self._comparison.find(member, closure + self._later(closure))
 
     def _later(self, closure: list[Member]) -> list[Member]:
@@ -547,8 +551,7 @@ class Cache:
 
         The number of a process is nothing that others take over and keep.
         """
-        kinds = {kind for name in self._renewed for kind in self._members[name].fresh.values()}
-        return not kinds <= {_deeds.FRESH[_deeds.IDENTITY]}
+        return any(_deeds.FRESH[_deeds.RANDOMNESS] in self._members[name].kinds for name in self._renewed)
 
     def renew_again(self) -> None:
         """In a fork of the process that has adopted them."""
@@ -560,12 +563,15 @@ class Cache:
 
     def _renew(self, closure: list[Member]) -> None:
         """Make anew what is another in each process, also where others have taken it over."""
+        for one in closure:
+            if one.renewals:
+                self.on_renewal(one)
         self.is_renewing = True
         for one in closure:
             for renewal in one.renewals or ():
                 self._renewed.setdefault(one.name, []).append(renewal.renew(one.module))
-            if one.renewals:
-                self._residue.accept(vars(one.module))
+            for renewal in one.renewals or ():
+                self._residue.accept(renewal.holder(one.module))
         self.is_renewing = False
         for one in closure if self._renewed else ():
             for name in one.imports & self._renewed.keys():

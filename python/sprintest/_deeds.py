@@ -99,6 +99,10 @@ _EXEMPT = (
 )
 
 
+def is_import_system(file: str) -> bool:
+    return file.startswith(_EXEMPT[0])
+
+
 def is_exempt(file: str) -> bool:
     """Whether what this code does is part of importing, not of a module's execution."""
     return file.startswith(_EXEMPT)

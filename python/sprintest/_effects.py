@@ -6,6 +6,7 @@ import atexit
 import codecs
 import functools
 import logging
+import random
 import sys
 import warnings
 from collections.abc import Collection, Iterator
@@ -14,11 +15,15 @@ from typing import Any, Callable, NamedTuple
 from sprintest import _deeds, _private
 from sprintest._member import Deed
 from sprintest._own import modules, open, os
-from sprintest._process_state import SETTINGS, set_variable, variable
+from sprintest._process_state import SETTINGS, leads_to, set_variable, variable
 
 #: What libraries in C read when they are mapped, by other ways than a function of the C library.
 _THREADING = ("OMP_", "GOMP_", "KMP_", "MKL_", "OPENBLAS_", "GOTO_", "BLIS_", "LIBGOMP")
 _THREADING_LIBRARIES = ("gomp", "libomp", "iomp", "mkl", "openblas", "blis")
+
+
+#: Which of the settings is the state of ``random``.
+_RANDOM = [get for get, _ in SETTINGS].index(random.getstate)
 
 
 class Said(NamedTuple):
@@ -61,9 +66,15 @@ class Tables:
                 if (value := self._environment.get(key)) != old._environment.get(key):
                     yield "write", os.fsdecode(key), None if value is None else os.fsdecode(value)
 
+        has_drawn = self.has_drawn_since(old)
         for number, (now, before) in enumerate(zip(self._settings, old._settings)):
-            if now != before:
+            if now != before and not (has_drawn and number == _RANDOM):
                 yield "setting", str(number), now
+
+    def has_drawn_since(self, old: Tables) -> bool:
+        """Whether random numbers were drawn, and not only a seed set."""
+        now, before = self._settings[_RANDOM], old._settings[_RANDOM]
+        return now != before and leads_to(before, now)
 
     def restore(self) -> None:
         for (get, put), value in zip(SETTINGS, self._settings):

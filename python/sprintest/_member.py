@@ -6,6 +6,7 @@ import ast
 import builtins
 import contextlib
 import itertools
+import re
 import weakref
 from collections.abc import Iterable, Iterator
 from importlib.machinery import ExtensionFileLoader
@@ -52,6 +53,8 @@ class Member:
         self.deeds: list[Deed] = []
         #: The lines in which it asked for what is another in each process, and what it did there.
         self.fresh: dict[int, str] = {}
+        #: The same by its own functions, which may use up what they ask for.
+        self.perhaps_fresh: dict[int, str] = {}
         #: What makes those of its variables anew that came of it, and nothing else.
         self.renewals: list[Renewal] | None = []
         #: What it held when it had been executed, where tests may change that.
@@ -97,6 +100,11 @@ class Member:
         return any(map(self.is_random, self.fresh))
 
     @property
+    def kinds(self) -> set[str]:
+        """What it has asked for that is another in each process."""
+        return {*self.fresh.values(), *self.perhaps_fresh.values()}
+
+    @property
     def asked(self) -> str:
         """What it did to come by that: "draws random numbers", say."""
         return next(iter(self.fresh.values()), "")
@@ -113,6 +121,16 @@ class Member:
             return True  # A namespace package follows its search path by itself.
         places = (one.submodule_search_locations for one in (spec, self.spec))
         return _modules.folders(next(places)) == _modules.folders(next(places))
+
+    def mentions(self, name: Any) -> bool:
+        """Whether this is a word of its source; of what has none nobody knows."""
+        if self.is_compiled or not isinstance(name, str):
+            return True
+        try:
+            with open(self.spec.origin, "rb") as source:
+                return re.search(rb"\b%s\b" % re.escape(name).encode(), source.read()) is not None
+        except (OSError, TypeError, ValueError):
+            return True
 
     @property
     def package(self) -> str:
@@ -134,10 +152,17 @@ class Renewal:
         *("method", "builtin_function_or_method"),  # Of such a generator.
     )
 
+    #: Of these nothing is taken for used up, where a function of the module has asked.
+    TIMES = ("int", "float", "UUID", "datetime", "date", "time", "struct_time")
+
     def __init__(self, name: str, statement: ast.stmt, path: str, owner: str) -> None:
         self._name = name
         self._code = compile(ast.Module([statement], []), path, "exec")
         self._owner = owner
+
+    def holder(self, module: Any) -> Any:
+        """The module's variables, or the class of it, that the value is in."""
+        return getattr(module, self._owner) if self._owner else vars(module)
 
     def renew(self, module: Any) -> tuple[Any, Any]:
         """Return the old value and the new."""
@@ -165,10 +190,13 @@ def renewals(member: Member) -> list[Renewal] | None:
         holder = getattr(member.module, owner, None) if owner else member.module
         drawn: set[str] = set()
         for statement in _executed(statements):
-            own = {line for line in lines if statement.lineno <= line <= (statement.end_lineno or 0)}
-            if not own and drawn.isdisjoint(_names(statement)):
-                continue
+            own = {line for line in lines if _contains(statement, line)}
             name = _assigned(statement)
+            if not own and drawn.isdisjoint(_names(statement)):
+                if not any(_contains(statement, line) for line in member.perhaps_fresh):
+                    continue
+                if name is None or not _is_one_of(Renewal.TIMES, name, holder):
+                    continue
             if isinstance(statement, ast.Expr) and not any(map(member.is_random, own)):
                 lines -= own  # What it has asked for is used up.
                 continue
@@ -176,7 +204,7 @@ def renewals(member: Member) -> list[Renewal] | None:
                 continue  # Of a branch that was not taken.
             if (
                 name is None
-                or not _can_be_renewed(name, holder)
+                or not _is_one_of(Renewal.KINDS, name, holder)
                 or not _is_there(statement, member.module, owner)
             ):
                 return None
@@ -212,9 +240,12 @@ def _assigned(statement: ast.stmt) -> str | None:
     return target.id if isinstance(target, ast.Name) else None
 
 
-def _can_be_renewed(name: str, holder: Any) -> bool:
-    """Whether nothing else knows of the value."""
-    return type(getattr(holder, "__dict__", {}).get(name)).__name__ in Renewal.KINDS
+def _is_one_of(kinds: tuple[str, ...], name: str, holder: Any) -> bool:
+    return type(getattr(holder, "__dict__", {}).get(name)).__name__ in kinds
+
+
+def _contains(statement: ast.stmt, line: int) -> bool:
+    return statement.lineno <= line <= (statement.end_lineno or 0)
 
 
 def _is_there(statement: ast.stmt, module: Any, owner: str) -> bool:

@@ -141,12 +141,16 @@ class Preloader:
         reason, is_spoilt = self._look_up(name)
         if reason:
             return reason, is_spoilt, is_spoilt
-        reason = self._import(name)
-        if not reason:
-            look_for_libraries()
-            cache.hide()
-            reason = cache.cannot_be_fresh(name)
+        reason = self._import_and_hide(name)
         return reason, bool(reason), bool(reason)
+
+    def _import_and_hide(self, name: str) -> str:
+        """Have it ready for runs; return why none may have it, empty if they may."""
+        if reason := self._import(name):
+            return reason
+        look_for_libraries()
+        cache.hide()
+        return cache.cannot_be_fresh(name)
 
     def _import(self, name: str) -> str:
         """Import it; return what that has spoilt, empty if nothing."""
@@ -193,7 +197,7 @@ class Preloader:
                 return reason, is_unfit
             tripwire = Tripwire(self._unfit)
             sys.meta_path.insert(0, tripwire)
-            reason = self._import(name)
+            reason = self._import_and_hide(name)
             return tripwire.reason or reason, True
 
         parts = name.split(".")

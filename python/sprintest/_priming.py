@@ -59,8 +59,9 @@ class Priming:
         self._seeds = _seeds()
         self._registrations = Registrations(self._registers)
         cache.on_load = self._before
+        cache.on_renewal = self._renews
         runner.know_type_questions(*_private.type_questions())
-        runner.watch_files(self._code.unwatched())
+        runner.watch_files(_modules.VOLATILE)
         runner.add_audit_listener(self._on_event, {*_deeds.ACTS, *_deeds.FRESH, "open"})
 
     def wait(self, reason: str = "") -> None:
@@ -113,6 +114,11 @@ class Priming:
             or _seeds() != self._seeds
             or runner.why_not_forkable()
         )
+
+    def _renews(self, member: Any) -> None:
+        """What the run imports has read the clock: it is to say what it is then."""
+        if not self.is_over and _deeds.FRESH[_deeds.CLOCK] in member.kinds:
+            self.wait(f"{member.name} reads the clock")
 
     def _registers(self, kind: str, *_: Any) -> None:
         if kind == "after a fork":
@@ -200,15 +206,17 @@ class Priming:
         return False
 
     def _asks_the_time(self, frame: FrameType | None) -> None:
-        """Who asks, counts. Pytest's own clocks are set anew; what a log record or the import of a package
-        makes of the time is of no consequence."""
+        """Who asks, counts. Pytest's own clocks are set anew; what a log record or the import of a module of
+        the standard library makes of the time is of no consequence."""
+        if cache.is_renewing:
+            return
         asking = frame
         plugin = ""
         while asking is not None:
             file = asking.f_code.co_filename
-            if file.startswith((*_IMPORTING, _LOGGING)) or (file.startswith(_OURS) and not plugin):
+            if file.startswith(_LOGGING) or (file.startswith((*_IMPORTING, _OURS)) and not plugin):
                 return
-            if file.startswith(_PYTEST):
+            if file.startswith((*_PYTEST, *_IMPORTING)):
                 break
             if not _is_librarys(asking):
                 plugin = plugin or file

@@ -276,6 +276,21 @@ if hasattr(sys, "set_int_max_str_digits"):
     SETTINGS.append((sys.get_int_max_str_digits, sys.set_int_max_str_digits))
 
 
+def leads_to(before: Any, after: Any) -> bool:
+    """Whether drawing numbers, not too many, leads from one state of ``random`` to the other.
+
+    The state is 624 words, which are all made anew when they have been drawn (Matsumoto and Nishimura,
+    Mersenne Twister), and the place among them.
+    """
+    generator = random.Random()
+    generator.setstate(before)
+    for _ in range(100):
+        if generator.getstate()[1][:-1] == after[1][:-1]:
+            return True
+        generator.getrandbits(32 * 624)
+    return False
+
+
 def _python_state(known: Mapping[str, Any]) -> Iterator[tuple[Getter, Setter]]:
     yield from (pair for pair in SETTINGS if pair[0] is not random.getstate)
     yield lambda: dict(environb), set_environment

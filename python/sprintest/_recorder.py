@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 import contextlib
+import importlib.util
 import sys
 import threading
 from collections.abc import Iterable, Iterator, Mapping
@@ -224,7 +225,7 @@ class Recorder:
         self._note_source(member)
         if is_own:
             self._complete(member, before, marked)
-        elif member.fresh:
+        elif member.fresh or member.perhaps_fresh:
             member.renewals = renewals(member)
         if not self.is_near:
             member.let_go()  # A test may watch for its end.
@@ -292,11 +293,16 @@ class Recorder:
 
     def _on_deed(self, event: str, args: Any) -> None:
         top = None if self._is_busy else self.own_top()
-        if top is None or _deeds.is_exempt(_private.current_frame(1).f_code.co_filename):
+        if top is None:
+            return
+        asking = _private.current_frame(1).f_code.co_filename
+        if _deeds.is_exempt(asking) and not (event == "open" and _deeds.is_import_system(asking)):
             return
         self._is_busy = True
         try:
-            if event != "open":
+            if _deeds.is_exempt(asking):
+                self._imports_by_path(top, args)
+            elif event != "open":
                 top.unfit = f"it does {event} when imported"
             elif not isinstance(args[0], int):
                 path = os.path.abspath(os.fsdecode(args[0]))
@@ -306,6 +312,17 @@ class Recorder:
                     top.files[path] = Fingerprint(path, file_state(path))
         finally:
             self._is_busy = False
+
+    @staticmethod
+    def _imports_by_path(top: Member, args: Any) -> None:
+        """The import system reads its source, or that of a file that it has executed by a loader."""
+        if isinstance(args[0], int) or _deeds.is_write(args[2]):
+            return
+        path = os.path.abspath(os.fsdecode(args[0]))
+        with contextlib.suppress(ValueError):
+            path = importlib.util.source_from_cache(path)
+        if path != top.spec.origin and path not in top.files and os.path.isfile(path):
+            top.files[path] = Fingerprint(path, file_state(path))
 
     def _scanned(self) -> None:
         if (top := self.own_top()) is not None:
@@ -372,6 +389,10 @@ class Recorder:
             return
         frame: Any = _private.current_frame(1)
         if event != _deeds.RANDOMNESS and not self._is_kept(frame, top):
+            if (line := self._line_of_own_call(frame, top)) and not top.is_own:
+                top.perhaps_fresh[line] = _deeds.FRESH[event]
+            elif line:
+                self._take_fresh(top, line, _deeds.FRESH[event])
             return
         line = 0
         while frame is not None:
@@ -397,6 +418,22 @@ class Recorder:
                 return False
             frame = frame.f_back
         return frame is not None and not frame.f_code.co_flags & CO_OPTIMIZED
+
+    @staticmethod
+    def _line_of_own_call(frame: Any, top: Member) -> int:
+        """Where the module's body has called a function of its own that asks; 0 if it is somebody else's."""
+        while frame is not None:
+            name = frame.f_globals.get("__name__")
+            if name == top.name and not frame.f_code.co_flags & CO_OPTIMIZED:
+                line: int = frame.f_lineno
+                return line
+            if name != top.name and (
+                str(name).partition(".")[0] in _deeds.USES_TIME_UP
+                or not _modules.is_standard(sys.modules.get(name))
+            ):
+                return 0
+            frame = frame.f_back
+        return 0
 
     @staticmethod
     def _take_fresh(member: Member, line: int, deed: str) -> None:
@@ -432,6 +469,8 @@ class Recorder:
         if top is not None:
             for kind, name, value in now.changes_since(self._tables):
                 top.deeds.append((next(order), kind, name, value))
+            if now.has_drawn_since(self._tables):
+                self._take_fresh(top, 0, _deeds.FRESH[_deeds.RANDOMNESS])
         if self.is_near and (files := self._runner.watched_files()):
             self._runner.watch_files(self._exempt)
             if top is not None and not top.is_own:

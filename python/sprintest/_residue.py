@@ -40,12 +40,18 @@ _UNCOMPARED = {
 _UNCOMPARED_NAMES = {
     "posix": {"environ"},
     "codecs": {"register"},
+    "logging": {"_startTime"},
     "builtins": {"__import__", "_"},
     "os": {"environ", "environb", "register_at_fork"},
     "sys": {"argv", "last_exc", "last_traceback", "last_type", "last_value", "meta_path", "modules"}
     | {"orig_argv", "path", "path_hooks", "path_importer_cache"},
     "warnings": {"filters", "onceregistry", "_filters_version", "_onceregistry", "_showwarnmsg"}
     | {"_showwarnmsg_impl"},
+}
+#: In a run they are pytest's to change.
+_OF_PYTEST = {
+    "sys": {"stdin", "stdout", "stderr", "excepthook", "unraisablehook"},
+    "threading": {"excepthook"},
 }
 #: Python itself keeps them in each class.
 _OF_CLASSES = {"__abstractmethods__", "__dict__", "__doc__", "__module__", "__weakref__", "_abc_impl"}
@@ -57,10 +63,42 @@ class Change:
     """A variable, an attribute or an entry that has another value than before. ``old``, ``new``: these."""
 
     def __init__(self, holder: Any, name: Any, old: Any, new: Any) -> None:
-        self._holder, self._name, self._old, self.new = holder, name, old, new
+        self._holder, self.name, self._old, self.new = holder, name, old, new
         #: Modules that may have made it.
         self.writers: frozenset[str] = frozenset()
+        #: Whether one of these has made it: they all have access to where it was made.
+        self.is_known = False
         self.is_there = True
+
+    @property
+    def place(self) -> tuple[int, Any]:
+        return id(self._holder), self.name
+
+    def found(self) -> Any:
+        """What there is now in its place."""
+        values = vars(self._holder) if issubclass(type(self._holder), type) else self._holder
+        return values.get(self.name, _ABSENT)
+
+    def builds_on(self, value: Any) -> bool:
+        """Whether it comes to the same where this is found; ``+= 1`` does not elsewhere, nor a wrapper.
+
+        Of nothing, or of a switch, nothing is made: a cache is filled, say.
+        """
+        if self._old is None or self._old is _ABSENT or type(self._old) is bool:
+            return True
+        return any(value is one or _are_equal(value, one) for one in (self._old, self.new))
+
+    def comes_after(self, others: Iterable[Change]) -> bool:
+        """Whether it is another one than these, which come before it."""
+        for other in others:
+            if other.is_single and other.place == self.place:
+                self._old = other.new
+        return self._old is not self.new
+
+    @property
+    def is_single(self) -> bool:
+        """Whether it is about one variable, attribute or entry. A logger is set to what it is set to."""
+        return self.name is not None and not isinstance(self._holder, logging.Logger)
 
     def put(self, *, is_there: bool) -> None:
         """Make the change once more, or undo it."""
@@ -69,13 +107,20 @@ class Change:
         self.is_there = is_there
         with contextlib.suppress(Exception):  # A class in C allows none.
             if is_there:
-                _put(self._holder, self._name, self.new)
-            elif self._name is None or _values(self._holder).get(self._name, _ABSENT) is self.new:
-                _put(self._holder, self._name, self._old)  # Else somebody has changed it since.
+                _put(self._holder, self.name, self.new)
+            elif self.name is None or _values(self._holder).get(self.name, _ABSENT) is self.new:
+                _put(self._holder, self.name, self._old)  # Else somebody has changed it since.
 
 
 class _Added(Change):
     """What a list or a set holds that it did not hold before. ``name``: whether it was put in front."""
+
+    is_single = False
+
+    def comes_after(self, others: Iterable[Change]) -> bool:
+        known = [other.new for other in others if type(other) is _Added and other.place[0] == self.place[0]]
+        self.new = [one for one in self.new if not any(one is old for new in known for old in new)]
+        return bool(self.new)
 
     def put(self, *, is_there: bool) -> None:
         if is_there == self.is_there:
@@ -89,7 +134,16 @@ class _Added(Change):
                 place = next((place for place, value in enumerate(holder) if value is one), len(holder))
                 del holder[place : place + 1]
             elif not any(value is one for value in holder):
-                holder.insert(0 if self._name else len(holder), one)
+                holder.insert(0 if self.name else len(holder), one)
+
+
+def _are_equal(one: Any, other: Any) -> bool:
+    """Whether nothing tells these from each other but who they are."""
+    if type(one) is not type(other):
+        return False
+    if type(one) is tuple:
+        return len(one) == len(other) and all(map(_are_equal, one, other))
+    return type(one) in (bool, int, float, str, bytes) and bool(one == other)
 
 
 def _put(holder: Any, name: Any, value: Any) -> None:
@@ -241,17 +295,12 @@ class Residue:
         if not candidates:
             return
         self._numbers = None
-        known = [change for change in self._changes if change.is_there]
-        for change in reversed(known):
-            change.put(is_there=False)
-        self._ascribe(self._changed(), candidates, lambda name: ())
-        for change in known:
-            change.put(is_there=True)
+        self._ascribe(self._changed(), candidates, lambda name: (), _OF_PYTEST)
 
-    def accept(self, variables: dict[str, Any]) -> None:
-        """What these hold now is theirs."""
-        if (known := self._known.get(id(variables))) is not None:
-            known.values = dict(variables)
+    def accept(self, holder: Any) -> None:
+        """What a module's variables, or a class, hold now is theirs."""
+        if (known := self._known.get(id(holder))) is not None:
+            known.values = dict(_values(holder))
 
     def restore(self) -> None:
         """Undo whatever else has changed."""
@@ -267,10 +316,18 @@ class Residue:
         changed: list[_Known],
         candidates: Mapping[str, Member],
         brought: Callable[[str], Container[str]],
+        passed_over: Mapping[str, Container[str]] | None = None,
     ) -> None:
+        there = [change for change in self._changes if change.is_there]
         for one in changed:
             for change in one.changes():
-                change.writers = frozenset(_writers(one.owner, change, candidates))
+                if passed_over and change.name in passed_over.get(one.owner, ()):
+                    continue
+                if not change.comes_after(there):
+                    continue
+                writers = _writers(one.owner, change, candidates)
+                change.is_known = bool(writers)
+                change.writers = frozenset(writers or (name for name in candidates if name != one.owner))
                 if one.is_logger or not any(writer in brought(one.owner) for writer in change.writers):
                     self._changes.append(change)
         self._take_new_loggers(candidates)
@@ -311,21 +368,39 @@ class Residue:
 
     def redo(self, adopted: Iterable[str]) -> None:
         """Put back what these modules have left in others."""
+        for change in self._of(adopted):
+            change.put(is_there=True)
+
+    def other_base(self, adopted: Iterable[str]) -> Change | None:
+        """What these would put back that was made of something else than there is now."""
+        present: dict[tuple[int, Any], Any] = {}
+        for change in self._of(adopted):
+            if change.is_there or not change.is_single or not change.is_known:
+                continue
+            if not change.builds_on(present.get(change.place, change.found())):
+                return change
+            present[change.place] = change.new
+        return None
+
+    def _of(self, writers: Iterable[str]) -> list[Change]:
+        """What these have changed, in order."""
         if self._numbers is None:
             self._numbers = {}
             for number, change in enumerate(self._changes):
                 for writer in change.writers:
                     self._numbers.setdefault(writer, []).append(number)
         numbers = self._numbers
-        for number in sorted({number for name in adopted for number in numbers.get(name, ())}):
-            self._changes[number].put(is_there=True)
+        found = {number for name in writers for number in numbers.get(name, ())}
+        return [self._changes[number] for number in sorted(found)]
 
 
 def _writers(owner: str, change: Change, candidates: Mapping[str, Member]) -> list[str]:
-    """Who may have made it: where its value comes from; else all that import the owner; else all."""
+    """Who may have made it: where its value comes from; else all that import the owner. None: anybody."""
     values = change.new if isinstance(change, _Added) else [change.new]
     origins = {one.__module__ for one in values if type(one) is FunctionType or issubclass(type(one), type)}
     if named := [name for name in origins if name in candidates and name != owner]:
         return named
     importers = [name for name, one in candidates.items() if owner in one.imports and name != owner]
-    return importers or [name for name in candidates if name != owner]
+    if change.is_single and len(importers) > 1:
+        importers = [name for name in importers if candidates[name].mentions(change.name)] or importers
+    return importers

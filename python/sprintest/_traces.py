@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import sys
-import tempfile
 from typing import Any
 
 from sprintest._own import library, open, os
@@ -14,21 +13,17 @@ class TemporaryFiles:
     """Notices temporary files that stay: the first run would delete at exit what later runs still use."""
 
     def __enter__(self) -> None:
+        import _stest_runner as runner  # type: ignore[import-not-found]  # Of the worker.
+
+        self._runner = runner
         self._made: list[str] = []
-        self._originals = tempfile.mkdtemp, tempfile.mkstemp
-
-        def noticing(function: Any) -> Any:
-            def make(*args: Any, **kwargs: Any) -> Any:
-                made = function(*args, **kwargs)
-                self._made.append(os.fsdecode(made[1] if isinstance(made, tuple) else made))
-                return made
-
-            return make
-
-        tempfile.mkdtemp, tempfile.mkstemp = map(noticing, self._originals)
+        runner.add_audit_listener(self._note, {"tempfile.mkdtemp", "tempfile.mkstemp"})
 
     def __exit__(self, *_: object) -> None:
-        tempfile.mkdtemp, tempfile.mkstemp = self._originals
+        self._runner.remove_audit_listener(self._note)
+
+    def _note(self, _: str, args: tuple[Any, ...]) -> None:
+        self._made.append(os.fsdecode(args[0]))
 
     def are_left(self) -> bool:
         """Whether one is still there, or open: others were made to find out what the file system can do."""

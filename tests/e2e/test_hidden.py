@@ -237,12 +237,14 @@ def test_logging_that_a_library_configures(project: Project) -> None:
     [
         *("random.Random().random()", "uuid.uuid4().hex", "uuid.uuid1().hex"),
         *("next(iter(time.time_ns, None))", "functools.partial(time.monotonic)()"),
-        "datetime.datetime.now().timestamp()",
+        *("datetime.datetime.now().timestamp()", "own(time.time_ns)", "functools.partial(own, time.time)()"),
+        *("random.random()", "[random.getrandbits(64)][0]", "own(random.random)"),
     ],
 )
 def test_what_is_another_in_each_process_is_new_in_each_run(project: Project, ask: str) -> None:
-    imports = "import datetime, functools, random, time, uuid\n"
-    preload(project, dice=f"{imports}NUMBER, _ = {ask}, 0\n", user="from dice import NUMBER\n")
+    imports = "import datetime, functools, random, time, uuid\ndef own(ask): return ask()\n"
+    statement = f"NUMBER = {ask}\n" if "own" in ask else f"NUMBER, _ = {ask}, 0\n"
+    preload(project, dice=imports + statement, user="from dice import NUMBER\n")
     write_test(project, "found = [dice.NUMBER, user.NUMBER]", before="import dice, user")
     numbers = set()
     for _ in range(3):

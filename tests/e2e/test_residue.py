@@ -191,3 +191,65 @@ def test_module_of_the_project_that_registers_with_a_library(project: Project) -
     write_test(project, "found = [sorted(library.REG)]", before="import mine, library")
     for _ in range(2):
         assert found(project) == [["edited"]]
+
+
+def test_what_two_libraries_change_one_after_the_other(
+    project: Project, request: pytest.FixtureRequest
+) -> None:
+    """Each builds on what it finds; a run that imports one alone has nothing of the other's."""
+    if "resident" in request.node.callspec.id:
+        pytest.skip("where both were executed by one run it is not known which has changed what")
+    library = "NUMBER = 0\nNAMES = {}\nLIST = []\ndef ask(): return ''\n"
+    changes = (
+        "import library\nlibrary.NUMBER += %d\nlibrary.NAMES['%s'] = 1\nlibrary.LIST.append('%s')\n"
+        "before = library.ask\nlibrary.ask = lambda: before() + '%s'\n"
+    )
+    preload(project, library=library, first=changes % (5, *"fff"), second=changes % (7, *"sss"))
+    seen = "found = [library.NUMBER, list(library.NAMES), library.LIST, library.ask()]"
+    for order in ("first, second", "second", "second, first", "first"):
+        write_test(project, seen, before=f"import {order}, library")
+        expected = [name[0] for name in order.split(", ")]
+        assert found(project, warm=None)[1:3] == [expected, expected]
+
+
+def test_change_is_of_the_module_that_names_what_it_changes(project: Project) -> None:
+    preload(
+        project,
+        library="NUMBER = 0\n",
+        both="import writes, reads\n",
+        writes="import library\nlibrary.NUMBER += 5\n",
+        reads="import library\n",
+    )
+    for name, number in (("both", 5), ("reads", 0), ("writes", 5)):
+        write_test(project, "found = library.NUMBER", before=f"import {name}, library")
+        assert found(project) == number
+
+
+def test_function_that_a_library_takes_is_what_others_have(project: Project) -> None:
+    """Nothing watches by standing in its place."""
+    preload(project, takes=COMPILED + "from tempfile import mkdtemp, mkstemp\n")
+    write_test(
+        project,
+        "found = [takes.mkdtemp is tempfile.mkdtemp, takes.mkstemp.__module__]",
+        before="import takes, tempfile",
+    )
+    assert found(project) == [True, "tempfile"]
+
+
+def test_file_that_is_loaded_by_its_path(project: Project) -> None:
+    project.write("part.py", "VALUE = 1\n")
+    project.write(
+        "whole.py",
+        """
+        import importlib.util
+        spec = importlib.util.spec_from_file_location("part", "part.py")
+        part = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(part)
+        """,
+    )
+    write_test(project, "found = whole.part.VALUE", before="import whole")
+    for _ in range(3):
+        assert found(project) == 1
+    project.write("part.py", "VALUE = 2\n")
+    for _ in range(2):
+        assert found(project) == 2

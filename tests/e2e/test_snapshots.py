@@ -210,3 +210,14 @@ def test_most_snapshots(project: Project) -> None:
         project.stest("-q").expect(0)
         primed(project)
     assert 8 < len(project.processes("stest-worker")) <= 12
+
+
+def test_a_library_that_is_not_preloaded_is_changed_in_place(project: Project) -> None:
+    project.write("base.py", "VALUE = 1\n")
+    project.write("test_it.py", "import library\ndef test(): print('VALUE', library.VALUE)\n")
+    project.install("library.py", "import base\nVALUE = base.VALUE + 10\n")
+    for _ in range(2):
+        assert "VALUE 11" in project.stest("-q", "-s").expect(0).text
+        primed(project)
+    project.install("library.py", "import base\nVALUE = base.VALUE + 20\n")
+    assert "VALUE 21" in project.stest("-q", "-s").expect(0).text
