@@ -227,11 +227,17 @@ class Recorder:
             self._complete(member, before, marked)
         elif member.fresh or member.perhaps_fresh:
             member.renewals = renewals(member)
+        if not is_own and not self.is_near and self._imports_own(member):
+            member.unfit = "it imports the project's code"  # What else it looks at there, nothing has seen.
         if not self.is_near:
             member.let_go()  # A test may watch for its end.
         self._add(member)
         self.last = member
         return module
+
+    def _imports_own(self, member: Member) -> bool:
+        found = (self._members.get(name) for name in member.imports)
+        return any(one.is_own for one in found if one is not None)
 
     def _note_contents(self, member: Member) -> None:
         """What it has taken shows in its variables, by whatever way it came to it.

@@ -1,8 +1,9 @@
-"""Prepares the virtual environment in which the suites from PyPI run. Every step is done once."""
+"""Prepares for each suite from PyPI an environment of its own, and its sources. Every step is done once."""
 
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
 import subprocess
 import sys
@@ -11,30 +12,44 @@ import tempfile
 from pathlib import Path
 from typing import Callable
 
-from suites import HOME, PYTEST, PYTHON, Suite
+from suites import PYTEST, Suite
+
+UV = (sys.executable, "-m", "uv", "--no-config")
 
 
 def prepare(suite: Suite, wheel: Path) -> None:
     """Installs what `suite` needs, and stest from `wheel`; unpacks its sources."""
     if suite.folder:
         return
-    _once("venv", sys.version, lambda: _run(sys.executable, "-m", "venv", "--clear", str(HOME)))
     needed = (suite.sdist, PYTEST, *suite.requirements)
-    _once(suite.name, " ".join(needed), lambda: _pip("install", *needed))
+    _once(suite, "requirements", f"{sys.version} {' '.join(needed)}", lambda: _install(suite, needed))
     digest = hashlib.sha256(wheel.read_bytes()).hexdigest()
-    _once("stest", digest, lambda: _pip("install", "--force-reinstall", "--no-deps", str(wheel)))
+    _once(suite, "stest", digest, lambda: _pip(suite, "--reinstall", "--no-deps", str(wheel)))
     if not suite.cwd.exists():
         _unpack(suite)
+    _once(suite, "bytecode", f"{needed} {suite.args}", lambda: _compile(suite))
 
 
-def _once(step: str, content: str, act: Callable[[], None]) -> None:
-    stamp = HOME / "stamps" / step
+def _once(suite: Suite, step: str, content: str, act: Callable[[], None]) -> None:
+    stamp = suite.home / "stamps" / step
     if stamp.exists() and stamp.read_text() == content:
         return
-    print(f"preparing {step}", flush=True)
+    print(f"preparing {suite.name}: {step}", flush=True)
     act()
     stamp.parent.mkdir(exist_ok=True)
     stamp.write_text(content)
+
+
+def _install(suite: Suite, needed: tuple[str, ...]) -> None:
+    shutil.rmtree(suite.home, ignore_errors=True)
+    _run(*UV, "venv", "--python", sys.executable, str(suite.home))
+    _pip(suite, "--compile-bytecode", *needed)
+
+
+def _pip(suite: Suite, *args: str) -> None:
+    # Where wheels lie on this machine is said to pip, if at all.
+    links = [f"--find-links={folder}" for folder in os.environ.get("PIP_FIND_LINKS", "").split()]
+    _run(*UV, "pip", "install", "--python", str(suite.python), *links, *args)
 
 
 def _unpack(suite: Suite) -> None:
@@ -42,15 +57,18 @@ def _unpack(suite: Suite) -> None:
     name = suite.sdist.partition("==")[0]
     suite.cwd.parent.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(dir=suite.cwd.parent) as folder:
-        _pip("download", "--no-deps", "--no-binary", name, "--dest", folder, suite.sdist)
+        pip = (sys.executable, "-m", "pip", "--disable-pip-version-check")
+        _run(*pip, "download", "--no-deps", "--no-binary", name, "--dest", folder, suite.sdist)
         (archive,) = Path(folder).glob("*.tar.gz")
         with tarfile.open(archive) as file:
             file.extractall(folder)
         shutil.move(str(archive).removesuffix(".tar.gz"), suite.cwd)
 
 
-def _pip(*args: str) -> None:
-    _run(str(PYTHON), "-m", "pip", "--disable-pip-version-check", *args)
+def _compile(suite: Suite) -> None:
+    """Runs the suite for its bytecode: of some sources Python warns only when it compiles them."""
+    command = [str(suite.python), "-m", "pytest", *suite.args]
+    subprocess.run(command, cwd=suite.cwd, env={**os.environ, **suite.env}, capture_output=True)
 
 
 def _run(*command: str) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from pathlib import Path
 from typing import NamedTuple
 from xml.etree import ElementTree
@@ -17,11 +16,11 @@ class Outcome(NamedTuple):
     result: str
 
 
-def outcomes(file: Path) -> Counter[Outcome]:
-    """Every report with its multiplicity; empty if pytest wrote no file."""
+def outcomes(file: Path) -> list[Outcome]:
+    """Every report, in the order of the tests; empty if pytest wrote no file."""
     if not file.exists():
-        return Counter()
-    return Counter(_outcome(case) for case in ElementTree.parse(file).iter("testcase"))
+        return []
+    return [_outcome(case) for case in ElementTree.parse(file).iter("testcase")]
 
 
 def _outcome(case: ElementTree.Element) -> Outcome:
@@ -31,10 +30,3 @@ def _outcome(case: ElementTree.Element) -> Outcome:
 
 def _kind(child: ElementTree.Element) -> str:
     return "xfailed" if child.get("type") == "pytest.xfail" else child.tag
-
-
-def differences(expected: Counter[Outcome], got: Counter[Outcome]) -> list[str]:
-    """One line per report that only one side has."""
-    lines = [f"only plain pytest: {o.test} {o.result} ({n}x)" for o, n in sorted((expected - got).items())]
-    lines += [f"only stest: {o.test} {o.result} ({n}x)" for o, n in sorted((got - expected).items())]
-    return lines
