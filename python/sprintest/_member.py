@@ -6,7 +6,6 @@ import ast
 import builtins
 import contextlib
 import itertools
-import re
 import weakref
 from collections.abc import Iterable, Iterator
 from importlib.machinery import ExtensionFileLoader
@@ -122,15 +121,15 @@ class Member:
         places = (one.submodule_search_locations for one in (spec, self.spec))
         return _modules.folders(next(places)) == _modules.folders(next(places))
 
-    def mentions(self, name: Any) -> bool:
-        """Whether this is a word of its source; of what has none nobody knows."""
-        if self.is_compiled or not isinstance(name, str):
-            return True
+    def source(self) -> bytes | None:
+        """What it was made from; ``None`` where nobody can read that."""
+        if self.is_compiled or not self.spec.has_location:
+            return None
         try:
             with open(self.spec.origin, "rb") as source:
-                return re.search(rb"\b%s\b" % re.escape(name).encode(), source.read()) is not None
-        except (OSError, TypeError, ValueError):
-            return True
+                return source.read()
+        except OSError:
+            return None
 
     @property
     def package(self) -> str:

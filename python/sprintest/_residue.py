@@ -8,6 +8,7 @@ identity; and what has changed is ascribed to those that may have done it.
 from __future__ import annotations
 
 import contextlib
+import functools
 import logging
 import operator
 import sys
@@ -319,13 +320,14 @@ class Residue:
         passed_over: Mapping[str, Container[str]] | None = None,
     ) -> None:
         there = [change for change in self._changes if change.is_there]
+        source = functools.cache(lambda name: candidates[name].source())
         for one in changed:
             for change in one.changes():
                 if passed_over and change.name in passed_over.get(one.owner, ()):
                     continue
                 if not change.comes_after(there):
                     continue
-                writers = _writers(one.owner, change, candidates)
+                writers = _writers(one.owner, change, candidates, source)
                 change.is_known = bool(writers)
                 change.writers = frozenset(writers or (name for name in candidates if name != one.owner))
                 if one.is_logger or not any(writer in brought(one.owner) for writer in change.writers):
@@ -394,13 +396,20 @@ class Residue:
         return [self._changes[number] for number in sorted(found)]
 
 
-def _writers(owner: str, change: Change, candidates: Mapping[str, Member]) -> list[str]:
-    """Who may have made it: where its value comes from; else all that import the owner. None: anybody."""
+def _writers(
+    owner: str, change: Change, candidates: Mapping[str, Member], source: Callable[[str], bytes | None]
+) -> list[str]:
+    """Who may have made it: where its value comes from; else who imports the owner and names the change.
+
+    None: anybody.
+    """
     values = change.new if isinstance(change, _Added) else [change.new]
     origins = {one.__module__ for one in values if type(one) is FunctionType or issubclass(type(one), type)}
     if named := [name for name in origins if name in candidates and name != owner]:
         return named
     importers = [name for name, one in candidates.items() if owner in one.imports and name != owner]
-    if change.is_single and len(importers) > 1:
-        importers = [name for name in importers if candidates[name].mentions(change.name)] or importers
+    if change.is_single and isinstance(change.name, str) and len(importers) > 1:
+        word = change.name.encode(errors="surrogatepass")
+        naming = [name for name in importers if (text := source(name)) is None or word in text]
+        return naming or importers
     return importers
