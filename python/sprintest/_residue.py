@@ -89,11 +89,9 @@ class Change:
             return True
         return any(value is one or _are_equal(value, one) for one in (self._old, self.new))
 
-    def comes_after(self, others: Iterable[Change]) -> bool:
-        """Whether it is another one than these, which come before it."""
-        for other in others:
-            if other.is_single and other.place == self.place:
-                self._old = other.new
+    def comes_after(self, before: _Before) -> bool:
+        """Whether it is another one than those that were made before it."""
+        self._old = before.values.get(self.place, self._old)
         return self._old is not self.new
 
     @property
@@ -118,9 +116,9 @@ class _Added(Change):
 
     is_single = False
 
-    def comes_after(self, others: Iterable[Change]) -> bool:
-        known = [other.new for other in others if type(other) is _Added and other.place[0] == self.place[0]]
-        self.new = [one for one in self.new if not any(one is old for new in known for old in new)]
+    def comes_after(self, before: _Before) -> bool:
+        known = before.added.get(self.place[0], ())
+        self.new = [one for one in self.new if id(one) not in known]
         return bool(self.new)
 
     def put(self, *, is_there: bool) -> None:
@@ -136,6 +134,20 @@ class _Added(Change):
                 del holder[place : place + 1]
             elif not any(value is one for value in holder):
                 holder.insert(0 if self.name else len(holder), one)
+
+
+class _Before:
+    """The changes that are there."""
+
+    def __init__(self, changes: Iterable[Change]) -> None:
+        self.values: dict[tuple[int, Any], Any] = {}
+        #: By holder: the identities of what was added to it.
+        self.added: dict[int, set[int]] = {}
+        for change in changes:
+            if type(change) is _Added:
+                self.added.setdefault(change.place[0], set()).update(map(id, change.new))
+            elif change.is_single:
+                self.values[change.place] = change.new
 
 
 def _are_equal(one: Any, other: Any) -> bool:
@@ -319,13 +331,13 @@ class Residue:
         brought: Callable[[str], Container[str]],
         passed_over: Mapping[str, Container[str]] | None = None,
     ) -> None:
-        there = [change for change in self._changes if change.is_there]
+        before = _Before(change for change in self._changes if change.is_there)
         source = functools.cache(lambda name: candidates[name].source())
         for one in changed:
             for change in one.changes():
                 if passed_over and change.name in passed_over.get(one.owner, ()):
                     continue
-                if not change.comes_after(there):
+                if not change.comes_after(before):
                     continue
                 writers = _writers(one.owner, change, candidates, source)
                 change.is_known = bool(writers)
