@@ -184,8 +184,8 @@ std::optional<std::vector<Fd>> Snapshot::stay(FlightRecorder& recorder, bool is_
                        : tl::unexpected(Error{});
     if (!message) ::_exit(0);  // The zygote has no more use for it.
     if (file_reads::changed()) end_as_outdated(recorder, *channel_);
-    if (auto* request = std::get_if<protocol::RunTest>(&*message)) {
-      if (auto fds = serve(recorder, std::move(*request), std::move((*line)->fds))) return fds;
+    if (const auto* request = std::get_if<protocol::RunTest>(&*message)) {
+      if (auto fds = serve(recorder, *request, std::move((*line)->fds))) return fds;
     } else if (const auto* prime = std::get_if<protocol::Prime>(&*message); prime && prime->may) {
       likes_cuda_since_ns_ = prime->likes_cuda_since_ns;
       const Fork fork = go_on(recorder, is_pinned);
@@ -201,7 +201,7 @@ std::optional<std::vector<Fd>> Snapshot::stay(FlightRecorder& recorder, bool is_
 }
 
 /// What the request brings, in the fork that serves it; nothing in the snapshot.
-std::optional<std::vector<Fd>> Snapshot::serve(FlightRecorder& recorder, protocol::RunTest request,
+std::optional<std::vector<Fd>> Snapshot::serve(FlightRecorder& recorder, const protocol::RunTest& request,
                                                std::vector<Fd> fds) {
   auto link = make_link(recorder);
   const pid_t pid = link ? fork_run(::getppid()) : -1;

@@ -82,7 +82,7 @@ class Snapshot {
   enum class Fork { failed, parent, child };
   /// The child has what it must not share, and the zygote knows it.
   Fork go_on(FlightRecorder& recorder, bool is_pinned);
-  std::optional<std::vector<Fd>> serve(FlightRecorder& recorder, protocol::RunTest request,
+  std::optional<std::vector<Fd>> serve(FlightRecorder& recorder, const protocol::RunTest& request,
                                        std::vector<Fd> fds);
   void become_fork(FlightRecorder& recorder, Link link);
   void take_channel(Fd own);
