@@ -291,7 +291,7 @@ void SnapshotLines::take_in(Entry& entry, Stage& stage, Branch::Said said) {
   if (!recorder || !entry.goes_on || &stage != &entry.line.back()) return;
   entry.line.push_back({Branch(snapshot->pid, std::move(said.fds[0])), std::move(*recorder)});
   entry.line.back().branch.send(protocol::Prime{true});
-}
+}  // NOLINT(clang-analyzer-cplusplus.NewDeleteLeaks): the list has it.
 
 /// Of more than are worth their memory the one goes from which it is nearest to the one before.
 void SnapshotLines::thin_out(Entry& entry, std::list<Stage>& removed) {
