@@ -78,6 +78,11 @@ bool seeds_tables(const void* caller, std::size_t size, unsigned flags) {
   return file.find(".cpython-") != file.npos || file.ends_with(".abi3.so");
 }
 
+void note_random(const void* caller, std::size_t size, unsigned flags) {
+  if (!audit::hears(audit::Own::randomness)) return;
+  if (!seeds_tables(caller, size, flags)) audit::tell(audit::Own::randomness);
+}
+
 }  // namespace
 
 extern "C" {
@@ -99,8 +104,7 @@ STEST_NOTE_NOEXCEPT(int, timespec_get, (timespec * now, int base), (now, base),
                     audit::tell(audit::Own::clock))
 
 STEST_NOTE(ssize_t, getrandom, (void* buffer, size_t size, unsigned flags), (buffer, size, flags),
-           seeds_tables(__builtin_return_address(0), size, flags) ? void()
-                                                                  : audit::tell(audit::Own::randomness))
+           note_random(__builtin_return_address(0), size, flags))
 #if __GLIBC_PREREQ(2, 36)
 STEST_NOTE_NOEXCEPT(std::uint32_t, arc4random, (), (), audit::tell(audit::Own::randomness))
 STEST_NOTE_NOEXCEPT(void, arc4random_buf, (void* buffer, size_t size), (buffer, size),

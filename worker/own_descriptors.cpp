@@ -23,18 +23,6 @@ namespace {
 constexpr off_t most_bytes = off_t{64} << 20;
 constexpr unsigned memory_devices = 1;  ///< The major number of /dev/null, /dev/urandom and their like.
 
-std::vector<int> open_descriptors() {
-  std::vector<int> open;
-  DIR* folder = ::opendir("/proc/self/fd");
-  if (folder == nullptr) return open;
-  while (const dirent* entry = ::readdir(folder)) {
-    const int fd = std::atoi(entry->d_name);  // NOLINT(cert-err34-c): "." and ".." are the folder's, or 0.
-    if (entry->d_name[0] != '.' && fd != ::dirfd(folder)) open.push_back(fd);
-  }
-  ::closedir(folder);
-  return open;
-}
-
 std::size_t shared_mappings() {
   std::ifstream maps("/proc/self/maps");
   std::size_t count = 0;
@@ -67,14 +55,6 @@ bool can_be_opened_anew(int fd, const struct stat& info) {
   return (S_ISREG(info.st_mode) || S_ISDIR(info.st_mode)) && is_read_only(fd);
 }
 
-void copy(int from, int to) {
-  char buffer[65536];
-  off_t offset = 0;
-  for (ssize_t size = 0; (size = ::pread(from, buffer, sizeof buffer, offset)) > 0; offset += size) {
-    if (::pwrite(to, buffer, static_cast<std::size_t>(size), offset) != size) ::_exit(1);
-  }
-}
-
 /// The same file, at the same position, behind a descriptor that nobody else has.
 Fd opened_anew(int fd, const struct stat& info) {
   const int flags = ::fcntl(fd, F_GETFL);
@@ -83,7 +63,7 @@ Fd opened_anew(int fd, const struct stat& info) {
                 : ::open(place(fd).c_str(), (flags & ~(O_CREAT | O_EXCL | O_TRUNC)) | O_CLOEXEC));
   if (!opened) ::_exit(1);  // The zygote goes by that.
   if (is_nameless(info) && !is_read_only(fd)) {
-    copy(fd, opened.get());
+    if (!copy_contents(fd, opened.get())) ::_exit(1);
     ::fcntl(opened.get(), F_SETFL, flags);
   }
   ::lseek(opened.get(), ::lseek(fd, 0, SEEK_CUR), SEEK_SET);
@@ -91,6 +71,32 @@ Fd opened_anew(int fd, const struct stat& info) {
 }
 
 }  // namespace
+
+std::vector<int> open_descriptors() {
+  std::vector<int> open;
+  DIR* folder = ::opendir("/proc/self/fd");
+  if (folder == nullptr) return open;
+  while (const dirent* entry = ::readdir(folder)) {
+    const int fd = std::atoi(entry->d_name);  // NOLINT(cert-err34-c): "." and ".." are the folder's, or 0.
+    if (entry->d_name[0] != '.' && fd != ::dirfd(folder)) open.push_back(fd);
+  }
+  ::closedir(folder);
+  return open;
+}
+
+bool put_behind(int fd, int file) {
+  const bool closes = (::fcntl(fd, F_GETFD) & FD_CLOEXEC) != 0;
+  return ::dup3(file, fd, closes ? O_CLOEXEC : 0) >= 0;
+}
+
+bool copy_contents(int from, int to) {
+  char buffer[65536];
+  off_t offset = 0;
+  for (ssize_t size = 0; (size = ::pread(from, buffer, sizeof buffer, offset)) > 0; offset += size) {
+    if (!write_all(to, {buffer, static_cast<std::size_t>(size)})) return false;
+  }
+  return true;
+}
 
 OwnDescriptors::OwnDescriptors() : mappings_(shared_mappings()) {
   for (const int fd : open_descriptors()) may_share(fd);
@@ -117,8 +123,7 @@ void OwnDescriptors::separate() {
     if (::fstat(fd, &info) != 0 || !can_be_opened_anew(fd, info)) continue;
     auto& own = anew[{info.st_dev, info.st_ino}];
     if (!own) own = opened_anew(fd, info);
-    const bool closes = (::fcntl(fd, F_GETFD) & FD_CLOEXEC) != 0;
-    if (::dup3(own.get(), fd, closes ? O_CLOEXEC : 0) < 0) ::_exit(1);
+    if (!put_behind(fd, own.get())) ::_exit(1);
   }
 }
 

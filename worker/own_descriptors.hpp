@@ -5,8 +5,16 @@
 #include <set>
 #include <string>
 #include <utility>
+#include <vector>
 
 namespace stest {
+
+/// The numbers of all that are open.
+std::vector<int> open_descriptors();
+/// Puts `file` behind the number `fd`, which stays inherited or not as it was. Whether that could be done.
+bool put_behind(int fd, int file);
+/// Writes all that `from` holds, whatever its position, to `to`. Whether that could be done.
+bool copy_contents(int from, int to);
 
 /// What two forks of one process would share: the open files behind its descriptors, with their positions,
 /// and memory that is mapped for several. A fork that goes its own way gets its own, under the same numbers.

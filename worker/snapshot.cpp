@@ -1,6 +1,5 @@
 #include "snapshot.hpp"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
@@ -10,7 +9,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#include <cstdlib>
 #include <iterator>
 #include <nlohmann/json.hpp>
 #include <utility>
@@ -59,14 +57,6 @@ void drain(int fd) {
   }
 }
 
-void replay(int stand_in, int stream) {
-  char buffer[65536];
-  off_t offset = 0;
-  for (ssize_t size = 0; (size = ::pread(stand_in, buffer, sizeof buffer, offset)) > 0; offset += size) {
-    (void)write_all(stream, {buffer, static_cast<std::size_t>(size)});
-  }
-}
-
 /// The zygote learns of it by the channel's end, and not only by that of the process, which takes its time.
 [[noreturn]] void end_as_outdated(FlightRecorder& recorder, const LineChannel& channel) {
   recorder.set_phase(protocol::Phase::declined);
@@ -92,7 +82,7 @@ Snapshot::Snapshot(LineChannel& channel, Fd inotify, const protocol::RunTest& re
                                  : ::memfd_create("stderr", MFD_CLOEXEC));
   if (!stand_ins_[1] || !stand_ins_[2]) refuse("no memory for what it prints");
   identify_stand_ins();
-  descriptors_ = OwnDescriptors();
+  descriptors_.emplace();
 }
 
 Snapshot::Identity Snapshot::identity(int fd) {
@@ -145,7 +135,7 @@ void Snapshot::take_channel(Fd own) {
   if (!own_channel_) ::close(channel_->fd());
   own_channel_ = std::make_unique<LineChannel>(std::move(own));
   channel_ = own_channel_.get();
-  descriptors_.may_share(channel_->fd());
+  descriptors_->may_share(channel_->fd());
 }
 
 Snapshot::Fork Snapshot::go_on(FlightRecorder& recorder, bool is_pinned) {
@@ -253,8 +243,8 @@ std::vector<Fd> Snapshot::await(FlightRecorder& recorder, WrittenPages* written,
 
 std::vector<Fd> Snapshot::take(const protocol::RunTest& request, std::vector<Fd> fds) {
   if (request.process) set_oom_score_adj(request.process->oom_score_adj);
-  replay(stand_ins_[1].get(), fds[1].get());
-  if (identities_[1] != identities_[2]) replay(stand_ins_[2].get(), fds[2].get());
+  (void)copy_contents(stand_ins_[1].get(), fds[1].get());
+  if (identities_[1] != identities_[2]) (void)copy_contents(stand_ins_[2].get(), fds[2].get());
   replace_streams(fds);
   stand_ins_.clear();
   silent_.reset();
@@ -265,17 +255,11 @@ std::vector<Fd> Snapshot::take(const protocol::RunTest& request, std::vector<Fd>
 
 /// Wherever a stand-in has got by now: pytest has made copies of the descriptors for itself.
 void Snapshot::replace_streams(const std::vector<Fd>& streams) const {
-  DIR* folder = ::opendir("/proc/self/fd");
-  if (folder == nullptr) ::_exit(1);
-  std::vector<int> open;
-  while (const dirent* entry = ::readdir(folder)) open.push_back(std::atoi(entry->d_name));
-  ::closedir(folder);
-  for (const int fd : open) {
+  for (const int fd : open_descriptors()) {
     const auto file = identity(fd);
     for (std::size_t i = 0; i < identities_.size(); ++i) {
       if (file != identities_[i]) continue;
-      const bool closes = (::fcntl(fd, F_GETFD) & FD_CLOEXEC) != 0;
-      ::dup3(streams[i].get(), fd, closes ? O_CLOEXEC : 0);
+      (void)put_behind(fd, streams[i].get());
       break;
     }
   }

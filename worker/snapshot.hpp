@@ -47,7 +47,7 @@ class Snapshot {
   bool is_due(const std::string& file) const;
 
   /// Why a fork of this process would not be like it; empty if it would.
-  std::string why_not_forkable() const { return descriptors_.shared(); }
+  std::string why_not_forkable() const { return descriptors_->shared(); }
 
   /// Stays here, as a snapshot; returns in its forks only. Nothing: the fork goes on ahead. Else the request
   /// has come: what `take` returns. `is_pinned`: the point is kept before others.
@@ -98,7 +98,7 @@ class Snapshot {
   Fd silent_;  ///< The other end of the stand-in for stdin.
   std::vector<Fd> stand_ins_;
   std::array<Identity, 3> identities_;
-  OwnDescriptors descriptors_;
+  std::optional<OwnDescriptors> descriptors_;
   Leads leads_;
   std::optional<std::uint64_t> likes_cuda_since_ns_;
   timer_t deadline_{};

@@ -58,7 +58,7 @@ void know(const py::list& functions, const py::list& passes) {
 
 bool is_asked() {
   auto* const state = PyGILState_GetThisThreadState();
-  if (state == nullptr) return false;
+  if (state == nullptr || codes().empty()) return false;
   const Lock lock(state);
   auto frame = py::reinterpret_steal<py::object>(reinterpret_cast<PyObject*>(PyThreadState_GetFrame(state)));
   while (frame && passed().count(code(frame)) != 0) frame = back(frame);

@@ -570,7 +570,6 @@ class Cache:
         for one in closure:
             for renewal in one.renewals or ():
                 self._renewed.setdefault(one.name, []).append(renewal.renew(one.module))
-            for renewal in one.renewals or ():
                 self._residue.accept(renewal.holder(one.module))
         self.is_renewing = False
         for one in closure if self._renewed else ():

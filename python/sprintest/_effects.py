@@ -66,15 +66,10 @@ class Tables:
                 if (value := self._environment.get(key)) != old._environment.get(key):
                     yield "write", os.fsdecode(key), None if value is None else os.fsdecode(value)
 
-        has_drawn = self.has_drawn_since(old)
         for number, (now, before) in enumerate(zip(self._settings, old._settings)):
-            if now != before and not (has_drawn and number == _RANDOM):
-                yield "setting", str(number), now
-
-    def has_drawn_since(self, old: Tables) -> bool:
-        """Whether random numbers were drawn, and not only a seed set."""
-        now, before = self._settings[_RANDOM], old._settings[_RANDOM]
-        return now != before and leads_to(before, now)
+            if now != before:
+                has_drawn = number == _RANDOM and leads_to(before, now)
+                yield "drawn" if has_drawn else "setting", str(number), now
 
     def restore(self) -> None:
         for (get, put), value in zip(SETTINGS, self._settings):

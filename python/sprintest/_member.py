@@ -175,10 +175,12 @@ class Renewal:
 
 def renewals(member: Member) -> list[Renewal] | None:
     """For all lines in which it asked for such values, and what was made of these; or ``None``."""
+    source = member.source()
     try:
-        with open(member.spec.origin, "rb") as source:
-            body = ast.parse(source.read()).body
-    except (OSError, SyntaxError, ValueError):  # An archive, or bytecode alone.
+        body = ast.parse(source).body if source is not None else None
+    except (SyntaxError, ValueError):
+        return None
+    if body is None:  # An archive, or bytecode alone.
         return None
     found: list[Renewal] = []
     lines = set(member.fresh)

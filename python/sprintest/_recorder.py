@@ -474,9 +474,10 @@ class Recorder:
         top = self.top()
         if top is not None:
             for kind, name, value in now.changes_since(self._tables):
-                top.deeds.append((next(order), kind, name, value))
-            if now.has_drawn_since(self._tables):
-                self._take_fresh(top, 0, _deeds.FRESH[_deeds.RANDOMNESS])
+                if kind == "drawn":  # Random numbers, and not only a seed was set.
+                    self._take_fresh(top, 0, _deeds.FRESH[_deeds.RANDOMNESS])
+                else:
+                    top.deeds.append((next(order), kind, name, value))
         if self.is_near and (files := self._runner.watched_files()):
             self._runner.watch_files(self._exempt)
             if top is not None and not top.is_own:
