@@ -137,20 +137,6 @@ bool Preloader::load(const protocol::Preload& wanted, const Tell& tell) {
   return true;
 }
 
-std::map<std::string, std::string> Preloader::hold(const protocol::HoldProject& wanted) {
-  const auto project = py::module_::import("sprintest._project");
-  const auto environment = python_environment(stest::apply(environment_changes(), wanted.env));
-  auto unfit =
-      project.attr("hold")(wanted.modules, fs_decode(wanted.path), fs_decode({wanted.cwd})[0], environment)
-          .cast<std::map<std::string, std::string>>();
-  if (!unfit.empty()) return unfit;
-  take_report(project.attr("report"));
-  const auto cache = py::module_::import("sprintest._cache").attr("cache");
-  account_.project = cache.attr("own_modules")().cast<std::vector<std::string>>();
-  use_huge_pages();
-  return {};
-}
-
 protocol::Values Preloader::hold(const protocol::HoldValues& wanted) {
   py::list values;
   for (const auto& [key, request] : wanted.values) values.append(py::make_tuple(key, request));

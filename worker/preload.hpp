@@ -35,10 +35,6 @@ class Preloader {
   /// process, which must not serve; nothing is done after it. Throws what Python throws.
   bool load(const protocol::Preload& wanted, const Tell& tell);
 
-  /// Imports modules of the project, for the forks of this process. Returns those that it must not
-  /// hold, and why: it has been spoilt if there are any. Throws what Python throws.
-  std::map<std::string, std::string> hold(const protocol::HoldProject& wanted);
-
   /// Loads these values, for the forks of this process. Throws what Python throws: it must not serve then.
   protocol::Values hold(const protocol::HoldValues& wanted);
 

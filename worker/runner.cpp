@@ -141,13 +141,12 @@ PYBIND11_EMBEDDED_MODULE(_stest_runner, m) {
     run_state->recorder.pass(&protocol::Milestones::tested);
   });
   m.def("returned", [] { run_state->recorder.set_phase(protocol::Phase::returned); });
-  m.def("imported", [](const std::vector<std::string>& modules, const py::list& path,
-                       const std::vector<std::string>& project) {
+  m.def("imported", [](const std::vector<std::string>& modules, const py::list& path) {
     auto entries = nlohmann::json::array();
     for (const auto& entry : path) {
       if (py::isinstance<py::str>(entry)) entries.push_back(utf8(py::reinterpret_borrow<py::str>(entry)));
     }
-    tell({{"event", "imported"}, {"modules", modules}, {"path", entries}, {"project", project}});
+    tell({{"event", "imported"}, {"modules", modules}, {"path", entries}});
   });
   m.def("compiled", [](const std::vector<std::string>& patterns) {
     tell({{"event", "compiled"}, {"patterns", patterns}});
@@ -274,9 +273,7 @@ int run_pytest(const protocol::RunTest& request, const EnvironmentChanges& chang
   try {
     become_like_client(request, changes);
     if (!snapshot) run_state->recorder.set_phase(protocol::Phase::running);
-    return py::module_::import("sprintest._runner")
-        .attr("main")(fs_decode(request.args), request.mode == protocol::RunMode::surgical)
-        .cast<int>();
+    return py::module_::import("sprintest._runner").attr("main")(fs_decode(request.args)).cast<int>();
   } catch (const std::exception& error) {
     return internal_error(error);
   }

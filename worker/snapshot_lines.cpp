@@ -29,7 +29,7 @@ constexpr int most_doublings = 6;
 
 bool is_same_request(const protocol::RunTest& a, const protocol::RunTest& b) {
   const auto key = [](const protocol::RunTest& run) {
-    return std::tie(run.args, run.cwd, run.env, run.umask, run.mode, run.process);
+    return std::tie(run.args, run.cwd, run.env, run.umask, run.process);
   };
   return key(a) == key(b);
 }
@@ -49,17 +49,16 @@ bool may_prime(const protocol::RunTest& request, const std::vector<Fd>& fds) {
 
 }  // namespace
 
-void SnapshotLines::learn(const SnapshotLines& other, protocol::RunMode mode) {
+void SnapshotLines::learn(const SnapshotLines& other) {
   for (const Entry& entry : other.entries_) {
-    if (entry.request.mode == mode)
-      entries_.push_back({.request = entry.request, .merged = entry.merged, .written = entry.written});
+    entries_.push_back({.request = entry.request, .merged = entry.merged, .written = entry.written});
   }
-  if (other.spare_.mode == mode) spare_.mode = mode;
+  spare_.is_wanted = other.spare_.is_wanted;
   spare_.written = other.spare_.written;
 }
 
 void SnapshotLines::note(const protocol::RunTest& request, const std::vector<Fd>& fds) {
-  spare_.mode = request.prime ? std::optional(request.mode) : std::nullopt;
+  spare_.is_wanted = request.prime;
   const bool may_be_primed = may_prime(request, fds);
   Entry* known = may_be_primed ? find(request, fds) : nullptr;
   for (Entry& entry : entries_) {
@@ -178,7 +177,7 @@ std::optional<SnapshotLines::Taken> SnapshotLines::taken(Stage& stage, pid_t pid
 }
 
 bool SnapshotLines::may_fork(const Entry& entry) const {
-  return is_here(entry) && !entry.waits && !entry.goes_on && entry.forks < most_forks &&
+  return !is_elsewhere_() && !entry.waits && !entry.goes_on && entry.forks < most_forks &&
          (entry.refusals == 0 || entry.runs >= 1 << std::min(entry.refusals, most_doublings));
 }
 
@@ -252,7 +251,7 @@ std::vector<int> SnapshotLines::fds() const {
 
 void SnapshotLines::attend() {
   collect(/*all=*/false);
-  for (Entry& entry : entries_) is_here(entry) ? attend(entry) : end(entry);
+  for (Entry& entry : entries_) is_elsewhere_() ? end(entry) : attend(entry);
   if (!wants_spare()) end_spare();
   fork_next();
 }
@@ -385,9 +384,9 @@ std::set<pid_t> SnapshotLines::pids() const {
 
 protocol::Primed SnapshotLines::state() const {
   const auto waiting = std::count_if(entries_.begin(), entries_.end(), [this](const Entry& entry) {
-    return entry.waits && entry.refused.empty() && is_here(entry);
+    return entry.waits && entry.refused.empty() && !is_elsewhere_();
   });
-  const bool is_last_here = !entries_.empty() && is_here(entries_.front());
+  const bool is_last_here = !entries_.empty() && !is_elsewhere_();
   return {static_cast<int>(waiting), is_last_here ? entries_.front().refused : ""};
 }
 

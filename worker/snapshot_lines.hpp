@@ -23,14 +23,13 @@ namespace stest {
 /// more process, the spare, has done nothing yet, and takes any other request.
 class SnapshotLines {
  public:
-  /// `is_elsewhere` tells whether runs in this mode are forked from another process now: so are the runners
-  /// ahead of them. `leave`, called in the child, is to `abandon` this too.
-  SnapshotLines(const Preloader& preloader, std::function<bool(protocol::RunMode)> is_elsewhere,
-                std::function<void()> leave)
+  /// `is_elsewhere` tells whether runs are forked from another process now: so are the runners ahead of them.
+  /// `leave`, called in the child, is to `abandon` this too.
+  SnapshotLines(const Preloader& preloader, std::function<bool()> is_elsewhere, std::function<void()> leave)
       : preloader_(preloader), is_elsewhere_(std::move(is_elsewhere)), leave_(std::move(leave)) {}
 
-  /// Takes over the requests in this mode that another one knows.
-  void learn(const SnapshotLines& other, protocol::RunMode mode);
+  /// Takes over the requests that another one knows.
+  void learn(const SnapshotLines& other);
   /// A request has come, and is remembered.
   void note(const protocol::RunTest& request, const std::vector<Fd>& fds);
   /// The run with this id has ended; it would not have told whether CUDA had been initialised ahead of it.
@@ -91,7 +90,7 @@ class SnapshotLines {
   };
 
   struct Spare {
-    std::optional<protocol::RunMode> mode = {};  ///< Of the last request, where it allowed this.
+    bool is_wanted = false;  ///< The last request allowed it.
     std::optional<Stage> stage = {};
     std::shared_ptr<WrittenPages> written = WrittenPages::create();
   };
@@ -99,14 +98,13 @@ class SnapshotLines {
   std::optional<Taken> take_ahead(const protocol::RunTest& request, const std::vector<Fd>& fds);
   std::optional<Taken> take_spare(const protocol::RunTest& request, const std::vector<Fd>& fds);
   /// Whether the next run may be one for a spare of this process.
-  bool wants_spare() const { return spare_.mode && !is_elsewhere_(*spare_.mode); }
+  bool wants_spare() const { return spare_.is_wanted && !is_elsewhere_(); }
   void fork_spare();
   void end(Stage stage);
   void end_spare();
   /// Of those that are `ending_`: what has ended by now, or all.
   void collect(bool all);
   Entry* find(const protocol::RunTest& request, const std::vector<Fd>& fds);
-  bool is_here(const Entry& entry) const { return !is_elsewhere_(entry.request.mode); }
   bool may_fork(const Entry& entry) const;
   void fork_next();
   /// Lets the last of its line go on, or has a first one begin.
@@ -126,7 +124,7 @@ class SnapshotLines {
   static std::optional<Taken> taken(Stage& stage, pid_t pid, const std::vector<Fd>& fds);
 
   const Preloader& preloader_;
-  std::function<bool(protocol::RunMode)> is_elsewhere_;
+  std::function<bool()> is_elsewhere_;
   std::function<void()> leave_;
   std::list<Entry> entries_;  ///< The last request first.
   Spare spare_;

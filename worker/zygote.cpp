@@ -19,16 +19,13 @@ Zygote::Zygote(LineChannel& channel, Preloader& preloader, std::vector<std::stri
     : channel_(channel),
       preloader_(preloader),
       self_(std::move(self)),
-      project_([this](const auto& message) { pass_on(message); },
-               branch(protocol::RunMode::surgical, &Zygote::serve_project)),
       values_([this](const auto& message) { pass_on(message); },
-              branch(protocol::RunMode::clean, &Zygote::serve_values)),
+              [this](auto& to_parent, const auto& wanted) { serve_values(to_parent, wanted); }),
       resident_(
           preloader, [this](const auto& message) { send(message); }, [this] { leave_to_parent(); },
           [this](pid_t pid, pid_t session) { return leftovers_.end_run(pid, session, own_children()); }),
       primed_(
-          preloader, [this](protocol::RunMode mode) { return branch_for(mode).is_ready(); },
-          [this] { leave_to_parent(); }) {}
+          preloader, [this] { return values_.is_ready(); }, [this] { leave_to_parent(); }) {}
 
 int Zygote::serve() {
   sigchld_fd();
@@ -40,23 +37,13 @@ int Zygote::serve() {
   return 0;
 }
 
-void Zygote::serve_project(const protocol::HoldProject& wanted) {
+void Zygote::serve_values(LineChannel& to_parent, const protocol::HoldValues& wanted) {
+  leave_to_parent();
+  Zygote zygote(to_parent, preloader_, self_);
+  zygote.primed_.learn(primed_);
   sigchld_fd();
-  const auto unfit = preloader_.hold(wanted);
-  for (const auto& [name, reason] : unfit) send(protocol::Unfit{name, reason});
-  if (!unfit.empty()) return;
-  if (const auto reason = canary()) {
-    for (const auto& name : wanted.modules) send(protocol::Unfit{name, *reason});
-    return;
-  }
-  send(preloader_.account());
-  serve_while(true);
-}
-
-void Zygote::serve_values(const protocol::HoldValues& wanted) {
-  sigchld_fd();
-  send(preloader_.hold(wanted));
-  serve_while(true);
+  zygote.send(preloader_.hold(wanted));
+  zygote.serve_while(true);
 }
 
 void Zygote::serve_while(bool go_on) {
@@ -73,13 +60,11 @@ void Zygote::serve_while(bool go_on) {
 }
 
 void Zygote::attend_branches() {
-  const auto ready = [this] { return std::pair(project_.is_ready(), values_.is_ready()); };
-  const auto before = ready();
-  project_.attend();
+  const bool was_ready = values_.is_ready();
   values_.attend();
   resident_.attend();
   // Runners are forked ahead by the process from which the next run will be forked.
-  if (ready() != before && primed_.is_allowed()) prime(true);
+  if (values_.is_ready() != was_ready && primed_.is_allowed()) prime(true);
 }
 
 void Zygote::wait_for_event() {
@@ -87,7 +72,6 @@ void Zygote::wait_for_event() {
   // A negative descriptor is none.
   std::vector<pollfd> fds{{channel_.fd(), POLLIN, 0},
                           {sigchld_fd(), POLLIN, 0},
-                          {project_.fd(), POLLIN, 0},
                           {values_.fd(), POLLIN, 0},
                           {resident_.fd(), POLLIN, 0}};
   for (const int fd : primed_.fds()) fds.push_back({fd, POLLIN, 0});
@@ -109,11 +93,9 @@ bool Zygote::handle_line() {
 bool Zygote::handle(const protocol::Preload& message, std::vector<Fd>&) {
   // What they hold was loaded beside what this process now loads itself.
   if (!message.modules.empty()) {
-    project_.end();
     values_.end();
     resident_.end();
   }
-  project_.compile(message.patterns);
   values_.compile(message.patterns);
   primed_.end();
   if (!preloader_.load(message, [this](const auto& news) { send(news); })) return false;
@@ -124,7 +106,7 @@ bool Zygote::handle(const protocol::Preload& message, std::vector<Fd>&) {
     send(protocol::Unfit{find_culprit(modules_), *reason});
     return false;
   }
-  send(project_.ready().value_or(preloader_.account()));
+  send(preloader_.account());
   return true;
 }
 
@@ -152,12 +134,6 @@ std::string Zygote::find_culprit(const std::vector<std::string>& modules) {
   return bad == 0 ? "" : modules[bad - 1];
 }
 
-bool Zygote::handle(const protocol::HoldProject& message, std::vector<Fd>&) {
-  primed_.end();
-  project_.hold(message, preloader_.account());
-  return true;
-}
-
 bool Zygote::handle(const protocol::HoldValues& message, std::vector<Fd>&) {
   values_.hold(message);
   return true;
@@ -174,7 +150,7 @@ bool Zygote::handle(const protocol::RunTest& message, std::vector<Fd>& fds) {
     return true;
   }
   primed_.note(message, fds);
-  if (!branch_for(message.mode).run(message, fds)) start_runner(message, fds);
+  if (!values_.run(message, fds)) start_runner(message, fds);
   return true;
 }
 
@@ -184,7 +160,6 @@ bool Zygote::handle(const protocol::Prime& message, std::vector<Fd>&) {
 }
 
 void Zygote::prime(bool may) {
-  project_.prime(may);
   values_.prime(may);
   primed_.prime(may);
 }
@@ -195,11 +170,6 @@ void Zygote::start_runner(const protocol::RunTest& message, std::vector<Fd>& fds
   if (!taken) return fork_runner(message, fds);
   send(protocol::Started{message.id, taken->pid});
   runs_.emplace(message.id, Run{taken->pid, ::getsid(taken->pid), std::move(taken->recorder)});
-}
-
-RunBranch& Zygote::branch_for(protocol::RunMode mode) {
-  if (mode == protocol::RunMode::surgical) return project_;
-  return values_;
 }
 
 void Zygote::fork_runner(const protocol::RunTest& message, std::vector<Fd>& fds) {
@@ -216,14 +186,13 @@ void Zygote::fork_runner(const protocol::RunTest& message, std::vector<Fd>& fds)
 
 void Zygote::leave_to_parent() {
   ::close(channel_.fd());
-  project_.abandon();
   values_.abandon();
   resident_.abandon();
   primed_.abandon();
 }
 
 bool Zygote::handle(const protocol::Signal& message, std::vector<Fd>&) {
-  if (forward(message) || resident_.signal(message.id, message.signal)) return true;
+  if (values_.forward(message.id, message) || resident_.signal(message.id, message.signal)) return true;
   const auto run = runs_.find(message.id);
   // The runner is not reaped yet, so that its number cannot belong to anybody else.
   if (run != runs_.end()) signal_run(run->second.pid, message.signal);
@@ -231,7 +200,7 @@ bool Zygote::handle(const protocol::Signal& message, std::vector<Fd>&) {
 }
 
 bool Zygote::handle(const protocol::DumpStack& message, std::vector<Fd>&) {
-  if (forward(message) || resident_.request_stack(message.id)) return true;
+  if (values_.forward(message.id, message) || resident_.request_stack(message.id)) return true;
   if (const auto run = runs_.find(message.id); run != runs_.end()) request_stack(run->second.pid);
   return true;
 }
@@ -272,7 +241,7 @@ void Zygote::reap() {
 
 std::set<pid_t> Zygote::own_children() const {
   auto own = primed_.pids();
-  own.insert({project_.pid(), values_.pid(), resident_.pid(), resident_.session()});
+  own.insert({values_.pid(), resident_.pid(), resident_.session()});
   own.insert(ending_.begin(), ending_.end());
   for (const auto& [id, run] : runs_) own.insert({run.pid, run.session});
   return own;
@@ -285,7 +254,6 @@ void Zygote::kill_all() {
   }
   runs_.clear();
   for (const pid_t pid : std::exchange(ending_, {})) wait_for(pid);
-  project_.end();
   values_.end();
   resident_.end();
   primed_.end();
@@ -298,10 +266,8 @@ void Zygote::pass_on(const protocol::FromWorker& message) {
 
 void Zygote::report_primed() {
   auto now = primed_.state();
-  for (const RunBranch* branch : std::initializer_list<const RunBranch*>{&project_, &values_}) {
-    now.waiting += branch->primed().waiting;
-    if (now.refused.empty()) now.refused = branch->primed().refused;
-  }
+  now.waiting += values_.primed().waiting;
+  if (now.refused.empty()) now.refused = values_.primed().refused;
   if (now == reported_) return;
   reported_ = now;
   send(now);

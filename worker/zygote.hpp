@@ -6,7 +6,6 @@
 #include "common/line_channel.hpp"
 #include "leftovers.hpp"
 #include "preload.hpp"
-#include "project_branch.hpp"
 #include "resident_branch.hpp"
 #include "snapshot_lines.hpp"
 #include "stest/protocol.hpp"
@@ -38,7 +37,6 @@ class Zygote {
   /// Whether to go on.
   bool handle_line();
   bool handle(const protocol::Preload& message, std::vector<Fd>& fds);
-  bool handle(const protocol::HoldProject& message, std::vector<Fd>& fds);
   bool handle(const protocol::HoldValues& message, std::vector<Fd>& fds);
   bool handle(const protocol::RunTest& message, std::vector<Fd>& fds);
   bool handle(const protocol::Prime& message, std::vector<Fd>& fds);
@@ -47,30 +45,12 @@ class Zygote {
   bool handle(const protocol::Ping& message, std::vector<Fd>& fds);
   bool handle(const protocol::Shutdown& message, std::vector<Fd>& fds);
 
-  /// What runs in this mode are forked from, where it is ready.
-  RunBranch& branch_for(protocol::RunMode mode);
-  /// Whether the run is in a branch, which then has the message.
-  bool forward(const auto& message) {
-    return project_.forward(message.id, message) || values_.forward(message.id, message);
-  }
-  /// Whether runners may be forked ahead from here on, by this process and by its branches.
+  /// Whether runners may be forked ahead from here on, by this process and by the one that holds values.
   void prime(bool may);
   void start_runner(const protocol::RunTest& message, std::vector<Fd>& fds);
   void fork_runner(const protocol::RunTest& message, std::vector<Fd>& fds);
-  /// The life of a branch that `serve`s runs in this mode; it knows which ones to fork ahead.
-  template <class Wanted>
-  auto branch(protocol::RunMode mode, void (Zygote::*serve_branch)(const Wanted&)) {
-    return [this, mode, serve_branch](LineChannel& to_parent, const Wanted& wanted) {
-      leave_to_parent();
-      Zygote branch(to_parent, preloader_, self_);
-      branch.primed_.learn(primed_, mode);
-      (branch.*serve_branch)(wanted);
-    };
-  }
-  /// In a branch of this process: to hold the project's modules.
-  void serve_project(const protocol::HoldProject& wanted);
-  /// In a branch of this process: to hold values.
-  void serve_values(const protocol::HoldValues& wanted);
+  /// In a branch of this process, with `to_parent` in the place of its channel: to hold values.
+  void serve_values(LineChannel& to_parent, const protocol::HoldValues& wanted);
   /// In a child of this process: nothing here is its own.
   void leave_to_parent();
   void reap();
@@ -92,7 +72,6 @@ class Zygote {
   std::set<pid_t> ending_;  ///< Runners that have said their last word, and that the kernel takes down.
   bool is_shut_down_ = false;
   Leftovers leftovers_;
-  ProjectBranch project_;
   ValueBranch values_;
   ResidentBranch resident_;
   SnapshotLines primed_;

@@ -22,7 +22,6 @@ struct Config {
   std::vector<std::string> preload;  ///< Modules that the worker imports ahead of the first run.
   std::vector<std::string> learn{"modules", "patterns"};  ///< What runs may teach the worker.
   std::string isolation = "fork";
-  std::string reload = "clean";
   std::optional<std::string> target;       ///< Name of the package under development.
   std::optional<std::string> target_path;  ///< Folder of that package, from the root; it exists.
   std::chrono::milliseconds stuck_after{30'000};

@@ -16,7 +16,7 @@
 /// `docs/protocol.md` is the written form; `protocol_version` changes with it.
 namespace stest::protocol {
 
-inline constexpr int version = 8;
+inline constexpr int version = 9;
 
 // ---- daemon → worker ----
 
@@ -36,16 +36,7 @@ struct Preload {
   std::vector<LeftOut> unfit = {};
 };
 
-/// Have a process hold these modules of the project, imported with `path` as `sys.path`, for the runs
-/// to come in `RunMode::surgical`; then answer with `Ready`. It takes the place of the one before.
-struct HoldProject {
-  std::vector<std::string> modules;
-  std::vector<std::string> path;
-  std::string cwd;
-  Environment env;
-};
-
-/// Have a process hold these values for the runs to come in `RunMode::clean`; `Values` tells what has become
+/// Have a process hold these values for the runs to come in `RunMode::fork`; `Values` tells what has become
 /// of it. It takes the place of the one before, and no run waits for it.
 struct HoldValues {
   struct Value {
@@ -58,9 +49,8 @@ struct HoldValues {
 
 /// Which process runs the tests.
 enum class RunMode {
-  clean = 0,     ///< A fork of the zygote, which holds no project code.
-  surgical = 1,  ///< A fork of the process that holds the project's modules, if there is one.
-  resident = 2,  ///< One process, run after run.
+  fork = 0,      ///< A fork of the zygote, which holds no project code, or of a snapshot.
+  resident = 1,  ///< One process, run after run.
 };
 
 /// Fork a runner. Five descriptors travel with the line (SCM_RIGHTS): stdin, stdout, stderr, the pipe on
@@ -71,7 +61,7 @@ struct RunTest {
   std::string cwd;
   Environment env;
   int umask = 022;
-  RunMode mode = RunMode::clean;
+  RunMode mode = RunMode::fork;
   std::uint64_t memory_limit = 0;  ///< Bytes, of a resident process; 0 is none.
   bool prime = false;              ///< A runner that was forked ahead may take it; see `Prime`.
   std::optional<ProcessAttributes> process = {};  ///< Nothing: as the worker has them.
@@ -106,8 +96,7 @@ struct Ping {
 /// End: no further message follows. The worker kills what runs and exits with 0.
 struct Shutdown {};
 
-using ToWorker =
-    std::variant<Preload, HoldProject, HoldValues, RunTest, Prime, Signal, DumpStack, Ping, Shutdown>;
+using ToWorker = std::variant<Preload, HoldValues, RunTest, Prime, Signal, DumpStack, Ping, Shutdown>;
 
 // ---- worker → daemon ----
 
@@ -144,7 +133,6 @@ struct Ready {
   std::vector<File> files;             ///< Project code left out, but for what is ignored.
   /// Variables that were read while preloading: value, or nothing where it was unset.
   std::map<std::string, std::optional<std::string>> env_reads;
-  std::vector<std::string> project;  ///< The project's modules that a process holds.
   std::optional<Target> target;
 };
 

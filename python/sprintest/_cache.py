@@ -7,8 +7,8 @@ it, is replaced: the run *adopts* the module with all that executing it would br
 and the tables change as they did then. It may, if all that the closure has looked at is the same at this
 moment of this run; else the module is executed.
 
-The project's modules are held in the same way where the configuration says so. Those that have changed, and
-all that import them, directly or not, are executed.
+Where runs follow one another in one process, the project's modules are held in the same way. Those that have
+changed, and all that import them, directly or not, are executed.
 """
 
 from __future__ import annotations
@@ -56,7 +56,6 @@ class Cache:
         #: What was executed later than this is what a change may come from that is found next.
         self._collected = 0
         self._is_hiding = False
-        self._stays = False
         self._rest = Tables()
         self._on_difference: Callable[[Difference, bool], bool] = lambda difference, is_pure: is_pure
         #: Of the project: what this process has executed before this run, and how it failed if it never
@@ -79,40 +78,29 @@ class Cache:
 
     # ---- while modules are executed
 
-    def begin(
-        self,
-        code: _modules.ProjectCode,
-        *,
-        takes_own: bool = False,
-        is_near: bool = True,
-        stays: bool = False,
-    ) -> None:
+    def begin(self, code: _modules.ProjectCode, *, is_ahead: bool) -> None:
         """Follow what is imported from here on, until ``end``; see ``Recorder``.
 
-        ``stays``: runs follow one another in this process.
+        ``is_ahead``: ahead of all runs. Else runs follow one another in this process.
         """
         if self._recorder is not None:
             return
         self._follow_imports()
-        if is_near:  # To follow imports takes frames, and they may lie deep in each other.
+        if is_ahead:  # To follow imports takes frames, and they may lie deep in each other.
             self._recursion_limit = sys.getrecursionlimit()
             sys.setrecursionlimit(2 * self._recursion_limit)
         self._visible.update((name, one) for name, one in sys.modules.items() if name not in self._members)
         self._comparison.begin()
         self._is_hiding = True
         self._rest = Tables()
-        if is_near or stays:
-            self._collected = next(order)
-            self._residue.begin(self._all())
-        self._stays = stays
-        self._recorder = Recorder(
-            code, self._members, self._add, self._failed, takes_own=takes_own, is_near=is_near
-        )
+        self._collected = next(order)
+        self._residue.begin(self._all())
+        self._recorder = Recorder(code, self._members, self._add, self._failed, is_ahead=is_ahead)
 
     def end(self) -> None:
         """The rest of this process's life is not recorded."""
         if self._recorder is not None:
-            if self._recorder.is_near:
+            if self._recorder.is_ahead:
                 sys.setrecursionlimit(self._recursion_limit)
             self._recorder.end()
             self._recorder = None
@@ -156,7 +144,7 @@ class Cache:
         for deed in [deed for one in hidden for deed in one.deeds]:
             undo(deed)
         self._residue.undo()
-        if self._recorder is not None and self._recorder.is_near:
+        if self._recorder is not None and self._recorder.is_ahead:
             self._residue.collect(self._executed_since(), self._brought_by_package())
         self._unbind(hidden)
         self._adopted.clear()
@@ -175,7 +163,7 @@ class Cache:
 
     def _is_in_run(self) -> bool:
         """Whether tests may have put something into ``sys.modules``, and not only libraries."""
-        return self._recorder is not None and not self._recorder.is_near
+        return self._recorder is not None and not self._recorder.is_ahead
 
     def _unbind(self, hidden: list[Member]) -> None:
         """Take those out of their packages that importing the package does not bring along."""
@@ -246,9 +234,9 @@ class Cache:
         if member.name in self._members:
             self._residue.drop([member.name])
         self._members[member.name] = member
-        if self._recorder is not None and self._recorder.is_near:
+        if self._recorder is not None and self._recorder.is_ahead:
             self._residue.take(member.name, member.module)
-        elif self._stays and member.is_own:
+        elif member.is_own:
             member.shape = shape_of(member.module)
         self._spoilt.pop(member.name, None)
         self._comparison.learn(member)
@@ -468,9 +456,8 @@ class Cache:
         self._failures.clear()
         used = [*executed, *(self._members[name] for name in self._adopted if name in self._members)]
         passing = [one for one in used if one.unfit or (one.is_of_its_process and one.draws)]
-        if self._stays:
-            self._take_libraries(self._executed_since())
-            passing += [one for one in used if one.is_own and self._was_changed(one)]
+        self._take_libraries(self._executed_since())
+        passing += [one for one in used if one.is_own and self._was_changed(one)]
         passing += [one for one in used if one.is_own and sys.modules.get(one.name) is not one.module]
         spoilt = [name for name in self._spoilt if name in self._members and self._members[name].is_own]
         gone = [self._members[name] for name in self._dependents([*(one.name for one in passing), *spoilt])]
@@ -508,25 +495,6 @@ class Cache:
         """The name of a compiled module that changed: a process cannot load another one in its place."""
         stale = (one.name for one in self._members.values() if one.is_own and one.is_compiled)
         return next((name for name in stale if not self._members[name].is_current()), "")
-
-    def own_modules(self) -> list[str]:
-        """Modules of the project that another process could hold, in the order of execution."""
-        passing = [one.name for one in self._members.values() if one.unfit]
-        gone = {*self._dependents(passing), *self._spoilt}
-        own = [one for one in self._members.values() if one.is_own and one.name not in gone]
-        return [one.name for one in sorted(own, key=lambda one: one.order)]
-
-    def unfit(self) -> dict[str, str]:
-        """Modules of the project that no other run may have, and all that import them; each with why."""
-        own = {name: one for name, one in self._members.items() if one.is_own}
-        reasons = {name: one.unfit for name, one in own.items() if one.unfit}
-        packages = tuple(f"{name}." for name in reasons)
-        inside = [name for name in own if name.startswith(packages)]
-        reasons = {**dict.fromkeys(inside, "it lies in a package that must not be held"), **reasons}
-        names = ", ".join(reasons)
-        for name in self._dependents(reasons):
-            reasons.setdefault(name, f"it imports, directly or not, what must not be held: {names}")
-        return reasons
 
     def is_at_risk(self) -> bool:
         """Whether this run may yet have to execute something for the second time in this process."""

@@ -133,7 +133,7 @@ class Preloader:
         """
         if name in sys.modules or cache.knows(name):
             return "", False, False
-        cache.begin(self._code)
+        cache.begin(self._code, is_ahead=True)
         if self._unfit:
             reason, is_unfit = self._try_out(name)
             if reason:

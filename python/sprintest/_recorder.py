@@ -25,9 +25,9 @@ class Recorder:
     """Follows what modules do while they are executed.
 
     ``members`` are those that were, by name. ``add`` is called for each, ``failed`` for each of the project
-    that could not be. Modules of the project are recorded if ``takes_own``. A recorder that ``is_near`` sees
-    each import statement and whatever looks at a file; else, in a run, only what executes a module, and
-    Python code that opens a file.
+    that could not be. One that ``is_ahead`` of all runs sees each import statement and whatever looks at a
+    file; else, in a run, only what executes a module, and Python code that opens a file. Modules of the
+    project are recorded in runs alone.
     """
 
     def __init__(
@@ -37,14 +37,13 @@ class Recorder:
         add: Callable[[Member], None],
         failed: Callable[[Member, BaseException], None],
         *,
-        takes_own: bool,
-        is_near: bool,
+        is_ahead: bool,
     ) -> None:
         self.code = code
         self.last: Member | None = None
         self.imported_project = ""
         self._members, self._add, self._failed = members, add, failed
-        self._takes_own, self.is_near = takes_own, is_near
+        self.is_ahead = is_ahead
         self._libraries = threading_libraries()
         self._loading = threading.local()
         self._tables = Tables()
@@ -55,18 +54,18 @@ class Recorder:
 
         self._runner = runner
         self._exempt = code.unwatched()
-        if takes_own:
+        if not is_ahead:
             events = _deeds.ACTS | _deeds.LOOKS | _deeds.MOVES | {"open"}
             runner.add_audit_listener(self._on_deed, events)
         # In a run, what its filters let through; what is loaded ahead is told of all (see ``_preload``).
         self._end_noticing: Callable[[], None] = lambda: None
-        if not is_near:
+        if not is_ahead:
             self._end_noticing = _private.notice_warnings(self._warned_in_run)
         self._imports = _private.wrap_imports()
         self._follow_imports()
         self._real_import: Any = builtins.__import__
         self._noting_import = self._make_noting_import()
-        if is_near:
+        if is_ahead:
             runner.watch_files(self._exempt)
             builtins.__import__ = self._noting_import
             self._registrations = _effects.Registrations(self._registers)
@@ -114,7 +113,7 @@ class Recorder:
     def _statements(self, is_own: bool) -> Iterator[None]:
         """In a run nobody but an installed module may see that the function for import statements is ours."""
         before, wanted = builtins.__import__, self._real_import if is_own else self._noting_import
-        if self.is_near or before not in (self._real_import, self._noting_import):
+        if self.is_ahead or before not in (self._real_import, self._noting_import):
             yield
             return
         builtins.__import__ = wanted
@@ -126,11 +125,11 @@ class Recorder:
 
     def end(self) -> None:
         self._end_noticing()
-        if self._takes_own:
+        if not self.is_ahead:
             self._runner.remove_audit_listener(self._on_deed)
         find_spec, _, gcd_import = self._imports
         _private.wrap_imports(find_spec=find_spec, gcd_import=gcd_import)
-        if self.is_near:
+        if self.is_ahead:
             self._runner.stop_watching_files()
             builtins.__import__ = self._real_import
             self._registrations.end()
@@ -200,8 +199,8 @@ class Recorder:
         stack = self.stack()
         if (top := self.top()) is not None:
             (top.brought if top.is_own else top.imports).add(spec.name)
-        is_own = (self.code.is_kept_apart if self._takes_own else self.code.owns_module)(spec)
-        member = Member(spec, next(order), is_own) if self._takes_own or not is_own else None
+        is_own = (self.code.is_kept_apart if not self.is_ahead else self.code.owns_module)(spec)
+        member = Member(spec, next(order), is_own) if not (self.is_ahead and is_own) else None
         if member is None and stack:
             self.imported_project = self.imported_project or spec.name
         before = file_state(spec.origin) if is_own and spec.has_location else None
@@ -227,9 +226,9 @@ class Recorder:
             self._complete(member, before, marked)
         elif member.fresh or member.perhaps_fresh:
             member.renewals = renewals(member)
-        if not is_own and not self.is_near and self._imports_own(member):
+        if not is_own and not self.is_ahead and self._imports_own(member):
             member.unfit = "it imports the project's code"  # What else it looks at there, nothing has seen.
-        if not self.is_near:
+        if not self.is_ahead:
             member.let_go()  # A test may watch for its end.
         self._add(member)
         self.last = member
@@ -275,8 +274,7 @@ class Recorder:
             _note_barred(member, now)
             for name in now:
                 self._note_entry(name, [*self.stack(), member])
-            # Not all of it need have been executed; a recorder that is near has seen what was.
-            (member.later if self.is_near else member.imports).update(now - {member.name})
+            member.imports |= now - {member.name}
             member.later |= later - {member.name}
         # Of packages that were executed for what lies in them, it has nothing.
         names = member.imports | member.brought
@@ -478,7 +476,7 @@ class Recorder:
                     self._take_fresh(top, 0, _deeds.FRESH[_deeds.RANDOMNESS])
                 else:
                     top.deeds.append((next(order), kind, name, value))
-        if self.is_near and (files := self._runner.watched_files()):
+        if self.is_ahead and (files := self._runner.watched_files()):
             self._runner.watch_files(self._exempt)
             if top is not None and not top.is_own:
                 for file in files:

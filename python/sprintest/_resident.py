@@ -111,7 +111,7 @@ class Resident:
         self._state = ProcessState(cache.libraries())
         self._descriptors = len(os.listdir("/proc/self/fd"))
         self._packages: dict[str, _fingerprint.State | None] = {}
-        cache.begin(code, takes_own=True, is_near=False, stays=True)
+        cache.begin(code, is_ahead=False)
         # Tests may change a value, and there is no copy of it here: each run loads its own.
         self._forget_values = _warm.install(takes=False)
         _preload.freeze()
@@ -169,7 +169,7 @@ class Resident:
         self._forget_values()
         random.seed()
         _renew_stdin()
-        run = _runner.Run(args, holds=True)
+        run = _runner.Run(args, stays=True)
         run.reporter.on_collected = self._imported
         return run
 
@@ -196,9 +196,10 @@ class Resident:
         return ""
 
     def _is_own(self, thread: threading.Thread) -> bool:
+        """Whether it executes code of the project, or of nobody knows whom: a function in C."""
         function = _private.thread_function(thread)
         path = getattr(getattr(function, "__code__", None), "co_filename", "")
-        return bool(path) and self._code.may_change(path)
+        return not path or self._code.may_change(path)
 
     def _note_packages(self, before: dict[str, Any]) -> None:
         """Installed packages that this run has loaded: they stay, as long as their files do."""

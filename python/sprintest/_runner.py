@@ -79,12 +79,12 @@ def _renew_after_fork() -> None:
 
 
 class Run:
-    """One run of pytest in this process. ``holds``: with project modules that outlive a run."""
+    """One run of pytest in this process. ``stays``: others follow, and what is current stays for them."""
 
-    def __init__(self, args: list[str], holds: bool) -> None:
+    def __init__(self, args: list[str], stays: bool = False) -> None:
         self.reporter = Reporter()
         self._args = args
-        self._holds = holds
+        self._stays = stays
         self._pid = os.getpid()
 
     def renew(self) -> None:
@@ -105,7 +105,7 @@ class Run:
 
     def _get_ready(self) -> list[str]:
         # Nothing here may walk over all modules: each object that is looked at is a page copied.
-        if self._holds:
+        if self._stays:
             self._begin()
         _refresh_process_state()
         _become_python_m_pytest(self._args)
@@ -167,12 +167,9 @@ class Run:
             runner.decline(f"{name} cannot be loaded a second time ({type(error).__name__}: {error})")
 
     def _report(self, names: list[str]) -> None:
-        project = []
-        if self._holds:
-            if again := cache.reloaded[self._reloaded :]:
-                runner.receipt(_describe(again[:1], again), again)
-            project = cache.own_modules()
-        runner.imported(_learn.preloadable(names), self.reporter.path or list(sys.path), project)
+        if self._stays and (again := cache.reloaded[self._reloaded :]):
+            runner.receipt(_describe(again[:1], again), again)
+        runner.imported(_learn.preloadable(names), self.reporter.path or list(sys.path))
         if patterns := _patterns.compiled():
             runner.compiled(patterns)
 
@@ -187,14 +184,10 @@ def _describe(changed: list[str], reloaded: list[str]) -> str:
     return f"reloaded {shown}" + (f" (+{', '.join(notes)})" if notes else "")
 
 
-def main(args: list[str], surgical: bool) -> int:
-    """Run pytest with ``args`` in this fork; return the exit code that ``python -m pytest`` would have.
-
-    ``surgical``: with the project modules that this process was forked with, or so that the next ones
-    can have them.
-    """
+def main(args: list[str]) -> int:
+    """Run pytest with ``args`` in this fork; return the exit code that ``python -m pytest`` would have."""
     with _private.unheard():
-        run = _prepare(args, surgical)
+        run = _prepare(args)
     exit_code, names = run.execute()
     with contextlib.suppress(Exception):  # The answer stands.
         if touches_cuda():
@@ -204,12 +197,9 @@ def main(args: list[str], surgical: bool) -> int:
     return exit_code
 
 
-def _prepare(args: list[str], surgical: bool) -> Run:
-    if surgical:
-        assert _preload.Preloader.code is not None
-        cache.begin(_preload.Preloader.code, takes_own=True, is_near=False)
-    _warm.install(takes=not surgical)
-    run = Run(args, surgical)
+def _prepare(args: list[str]) -> Run:
+    _warm.install(takes=True)
+    run = Run(args)
     cuda = _cuda.Watch()
     run.reporter.on_run = lambda session: cuda.begin()
     run.reporter.on_first_test = cuda.first_test_ended

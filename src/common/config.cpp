@@ -82,8 +82,9 @@ constexpr std::array kSettings{
               return assign_one_of(config.isolation, raw, {"fork", "resident"});
             }},
     Setting{"reload", "SPRINTEST_RELOAD", "\"clean\" or \"surgical\"", "clean", "",
-            [](Config& config, const RawValue& raw) {
-              return assign_one_of(config.reload, raw, {"clean", "surgical"});
+            [](Config&, const RawValue& raw) {
+              std::string unused;
+              return assign_one_of(unused, raw, {"clean", "surgical"});
             }},
     Setting{"target", "SPRINTEST_TARGET_PKG", "the name of a package", "found", "",
             [](Config& config, const RawValue& raw) { return assign(config.target, parse_text(raw)); }},

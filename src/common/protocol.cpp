@@ -15,7 +15,7 @@ using nlohmann::json;
 
 constexpr std::array<std::string_view, 6> kPhases{"forked",   "running",  "session_finished",
                                                   "returned", "declined", "needs_cold"};
-constexpr std::array<std::string_view, 3> kModes{"clean", "surgical", "resident"};
+constexpr std::array<std::string_view, 2> kModes{"fork", "resident"};
 
 template <class Enum, std::size_t Count>
 void read_name(FieldReader& fields, const char* key, const std::array<std::string_view, Count>& names,
@@ -74,13 +74,6 @@ json message_json(const Preload& message) {
           {"patterns", list_to_json(message.patterns)},
           {"unfit", left_out_json(message.unfit)}};
 }
-json message_json(const HoldProject& message) {
-  return {{"type", "hold_project"},
-          {"modules", list_to_json(message.modules)},
-          {"path", list_to_json(message.path)},
-          {"cwd", bytes_to_json(message.cwd)},
-          {"env", environment_to_json(message.env)}};
-}
 json message_json(const HoldValues& message) {
   auto values = json::array();
   for (const auto& value : message.values) {
@@ -123,7 +116,6 @@ json message_json(const Ready& message) {
           {"site_dirs", list_to_json(message.site_dirs)},
           {"files", files_json(message.files)},
           {"env_reads", environment_to_json(message.env_reads)},
-          {"project", list_to_json(message.project)},
           {"target", target_json(message.target)}};
 }
 json message_json(const Importing& message) {
@@ -203,12 +195,6 @@ void read(FieldReader& fields, Preload& out) {
   fields.read("patterns", out.patterns);
   read_left_out(fields, "unfit", out.unfit);
 }
-void read(FieldReader& fields, HoldProject& out) {
-  fields.read("modules", out.modules);
-  fields.read("path", out.path);
-  fields.read("cwd", out.cwd);
-  fields.read("env", out.env);
-}
 void read(FieldReader& fields, HoldValues& out) {
   fields.read_objects("values", [&](FieldReader& item) {
     HoldValues::Value& value = out.values.emplace_back();
@@ -262,7 +248,6 @@ void read(FieldReader& fields, Ready& out) {
     item.read("ignored", file.ignored);
   });
   fields.read("env_reads", out.env_reads);
-  fields.read("project", out.project);
   fields.read_optional_object("target", [&](FieldReader& item) {
     Ready::Target& target = out.target.emplace();
     item.read("name", target.name);
@@ -342,9 +327,8 @@ struct Parser {
   Result<Message> (*parse)(FieldReader&);
 };
 
-constexpr std::array<Parser<ToWorker>, 9> kToWorker{{
+constexpr std::array<Parser<ToWorker>, 8> kToWorker{{
     {"preload", parse<ToWorker, Preload>},
-    {"hold_project", parse<ToWorker, HoldProject>},
     {"hold_values", parse<ToWorker, HoldValues>},
     {"run_test", parse<ToWorker, RunTest>},
     {"prime", parse<ToWorker, Prime>},

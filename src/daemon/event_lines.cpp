@@ -48,7 +48,6 @@ bool EventLines::take_news(const nlohmann::json& json) {
   } else if (kind == "imported") {
     lessons_.modules = json.at("modules").get<std::vector<std::string>>();
     lessons_.path = json.at("path").get<std::vector<std::string>>();
-    lessons_.project = json.at("project").get<std::vector<std::string>>();
   } else if (kind == "compiled") {
     lessons_.patterns = json.at("patterns").get<std::vector<std::string>>();
   } else if (kind == "loaded") {
@@ -72,10 +71,7 @@ bool EventLines::take_news(const nlohmann::json& json) {
 
 /// Whether it is one of those that a runner may send.
 bool EventLines::remember(const Event& event) {
-  if (const auto* receipt = std::get_if<event::Receipt>(&event)) {
-    lessons_.reloaded = lessons_.reloaded || !receipt->reloaded.empty();
-    return true;
-  }
+  if (std::holds_alternative<event::Receipt>(event)) return true;
   const auto* test = std::get_if<event::Test>(&event);
   if (test == nullptr) return false;
   tally_.take(*test);

@@ -15,7 +15,6 @@ struct Lessons {
   std::vector<std::string> modules;   ///< Third-party modules that it imported itself, in order.
   std::vector<std::string> patterns;  ///< Regular expressions that it compiled itself, in order.
   std::vector<std::string> path;      ///< `sys.path` at its end.
-  std::vector<std::string> project;   ///< Project modules that a process could hold for later runs.
   /// A value that it loaded, or could have; `request` makes it, `reason` is why it cannot be held.
   struct Value {
     std::string name;
@@ -32,7 +31,6 @@ struct Lessons {
     bool is_repeatable = false;  ///< The run could execute the module itself.
   };
   std::vector<Difference> differences;
-  bool reloaded = false;  ///< Some that a process held are no longer right.
 };
 
 /// Reads what the runner's pytest plugin writes on the event pipe: JSON Lines, in pieces of any size.

@@ -24,8 +24,7 @@ struct Run {
 
 /// Which process is to run its tests.
 inline protocol::RunMode mode_of(const Config& config) {
-  if (config.isolation == "resident") return protocol::RunMode::resident;
-  return config.reload == "surgical" ? protocol::RunMode::surgical : protocol::RunMode::clean;
+  return config.isolation == "resident" ? protocol::RunMode::resident : protocol::RunMode::fork;
 }
 
 /// Who listens to a run; both are called in the run's own thread only.

@@ -41,14 +41,14 @@ constexpr std::size_t held_limit = 16u << 20;
 /// A process that is fresh has no reason to decline; this only bounds what should not happen.
 constexpr int most_starts = 3;
 
-protocol::RunTest message_for(const Run& run, protocol::RunMode mode) {
+protocol::RunTest message_for(const Run& run) {
   const auto& request = run.request;
   return {run.id,
           request.args,
           request.cwd,
           request.env,
           request.umask,
-          mode,
+          mode_of(run.config),
           run.config.memory_limit.value_or(0),
           run.config.prime,
           request.process};
@@ -73,8 +73,7 @@ RunPump::RunPump(WorkerProcess& worker, Run& run, const Listener& listener)
       listener_(listener),
       silence_(run.config, Clock::now()),
       answers_(run.config.worker_timeout, Clock::now()),
-      checked_(Clock::now()),
-      mode_(mode_of(run.config)) {}
+      checked_(Clock::now()) {}
 
 RunPump::~RunPump() {
   run_.control.detach();
@@ -97,7 +96,6 @@ RunReport RunPump::run() {
   release();
   conclude();
   report_.lessons = lines_.lessons();
-  report_.lessons.reloaded = report_.lessons.reloaded || declined_;
   return std::move(report_);
 }
 
@@ -134,7 +132,7 @@ void RunPump::follow() {
 }
 
 bool RunPump::may_start_over() const {
-  return mode_of(run_.config) != protocol::RunMode::clean && report_.done &&
+  return mode_of(run_.config) == protocol::RunMode::resident && report_.done &&
          report_.done->phase == protocol::Phase::declined && !lines_.settled() && starts_ < most_starts &&
          !run_.control.strongest();
 }
@@ -143,11 +141,8 @@ void RunPump::start_over() {
   const auto reason = report_.done->nodeid;
   spdlog::info("run {}: starts over: {}", run_.id, reason);
   emit(event::Receipt{"started a clean process: " + reason});
-  declined_ = true;
   for (auto& shown : shown_) shown.start_over();
   if (terminal_) terminal_->mark_start_over();
-  // The process that held the project's modules is of no use here; the resident one has ended.
-  if (mode_ == protocol::RunMode::surgical) mode_ = protocol::RunMode::clean;
   run_.control.detach();
   worker_.close_mailbox(run_.id);
   report_.done.reset();
@@ -211,7 +206,7 @@ Status RunPump::launch() {
   oom_.emplace(worker_.pid());  // Whose cgroup the tests' process will be in.
   answers_.asked();
   // A worker that dies here is seen in the mailbox, which knows how it died.
-  if (auto sent = worker_.send(message_for(run_, mode_), fds_of(ends)); !sent) {
+  if (auto sent = worker_.send(message_for(run_), fds_of(ends)); !sent) {
     spdlog::warn("run {}: {}", run_.id, sent.error().message);
     // Of one that does not read, `answers_` will know.
     if (sent.error().code != ErrorCode::worker_failed) worker_.kill();

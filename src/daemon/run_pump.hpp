@@ -90,14 +90,12 @@ class RunPump {
   Clock::time_point checked_;                  ///< When the client was last asked for.
   RunReport report_;
 
-  protocol::RunMode mode_;
   std::vector<Event> held_;  ///< What a process said that may still decline.
   std::size_t held_bytes_ = 0;
   std::optional<Clock::time_point> test_since_;  ///< When the first test began.
   bool holds_back_ = true;
   std::array<ShownOutput, 2> shown_;  ///< By stream.
   int starts_ = 0;
-  bool declined_ = false;
 };
 
 }  // namespace stest

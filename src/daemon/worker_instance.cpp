@@ -136,38 +136,17 @@ nlohmann::json WorkerInstance::describe(const std::vector<protocol::LeftOut>& un
           {"executable", ready.executable},
           {"preloaded", std::move(preloaded)},
           {"left_out", std::move(left_out)},
-          {"project", ready.project},
           {"values", values.describe()},
           {"primed", {{"waiting", primed.waiting}, {"refused", bytes_to_json(primed.refused)}}},
           {"target", describe_target(ready.target)}};
 }
 
-void WorkerInstance::learn_project(const RunRequest& request, const Lessons& lessons) {
-  if (lessons.project.empty() && !lessons.reloaded) return;
-  std::set<std::string> known(ready.project.begin(), ready.project.end());
-  for (const auto& out : ready.left_out) known.insert(out.name);
-  const auto is_known = [&](const std::string& name) { return known.contains(name); };
-  project_is_due = project_is_due || lessons.reloaded ||
-                   !std::all_of(lessons.project.begin(), lessons.project.end(), is_known);
-
-  protocol::HoldProject wanted{lessons.project, lessons.path, request.cwd, request.env};
-  if (project) {
-    const std::set<std::string> used(wanted.modules.begin(), wanted.modules.end());
-    std::copy_if(project->modules.begin(), project->modules.end(), std::back_inserter(wanted.modules),
-                 [&](const std::string& name) { return !used.contains(name); });
-    if (wanted.path.empty()) wanted.path = project->path;  // The run died before it told.
-  }
-  project = std::move(wanted);
-}
-
 std::vector<protocol::ToWorker> WorkerInstance::next_tasks(protocol::Preload preload) {
   state = State::warming;
   ++signs;
-  holds_project = false;
   if (!preload.modules.empty()) {
     oom.emplace(process->pid());
     spdlog::info("worker {} imports {} modules", process->pid(), preload.modules.size());
-    project_is_due = project.has_value();  // It ends the processes that held them.
     values.lost();
     import_clock.start();
     return {std::move(preload)};
@@ -175,11 +154,6 @@ std::vector<protocol::ToWorker> WorkerInstance::next_tasks(protocol::Preload pre
   if (!preload.patterns.empty()) {
     spdlog::info("worker {} compiles {} patterns", process->pid(), preload.patterns.size());
     return {std::move(preload)};
-  }
-  if (std::exchange(project_is_due, false)) {
-    holds_project = true;
-    spdlog::info("worker {} has a process hold {} project modules", process->pid(), project->modules.size());
-    return {*project};
   }
   state = State::ready;
   std::vector<protocol::ToWorker> tasks;

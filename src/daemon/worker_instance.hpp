@@ -80,16 +80,11 @@ struct WorkerInstance {
   std::optional<protocol::Unable> unable;  ///< It has said that it can serve no run.
   std::optional<Error> refused;            ///< Why the daemon killed it.
   std::uint64_t signs = 0;                 ///< How often something was heard from it or asked of it.
-  bool holds_project = false;              ///< What it does, or did last, is to hold the project's modules.
   std::optional<OomWatch> oom;             ///< Since it was last given something to import.
   bool dismissed = false;                  ///< The daemon ended it, through no fault of any module.
   ExitStatus exit;
   std::string end_text;                     ///< How it ended, to follow "it".
   std::optional<protocol::LeftOut> lesson;  ///< The module that its end is blamed on.
-
-  /// What a process is to hold for the runs in `reload = "surgical"`, as the last of them taught.
-  std::optional<protocol::HoldProject> project;
-  bool project_is_due = false;  ///< There is none such process, or it holds something else.
 
   WarmValues values;
 
@@ -104,12 +99,8 @@ struct WorkerInstance {
   /// The "worker" of `GET /v1/status`. `unfit_before` is what earlier workers found unfit.
   nlohmann::json describe(const std::vector<protocol::LeftOut>& unfit_before) const;
 
-  /// Takes in what a run in `reload = "surgical"` has taught of the project's modules.
-  void learn_project(const RunRequest& request, const Lessons& lessons);
-
-  /// What to send to the worker, which waits: `preload` if there is anything in it, else the project's
-  /// modules if they are due; else the values that are due, for which no run waits, and that it may fork
-  /// runners ahead. Sets the state that follows.
+  /// What to send to the worker, which waits: `preload` if there is anything in it; else the values that are
+  /// due, for which no run waits, and that it may fork runners ahead. Sets the state that follows.
   std::vector<protocol::ToWorker> next_tasks(protocol::Preload preload);
 
   /// What a person should know of it, in words: each ignored module whose file has changed since it was

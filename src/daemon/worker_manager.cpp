@@ -280,9 +280,7 @@ void WorkerManager::give_up(WorkerInstance& instance, std::chrono::milliseconds 
   if (!instance.importing.empty()) {
     instance.unfit = protocol::Unfit{instance.importing, "its import did not end within " + limit};
   }
-  if (instance.holds_project) may_hold_project_ = false;
-  instance.process->give_up("did not answer for " + limit +
-                            (instance.holds_project ? ", when it loaded the project's modules" : ""));
+  instance.process->give_up("did not answer for " + limit);
 }
 
 /// The error of a run for which no worker could be made ready. What will happen again is remembered: a person
@@ -352,8 +350,6 @@ void WorkerManager::learn(const WorkerLease& lease, const Run& run, const Lesson
   if (instance.key.learns("modules")) {
     for (const auto& one : lessons.differences) learn(instance, one);
   }
-  const bool holds = may_hold_project_ && mode_of(run.config) == protocol::RunMode::surgical;
-  if (holds) instance.learn_project(run.request, lessons);
   instance.values.learn(lessons.values, run.request.env, lease.value_reports_);
 }
 

@@ -131,7 +131,6 @@ class WorkerManager {
   std::optional<Failure> failure_;
   bool replacing_ = false;  ///< A thread ends or starts the worker without the lock.
   bool stopped_ = false;
-  bool may_hold_project_ = true;   ///< False once that did not come to an end.
   std::set<std::uint64_t> turns_;  ///< Of the runs that wait for a claim, by arrival.
   std::uint64_t last_turn_ = 0;
 };

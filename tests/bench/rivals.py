@@ -59,7 +59,6 @@ PLAIN = Rival("pytest", PYTEST, "python -m pytest {args}", "plain pytest")
 RIVALS = (
     PLAIN,
     _stest("stest", "no settings"),
-    _stest("stest surgical", "project modules stay; an edit reloads its part", SPRINTEST_RELOAD="surgical"),
     _stest("stest resident", "one process, run after run", SPRINTEST_ISOLATION="resident"),
     Rival(
         "sprintest",

@@ -6,12 +6,11 @@ import pytest
 
 #: Settings of each mode, which is known by its key.
 MODES = {
-    "clean": {"SPRINTEST_ISOLATION": "fork", "SPRINTEST_RELOAD": "clean"},
-    "surgical": {"SPRINTEST_ISOLATION": "fork", "SPRINTEST_RELOAD": "surgical"},
+    "fork": {"SPRINTEST_ISOLATION": "fork"},
     "resident": {"SPRINTEST_ISOLATION": "resident"},
 }
 
 #: For tests that take long: the default mode is tried by the gate, the others by `bash tests/run --all`.
 MODES_OF_LONG_TESTS = [
-    mode if mode == "clean" else pytest.param(mode, marks=pytest.mark.long) for mode in MODES
+    mode if mode == "fork" else pytest.param(mode, marks=pytest.mark.long) for mode in MODES
 ]

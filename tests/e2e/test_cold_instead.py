@@ -18,17 +18,17 @@ BEFORE = {
         "raise ImportError('pytest has no _pytest.name, which this version of stest needs')",
         MODES,
     ),
-    "the worker ends": ("_preload", "import os; os._exit(3)", ["clean"]),
-    "the worker crashes": ("_preload", "import os; os.abort()", ["clean"]),
+    "the worker ends": ("_preload", "import os; os._exit(3)", ["fork"]),
+    "the worker crashes": ("_preload", "import os; os.abort()", ["fork"]),
     "the runner": ("_runner", "Run._get_ready = lambda self: 1 / 0", MODES),
-    "its preparation": ("_runner", "_prepare = lambda *args: 1 / 0", ["clean"]),
+    "its preparation": ("_runner", "_prepare = lambda *args: 1 / 0", ["fork"]),
     "the resident process": ("_resident", "ProcessState = None", ["resident"]),
-    "the cache": ("_cache", "Cache.forget_changed = lambda self: 1 / 0", ["surgical", "resident"]),
+    "the cache": ("_cache", "Cache.forget_changed = lambda self: 1 / 0", ["resident"]),
     "the plugin at the first test": ("_plugin", "Reporter._settle = lambda self: 1 / 0", MODES),
     "the plugin": (
         "_plugin",
         "Reporter.pytest_collection_finish.__globals__['list'] = lambda path: 1 / 0",
-        ["clean"],
+        ["fork"],
     ),
 }
 

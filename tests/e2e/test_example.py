@@ -91,7 +91,7 @@ def test_edit_is_seen_at_once_with_torch_still_loaded(example: Project, mode: st
         run = example.stest("-q").expect(code)
         assert ("test_a_batch_gives_what_single_texts_give" in run.text) == (code == 1)
         receipt = "\n".join(example.status()["last_result"]["receipt"])
-        assert receipt == ("" if mode == "clean" else "reloaded tinyai.score")
+        assert receipt == ("" if mode == "fork" else "reloaded tinyai.score")
         wait_for(lambda: example.status()["worker"]["state"] == "ready", "the worker")
     assert example.status()["worker"]["pid"] == worker
     assert "torch" in {module["module"] for module in example.status()["worker"]["preloaded"]}

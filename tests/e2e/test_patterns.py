@@ -72,18 +72,14 @@ def test_runs_compile_none_that_two_runs_have_compiled(suite: Project) -> None:
     wait_for(lambda: compiled(suite) == 0, "the patterns to be compiled ahead")
 
 
-@pytest.mark.parametrize("held", ["modules", "values"])
-def test_so_does_the_process_that_holds_something_for_runs(suite: Project, held: str) -> None:
-    suite.configure(sprintest="reload = 'surgical'" if held == "modules" else "")
-    suite.write("subject.py", "import threading\nMADE_IN = threading.get_native_id()\n")
+def test_so_does_the_process_that_holds_values(suite: Project) -> None:
     suite.write(
         "conftest.py",
-        "import os, pytest, sprintest, subject\n"
+        "import os, pytest, sprintest\n"
         "@sprintest.warm\ndef load(): return os.getpid()\n"
         "@pytest.fixture(autouse=True)\n"
         "def is_held():\n"
-        f"    made_in = {'subject.MADE_IN' if held == 'modules' else 'load()'}\n"
-        "    open('is_held', 'w').write(str(made_in != os.getpid()))\n",
+        "    open('is_held', 'w').write(str(load() != os.getpid()))\n",
     )
     assert [compiled(suite) for _ in range(2)] == [900, 900]
     wait_for(lambda: (compiled(suite), suite.read("is_held")) == (0, "True"), "both to be there ahead")

@@ -60,9 +60,7 @@ def pid_of(finished: Finished) -> int:
     return pid
 
 
-@pytest.mark.parametrize("reload", ["clean", "surgical"])
-def test_same_request_again(project: Project, reload: str) -> None:
-    project.configure(sprintest=f"reload = '{reload}'")
+def test_same_request_again(project: Project) -> None:
     project.write("subject.py", "value = 1\n")
     project.write("test_it.py", "import subject\ndef test(): assert subject.value == 1\n")
     for _ in range(2):
@@ -75,10 +73,7 @@ def test_same_request_again(project: Project, reload: str) -> None:
     assert pid_of(failed) not in known
 
 
-@pytest.mark.parametrize("reload", ["clean", "surgical"])
-def test_nothing_is_collected_ahead_while_a_run_goes_on_in_another_process(
-    project: Project, reload: str
-) -> None:
+def test_nothing_is_collected_ahead_while_a_run_goes_on_in_another_process(project: Project) -> None:
     project.write("subject.py", "value = 1\n")
     project.write("test_slow.py", "import subject\nfor _ in range(2 * 10**7): pass\n" + PASSES)
     project.write(
@@ -102,7 +97,6 @@ def test_nothing_is_collected_ahead_while_a_run_goes_on_in_another_process(
             assert seen == first
         """,
     )
-    project.configure(sprintest=f"reload = '{reload}'")
     for _ in range(2):
         project.stest("test_slow.py").expect(0)
         waiting(project)

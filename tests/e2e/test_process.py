@@ -151,7 +151,7 @@ def test_forgotten_shared_memory_is_removed_and_told(project: Project, mode: str
 
 
 @pytest.mark.torch
-@pytest.mark.parametrize("mode", ["clean", "resident"])
+@pytest.mark.parametrize("mode", ["fork", "resident"])
 def test_torch_s_shared_memory_and_threads(project: Project, mode: str) -> None:
     project.write(
         "test_it.py",

@@ -67,10 +67,9 @@ def test_a_storm_of_clients_each_get_their_own_answer(project: Project) -> None:
         assert re.findall(r"<\d+>", finished.text) == [f"<{number}>"]
 
 
-@pytest.mark.parametrize("reload", ["clean", "surgical"])
-def test_concurrent_runs_go_side_by_side(project: Project, reload: str) -> None:
+def test_concurrent_runs_go_side_by_side(project: Project) -> None:
     """Each of three runs ends only once all three are running: one after another they would hang."""
-    project.configure(f'concurrency = 3\nreload = "{reload}"')
+    project.configure("concurrency = 3")
     project.write("helper.py", "import os\nWHO = os.environ['ME']\n")
     project.write(
         "test_it.py",
@@ -89,7 +88,7 @@ def test_concurrent_runs_go_side_by_side(project: Project, reload: str) -> None:
         """,
     )
     project.stest("start").expect(0)
-    for _ in range(2):  # With surgical reload the second round begins with modules held warm.
+    for _ in range(2):  # In the second round more has been loaded ahead.
         for name in "abc":
             (project.root / f"here {name}").unlink(missing_ok=True)
         clients = {name: project.start("-s", env={"ME": name}) for name in "abc"}

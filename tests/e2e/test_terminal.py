@@ -127,7 +127,7 @@ def test_output_is_that_of_plain_pytest(any_mode: Project) -> None:
 
 
 def test_run_that_starts_over_says_nothing_twice(project: Project) -> None:
-    project.env.update(MODES["surgical"])
+    project.env.update(MODES["resident"])
     project.write("registry.py", "import types\nheld = types.SimpleNamespace(names=[])\n")
     source = "from registry import held\nassert not held.names\nheld.names.append(1)\nVALUE = {}\n"
     project.write("model.py", source.format(1))
@@ -144,7 +144,7 @@ def test_run_that_starts_over_says_nothing_twice(project: Project) -> None:
 
 def test_run_that_is_done_cold_instead_says_nothing_twice(project: Project) -> None:
     """What pytest has loaded is hidden by a file that is first found while the tests are collected."""
-    project.env.update(MODES["surgical"])
+    project.env.update(MODES["resident"])
     project.write("tests/test_it.py", "import argparse\ndef test(): pass\n")
     project.stest("-q").expect(0)
     wait_for(lambda: project.status()["worker"]["state"] == "ready", "the preloading")

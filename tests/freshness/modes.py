@@ -17,7 +17,7 @@ from e2e.harness import PYTHON, STEST, Finished, Project, wait_for
 from e2e.modes import MODES
 
 #: Those that keep project modules from run to run, and tell which of them they reloaded.
-KEEPING = ("surgical", "resident")
+KEEPING = ("resident",)
 
 _SUMMARY = re.compile(r"^(PASSED|FAILED|ERROR|SKIPPED|XFAIL|XPASS) (.*)$", re.MULTILINE)
 _SEEN = re.compile(r"SEEN .*$", re.MULTILINE)

@@ -1,6 +1,6 @@
 """At least as many steps as asked for, no difference. A failure prints the project and the edit.
 
-Variables steer it: STEST_FRESHNESS_STEPS (500), STEST_FRESHNESS_MODES (clean,surgical,resident) and
+Variables steer it: STEST_FRESHNESS_STEPS (500), STEST_FRESHNESS_MODES (fork,resident) and
 STEST_FRESHNESS_SEED (random; each run prints its own). With STEST_FRESHNESS_SHRINK=no a failure is told
 as it was found, not first reduced to few edits of a small project, which takes minutes.
 """

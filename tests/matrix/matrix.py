@@ -62,7 +62,7 @@ def test_error(no_such_fixture): pass
 #: Ways to run it: arguments and variables.
 WAYS: list[tuple[list[str], dict[str, str]]] = [
     (["-rA"], {}),
-    (["-rA"], {"PYTHONWARNINGS": "error", "SPRINTEST_RELOAD": "surgical"}),
+    (["-rA"], {"PYTHONWARNINGS": "error"}),
     (["-rA"], {"SPRINTEST_ISOLATION": "resident"}),
 ]
 

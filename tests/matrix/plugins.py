@@ -22,7 +22,6 @@ from matrix import NEWEST, answer, environment
 
 MODES = {
     "default": {},
-    "surgical": {"SPRINTEST_RELOAD": "surgical"},
     "resident": {"SPRINTEST_ISOLATION": "resident"},
 }
 KINDS = ("first", "warm", "edited")

@@ -31,7 +31,6 @@ WARM_RUNS = 3
 
 MODES: dict[str, dict[str, str]] = {
     "default": {},
-    "surgical": {"SPRINTEST_RELOAD": "surgical"},
     "resident": {"SPRINTEST_ISOLATION": "resident"},
 }
 

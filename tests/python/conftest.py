@@ -82,16 +82,10 @@ class Worker:
             answer = self.receive()
         return answer
 
-    def hold(self, *modules: str, path: list[str]) -> dict[str, Any]:
-        """Have the project's modules held; return the answer."""
-        place = {"cwd": str(self.root), "env": self.env}
-        self.send({"type": "hold_project", "modules": modules, "path": path, **place})
-        return self.receive()
-
     def begin(
         self,
         *args: str,
-        mode: str = "clean",
+        mode: str = "fork",
         memory_limit: int = 0,
         prime: bool = False,
         stdin: str = os.devnull,
@@ -180,10 +174,6 @@ class Run:
     @property
     def path(self) -> list[str]:
         return list(self._last("imported")["path"])
-
-    @property
-    def project(self) -> list[str]:
-        return list(self._last("imported")["project"])
 
     @property
     def receipts(self) -> list[tuple[str, list[str]]]:

@@ -56,18 +56,6 @@ def test_what_two_forks_compile_is_compiled_once(worker: Worker) -> None:
     assert not set(told(second)) & set(patterns)
 
 
-def test_process_that_holds_modules_compiles_what_is_learned_later(worker: Worker) -> None:
-    worker.write("subject.py", "import threading\nmade_in = threading.get_native_id()\n")
-    body = "import os, subject\ndef test(missed):\n    re.compile('number 1')\n    assert missed == []\n"
-    worker.write("test_it.py", PRELUDE + body + "    assert subject.made_in != os.getpid()\n")
-    first = worker.run("-q", mode="surgical")
-    assert first.exit_code == 1
-    worker.hold(*first.project, path=first.path)
-    assert worker.preload(patterns=first.compiled)["type"] == "ready"
-    second = worker.run("-q", mode="surgical")
-    assert second.exit_code == 0, second.text
-
-
 def test_purge_forgets_what_was_compiled_ahead(worker: Worker) -> None:
     worker.preload(patterns=["('ab+', 0)"])
     body = "def test(missed):\n    re.purge()\n    re.compile('ab+')\n    assert missed == ['ab+']\n"

@@ -17,11 +17,10 @@ def names(entries: list[dict[str, Any]]) -> list[str]:
 
 def test_greeting_tells_what_was_embedded(worker: Worker) -> None:
     assert worker.ready["type"] == "ready"
-    assert worker.ready["protocol"] == 8
+    assert worker.ready["protocol"] == 9
     assert worker.ready["executable"] == sys.executable
     assert worker.ready["python"] == ".".join(map(str, sys.version_info[:3]))
     assert worker.ready["preloaded"] == []
-    assert worker.ready["project"] == []
 
 
 def test_run_reports_tests_and_result(worker: Worker) -> None:
@@ -179,8 +178,3 @@ def test_file_is_told_as_it_was_when_it_was_read(worker: Worker, site: Site) -> 
     (site.folder / "gone.py").unlink()
     time.sleep(0.05)
     assert told(worker.preload("colorsys")) == before
-    assert told(worker.hold(path=[])) == before
-    worker.write("mine.py", "")
-    worker.write("test_it.py", "import mine\ndef test(): pass\n")
-    taught = worker.run(mode="surgical")
-    assert told(worker.hold(*taught.project, path=taught.path)) == before

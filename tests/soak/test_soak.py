@@ -203,7 +203,7 @@ def test_soak(project: Project, mode: str, record_property: Callable[[str, objec
     project.env |= MODES[mode]
     # In resident mode runs share a process.
     project.configure(sprintest="" if mode == "resident" else "concurrency = 2")
-    branches = 0 if mode == "clean" else 1
+    branches = 0 if mode == "fork" else 1
     soak = Soak(project, SEED)
     fds, kib = idle_burden(project)
     for thread in soak.start():

@@ -75,7 +75,7 @@ class Run:
         self._worker = os.getppid()
 
     def execute(self) -> None:
-        if self._message["mode"] == "clean" and not self._settles_itself():
+        if self._message["mode"] == "fork" and not self._settles_itself():
             self.do_settled("")
         for step in self._message["args"]:
             self._do(step)
@@ -201,7 +201,6 @@ class Worker:
         self._python = options.python
         self._target = options.target
         self._preloaded: list[str] = []
-        self._project: list[str] = []
         self._seen: set[int] = set()
         self._runs: dict[int, tuple[int, Record]] = {}
         self._stacks: dict[int, int] = {}
@@ -274,7 +273,7 @@ class Worker:
             ]
         self._send(
             "ready",
-            protocol=int(env.get("FAKE_PROTOCOL", "8")),
+            protocol=int(env.get("FAKE_PROTOCOL", "9")),
             stest_version="0",
             python="3",
             executable=self._python,
@@ -283,18 +282,11 @@ class Worker:
             site_dirs=[env["FAKE_SITE"]] if "FAKE_SITE" in env else [],
             files=files,
             env_reads={name: env.get(name) for name in reads.split(",") if name},
-            project=self._project,
             target={"name": self._target, "path": "", "how": "configured"} if self._target else None,
         )
 
-    def _on_hold_project(self, message: dict[str, Any]) -> None:
-        self._log(message)
-        self._project = message["modules"]
-        self._ready()
-
     def _on_preload(self, message: dict[str, Any]) -> None:
         self._log(message)
-        self._project = []
         for module in message["modules"]:
             self._send("importing", module=module)
             if module == os.environ.get("FAKE_ENDLESS"):

@@ -51,7 +51,6 @@ void expect_defaults(const Config& config) {
   EXPECT_TRUE(config.preload.empty());
   EXPECT_EQ(config.learn, (std::vector<std::string>{"modules", "patterns"}));
   EXPECT_EQ(config.isolation, "fork");
-  EXPECT_EQ(config.reload, "clean");
   EXPECT_EQ(config.target, std::nullopt);
   EXPECT_EQ(config.target_path, std::nullopt);
   EXPECT_EQ(config.stuck_after, 30s);
@@ -224,17 +223,19 @@ TEST_F(ConfigTest, BadValuesHintAtWhatIsAccepted) {
             "Accepted: bytes, or a size such as \"512MB\", \"8GB\" or \"8GiB\".");
 }
 
-TEST_F(ConfigTest, IsolationAndReload) {
-  const Config config = load("[tool.sprintest]\nisolation = 'resident'\nreload = 'surgical'\n");
+TEST_F(ConfigTest, Isolation) {
+  const Config config = load("[tool.sprintest]\nisolation = 'resident'\n");
   EXPECT_EQ(config.isolation, "resident");
-  EXPECT_EQ(config.reload, "surgical");
-  const Environment env{{"SPRINTEST_ISOLATION", "resident"}, {"SPRINTEST_RELOAD", "surgical"}};
+  const Environment env{{"SPRINTEST_ISOLATION", "resident"}};
   EXPECT_EQ(load("", env).isolation, "resident");
-  EXPECT_EQ(load("", env).reload, "surgical");
   EXPECT_EQ(error_of_key("isolation = \"process\"").hint, "Accepted: \"fork\" or \"resident\".");
-  EXPECT_EQ(error_of_key("reload = true").hint, "Accepted: \"clean\" or \"surgical\".");
   EXPECT_EQ(error_of_variable("SPRINTEST_ISOLATION", "Resident").message,
             "SPRINTEST_ISOLATION: bad value \"Resident\"");
+}
+
+TEST_F(ConfigTest, ReloadOfEarlierVersionsIsAcceptedAndMeansNothing) {
+  EXPECT_EQ(load("[tool.sprintest]\nreload = 'surgical'\n").isolation, "fork");
+  EXPECT_EQ(error_of_key("reload = true").hint, "Accepted: \"clean\" or \"surgical\".");
 }
 
 TEST_F(ConfigTest, AResidentProcessRunsOneSuiteAtATime) {

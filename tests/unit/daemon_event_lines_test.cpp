@@ -31,15 +31,12 @@ TEST(EventLines, KnowsTheRunningTest) {
 
 TEST(EventLines, KeepsWhatTheRunTaught) {
   EventLines lines;
-  EXPECT_TRUE(
-      lines
-          .feed(R"({"event":"imported","modules":["torch","numpy"],"path":["/src"],"project":["pkg"]})"
-                "\n")
-          .empty());
+  EXPECT_TRUE(lines
+                  .feed(R"({"event":"imported","modules":["torch","numpy"],"path":["/src"]})"
+                        "\n")
+                  .empty());
   EXPECT_EQ(lines.lessons().modules, (std::vector<std::string>{"torch", "numpy"}));
   EXPECT_EQ(lines.lessons().path, std::vector<std::string>{"/src"});
-  EXPECT_EQ(lines.lessons().project, std::vector<std::string>{"pkg"});
-  EXPECT_FALSE(lines.lessons().reloaded);
   EXPECT_TRUE(lines
                   .feed(R"json({"event":"compiled","patterns":["('a+', 0)"]})json"
                         "\n")
@@ -72,7 +69,6 @@ TEST(EventLines, KnowsWhenTheRunHasSettled) {
 TEST(EventLines, BringsReceiptsAndNotesWhatWasReloaded) {
   EventLines lines;
   ASSERT_EQ(lines.feed("{\"event\":\"receipt\",\"text\":\"ended\"}\n").size(), 1u);
-  EXPECT_FALSE(lines.lessons().reloaded);
   const auto events = lines.feed(R"({"event":"receipt","text":"reloaded a","reloaded":["a","b"]})"
                                  "\n" +
                                  line("t.py::a", "start"));
@@ -80,7 +76,6 @@ TEST(EventLines, BringsReceiptsAndNotesWhatWasReloaded) {
   EXPECT_EQ(std::get<event::Receipt>(events[0]).text, "reloaded a");
   EXPECT_EQ(std::get<event::Receipt>(events[0]).reloaded, (std::vector<std::string>{"a", "b"}));
   EXPECT_TRUE(std::holds_alternative<event::Test>(events[1]));
-  EXPECT_TRUE(lines.lessons().reloaded);
 }
 
 TEST(EventLines, SkipsWhatNoRunnerSends) {
@@ -94,7 +89,6 @@ TEST(EventLines, SkipsWhatNoRunnerSends) {
         R"({"event":"receipt"})", R"({"event":"receipt","text":"x","reloaded":3})"}) {
     EXPECT_TRUE(lines.feed(std::string(text) + "\n").empty()) << text;
   }
-  EXPECT_FALSE(lines.lessons().reloaded);
   EXPECT_FALSE(lines.settled());
   const auto events = lines.feed(line("t.py::a", "start"));
   ASSERT_EQ(events.size(), 1u);

@@ -380,24 +380,11 @@ TEST_F(HeldBackTest, AsksForTheModeAndTheLimitOfTheConfiguration) {
     return client.out();
   };
   EXPECT_EQ(asked("isolation = 'resident'\n"), "resident 0");
-  EXPECT_EQ(asked("isolation = 'resident'\nreload = 'surgical'\nmemory_limit = '8GiB'\n"),
-            "resident 8589934592");
-  EXPECT_EQ(asked("reload = 'surgical'\n"), "surgical 0");
-  EXPECT_EQ(asked(""), "clean 0");
+  EXPECT_EQ(asked("isolation = 'resident'\nmemory_limit = '8GiB'\n"), "resident 8589934592");
+  EXPECT_EQ(asked(""), "fork 0");
 }
 
-TEST_F(HeldBackTest, OnlyTheResidentProcessHasItsLikeTakeOver) {
-  const auto modes = [this](const std::string& lines) {
-    configure(lines);
-    Recorder client;
-    run({"first:decline:a changed", "mode:"}, client);
-    return client.out();
-  };
-  EXPECT_EQ(modes("isolation = 'resident'\n"), "resident");
-  EXPECT_EQ(modes("reload = 'surgical'\n"), "clean");
-}
-
-TEST_F(RunPumpTest, ACleanRunDoesNotStartOver) {
+TEST_F(RunPumpTest, ARunInAForkDoesNotStartOver) {
   Recorder client;
   EXPECT_EQ(run({"out:x", "decline:never"}, client).exit_code, 112);
   EXPECT_EQ(client.all<event::Started>().size(), 1u);

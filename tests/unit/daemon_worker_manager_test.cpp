@@ -22,11 +22,8 @@ class WorkerManagerTest : public ServiceFixture {
 
   /// What a run says at its end.
   static std::string imported(const std::vector<std::string>& modules,
-                              const std::vector<std::string>& project = {},
                               const std::vector<std::string>& path = {"/src"}) {
-    return "event:" +
-           nlohmann::json{{"event", "imported"}, {"modules", modules}, {"path", path}, {"project", project}}
-               .dump();
+    return "event:" + nlohmann::json{{"event", "imported"}, {"modules", modules}, {"path", path}}.dump();
   }
 
   /// The receipt of a run that does nothing.
@@ -353,7 +350,7 @@ TEST_F(WorkerManagerTest, StartsInTheRootWhereTheFolderIsGone) {
 
 TEST_F(WorkerManagerTest, TellsTheWorkerWhereToLookForWhatWasLearned) {
   env["FAKE_LOG"] = (project.path() / "worker.jsonl").string();
-  run({imported({"a"}, {}, {"/src", "/lib"})});
+  run({imported({"a"}, {"/src", "/lib"})});
   await([&] { return preloaded().size() == 1; }, "the preloading");
   EXPECT_NE(read_text(env["FAKE_LOG"]).find(R"("path": ["/src", "/lib"])"), std::string::npos);
 }
@@ -400,107 +397,6 @@ TEST_F(WorkerManagerTest, TellsOnceThatAnIgnoredModuleChanged) {
   EXPECT_EQ(receipt(), notice);
   EXPECT_EQ(receipt(), "");
   EXPECT_EQ(worker_pid(), pid);
-}
-
-/// What a process is to hold for runs in `reload = "surgical"`.
-class HoldProjectTest : public WorkerManagerTest {
- protected:
-  HoldProjectTest() {
-    configure("reload = 'surgical'\n");
-    env["FAKE_LOG"] = (project.path() / "worker.jsonl").string();
-  }
-
-  /// The messages to the worker of that kind, once a run has shown that no other is under way.
-  std::vector<nlohmann::json> sent(const std::string& type = "hold_project") {
-    EXPECT_EQ(run({"out:ok"}).exit_code, 0);
-    std::vector<nlohmann::json> messages;
-    std::istringstream lines(read_text(env["FAKE_LOG"]));
-    for (std::string line; std::getline(lines, line);) {
-      auto message = nlohmann::json::parse(line);
-      if (message["type"] == type) messages.push_back(std::move(message));
-    }
-    return messages;
-  }
-
-  static std::string reloaded() {
-    return R"(event:{"event":"receipt","text":"reloaded pkg","reloaded":["pkg"]})";
-  }
-};
-
-TEST_F(HoldProjectTest, FollowsARunThatTaughtSomething) {
-  run({imported({}, {"pkg", "pkg.a"}, {"/src", "/lib"})});
-  const auto holds = sent();
-  ASSERT_EQ(holds.size(), 1u);
-  EXPECT_EQ(holds[0]["modules"], (std::vector<std::string>{"pkg", "pkg.a"}));
-  EXPECT_EQ(holds[0]["path"], (std::vector<std::string>{"/src", "/lib"}));
-  EXPECT_EQ(holds[0]["cwd"], project.path().string());
-  EXPECT_EQ(holds[0]["env"]["FAKE_LOG"], env["FAKE_LOG"]);
-  EXPECT_EQ(service().status()["worker"]["project"], (std::vector<std::string>{"pkg", "pkg.a"}));
-}
-
-TEST_F(HoldProjectTest, IsNotRepeatedWhileNothingChanges) {
-  for (int i = 0; i < 3; ++i) run({imported({}, {"pkg", "pkg.a"})});
-  run({imported({}, {"pkg.a", "pkg"})});
-  EXPECT_EQ(sent().size(), 1u);
-}
-
-TEST_F(HoldProjectTest, FollowsARunThatImportedMore) {
-  run({imported({}, {"pkg"})});
-  run({imported({}, {"pkg", "pkg.a"})});
-  const auto holds = sent();
-  ASSERT_EQ(holds.size(), 2u);
-  EXPECT_EQ(holds[1]["modules"], (std::vector<std::string>{"pkg", "pkg.a"}));
-}
-
-TEST_F(HoldProjectTest, FollowsAReload) {
-  run({imported({}, {"pkg"})});
-  run({reloaded(), imported({}, {"pkg"})});
-  EXPECT_EQ(sent().size(), 2u);
-  EXPECT_EQ(sent().size(), 2u);
-}
-
-TEST_F(HoldProjectTest, FollowsADecline) {
-  run({imported({}, {"pkg"})});
-  run({"first:decline:pkg cannot be loaded a second time", imported({}, {}, {"/other"})});
-  const auto holds = sent();
-  ASSERT_EQ(holds.size(), 2u);
-  EXPECT_EQ(holds[1]["modules"], std::vector<std::string>{"pkg"});
-}
-
-TEST_F(HoldProjectTest, AReloadedRunThatDiesTellsNoPath) {
-  run({imported({}, {"pkg"}, {"/src"})});
-  EXPECT_EQ(run({reloaded(), "phase:running", "signal:11"}).exit_code, 105);
-  const auto holds = sent();
-  ASSERT_EQ(holds.size(), 2u);
-  EXPECT_EQ(holds[1]["modules"], std::vector<std::string>{"pkg"});
-  EXPECT_EQ(holds[1]["path"], std::vector<std::string>{"/src"});
-}
-
-TEST_F(HoldProjectTest, FollowsThePreloadingThatEndsItsProcess) {
-  run({imported({"a"}, {"pkg"})});
-  EXPECT_EQ(sent().size(), 1u);
-  run({imported({"b"}, {"pkg"})});
-  EXPECT_EQ(sent().size(), 2u);
-  EXPECT_EQ(sent("preload").size(), 2u);
-  EXPECT_EQ(preloaded(), (std::vector<std::string>{"a", "b"}));
-  EXPECT_EQ(service().status()["worker"]["project"], std::vector<std::string>{"pkg"});
-}
-
-TEST_F(HoldProjectTest, IsForgottenWithItsWorker) {
-  run({imported({}, {"pkg"})});
-  env["OMP_NUM_THREADS"] = "3";
-  EXPECT_EQ(sent().size(), 1u);
-  EXPECT_EQ(service().status()["worker"]["project"], nlohmann::json::array());
-  run({imported({}, {"pkg"})});
-  EXPECT_EQ(sent().size(), 2u);
-}
-
-TEST_F(HoldProjectTest, IsOnlyForSurgicalRuns) {
-  for (const char* lines : {"", "isolation = 'resident'\n"}) {
-    configure(lines);
-    run({imported({}, {"pkg"})});
-    EXPECT_TRUE(sent().empty()) << lines;
-  }
 }
 
 }  // namespace

@@ -29,7 +29,7 @@ class WorkerProcessTest : public testing::Test {
   }
 
   protocol::RunTest script(std::vector<std::string> steps) {
-    return {1, std::move(steps), "/", command.env, 022, protocol::RunMode::clean, 0};
+    return {1, std::move(steps), "/", command.env, 022, protocol::RunMode::fork, 0};
   }
 
   TemporaryFolder folder;

@@ -14,11 +14,7 @@ json through_the_wire(const json& value) { return json::parse(value.dump()); }
 
 RunTest run_test() {
   return {7,   {"-x", "\xff"},    "/project", {{"PATH", "/bin"}, {"\xfe", "raw name"}},
-          027, RunMode::surgical, 8ull << 30, true};
-}
-
-HoldProject hold_project() {
-  return {{"pkg", "pkg.a"}, {"/project", "/\xff"}, "/project", {{"PATH", "/bin"}}};
+          027, RunMode::resident, 8ull << 30, true};
 }
 
 Ready ready() {
@@ -31,7 +27,6 @@ Ready ready() {
   ready.site_dirs = {"/venv/lib/python3.11/site-packages"};
   ready.files = {{"numpy", "/site/numpy.py", 1, 7, 2, 3, false},
                  {"mine", "/project/\xff.py", 4, 8, 5, 6, true}};
-  ready.project = {"pkg", "pkg.a"};
   ready.target = Ready::Target{"pkg", "/project/src/\xff", "src"};
   ready.env_reads = {{"OMP_NUM_THREADS", "2"}, {"HF_HOME", std::nullopt}};
   return ready;
@@ -41,9 +36,6 @@ TEST(ToWorkerJson, IsAsWritten) {
   EXPECT_EQ(to_json(ToWorker(Preload{{"torch"}, {"/src"}, {"('a+', 0)"}, {{"bad", "warns"}}})),
             json::parse(R"json({"type": "preload", "modules": ["torch"], "path": ["/src"],
                             "patterns": ["('a+', 0)"], "unfit": [{"name": "bad", "reason": "warns"}]})json"));
-  EXPECT_EQ(to_json(ToWorker(HoldProject{{"pkg"}, {"/src"}, "/project", {{"A", "1"}}})),
-            json::parse(R"({"type": "hold_project", "modules": ["pkg"], "path": ["/src"], "cwd": "/project",
-                            "env": {"A": "1"}})"));
   EXPECT_EQ(to_json(ToWorker(Signal{7, 2})), json::parse(R"({"type": "signal", "id": 7, "signal": 2})"));
   EXPECT_EQ(to_json(ToWorker(Shutdown{})), json::parse(R"({"type": "shutdown"})"));
 }
@@ -88,17 +80,6 @@ TEST(FromWorkerJson, ValuesKeepsEverything) {
   EXPECT_EQ(read.values[1].reason, "it draws \xff");
 }
 
-TEST(ToWorkerJson, HoldProjectKeepsEverything) {
-  const HoldProject sent = hold_project();
-  const Result<ToWorker> message = to_worker_from_json(through_the_wire(to_json(ToWorker(sent))));
-  ASSERT_TRUE(message) << message.error().message;
-  const HoldProject& read = std::get<HoldProject>(*message);
-  EXPECT_EQ(read.modules, sent.modules);
-  EXPECT_EQ(read.path, sent.path);
-  EXPECT_EQ(read.cwd, sent.cwd);
-  EXPECT_EQ(read.env, sent.env);
-}
-
 TEST(ToWorkerJson, PreloadKeepsItsPath) {
   const Preload sent{{"a"}, {"/src", "/\xff"}};
   const Result<ToWorker> message = to_worker_from_json(through_the_wire(to_json(ToWorker(sent))));
@@ -109,8 +90,7 @@ TEST(ToWorkerJson, PreloadKeepsItsPath) {
 
 TEST(ToWorkerJson, EveryModeHasItsName) {
   for (const auto& [mode, text] :
-       {std::pair(RunMode::clean, "clean"), std::pair(RunMode::surgical, "surgical"),
-        std::pair(RunMode::resident, "resident")}) {
+       {std::pair(RunMode::fork, "fork"), std::pair(RunMode::resident, "resident")}) {
     RunTest sent = run_test();
     sent.mode = mode;
     const json value = through_the_wire(to_json(ToWorker(sent)));
@@ -145,7 +125,6 @@ TEST(FromWorkerJson, ReadyKeepsEverything) {
   EXPECT_EQ(read.left_out[0].reason, "it starts threads");
   EXPECT_EQ(read.site_dirs, sent.site_dirs);
   EXPECT_EQ(read.env_reads, sent.env_reads);
-  EXPECT_EQ(read.project, sent.project);
   ASSERT_TRUE(read.target);
   EXPECT_EQ(read.target->name, "pkg");
   EXPECT_EQ(read.target->path, sent.target->path);
@@ -211,9 +190,8 @@ void check(const Message& message, Result<Message> (*parse)(const json&)) {
 
 TEST(ToWorkerJson, EveryKindRoundTrips) {
   for (const ToWorker& message :
-       {ToWorker(Preload{{"a", "b"}, {"/src"}, {"(b'x', 2)"}}), ToWorker(hold_project()),
-        ToWorker(run_test()), ToWorker(Prime{false}), ToWorker(Prime{true, 5}), ToWorker(Signal{1, 15}),
-        ToWorker(Ping{7}), ToWorker(Shutdown{})}) {
+       {ToWorker(Preload{{"a", "b"}, {"/src"}, {"(b'x', 2)"}}), ToWorker(run_test()), ToWorker(Prime{false}),
+        ToWorker(Prime{true, 5}), ToWorker(Signal{1, 15}), ToWorker(Ping{7}), ToWorker(Shutdown{})}) {
     if (std::holds_alternative<Signal>(message)) {
       EXPECT_FALSE(to_worker_from_json({{"type", "signal"}, {"id", 1}})) << "a signal without its number";
     }
@@ -256,9 +234,7 @@ TEST(MessageParsing, RefusesMistypedFields) {
   EXPECT_EQ(refused(run, "memory_limit", -1), "message: field 'memory_limit' must be a whole number from 0");
   EXPECT_EQ(refused(run, "memory_limit", "8GiB"),
             "message: field 'memory_limit' must be a whole number from 0");
-  const json hold = to_json(ToWorker(hold_project()));
-  EXPECT_EQ(refused(hold, "path", "/src"), "message: field 'path' must be a list of strings");
-  EXPECT_EQ(refused(hold, "env", json::array({1})), "message: field 'env' must be an object of strings");
+  EXPECT_EQ(refused(run, "env", json::array({1})), "message: field 'env' must be an object of strings");
   EXPECT_EQ(refused(to_json(ToWorker(Preload{})), "path", nullptr),
             "message: field 'path' must be a list of strings");
   json greeting = to_json(FromWorker(ready()));
