@@ -298,7 +298,7 @@ std::vector<std::string> folders() {
   return {found.begin(), found.end()};
 }
 
-void note_system_call(long number, const std::array<long, 6>& with) {
+bool note_system_call(long number, const std::array<long, 6>& with) {
   const auto path = [&with](std::size_t i) { return reinterpret_cast<const char*>(with[i]); };  // NOLINT
   const auto folder = static_cast<int>(with[0]);
   switch (number) {
@@ -306,7 +306,8 @@ void note_system_call(long number, const std::array<long, 6>& with) {
 #ifdef SYS_openat2
     case SYS_openat2:
 #endif
-      return note(folder, path(1), How::opened);
+      note(folder, path(1), How::opened);
+      return true;
     case SYS_statx:
     case SYS_newfstatat:
     case SYS_faccessat:
@@ -314,10 +315,15 @@ void note_system_call(long number, const std::array<long, 6>& with) {
     case SYS_faccessat2:
 #endif
     case SYS_readlinkat:
-      return note(folder, path(1));
+      note(folder, path(1));
+      return true;
+    case SYS_getdents64:
+      note(folder, "", How::listed);
+      return true;
 #ifdef SYS_open
     case SYS_open:
-      return note(AT_FDCWD, path(0), How::opened);
+      note(AT_FDCWD, path(0), How::opened);
+      return true;
     case SYS_stat:
     case SYS_lstat:
     case SYS_access:
@@ -327,9 +333,10 @@ void note_system_call(long number, const std::array<long, 6>& with) {
     case SYS_lgetxattr:
     case SYS_listxattr:
     case SYS_llistxattr:
-      return note(AT_FDCWD, path(0));
+      note(AT_FDCWD, path(0));
+      return true;
     default:
-      return;
+      return false;
   }
 }
 

@@ -16,8 +16,9 @@ namespace stest::file_reads {
 /// Whether the C library is one whose functions are known here: glibc 2.33 and later.
 bool is_supported();
 
-/// To be called before a system call that is made by its number: Rust's library does that, for one.
-void note_system_call(long number, const std::array<long, 6>& with);
+/// To be called before a system call that is made by its number: Rust's library does that, for one. Returns
+/// whether it is one of these.
+bool note_system_call(long number, const std::array<long, 6>& with);
 
 /// From now on, what is looked at for the first time is taken down with the state that it had just before.
 /// Paths that begin with one of `exempt` do not count, nor does what lies in a `__pycache__`. Where

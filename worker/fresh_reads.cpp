@@ -23,11 +23,31 @@
 
 namespace stest::fresh_reads {
 
-void note_system_call(long number) {
-  if (number == SYS_getrandom) audit::tell(audit::Own::randomness);
-  if (number == SYS_clock_gettime) audit::tell(audit::Own::clock);
-  if (number == SYS_getcwd) audit::tell(audit::Own::folder);
-  if (number == SYS_getpid || number == SYS_getppid) audit::tell(audit::Own::identity);
+bool note_system_call(long number) {
+  switch (number) {
+    case SYS_getrandom:
+      audit::tell(audit::Own::randomness);
+      return true;
+    case SYS_clock_gettime:
+    case SYS_getrusage:
+    case SYS_gettimeofday:
+    case SYS_sysinfo:
+    case SYS_times:
+#ifdef SYS_time
+    case SYS_time:
+#endif
+      audit::tell(audit::Own::clock);
+      return true;
+    case SYS_getcwd:
+      audit::tell(audit::Own::folder);
+      return true;
+    case SYS_getpid:
+    case SYS_getppid:
+      audit::tell(audit::Own::identity);
+      return true;
+    default:
+      return false;
+  }
 }
 
 }  // namespace stest::fresh_reads

@@ -6,7 +6,7 @@
 /// seen: code that asks the processor itself.
 namespace stest::fresh_reads {
 
-/// To be called before a system call that is made by its number.
-void note_system_call(long number);
+/// To be called before a system call that is made by its number. Returns whether it is one of these.
+bool note_system_call(long number);
 
 }  // namespace stest::fresh_reads
