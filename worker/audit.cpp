@@ -25,8 +25,8 @@ std::vector<Listener>& listeners() {
   return *all;
 }
 PyInterpreterState* interpreter = nullptr;
-constexpr std::array<const char*, 4> own_names{"stest.clock", "stest.randomness", "stest.identity",
-                                               "stest.folder"};
+constexpr std::array<const char*, 5> own_names{"stest.clock", "stest.randomness", "stest.identity",
+                                               "stest.folder", "a system call of its own"};
 /// Whether there are listeners to these. Most threads that ask do not hold any lock.
 std::array<std::atomic<bool>, own_names.size()> own_is_wanted{};
 /// Under the interpreter's lock.
@@ -102,7 +102,8 @@ void remove(const py::function& listener) {
 
 bool hears(Own event) noexcept {
   if (!own_is_wanted[static_cast<std::size_t>(event)]) return false;
-  return event == Own::randomness || event == Own::folder || (PyGILState_Check() != 0 && !is_telling);
+  const bool is_of_python = event == Own::clock || event == Own::identity;
+  return !is_of_python || (PyGILState_Check() != 0 && !is_telling);
 }
 
 void tell(Own event) noexcept {

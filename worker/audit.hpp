@@ -17,8 +17,8 @@ void add(pybind11::function listener, std::set<std::string, std::less<>> events)
 /// The opposite.
 void remove(const pybind11::function& listener);
 
-/// Events of stest's own, without arguments: "stest.clock" and so on; see `fresh_reads`.
-enum class Own { clock, randomness, identity, folder };
+/// Events of stest's own, without arguments: "stest.clock" and so on; see `fresh_reads` and `raw_calls`.
+enum class Own { clock, randomness, identity, folder, system_call };
 
 /// Raises one of these, if anybody wants it. Any thread may. What the listeners themselves ask for does not
 /// count; nor does who asks for the time or the process's number without the interpreter's lock: CPython

@@ -10,7 +10,8 @@
 ///
 /// The functions of the C library that open, list or examine a file by its name are interposed, as memory
 /// allocators interpose `malloc`: an executable's own definition comes before that of any shared library.
-/// Not seen: code that makes its system calls without the C library, and what the dynamic loader opens.
+/// Not seen: what the dynamic loader opens. Code that makes its system calls without the C library: see
+/// `raw_calls`.
 namespace stest::file_reads {
 
 /// Whether the C library is one whose functions are known here: glibc 2.33 and later.

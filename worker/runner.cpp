@@ -23,6 +23,7 @@
 #include "file_reads.hpp"
 #include "file_states.hpp"
 #include "python_values.hpp"
+#include "raw_calls.hpp"
 #include "run_place.hpp"
 #include "snapshot.hpp"
 #include "stack_request.hpp"
@@ -108,6 +109,7 @@ bool stay(bool is_pinned) {
 /// wait earlier) it initialises CUDA before, if it may.
 void await_request(const py::function& initialise_cuda, const py::str& reason) {
   file_reads::stop();
+  raw_calls::stop();
   const auto why = utf8(reason);
   if (why.empty() && snapshot->may_initialise_cuda()) initialise_cuda();
   begin_asked_run(snapshot->await(run_state->recorder, written_pages.get(), why));
@@ -188,11 +190,16 @@ PYBIND11_EMBEDDED_MODULE(_stest_runner, m) {
   m.def("stay", &stay);
   m.def("watch_files", [](std::vector<std::string> exempt) {
     file_reads::start(std::move(exempt), &type_questions::is_asked);
+    raw_calls::start();
   });
   m.def("count_pytest_cache", &file_reads::count_pytest_cache);
   m.def("know_type_questions", &type_questions::know);
   m.def("in_other_state", &in_other_state);
-  m.def("stop_watching_files", &file_reads::stop);
+  m.def("stop_watching_files", [] {
+    file_reads::stop();
+    raw_calls::stop();
+  });
+  m.def("unknown_system_call", &raw_calls::unknown);
   m.def("watched_files", [] { return fs_decode(file_reads::files()); });
   m.def("die_with_parent", [] { ::prctl(PR_SET_PDEATHSIG, SIGKILL); });
   m.def("cannot_prime", [](const py::str& reason) { snapshot->refuse(utf8(reason)); });

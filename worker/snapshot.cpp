@@ -15,6 +15,7 @@
 
 #include "file_reads.hpp"
 #include "fork.hpp"
+#include "raw_calls.hpp"
 #include "run_place.hpp"
 #include "runner.hpp"
 
@@ -160,8 +161,10 @@ Snapshot::Fork Snapshot::go_on(FlightRecorder& recorder, bool is_pinned) {
 std::optional<std::vector<Fd>> Snapshot::stay(FlightRecorder& recorder, bool is_pinned) {
   position_ += std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - last_point_);
   file_reads::stop();
+  raw_calls::stop();
   if (go_on(recorder, is_pinned) != Fork::parent) {
     file_reads::go_on();
+    raw_calls::start();
     return std::nullopt;
   }
   ::timer_delete(deadline_);
@@ -182,6 +185,7 @@ std::optional<std::vector<Fd>> Snapshot::stay(FlightRecorder& recorder, bool is_
       if (fork == Fork::failed) ::_exit(0);
       if (fork == Fork::parent) continue;
       file_reads::go_on();
+      raw_calls::start();
       return std::nullopt;
     } else {
       watches = true;

@@ -11,6 +11,7 @@
 #include "environment_reads.hpp"
 #include "file_reads.hpp"
 #include "python_values.hpp"
+#include "raw_calls.hpp"
 
 namespace py = pybind11;
 
@@ -103,6 +104,7 @@ std::vector<protocol::Ready::File> files() {
 
 void begin() {
   file_reads::start({}, nullptr);
+  raw_calls::start();
   is_waiting = true;
   PySys_AddAuditHook(on_event, nullptr);
 }
@@ -111,6 +113,7 @@ AtStart end() {
   is_waiting = false;
   AtStart result;
   file_reads::stop();
+  raw_calls::stop();
   result.files = files();
   if (reads != nullptr) {
     const py::object object = py::reinterpret_steal<py::object>(std::exchange(reads, nullptr));

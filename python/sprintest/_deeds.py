@@ -18,6 +18,8 @@ LOOKS = {"glob.glob", "os.listdir", "os.scandir"}
 #: Of the worker: somebody asks for the time, for random numbers, for the process's number or folder.
 CLOCK, RANDOMNESS, IDENTITY = "stest.clock", "stest.randomness", "stest.identity"
 FOLDER = "stest.folder"
+#: Of the worker: somebody makes a system call without the C library, and what it does is not known.
+SYSTEM_CALL = "a system call of its own"
 #: What is another in each process, and what is said of a module that asks for it.
 FRESH = {
     CLOCK: "reads the clock",
@@ -41,6 +43,7 @@ USES_TIME_UP = {
 
 #: It changes something outside of its own memory, or speaks with somebody.
 ACTS = {
+    SYSTEM_CALL,
     "_thread.start_joinable_thread",
     "_thread.start_new_thread",
     "builtins.input",

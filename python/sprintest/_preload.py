@@ -21,6 +21,7 @@ import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
+import _stest_runner as runner  # type: ignore[import-not-found]  # built into stest-worker
 import pluggy
 import pytest
 
@@ -215,6 +216,8 @@ class Preloader:
         extra = [t.name for t in all_threads() if t is not main_thread()]
         if extra:
             return f"starts a thread when imported ({extra[0]})"
+        if call := runner.unknown_system_call():
+            return f"calls the kernel by itself ({call}) when imported"
         if children() - self._children:
             return "starts a process when imported"
         if limits() != self._limits:
@@ -289,6 +292,8 @@ def set_project(root: str, target: str, target_path: str, ignore: Sequence[str])
     """
     if is_traced():
         raise RuntimeError("something traces Python from its start (COVERAGE_PROCESS_START is one way)")
+    if call := runner.unknown_system_call():
+        raise RuntimeError(f"something calls the kernel by itself ({call}) when Python starts")
     if len(all_threads()) > 1:
         raise RuntimeError("a thread runs from Python's start (a .pth file has started it, say)")
     Preloader.target = found = _target.find(root, target, target_path)
