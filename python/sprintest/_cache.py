@@ -22,6 +22,7 @@ from types import ModuleType
 from typing import Any, Callable
 
 from sprintest import _deeds, _fingerprint, _modules, _own, _private
+from sprintest._context import Context
 from sprintest._difference import Comparison, Difference
 from sprintest._effects import Tables, do_again, undo
 from sprintest._member import Member, can_be_repeated, order
@@ -30,8 +31,8 @@ from sprintest._residue import Residue
 from sprintest._shape import shape_of
 from sprintest._traces import is_traced
 
-#: The bytes that were executed, the kind and the text of what they raised.
-_Failure = tuple[Any, type, str]
+#: The bytes that were executed, and what they raised.
+_Failure = tuple[Any, str]
 
 
 class Cache:
@@ -50,6 +51,8 @@ class Cache:
         #: By module: what its variables held when it was loaded, and what they hold in this run.
         self._renewed: dict[str, list[tuple[Any, Any]]] = {}
         self._comparison = Comparison(self._loaded)
+        #: Where runs follow one another.
+        self.context = Context(self._files_of)
         self._recorder: Recorder | None = None
         self._recursion_limit = 0
         self._residue = Residue()
@@ -59,13 +62,14 @@ class Cache:
         self._rest = Tables()
         self._on_difference: Callable[[Difference, bool], bool] = lambda difference, is_pure: is_pure
         #: Of the project: what this process has executed before this run, and how it failed if it never
-        #: succeeded. A second time may fail because there was a first: a registry may refuse it.
-        self._executed: dict[str, _Failure | None] = {}
+        #: succeeded, or what it complained of. A second time may fail because there was a first: a registry
+        #: may refuse it, or warn.
+        self._executed: dict[str, _Failure | str] = {}
         self._failures: dict[str, _Failure] = {}
         #: Modules of the project, in order, that this run has to execute though they were held.
         self.reloaded: list[str] = []
-        #: Called with a module's name and the error when a second execution fails.
-        self.on_reload_failure: Callable[[str, BaseException], None] = lambda name, error: None
+        #: Called with a module's name and the reason when a second execution fails.
+        self.on_reload_failure: Callable[[str, str], None] = lambda name, reason: None
         self.is_renewing = False
         #: Called when something is about to be adopted that is another in each process.
         self.on_renewal: Callable[[Member], None] = lambda member: None
@@ -95,7 +99,9 @@ class Cache:
         self._rest = Tables()
         self._collected = next(order)
         self._residue.begin(self._all())
-        self._recorder = Recorder(code, self._members, self._add, self._failed, is_ahead=is_ahead)
+        self._recorder = Recorder(
+            code, self._members, self._add, self._failed, self.context.now, is_ahead=is_ahead
+        )
 
     def end(self) -> None:
         """The rest of this process's life is not recorded."""
@@ -189,6 +195,7 @@ class Cache:
 
     def tests_begin(self) -> None:
         """What has changed until now was done by imports, in a process that stays."""
+        self.context.tests_begin()
         executed = self._executed_since()
         # Those of the tests are executed by each run.
         self._residue.record({name: one for name, one in executed.items() if not one.unfit})
@@ -238,6 +245,8 @@ class Cache:
             self._residue.take(member.name, member.module)
         elif member.is_own:
             member.shape = shape_of(member.module)
+            if member.complaint and self._executed.get(member.name, member.complaint) != member.complaint:
+                self.on_reload_failure(member.name, member.complaint)
         self._spoilt.pop(member.name, None)
         self._comparison.learn(member)
 
@@ -247,9 +256,9 @@ class Cache:
             if other.is_own and other.order >= member.order:
                 other.unfit = other.unfit or f"{member.name}, which imported it, has failed"
         source = _fingerprint.digest(member.spec.origin) if member.spec.has_location else None
-        failure = self._failures[member.name] = (source, type(error), str(error))
+        failure = self._failures[member.name] = (source, f"{type(error).__name__}: {error}")
         if self._executed.get(member.name, failure) != failure:
-            self.on_reload_failure(member.name, error)
+            self.on_reload_failure(member.name, failure[1])
 
     @contextlib.contextmanager
     def in_sight(self) -> Iterator[None]:
@@ -316,6 +325,7 @@ class Cache:
         self._on_difference, self._names = on_difference, names
         self._first = next(order)
         self._comparison.begin_run()
+        self.context.begin_run()
         self._rest = Tables()
 
     def _is_adopted(self, member: Member, spec: Any) -> bool:
@@ -340,7 +350,7 @@ class Cache:
         """Whether it is, because of that. Of what it imports each is then looked at by itself."""
         if member.is_own:
             if member.is_compiled:  # The file is a library that the process has already.
-                self.on_reload_failure(member.name, ImportError("it is a compiled module"))
+                self.on_reload_failure(member.name, "it is a compiled module")
             if not difference.member.is_own:
                 difference = Difference(member, difference.reason)
         elif not self._on_difference(difference, can_be_repeated(closure)):
@@ -410,6 +420,9 @@ class Cache:
             return Difference(member, "something watches which lines are executed")
         if member.is_own and _own.is_environ_replaced():
             return Difference(member, "os.environ is another object now")
+        place = self.context.now() if member.is_own else None
+        if place is not None and (found := [one for one in closure if one.is_own and one.context != place]):
+            return Difference(found[0], "what the tests do before they import it is not the same")
         if change := self._residue.other_base(one.name for one in closure):
             return Difference(member, f"what {', '.join(sorted(change.writers))} changed is another now")
         return self._comparison.find(member, closure + self._later(closure))
@@ -450,7 +463,7 @@ class Cache:
         executed = [one for one in self._members.values() if one.order > self._first]
         for one in executed:
             if one.is_own and not _private.is_rewriting(one.spec.loader):
-                self._executed.setdefault(one.name, None)
+                self._executed.setdefault(one.name, one.complaint)
         for name, failure in self._failures.items():
             self._executed.setdefault(name, failure)
         self._failures.clear()
@@ -490,6 +503,18 @@ class Cache:
         for one in changed:
             self._spoil(Difference(one, f"{one.name} has changed"))
         return [one.name for one in changed]
+
+    def _files_of(self, names: frozenset[str]) -> list[str]:
+        """What modules of the project with these names are made from, and what they import of it."""
+        found: dict[str, str] = {}
+        waiting = list(names)
+        while waiting:
+            name = waiting.pop()
+            member = self._members.get(name)
+            if member is not None and member.is_own and name not in found:
+                found[name] = str(member.spec.origin)
+                waiting += (*member.imports, *member.later)
+        return sorted(found.values())
 
     def stale_extension(self) -> str:
         """The name of a compiled module that changed: a process cannot load another one in its place."""

@@ -12,6 +12,7 @@ from importlib.machinery import ExtensionFileLoader
 from typing import Any
 
 from sprintest import _deeds, _modules
+from sprintest._context import Place
 from sprintest._fingerprint import Fingerprint
 from sprintest._own import open
 from sprintest._shape import Shape
@@ -46,6 +47,8 @@ class Member:
         self.files: dict[str, Fingerprint] = {}
         #: Why no other run may have it: something in it happens only when it is executed. Empty if none.
         self.unfit = ""
+        #: What it has warned of, or written to a log as a warning or worse, when it was executed.
+        self.complaint = ""
         #: Names that it searched in vain.
         self.misses: set[str] = set()
         #: What it read and wrote of the process's tables.
@@ -58,6 +61,8 @@ class Member:
         self.renewals: list[Renewal] | None = []
         #: What it held when it had been executed, where tests may change that.
         self.shape: Shape = None
+        #: Of the project, in a process that stays: what the run had executed before it.
+        self.context: Place = ()
         #: Whether it has asked to be called after each fork.
         self.renews_itself = False
         #: Further names of ``sys.modules`` that it filled by itself.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import sys
 from collections.abc import Iterator
+from types import ModuleType
 from typing import Any, Callable
 
 import _stest_runner as runner  # type: ignore[import-not-found]  # built into stest-worker
@@ -33,6 +34,8 @@ class Reporter:
         self.settled = False
         #: Whether something may still come up that the run would have to be given up for.
         self.is_at_risk: Callable[[], bool] = lambda: False
+        #: Called with each file of tests that is about to be imported, each plugin that has been.
+        self.on_file: Callable[[str], None] = lambda path: None
         #: Called when collection is over.
         self.on_collected: Callable[[], None] = lambda: None
         #: Called with the session before its first test.
@@ -62,6 +65,14 @@ class Reporter:
         self.config = config
         if runner.is_primed() and _private.is_cache_decisive(config):
             runner.count_pytest_cache()
+
+    def pytest_plugin_registered(self, plugin: Any) -> None:
+        if isinstance(plugin, ModuleType) and (path := getattr(plugin, "__file__", None)):
+            self.on_file(path)
+
+    def pytest_collectstart(self, collector: Any) -> None:
+        if isinstance(collector, pytest.Module):
+            self.on_file(str(collector.path))
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection(self) -> None:

@@ -197,6 +197,25 @@ def notice_warnings(take: Callable[[Any], None]) -> Callable[[], None]:
     return end
 
 
+@contextlib.contextmanager
+def log_of_warnings(take: Callable[[str], None]) -> Iterator[None]:
+    """Have ``take`` called with each record that is logged in this block as a warning or worse."""
+    before: Any = logging.getLogRecordFactory()
+
+    def make(*args: Any, **kwargs: Any) -> Any:
+        record = before(*args, **kwargs)
+        if record.levelno >= logging.WARNING:
+            take(f"{record.levelname}: {record.msg}")
+        return record
+
+    logging.setLogRecordFactory(make)
+    try:
+        yield
+    finally:
+        if logging.getLogRecordFactory() is make:
+            logging.setLogRecordFactory(before)
+
+
 def action_for(text: str, category: type, module: str, line: int) -> str:
     """What the filters of this moment do with such a warning, as ``warnings`` finds it."""
     for action, message, kind, place, number in warnings.filters:

@@ -13,6 +13,7 @@ from types import FunctionType, ModuleType
 from typing import Any, Callable
 
 from sprintest import _deeds, _effects, _graph, _modules, _private
+from sprintest._context import Place
 from sprintest._effects import Said, Tables, threading_libraries, threading_variables
 from sprintest._environment_reads import EnvironmentReads
 from sprintest._fingerprint import Fingerprint, State, file_state
@@ -25,9 +26,9 @@ class Recorder:
     """Follows what modules do while they are executed.
 
     ``members`` are those that were, by name. ``add`` is called for each, ``failed`` for each of the project
-    that could not be. One that ``is_ahead`` of all runs sees each import statement and whatever looks at a
-    file; else, in a run, only what executes a module, and Python code that opens a file. Modules of the
-    project are recorded in runs alone.
+    that could not be; ``place`` says what the run has executed before. One that ``is_ahead`` of all runs sees
+    each import statement and whatever looks at a file; else, in a run, only what executes a module, and
+    Python code that opens a file. Modules of the project are recorded in runs alone.
     """
 
     def __init__(
@@ -36,13 +37,14 @@ class Recorder:
         members: Mapping[str, Member],
         add: Callable[[Member], None],
         failed: Callable[[Member, BaseException], None],
+        place: Callable[[], Place],
         *,
         is_ahead: bool,
     ) -> None:
         self.code = code
         self.last: Member | None = None
         self.imported_project = ""
-        self._members, self._add, self._failed = members, add, failed
+        self._members, self._add, self._failed, self._place = members, add, failed, place
         self.is_ahead = is_ahead
         self._libraries = threading_libraries()
         self._loading = threading.local()
@@ -205,9 +207,12 @@ class Recorder:
             self.imported_project = self.imported_project or spec.name
         before = file_state(spec.origin) if is_own and spec.has_location else None
         marked = marks() if is_own and member is not None else ()
+        if is_own and member is not None:
+            member.context = self._place()
         stack.append(member)
+        logged = _private.log_of_warnings(self._complains) if marked else contextlib.nullcontext()
         try:
-            with self._reads(), self._statements(is_own):
+            with self._reads(), self._statements(is_own), logged:
                 module = load(spec)
         except BaseException as error:
             self.look(spec)
@@ -382,6 +387,11 @@ class Recorder:
         for member in self.stack():
             if member is not None:
                 member.unfit = "it warns when imported"
+        self._complains(f"{warning.category.__name__}: {warning.message}")
+
+    def _complains(self, text: str) -> None:
+        if (top := self.own_top()) is not None:
+            top.complaint = top.complaint or text
 
     def _on_fresh(self, event: str, _: Any) -> None:
         """Somebody asks for what is another in each process.

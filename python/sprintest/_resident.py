@@ -171,7 +171,12 @@ class Resident:
         _renew_stdin()
         run = _runner.Run(args, stays=True)
         run.reporter.on_collected = self._imported
+        run.reporter.on_file = self._begins
         return run
+
+    def _begins(self, path: str) -> None:
+        if self._code.may_change(path):
+            cache.context.begins(path)
 
     def _imported(self) -> None:
         """The run has imported its modules, and no test has run yet."""

@@ -161,10 +161,10 @@ class Run:
             runner.receipt(_describe(changed, cache.reloaded), cache.reloaded)
         self._reloaded = len(cache.reloaded)
 
-    def _reload_failed(self, name: str, error: BaseException) -> None:
+    def _reload_failed(self, name: str, reason: str) -> None:
         """Something refuses to be done twice in one process. It may well be right in a fresh one."""
         if not self.reporter.settled:
-            runner.decline(f"{name} cannot be loaded a second time ({type(error).__name__}: {error})")
+            runner.decline(f"{name} cannot be loaded a second time ({reason})")
 
     def _report(self, names: list[str]) -> None:
         if self._stays and (again := cache.reloaded[self._reloaded :]):

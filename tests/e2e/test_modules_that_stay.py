@@ -206,3 +206,76 @@ def test_ignored_module_lives_in_the_worker_and_a_change_is_told_once(project: P
     project.stest("restart").expect(0)
     project.stest().expect(0)
     assert project.read("seen").split()[0] == "0"
+
+
+#: What a run does before it imports a module that computes from it.
+BEFORE = {
+    "a library's setting": ("conftest.py", "import decimal\ndecimal.getcontext().prec = {}\n"),
+    "a setting of the project's": ("conftest.py", "import settings\nsettings.LEVEL = {}\n"),
+    "a hook": (
+        "conftest.py",
+        "import decimal\ndef pytest_configure(config):\n    decimal.getcontext().prec = {}\n",
+    ),
+    "a function of the project's": (
+        "tools.py",
+        "import decimal\ndef set_up(): decimal.getcontext().prec = {}\n",
+    ),
+    "the test's module": ("test_it.py", "import decimal\ndecimal.getcontext().prec = {}\n"),
+    "by importlib": ("conftest.py", "import decimal\ndecimal.getcontext().prec = {}\n"),
+}
+
+
+@pytest.mark.parametrize("what", BEFORE)
+def test_what_a_run_does_before_an_import(project: Project, what: str) -> None:
+    file, act = BEFORE[what]
+    project.write("settings.py", "LEVEL = 0\n")
+    project.write("other.py", "")
+    project.write(
+        "derived.py", "import decimal, settings\nVALUE = (settings.LEVEL, decimal.getcontext().prec)\n"
+    )
+    if file == "tools.py":
+        project.write("conftest.py", "import tools\ntools.set_up()\n")
+    test = "import derived, other\ndef test(): open('seen', 'w').write(f'{derived.VALUE} {id(other)}')\n"
+    args = ("--import-mode=importlib",) if what == "by importlib" else ()
+    project.configure(sprintest="isolation = 'resident'", pytest="pythonpath = ['.']")
+    project.write("test_it.py", test)
+    kept = ""
+    for level in (9, 9, 12, 12, 12):
+        edited = act.format(level)
+        project.write(file, edited + test if file == "test_it.py" else edited)
+        project.plain(*args).expect(0)
+        plain = project.read("seen").rpartition(" ")[0]
+        project.stest(*args).expect(0)
+        wait_for(lambda: project.status()["worker"]["state"] == "ready", "the preloading")
+        seen, _, other = project.read("seen").rpartition(" ")
+        assert seen == plain
+        same, kept = other == kept, other
+    assert same, "what is unchanged stays"
+
+
+@pytest.mark.parametrize("complain", ["warnings.warn(f'{name} again')", "logging.error(f'{name} again')"])
+def test_what_complains_of_a_second_time_starts_clean(project: Project, complain: str) -> None:
+    """A registry that nobody can look into, as in C."""
+    project.write(
+        "registry.py",
+        f"""
+        import logging, warnings
+
+        def make():
+            known = set()
+            def register(name):
+                if name in known: {complain}
+                known.add(name)
+            return register
+
+        register = make()
+        """,
+    )
+    source = "import registry\nregistry.register('model')\nVALUE = {}\n"
+    project.write("model.py", source.format(1))
+    project.write("test_it.py", "import model\ndef test(): assert model.VALUE == 1\n")
+    settle(project)
+    project.write("model.py", source.format(22))
+    run = project.stest("-q").expect(1)
+    assert "a clean process: model cannot be loaded a second time" in run.errors
+    assert "again" not in run.text

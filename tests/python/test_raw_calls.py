@@ -165,7 +165,7 @@ def test_module_that_blocks_signals(worker: Worker, site: Site) -> None:
     assert worker.preload("blocks")["type"] == "ready"
 
 
-@pytest.mark.parametrize("mode", ["clean", "surgical", "resident"])
+@pytest.mark.parametrize("mode", ["fork", "resident"])
 def test_run_is_left_alone(worker: Worker, site: Site, mode: str) -> None:
     site.add("heavy", RAW + ASKS)
     assert worker.preload("heavy")["type"] == "ready"
