@@ -20,6 +20,8 @@ using Clock = std::chrono::steady_clock;
 
 /// The daemon outlives its idle worker by this factor.
 constexpr int daemon_idle_factor = 4;
+/// A twelfth of the worker's: 10 minutes. A run that comes while it starts would wait.
+constexpr int renewal_idle_divisor = 12;
 /// What the tests' processes get between SIGTERM and SIGKILL when the daemon stops.
 constexpr std::chrono::seconds terminate_grace{2};
 /// What runs get to notice that their worker is gone.
@@ -271,7 +273,12 @@ Service::Next Service::next_step() {
   const auto timeout = idle_timeout_;
   const auto idle = std::chrono::floor<std::chrono::milliseconds>(Clock::now() - idle_since_);
   lock.unlock();
-  if (idle < timeout) return {.end = false, .wait = timeout - idle};
+  if (idle < timeout / renewal_idle_divisor)
+    return {.end = false, .wait = timeout / renewal_idle_divisor - idle};
+  if (idle < timeout) {
+    manager_.renew();
+    return {.end = false, .wait = timeout - idle};
+  }
   if (idle < timeout * daemon_idle_factor) {
     manager_.release();
     return {.end = false, .wait = timeout * daemon_idle_factor - idle};

@@ -67,6 +67,7 @@ struct WorkerInstance {
 
   State state = State::starting;
   int claims = 0;                        ///< Runs that wait for it or run on it.
+  int runs = 0;                          ///< That have had a claim on it.
   std::vector<std::string> asked;        ///< The modules that it was told, or will be, to preload.
   OptionalEnvironment variables;         ///< That it loads modules with, on top of the client's.
   bool is_outdated = false;              ///< A run found that what it has loaded is of no use.

@@ -165,6 +165,7 @@ Result<WorkerManager::Instance> WorkerManager::claim_in_turn(std::unique_lock<st
 
 WorkerManager::Instance WorkerManager::take_claim() {
   ++current_->claims;
+  ++current_->runs;
   return current_;
 }
 
@@ -207,7 +208,7 @@ Result<WorkerManager::Instance> WorkerManager::replace(std::unique_lock<std::mut
       why.reason == RestartReason::first_run ? "started worker" : "restarted worker: " + why.text;
   spdlog::info("run {}: {}", attempt.run.id, receipt);
   const bool heard = attempt.listener.emit(event::Receipt{receipt});
-  auto started = heard ? start(attempt) : tl::unexpected(given_up());
+  auto started = heard ? start(attempt.key, !attempt.without_learned) : tl::unexpected(given_up());
   lock.lock();
   replacing_ = false;
   if (!started) return started;
@@ -216,26 +217,25 @@ Result<WorkerManager::Instance> WorkerManager::replace(std::unique_lock<std::mut
   return take_claim();
 }
 
-Result<WorkerManager::Instance> WorkerManager::start(const Attempt& attempt) {
+Result<WorkerManager::Instance> WorkerManager::start(const WorkerKey& key, bool with_learned) {
   auto instance = std::make_shared<WorkerInstance>();
-  instance->key = attempt.key;
-  auto env = attempt.key.env;
-  const bool learns = attempt.key.learns("modules") && !attempt.without_learned;
+  instance->key = key;
+  auto env = key.env;
+  const bool learns = key.learns("modules");
   {
     std::lock_guard lock(mutex_);
-    instance->asked = store_.modules(attempt.key.preload, learns);
+    instance->asked = store_.modules(key.preload, learns && with_learned);
     // Where modules proved unfit, others that import them will. That is found out when no run waits for it.
-    if (attempt.key.learns("modules")) instance->variables = store_.variables();
+    if (learns) instance->variables = store_.variables();
     set(env, instance->variables);
-    if (!store_.is_tried(instance->asked.size()))
-      instance->asked = store_.modules(attempt.key.preload, false);
+    if (!store_.is_tried(instance->asked.size())) instance->asked = store_.modules(key.preload, false);
   }
   instance->log_offset = file_size_or_zero(program_.log_file);
-  const auto cwd = is_folder(attempt.key.cwd) ? attempt.key.cwd : program_.root.string();
-  auto process = WorkerProcess::spawn(
-      {program_.executable, program_.python, program_.root, program_.log_file, env, cwd, attempt.key.ignore,
-       attempt.key.target_path, attempt.key.target, attempt.key.affinity, attempt.key.stack},
-      children_);
+  const auto cwd = is_folder(key.cwd) ? key.cwd : program_.root.string();
+  auto process =
+      WorkerProcess::spawn({program_.executable, program_.python, program_.root, program_.log_file, env, cwd,
+                            key.ignore, key.target_path, key.target, key.affinity, key.stack},
+                           children_);
   if (!process) return tl::unexpected(process.error());
   instance->process = std::move(*process);
   spdlog::info("worker {} started", instance->process->pid());
@@ -393,6 +393,23 @@ void WorkerManager::release() {
   std::unique_lock lock(mutex_);
   if (replacing_ || (current_ && current_->claims > 0)) return;
   end_current(lock);
+  lock.unlock();
+  changed();
+}
+
+void WorkerManager::renew() {
+  std::unique_lock lock(mutex_);
+  const bool is_idle = current_ && current_->claims == 0 && current_->state == State::ready;
+  if (stopped_ || replacing_ || !is_idle || current_->runs < runs_before_renewal) return;
+  const auto key = current_->key;
+  end_current(lock);
+  replacing_ = true;
+  lock.unlock();
+  spdlog::info("another worker takes the place of one that has served {} runs", runs_before_renewal);
+  auto started = start(key, /*with_learned=*/true);
+  lock.lock();
+  replacing_ = false;
+  if (started) current_ = std::move(*started);
   lock.unlock();
   changed();
 }

@@ -46,6 +46,9 @@ class WorkerLease {
   std::uint64_t value_reports_ = 0;  ///< When the run began.
 };
 
+/// See `WorkerManager::renew`.
+inline constexpr int runs_before_renewal = 100;
+
 /// Owns at most one worker: starts it for the first run, and anew when it died or cannot serve a run.
 /// A worker is replaced only while no run has a claim on it, and only after all of it is gone.
 class WorkerManager {
@@ -73,6 +76,10 @@ class WorkerManager {
   /// Ends the worker unless a run has a claim on it.
   void release();
 
+  /// Has another worker take the place of one that has served many runs and that no run has a claim on: all
+  /// its runs hash strings alike, and what depends on the order of a set would never show.
+  void renew();
+
   /// Ends the worker, whatever it does, and starts none any more.
   void stop();
 
@@ -95,7 +102,7 @@ class WorkerManager {
                                        const std::shared_ptr<const LoadedFiles>& loaded) const;
   bool is_fit(std::unique_lock<std::mutex>& lock, const WorkerInstance& instance,
               const Attempt& attempt) const;
-  Result<Instance> start(const Attempt& attempt);
+  Result<Instance> start(const WorkerKey& key, bool with_learned);
   Result<bool> await_ready(WorkerInstance& instance, Attempt& attempt);
   void give_up(WorkerInstance& instance, std::chrono::milliseconds timeout);
   void begin(WorkerLease& lease, const Listener& listener);

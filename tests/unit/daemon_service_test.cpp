@@ -210,6 +210,20 @@ TEST_F(ServiceTest, EndsWhenItWasIdleForLong) {
   EXPECT_EQ(status_state(), "stopping");
 }
 
+TEST_F(ServiceTest, RenewsAWorkerThatHasServedManyRuns) {
+  configure("idle_timeout = '1200ms'\n");
+  const auto worker = [this] { return service().status()["worker"]; };
+  std::thread loop([&, &running = service()] { serve_until_end(running); });
+  run({"out:ok"});
+  const auto first = worker()["pid"];
+  for (int i = 1; i < runs_before_renewal; ++i) run({"out:ok"});
+  await([&] { return !worker().is_null() && worker()["pid"] != first && worker()["state"] == "ready"; },
+        "another worker");
+  EXPECT_EQ(run({"out:ok"}).exit_code, 0);
+  service().stop(Service::StopWhen::idle);
+  loop.join();
+}
+
 TEST_F(ServiceTest, ServesManyClientsAtOnce) {
   std::vector<std::unique_ptr<BackgroundRun>> runs;
   for (int i = 0; i < 20; ++i) {
