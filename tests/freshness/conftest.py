@@ -5,8 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 import pytest
+from e2e.environment import Environment
 
 from .statistics import COUNTS, Counts
+
+
+@pytest.fixture(scope="session")
+def environment(tmp_path_factory: pytest.TempPathFactory) -> Environment:
+    """One that packages may be installed into, beside pytest and stest."""
+    return Environment(tmp_path_factory.mktemp("v"), ["pytest"])
 
 
 @pytest.fixture

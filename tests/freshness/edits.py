@@ -8,9 +8,10 @@ from typing import Callable
 
 from hypothesis import strategies as st
 
-from . import projects, render
+from . import doings, packages, projects, render
 from .model import Module, World
 from .projects import CONSTANTS, VARIABLES
+from .tree import Tree
 
 MAX_MODULES = 30
 
@@ -29,7 +30,7 @@ class Edits:
     """Edits the model, and as far as a model cannot show it the folder. Each edit is drawn."""
 
     world: World
-    tree: render.Tree
+    tree: Tree
     bytecode: bool  # Runs write bytecode beside the sources.
     env: dict[str, str | None] = field(default_factory=dict)
 
@@ -79,21 +80,21 @@ class Edits:
         module = projects.draw_module(draw, self.world)
         projects.draw_edge(draw, self.world, module, self.world.library)
         for _ in range(draw(st.integers(1, 2))):
-            importer = self._pick(draw, self.world.modules.values())
+            importer = self._pick(draw, self.world.own)
             projects.draw_edge(draw, self.world, importer, [module])
         importers = {one.name for one, edge in self.world.edges() if edge.target == module.id}
         return Done("add", {module.name} | importers)
 
     def imports(self, draw: st.DrawFn) -> Done:
         """One import more, or one less."""
-        module = self._pick(draw, self.world.modules.values())
+        module = self._pick(draw, self.world.own)
         touched = {module.name}
         fewer: bool = draw(st.booleans())
         if fewer and module.edges:
             gone = module.edges.pop(draw(st.integers(0, len(module.edges) - 1)))
             touched |= self._end_export(module, gone.target)
         else:
-            projects.draw_edge(draw, self.world, module, self.world.library)
+            projects.draw_edge(draw, self.world, module, self.world.library + self.world.installed)
         return Done("imports", touched)
 
     def _end_export(self, package: Module, target: int) -> set[str]:
@@ -159,7 +160,7 @@ class Edits:
         name = draw(st.sampled_from(VARIABLES))
         values = [value for value in ("1", "20", None) if value != self.env.get(name)]
         self.env[name] = draw(st.sampled_from(values))
-        readers = {module.name for module in self.world.code if module.variable == name}
+        readers = {module.name for module in self.world.modules.values() if module.variable == name}
         return Done("variable" if readers else "variable-unread", readers)
 
     def data(self, draw: st.DrawFn) -> Done | None:
@@ -183,6 +184,85 @@ class Edits:
         self.env["MADE"] = draw(st.sampled_from(values))
         return Done("make", {self.world.modules[self.world.made].name})
 
+    def sets(self, draw: st.DrawFn) -> Done:
+        """conftest.py sets other variables before it imports anything."""
+        readers = packages.draw_sets(draw, self.world)
+        return Done("sets" if readers else "sets-unread", readers)
+
+    def setting(self, draw: st.DrawFn) -> Done | None:
+        """A file that somebody looks for: another one, or none."""
+        lookers = [module for module in self.world.modules.values() if module.looks]
+        return self._come_or_go(draw, "setting", lookers, self.world.settings)
+
+    def optional(self, draw: st.DrawFn) -> Done | None:
+        """A module that somebody searches: another one, or none."""
+        seekers = [module for module in self.world.modules.values() if module.seeks]
+        return self._come_or_go(draw, "optional", seekers, self.world.optional)
+
+    def _come_or_go(
+        self, draw: st.DrawFn, what: str, users: list[Module], there: dict[int, int]
+    ) -> Done | None:
+        if not users:
+            return None
+        user = self._pick(draw, users)
+        if user.id in there and draw(st.booleans()):
+            del there[user.id]
+        else:
+            there[user.id] = draw(CONSTANTS)
+        return Done(what, {user.name, user.optional})
+
+    # ---- what surrounds the project
+
+    def upgrade(self, draw: st.DrawFn) -> Done | None:
+        if not self.world.installed:
+            return None
+        module = self._pick(draw, self.world.installed)
+        module.constant = draw(CONSTANTS)
+        return Done("upgrade", {module.name})
+
+    def install(self, draw: st.DrawFn) -> Done | None:
+        if not packages.has_room(self.world):
+            return None
+        module = packages.draw_installed(draw, self.world)
+        return Done("install", {module.name, *packages.draw_user(draw, self.world, module)})
+
+    def uninstall(self, draw: st.DrawFn) -> Done | None:
+        if not self.world.installed:
+            return None
+        number, dangling = self._pick(draw, self.world.installed).id, draw(st.booleans())
+        what = "uninstall-dangling" if dangling else "uninstall"
+        return self._attempt(what, lambda world: projects.remove(world, world.modules[number], dangling))
+
+    def writes(self, draw: st.DrawFn) -> Done | None:
+        """Somebody changes other installed modules when it is imported."""
+        if not self.world.installed:
+            return None
+        module = self._pick(draw, self.world.modules.values())
+        packages.draw_writes(draw, self.world, module)
+        return Done("writes", {module.name})
+
+    def fresh(self, draw: st.DrawFn) -> Done:
+        """A module asks for the time or the like when it is imported, or no more."""
+        module = self._pick(draw, self.world.code + self.world.installed)
+        if module.fresh:
+            module.fresh = ""
+        else:
+            packages.draw_fresh(draw, module)
+        users = {user.name for user, edge in self.world.edges() if edge.target == module.id}
+        return Done("fresh", {module.name, *users})
+
+    def plugin(self, draw: st.DrawFn) -> Done | None:
+        """A file that is loaded by its path: another constant, or a new one of these."""
+        if "plugins" in doings.WITHOUT:
+            return None
+        plugins = self.world.of_kind("plugin")
+        if not plugins or draw(st.integers(0, 3)) == 3:
+            plugins = [packages.draw_plugin(draw, self.world)]
+        plugin = self._pick(draw, plugins)
+        plugin.constant = draw(CONSTANTS)
+        users = {user.name for user, edge in self.world.edges() if edge.target == plugin.id}
+        return Done("plugin", {plugin.name, *users})
+
 
 EDITS = {
     "constants": Edits.constants,
@@ -199,4 +279,13 @@ EDITS = {
     "variable": Edits.variable,
     "data": Edits.data,
     "make": Edits.make,
+    "sets": Edits.sets,
+    "setting": Edits.setting,
+    "optional": Edits.optional,
+    "upgrade": Edits.upgrade,
+    "install": Edits.install,
+    "uninstall": Edits.uninstall,
+    "writes": Edits.writes,
+    "fresh": Edits.fresh,
+    "plugin": Edits.plugin,
 }

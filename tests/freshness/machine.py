@@ -8,16 +8,19 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from e2e.environment import Environment
 from hypothesis import note
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
-from . import projects, render
+from . import packages, render
 from .edits import EDITS, Done, Edits
 from .expectation import Expectation
+from .installation import Installation
 from .model import World
 from .modes import Suite, chosen_modes
 from .statistics import COUNTS
+from .tree import Tree
 
 #: Rare kinds of edits are as likely as others, but for the plain one: it is what users do all day.
 _NAMES = st.sampled_from(["constants"] * 3 + list(EDITS))
@@ -29,6 +32,7 @@ class Freshness(RuleBasedStateMachine):
     """Edits the project as its user would, and runs its suite after each step."""
 
     base = Path()  # Where the projects of this test lie.
+    environment: Environment  # Of their own: packages are installed into it.
 
     def __init__(self) -> None:
         super().__init__()
@@ -37,13 +41,14 @@ class Freshness(RuleBasedStateMachine):
         self.shown: dict[str, str] = {}  # The files as the last run had them.
         self.ill_for = 0
 
-    @initialize(world=projects.worlds(), bytecode=st.booleans())
+    @initialize(world=packages.worlds(), bytecode=st.booleans())
     def start(self, world: World, bytecode: bool) -> None:
         self.home = Path(tempfile.mkdtemp(dir=self.base))
-        self.suite = Suite(self.home, chosen_modes())
+        self.suite = Suite(self.home, self.environment, chosen_modes())
+        self.installation = Installation(self.suite.project, world.site)
         if not bytecode:
             self.suite.project.env["PYTHONDONTWRITEBYTECODE"] = "1"
-        self.edits = Edits(world, render.Tree(self.suite.project.root), bytecode)
+        self.edits = Edits(world, Tree(self.suite.project.root), bytecode)
         self.expectation = Expectation(world)
         self._sync("now")
         COUNTS.project(world)
@@ -51,7 +56,10 @@ class Freshness(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         if self.suite:
-            self.suite.close()
+            try:
+                self.suite.close()
+            finally:
+                self.installation.close()
             shutil.rmtree(self.home)
 
     @rule(data=st.data(), name=_NAMES, run=_RUNS, file=st.integers(0, 9))
@@ -75,6 +83,7 @@ class Freshness(RuleBasedStateMachine):
 
     def _sync(self, clock: str) -> None:
         self.edits.tree.sync(render.files(self.edits.world), clock)
+        self.installation.sync(render.installed_files(self.edits.world))
 
     def check(self, args: list[str]) -> None:
         """Runs the suite, or the part of it that `args` name, in all modes and compares."""
@@ -86,14 +95,22 @@ class Freshness(RuleBasedStateMachine):
         assert not problems, self._report(problems, {mode: run.output for mode, run in runs.items()})
         self.suite.settle()
         self.ill_for = self.ill_for + 1 if world.ill else 0
-        self.shown = dict(tree.files)
+        self.shown = self._files()
         self.pending.clear()
+
+    def _files(self) -> dict[str, str]:
+        installed = {f"site/{path}": text for path, text in self.installation.files.items()}
+        return {**self.edits.tree.files, **installed}
 
     def _report(self, problems: list[str], outputs: dict[str, str]) -> str:
         """The project, the edits since the last run, and what each mode said."""
-        told = "\n".join(problems)
-        files = self.edits.tree.files
-        parts = [told, f"after: {self.pending}, environment {self.edits.env}", "==== project"]
+        told, world = "\n".join(problems), self.edits.world
+        files = self._files()
+        parts = [
+            told,
+            f"after: {self.pending}, environment {self.edits.env}, site {world.site}",
+            "==== project",
+        ]
         parts += [f"---- {path}\n{text}" for path, text in sorted(files.items())]
         parts += ["==== changes since the run before", *_diff(self.shown, files)]
         parts += [f"==== {mode}\n{output}" for mode, output in outputs.items()]

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Callable
+
+from .graph import Graph
 
 #: How one module can import another. Which names the statement touches: `World.names`.
 FORMS = (
@@ -20,6 +22,9 @@ FORMS = (
     "re-export",  # from a import VALUE, which a's __init__ has from a.b
 )
 
+#: How the project executes a file of its own that nobody imports: under a name in sys.modules, or under none.
+BY_PATH = ("by path", "by path, registered")
+
 
 @dataclass
 class Edge:
@@ -30,6 +35,8 @@ class Edge:
     lazy: bool = False
     via: int = -1  # The package that a re-export goes through.
     dangling: str = ""  # The name that the target had before it went away; the import fails.
+    writes: str = ""  # How the importer changes the installed module that it imports: `doings.WRITES`.
+    asks: bool = False  # When imported, it asks the installed module what others have written into it.
 
 
 @dataclass
@@ -39,12 +46,16 @@ class Module:
     id: int
     name: str  # Dotted.
     folder: str = ""  # The entry of sys.path that it lies under, relative to the root.
-    kind: str = "module"  # "module", "helper" (of the test files only), "test" or "conftest".
+    kind: str = "module"  # Or "helper" (of the test files only), "plugin", "installed", "test", "conftest".
     package: bool = False
     constant: int = 100
     variable: str = ""  # The environment variable that it reads when imported.
     data: int = 0  # If not 0: what stands in the file beside it that it reads when imported.
     broken: str = ""  # "syntax" or "raise".
+    fresh: str = ""  # What it asks for when imported that is another in each process: `doings.FRESH`.
+    held: str = "name"  # How it holds that: `doings.HELD`.
+    looks: str = ""  # How it reads a file of the current folder when imported: `doings.LOOKS`.
+    seeks: str = ""  # How it searches a module that the project may have: `doings.SEEKS`.
     edges: list[Edge] = field(default_factory=list)
 
     @property
@@ -56,6 +67,16 @@ class Module:
     @property
     def data_path(self) -> str:
         return f"{self.path.rpartition('/')[0]}/data_{self.id}.txt".lstrip("/")
+
+    @property
+    def setting(self) -> str:
+        """The file of the project's root that it looks for."""
+        return f"setting_{self.id}.txt"
+
+    @property
+    def optional(self) -> str:
+        """The project's module that it searches."""
+        return f"opt_{self.id}"
 
     @property
     def context(self) -> str:
@@ -73,9 +94,6 @@ def prefixes(name: str) -> list[str]:
     return [".".join(parts[: end + 1]) for end in range(len(parts))]
 
 
-Graph = dict[str, set[str]]  # Who imports (a name) → what it names.
-
-
 class World:
     """All modules by number; folders without an `__init__` are only parts of names."""
 
@@ -87,6 +105,11 @@ class World:
         self.tests_package = False
         self.made = 0  # The module that conftest.py writes anew in each run.
         self.shadows: dict[str, int] = {}  # The name of a top-level module → the shadow's constant.
+        self.site = "environment"  # How installed packages come onto sys.path: `installation.PLACES`.
+        self.importlib = False  # --import-mode=importlib
+        self.settings: dict[int, int] = {}  # Who looks for a file → what stands in it, if it is there.
+        self.optional: dict[int, int] = {}  # Who searches a module → its constant, if it is there.
+        self.sets: dict[str, str] = {}  # Variables that conftest.py changes first of all: `doings.sets`.
         self._last = 0
 
     def new_id(self) -> int:
@@ -98,19 +121,40 @@ class World:
 
     @property
     def code(self) -> list[Module]:
-        """What can be imported: all but test files and conftest.py."""
+        """What the project's modules are, but for test files, conftest.py and what is loaded by path."""
         return self.of_kind("module", "helper")
+
+    @property
+    def installed(self) -> list[Module]:
+        return self.of_kind("installed")
+
+    @property
+    def own(self) -> list[Module]:
+        """All that the project consists of."""
+        return [module for module in self.modules.values() if module.kind != "installed"]
 
     @property
     def library(self) -> list[Module]:
         """What every module may import."""
         return self.of_kind("module")
 
+    @property
+    def importable(self) -> list[Module]:
+        return self.of_kind("module", "helper", "plugin", "installed")
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether each run executes what has changed, and nothing else.
+
+        An installed package that changes has the worker restarted, which then holds nothing.
+        """
+        return not (self.installed or self.sets or any(module.fresh for module in self.own))
+
     def by_name(self) -> dict[str, Module]:
-        return {module.name: module for module in self.code}
+        return {module.name: module for module in self.importable}
 
     def below(self, name: str) -> list[Module]:
-        return [module for module in self.code if module.name.startswith(f"{name}.")]
+        return [module for module in self.importable if module.name.startswith(f"{name}.")]
 
     def has_children(self, module: Module) -> bool:
         start = f"{module.name}."
@@ -241,19 +285,3 @@ class World:
             module.broken = ""
             module.edges = [edge for edge in module.edges if not edge.dangling]
         return healed
-
-
-def merged(*graphs: Graph) -> Graph:
-    result: Graph = {}
-    for graph in graphs:
-        for name, targets in graph.items():
-            result.setdefault(name, set()).update(targets)
-    return result
-
-
-def dependents(graph: Graph, changed: Iterable[str]) -> set[str]:
-    """`changed`, and whoever names one of them, directly or not."""
-    found = set(changed)
-    while grown := {name for name, targets in graph.items() if targets & found} - found:
-        found |= grown
-    return found

@@ -10,11 +10,15 @@ import shutil
 import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from e2e.harness import PYTHON, STEST, Finished, Project, wait_for
+from e2e.environment import Environment, EnvironmentProject
+from e2e.harness import Finished, wait_for
 from e2e.modes import MODES
+
+from .novelty import Moment
 
 #: Those that keep project modules from run to run, and tell which of them they reloaded.
 KEEPING = ("resident",)
@@ -43,6 +47,7 @@ class Run:
 
     answer: Answer
     output: str
+    started: Moment  # The process began later.
     reloaded: frozenset[str] = frozenset()
     receipts: tuple[str, ...] = ()
 
@@ -63,21 +68,22 @@ def _bytes(data: Any) -> bytes:
     return base64.b64decode(data["base64"]) if isinstance(data, dict) else data.encode()
 
 
-def _warm_run(finished: Finished) -> Run:
+def _warm_run(finished: Finished, started: Moment) -> Run:
     events = [json.loads(line) for line in finished.out.splitlines()]
     output = b"".join(_bytes(event["data"]) for event in events if event["event"] == "output")
     text = output.decode(errors="backslashreplace") + finished.errors
     receipts = [event for event in events if event["event"] == "receipt"]
     reloaded = {name for event in receipts for name in event.get("reloaded", ())}
     told = tuple(event["text"] for event in receipts)
-    return Run(_answer(finished.code, text), text, frozenset(reloaded), told)
+    return Run(_answer(finished.code, text), text, started, frozenset(reloaded), told)
 
 
 class Suite:
     """A project, and a daemon of its own for each mode; `close` fails if anything of them is left."""
 
-    def __init__(self, home: Path, modes: list[str]) -> None:
-        self.project = Project(home)
+    def __init__(self, home: Path, environment: Environment, modes: list[str]) -> None:
+        self.project = EnvironmentProject(home, environment)
+        self._environment = environment
         del self.project.env["SPRINTEST_PRIME"]
         self.project.env["COLUMNS"] = "1000"  # Reasons are not to be shortened.
         self.project.env["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"  # They would cost more than all else here.
@@ -88,22 +94,24 @@ class Suite:
     def run(self, args: list[str], env: Mapping[str, str | None]) -> dict[str, Run]:
         """The runs by mode; "cold" is that of `python -m pytest`, in a fresh process without caches."""
         arguments = ["-p", "no:cacheprovider", "-q", "-rA", "-s", *args]
+        now = Moment.now()
         started = {"cold": self._start_cold(arguments, env)}
         for mode in self.modes:
             settings = {**env, **self._settings(mode)}
-            started[mode] = self.project.start("run", "--events", "--", *arguments, env=settings)
+            started[mode] = self._start_stest("run", "--events", "--", *arguments, env=settings)
         ended = {mode: self.project.finish(process) for mode, process in started.items()}
         cold = ended.pop("cold")
-        runs = {"cold": Run(_answer(cold.code, cold.text), cold.text + cold.errors)}
-        return {**runs, **{mode: _warm_run(finished) for mode, finished in ended.items()}}
+        runs = {"cold": Run(_answer(cold.code, cold.text), cold.text + cold.errors, now)}
+        return {**runs, **{mode: _warm_run(finished, now) for mode, finished in ended.items()}}
 
     def _start_cold(self, arguments: list[str], env: Mapping[str, str | None]) -> subprocess.Popen[bytes]:
         """It may read no bytecode of the project: Python misses an edit that keeps size and second."""
         self._probe.unlink(missing_ok=True)
         shutil.rmtree(self._bytecode / self.project.root.relative_to("/"), ignore_errors=True)
+        python = str(self._environment.python)
         own = {"FRESHNESS_PROBE": str(self._probe), "PYTHONPYCACHEPREFIX": str(self._bytecode)}
         settings = {**env, **own, "PYTHONDONTWRITEBYTECODE": None}
-        return self.project.start("-m", "pytest", *arguments, program=(str(PYTHON),), env=settings)
+        return self.project.start("-m", "pytest", *arguments, program=(python,), env=settings)
 
     def loaded(self) -> dict[str, str] | None:
         """The modules that the last cold run had at its end, and their files; None if it did not tell."""
@@ -116,7 +124,10 @@ class Suite:
         """Waits until nobody reads the project: what changes from now on changes between two runs, and
         after runners have been forked ahead for the next one."""
         for mode in self.modes:
-            wait_for(lambda mode=mode: self._is_ready(mode), f"the worker of {mode}")  # type: ignore[misc]
+            try:
+                wait_for(partial(self._is_ready, mode), f"the worker of {mode}")
+            except AssertionError as late:
+                raise AssertionError(f"{late}: {self._stest(mode, 'status', '--json').text}") from None
 
     def _is_ready(self, mode: str) -> bool:
         status = json.loads(self._stest(mode, "status", "--json").expect(0).out)
@@ -130,8 +141,10 @@ class Suite:
         return {**MODES[mode], "SPRINTEST_DIR": str(self.project.home / mode)}
 
     def _stest(self, mode: str, *args: str) -> Finished:
-        process = self.project.start(*args, program=(str(STEST),), env=self._settings(mode))
-        return self.project.finish(process)
+        return self.project.finish(self._start_stest(*args, env=self._settings(mode)))
+
+    def _start_stest(self, *args: str, env: Mapping[str, str | None]) -> subprocess.Popen[bytes]:
+        return self.project.start(*args, program=(str(self._environment.bin / "stest"),), env=env)
 
     def close(self) -> None:
         try:

@@ -49,6 +49,8 @@ def draw_module(draw: st.DrawFn, world: World) -> Module:
 
 def _draw_helper(draw: st.DrawFn, world: World) -> Module:
     name, folder = ("tests.helper", "") if world.tests_package else ("helper", world.tests)
+    if world.importlib:  # The folder of the tests is not on sys.path.
+        folder = ""
     helper = Module(world.new_id(), name, folder, kind="helper", constant=draw(CONSTANTS))
     world.modules[helper.id] = helper
     return helper
@@ -72,13 +74,13 @@ def _draw_test_side(draw: st.DrawFn, world: World) -> None:
             draw_edge(draw, world, user, world.code if user.kind == "test" else world.library)
 
 
-@st.composite
-def worlds(draw: st.DrawFn) -> World:
-    """A project of 5 to 30 modules and 2 to 4 test files."""
+def draw_project(draw: st.DrawFn) -> World:
+    """A project of 5 to 30 modules and 2 to 4 test files, without anything around it."""
     world = World()
     world.source = draw(st.sampled_from(["", "", "src"]))
     world.tests = draw(st.sampled_from(["tests", ""]))
     world.tests_package = world.tests == "tests" and draw(st.booleans())
+    world.importlib = draw(st.integers(0, 2)) == 2
     world.namespaces = ["n1"]
     for index in range(draw(st.integers(5, 30))):
         module = draw_module(draw, world)
@@ -117,5 +119,7 @@ def remove(world: World, module: Module, dangling: bool) -> set[str]:
         del world.modules[gone.id]
         world.detach(gone.id, gone.name, dangling)
         world.shadows.pop(gone.name, None)
+        world.settings.pop(gone.id, None)
+        world.optional.pop(gone.id, None)
     world.namespaces = [name for name in world.namespaces if not name.startswith(f"{module.name}.")]
     return names

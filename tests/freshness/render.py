@@ -1,11 +1,11 @@
-"""From the model to files: the source of every module, and a folder that is made to hold just that."""
+"""From the model to files: the source of every module."""
 
 from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from pathlib import Path
 
+from . import doings
 from .model import Edge, Module, World, parent
 
 
@@ -28,9 +28,34 @@ def _relative(name: str, context: str) -> str:
     return dots + name[len(context) + 1 :]
 
 
+def _names(world: World, edge: Edge) -> str:
+    """What a `from` import takes of the module."""
+    target = world.modules.get(edge.target)
+    every = [f"{name}_{edge.target}" for name in ("MARK", "VALUE", "value")]
+    return ", ".join(every + (doings.names(target) if target else []))
+
+
+#: Executes a file as a module of its own: nobody else has that one.
+_BY_PATH = (
+    "f{n} = os.path.join(os.path.dirname(__file__), {path!r}); "
+    "s{n} = importlib.util.spec_from_file_location({name!r}, f{n}); "
+    "t{n} = importlib.util.module_from_spec(s{n}); {registered}s{n}.loader.exec_module(t{n})"
+)
+
+
+def _by_path(world: World, importer: Module, edge: Edge) -> Import:
+    plugin, n = world.modules[edge.target], edge.target
+    path = os.path.relpath(plugin.path, os.path.dirname(importer.path) or ".")
+    registered = f"sys.modules[{plugin.name!r}] = t{n}; " if edge.form == "by path, registered" else ""
+    statement = _BY_PATH.format(n=n, name=plugin.name, path=path, registered=registered)
+    return Import(statement, f"t{n}.")
+
+
 def _import(world: World, importer: Module, edge: Edge) -> Import:
+    if edge.form.startswith("by path"):
+        return _by_path(world, importer, edge)
     name, alias = world.name_of(edge), f"t{edge.target}"
-    names = f"MARK_{edge.target}, VALUE_{edge.target}, value_{edge.target}"
+    names = _names(world, edge)
     package, _, leaf = name.rpartition(".")
     if edge.form in ("from package", "relative from package") and package:
         start = _relative(package, importer.context) if edge.form.startswith("rel") else package
@@ -54,7 +79,7 @@ def _header(world: World, module: Module) -> list[str]:
     eager = [edge for edge in module.edges if not edge.lazy]
     eager.sort(key=lambda edge: edge.form != "star")  # A star may not overwrite what comes later.
     return [
-        "import importlib",
+        "import importlib, importlib.util",
         "import os",
         "import pathlib",
         "import sys",
@@ -62,9 +87,13 @@ def _header(world: World, module: Module) -> list[str]:
     ]
 
 
-def _check(world: World, edge: Edge, prefix: str) -> str:
+def _check(world: World, edge: Edge, prefix: str) -> list[str]:
     """There is one copy of each module, and everybody has that one."""
-    return f"assert sys.modules[{world.name_of(edge)!r}].MARK_{edge.target} is {prefix}MARK_{edge.target}"
+    if edge.form.startswith("by path"):
+        return []
+    place, target = f"sys.modules[{world.name_of(edge)!r}]", world.modules.get(edge.target)
+    names = [f"MARK_{edge.target}"] + ([f"FRESH_{edge.target}"] if target and target.fresh else [])
+    return [f"assert {place}.{name} == {prefix}{name}" for name in names]
 
 
 def _sum_lines(world: World, module: Module) -> list[str]:
@@ -73,15 +102,19 @@ def _sum_lines(world: World, module: Module) -> list[str]:
     for edge in module.edges:
         found = _import(world, module, edge)
         lines += [found.statement] if edge.lazy else []
-        lines += [_check(world, edge, found.prefix), f"total += {found.prefix}value_{edge.target}(seen)"]
+        lines += [*_check(world, edge, found.prefix), f"total += {found.prefix}value_{edge.target}(seen)"]
     return lines
 
 
 def _value(world: World, module: Module) -> str:
     terms = [str(module.constant)]
     for edge in module.edges:
+        prefix = _import(world, module, edge).prefix
         if not edge.lazy:
-            terms.append(f"3 * {_import(world, module, edge).prefix}VALUE_{edge.target}")
+            terms.append(f"3 * {prefix}VALUE_{edge.target}")
+        if edge.asks and doings.can_write(world, module, edge):
+            terms.append(f"{prefix}written_{edge.target}()")
+    terms += doings.looked_terms(module)
     if module.id == world.made:
         terms.append("MADE")
     if module.variable:
@@ -120,13 +153,27 @@ def _code(world: World, module: Module) -> list[str]:
         f"MARK_{number} = object()",
         *([_MADE] if number == world.made else []),
         *_BROKEN[module.broken],
+        *doings.writable(module),
+        *doings.fresh(module),
+        *doings.looked(module),
         f"VALUE_{number} = {_value(world, module)}",
+        *_writes(world, module),
         f"def value_{number}(seen):",
         f"    if {number} in seen: return 0",
         f"    seen.add({number})",
-        f"    total = VALUE_{number}",
+        *(f"    {line}" for line in doings.fresh_told(module)),
+        f"    total = VALUE_{number}" + (f" + written_{number}()" if module.kind == "installed" else ""),
         *(f"    {line}" for line in _sum_lines(world, module)),
         "    return total % 9973",
+    ]
+
+
+def _writes(world: World, module: Module) -> list[str]:
+    return [
+        line
+        for edge in module.edges
+        if doings.can_write(world, module, edge)
+        for line in doings.writes(world, module, edge, _import(world, module, edge).prefix)
     ]
 
 
@@ -159,6 +206,7 @@ def pytest_unconfigure():
 
 def _conftest(world: World, module: Module) -> list[str]:
     return [
+        *doings.sets(world),
         *_maker(world, module),
         *_header(world, module),
         "import pytest",
@@ -172,17 +220,18 @@ def _conftest(world: World, module: Module) -> list[str]:
     ]
 
 
-_RENDER = {"module": _code, "helper": _code, "test": _test, "conftest": _conftest}
+_RENDER = {"test": _test, "conftest": _conftest}
 
 
 def _text(world: World, module: Module) -> str:
-    return "\n".join(_RENDER[module.kind](world, module)) + "\n"
+    return "\n".join(_RENDER.get(module.kind, _code)(world, module)) + "\n"
 
 
 def _shadow(world: World, name: str) -> tuple[str, str]:
     """A module without imports that takes the place of the top-level module `name`."""
     module = world.by_name()[name]
     stand_in = Module(module.id, name, shadow_folder(world), constant=world.shadows[name])
+    stand_in.fresh, stand_in.held = module.fresh, module.held  # Its importers take that by name.
     return stand_in.path, "\n".join(_code(world, stand_in)) + "\n"
 
 
@@ -197,85 +246,33 @@ def can_shadow(world: World) -> bool:
     """Whether such an entry is there from the first import on, that of conftest.py."""
     (conftest,) = world.of_kind("conftest")
     first = "" if world.tests_package else conftest.folder
-    return first == shadow_folder(world) != world.source
+    return not world.importlib and first == shadow_folder(world) != world.source
 
 
 def files(world: World) -> dict[str, str]:
     """Every file of the project: its path and text."""
-    options = "pythonpath = ['src']" if world.source else ""
-    texts = {"pyproject.toml": f"[tool.pytest.ini_options]\n{options}\n"}
+    options = ["pythonpath = ['src']"] if world.source else []
+    options += ["addopts = ['--import-mode=importlib']"] if world.importlib else []
+    texts = {"pyproject.toml": "\n".join(["[tool.pytest.ini_options]", *options, ""])}
     if world.tests_package:
         texts[f"{world.tests}/__init__.py"] = ""
-    for module in world.modules.values():
+    for module in world.own:
         texts[module.path] = _text(world, module)
         if module.data:
             texts[module.data_path] = f"{module.data}\n"
     texts.update(_shadow(world, name) for name in world.shadows)
+    return {**texts, **_looked_for(world)}
+
+
+def _looked_for(world: World) -> dict[str, str]:
+    """The files and modules that others look for, those that are there."""
+    base = f"{world.source}/" if world.source else ""
+    texts = {world.modules[number].setting: f"{value}\n" for number, value in world.settings.items()}
+    for number, value in world.optional.items():
+        texts[f"{base}{world.modules[number].optional}.py"] = f"VALUE = {value}\n"
     return texts
 
 
-class Tree:
-    """The project's folder: written, moved and deleted as an editor or git would."""
-
-    def __init__(self, root: Path) -> None:
-        self.root = root
-        self.files: dict[str, str] = {}
-        self._age = 0
-
-    def sync(self, texts: dict[str, str], clock: str = "now") -> None:
-        """Makes the folder hold these files. `clock`: the time that rewritten files get (`_set_time`)."""
-        gone = {path: text for path, text in self.files.items() if path not in texts}
-        for path, text in texts.items():
-            if self.files.get(path) == text:
-                continue
-            twin = next((old for old in gone if path not in self.files and gone[old] == text), None)
-            if twin is None:
-                self._write(path, text, clock)
-            else:
-                del gone[twin]
-                self._move(twin, path)
-        for path in gone:
-            (self.root / path).unlink()
-        self._prune()
-        self.files = dict(texts)
-
-    def touch(self, path: str, rewrite: bool) -> None:
-        """The same bytes, with a new time."""
-        if rewrite:
-            (self.root / path).write_text(self.files[path])
-        else:
-            os.utime(self.root / path)
-
-    def _move(self, old: str, new: str) -> None:
-        (self.root / new).parent.mkdir(parents=True, exist_ok=True)
-        (self.root / old).rename(self.root / new)
-
-    def _write(self, path: str, text: str, clock: str) -> None:
-        file = self.root / path
-        before = file.stat().st_mtime_ns if file.exists() else None
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(text)
-        if before is not None:
-            self._set_time(file, before, clock)
-
-    def _set_time(self, file: Path, before: int, clock: str) -> None:
-        """As before ("old"), or one that no file ever had, an hour and more ago ("older")."""
-        if clock == "old":
-            os.utime(file, ns=(before, before))
-        elif clock == "older":
-            self._age += 1
-            older = file.stat().st_mtime_ns - (3600 + 10 * self._age) * 10**9
-            os.utime(file, ns=(older, older))
-
-    def _prune(self) -> None:
-        """Folders that hold nothing but bytecode go, as when git deletes their last file."""
-        for folder, _, names in os.walk(self.root, topdown=False):
-            here = Path(folder)
-            if here.name == "__pycache__" or here == self.root or names:
-                continue
-            if all(child.name == "__pycache__" for child in here.iterdir()):
-                for file in here.glob("__pycache__/*"):
-                    file.unlink()
-                for child in here.iterdir():
-                    child.rmdir()
-                here.rmdir()
+def installed_files(world: World) -> dict[str, str]:
+    """Every file of the installed packages."""
+    return {module.path: _text(world, module) for module in world.installed}

@@ -15,6 +15,11 @@ class Counts(Counter[str]):
         self["projects: all"] += 1
         self["projects: modules"] += len(world.code)
         self["projects: imports"] += len(list(world.edges()))
+        self["projects: with importlib"] += world.importlib
+        self["around them: installed modules"] += len(world.installed)
+        self["around them: plugins"] += len(world.of_kind("plugin"))
+        self["around them: fresh values"] += sum(bool(module.fresh) for module in world.modules.values())
+        self["around them: writes"] += sum(bool(edge.writes) for _, edge in world.edges())
 
     def runs(self, runs: dict[str, Run]) -> None:
         cold = runs["cold"].answer

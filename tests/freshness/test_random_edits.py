@@ -3,6 +3,8 @@
 Variables steer it: STEST_FRESHNESS_STEPS (500), STEST_FRESHNESS_MODES (fork,resident) and
 STEST_FRESHNESS_SEED (random; each run prints its own). With STEST_FRESHNESS_SHRINK=no a failure is told
 as it was found, not first reduced to few edits of a small project, which takes minutes.
+STEST_FRESHNESS_WITHOUT leaves kinds out (`doings.WITHOUT`), so that others are found while a difference
+waits for its repair.
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ import os
 import random
 
 import pytest
+from e2e.environment import Environment
 from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis.stateful import run_state_machine_as_test
 
@@ -23,8 +26,9 @@ PARTS = 8  # So that pytest-xdist can spread them.
 
 @pytest.mark.parametrize("part", range(PARTS))
 def test_same_answers_after_any_edit(
-    part: int, counts: Counts, tmp_path_factory: pytest.TempPathFactory
+    part: int, counts: Counts, environment: Environment, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
+    Freshness.environment = environment
     Freshness.base = tmp_path_factory.mktemp("f")
     number = int(os.environ.get("STEST_FRESHNESS_SEED") or random.SystemRandom().randrange(10**9)) + part
     print(f"STEST_FRESHNESS_SEED={number} repeats this in the first part")
