@@ -17,8 +17,8 @@ from typing import Any, Callable, NamedTuple, Optional
 from sprintest import _fingerprint, _graph, _private
 from sprintest._own import open
 
-#: What such a statement may speak of, for it is compared in other ways or concerns pytest alone.
-_COMPARED = ("os.environ", "pytest", "sys.path", "warnings")
+#: What such a statement may speak of, for it is compared in other ways, or no module goes by it.
+_COMPARED = ("importlib", "os.environ", "print", "pytest", "sys.path", "warnings")
 #: Hooks that do nothing before the last module has been imported.
 _LATE_HOOKS = (
     *("pytest_addoption", "pytest_collection_finish", "pytest_collection_modifyitems", "pytest_fixture_"),
@@ -128,7 +128,9 @@ def _lines(statement: ast.stmt) -> Iterator[int]:
 
 
 def _is_compared(node: ast.AST) -> bool:
-    if isinstance(node, (ast.Attribute, ast.Subscript, ast.Call)):
+    if isinstance(node, ast.Attribute) and node.attr == "exec_module":
+        return True  # An import of a file.
+    if isinstance(node, (ast.Name, ast.Attribute, ast.Subscript, ast.Call)):
         name = ast.unparse(node) + "."
         return name.startswith(tuple(f"{one}{end}" for one in _COMPARED for end in (".", "[")))
     return False
