@@ -36,6 +36,7 @@
 #include "common/in_parts.hpp"
 #include "common/nanoseconds.hpp"
 #include "interpose.hpp"
+#include "stest/file_state.hpp"
 
 #if defined(__GLIBC__) && __GLIBC_PREREQ(2, 33)
 #define STEST_INTERPOSES_FILES 1
@@ -52,12 +53,8 @@ constexpr std::int64_t tick_ns = 20'000'000;
 struct State {
   mode_t type = 0;  ///< 0: there is nothing.
   dev_t device = 0;
-  ino_t inode = 0;
   std::string link;  ///< Where it leads, if it is a symbolic link; the rest is of what it leads to.
-  // Of regular files only.
-  off_t size = 0;
-  std::int64_t modified_ns = 0;
-  std::int64_t changed_ns = 0;  ///< Unlike the one before, nobody can set it back.
+  FileState file;    ///< Of what is no regular file only which one it is.
 
   friend bool operator==(const State& a, const State& b) = default;
 };
@@ -112,12 +109,8 @@ State state_of(const std::string& path) {
   }
   state.type = info.st_mode & S_IFMT;
   state.device = info.st_dev;
-  state.inode = info.st_ino;
-  if (S_ISREG(info.st_mode)) {
-    state.size = info.st_size;
-    state.modified_ns = nanoseconds(info.st_mtim);
-    state.changed_ns = nanoseconds(info.st_ctim);
-  }
+  state.file = file_state(info);
+  if (!S_ISREG(info.st_mode)) state.file = {.inode = state.file.inode};
   return state;
 }
 
@@ -129,7 +122,9 @@ std::int64_t time_ns(clockid_t clock) {
   return nanoseconds(now);
 }
 
-bool was_written_just_now(const State& state) { return time_ns(CLOCK_REALTIME) - state.changed_ns < tick_ns; }
+bool was_written_just_now(const State& state) {
+  return time_ns(CLOCK_REALTIME) - state.file.ctime_ns < tick_ns;
+}
 
 /// What a folder holds, but for what pytest and Python leave there themselves.
 Names names_in(const std::string& path) {
@@ -251,7 +246,7 @@ void count_pytest_cache() {
 
 std::int64_t changed_ns(const std::string& path) {
   const Busy busy;
-  return state_of(path).changed_ns;
+  return state_of(path).file.ctime_ns;
 }
 
 std::optional<std::string> changed() {
@@ -283,7 +278,7 @@ bool written_since(std::int64_t time_ns) {
   const std::lock_guard lock(log.mutex);
   return std::any_of(log.seen.begin(), log.seen.end(), [&](const auto& entry) {
     const auto& [path, seen] = entry;
-    return seen.is_opened && seen.state.changed_ns >= time_ns && path.find("/.pytest_cache/") == path.npos;
+    return seen.is_opened && seen.state.file.ctime_ns >= time_ns && path.find("/.pytest_cache/") == path.npos;
   });
 }
 

@@ -47,7 +47,7 @@ std::vector<std::string> files();
 /// The time by the kernel's coarse clock, which gives files their times.
 std::int64_t now_ns();
 
-/// When this file was last changed, by `now_ns`; 0 where there is none. Is not taken down.
+/// When this file was last changed, by `now_ns`; -1 where there is none. Is not taken down.
 std::int64_t changed_ns(const std::string& path);
 
 /// Whether a file that was opened, those of pytest's cache apart, may have been written at this time by

@@ -12,6 +12,7 @@
 
 #include "common/process.hpp"
 #include "common/version.hpp"
+#include "file_states.hpp"
 #include "fork.hpp"
 #include "huge_pages.hpp"
 #include "python_values.hpp"
@@ -90,9 +91,7 @@ std::vector<protocol::Ready::File> files(const py::list& list) {
   for (const auto& item : list) {
     const auto file = py::reinterpret_borrow<py::dict>(item);
     result.push_back({file["module"].cast<std::string>(), file["path"].cast<std::string>(),
-                      file["mtime_ns"].cast<std::uint64_t>(), file["ctime_ns"].cast<std::uint64_t>(),
-                      file["size"].cast<std::uint64_t>(), file["inode"].cast<std::uint64_t>(),
-                      file["ignored"].cast<bool>()});
+                      file_state_of(file["state"]), file["ignored"].cast<bool>()});
   }
   return result;
 }

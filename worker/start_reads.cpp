@@ -2,12 +2,10 @@
 
 #include <pybind11/eval.h>
 #include <pybind11/stl.h>
-#include <sys/stat.h>
 
 #include <string_view>
 #include <utility>
 
-#include "common/nanoseconds.hpp"
 #include "environment_reads.hpp"
 #include "file_reads.hpp"
 #include "python_values.hpp"
@@ -55,17 +53,7 @@ int on_event(const char* event, PyObject*, void*) {
 }
 
 protocol::Ready::File state_of(const std::string& path) {
-  protocol::Ready::File file{"what runs when Python starts", path};
-  struct stat info {};
-  if (::stat(path.c_str(), &info) != 0) {
-    file.mtime_ns = file.ctime_ns = file.size = file.inode = static_cast<std::uint64_t>(-1);
-    return file;
-  }
-  file.mtime_ns = static_cast<std::uint64_t>(nanoseconds(info.st_mtim));
-  file.ctime_ns = static_cast<std::uint64_t>(nanoseconds(info.st_ctim));
-  file.size = static_cast<std::uint64_t>(info.st_size);
-  file.inode = info.st_ino;
-  return file;
+  return {"what runs when Python starts", path, file_state(path)};
 }
 
 /// The standard library changes with the interpreter only, which is looked at elsewhere; and what the kernel
@@ -94,7 +82,7 @@ std::vector<protocol::Ready::File> files() {
   }
   if (const auto changed = file_reads::changed()) {
     for (auto& file : found) {
-      if (file.path == *changed) file.mtime_ns = 0;
+      if (file.path == *changed) file.state.mtime_ns = 0;
     }
   }
   return found;

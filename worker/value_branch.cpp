@@ -17,9 +17,8 @@ void ValueBranch::be_idle() {
   end();
   patterns_.clear();
   const auto wanted = *std::exchange(wanted_, std::nullopt);
-  auto branch = wanted.values.empty()
-                    ? tl::unexpected(Error{})
-                    : Branch::fork([&](LineChannel& channel) { serve_(channel, wanted); });
+  auto branch = wanted.values.empty() ? tl::unexpected(Error{})
+                                      : Branch::fork([&](LineChannel& channel) { serve_(channel, wanted); });
   is_loading_ = branch.has_value();
   if (!branch) return send_(protocol::Values{});
   branch_.emplace(std::move(*branch));

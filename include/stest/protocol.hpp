@@ -10,6 +10,7 @@
 
 #include "stest/config.hpp"
 #include "stest/error.hpp"
+#include "stest/file_state.hpp"
 #include "stest/process_attributes.hpp"
 
 /// What daemon and worker say to each other: JSON Lines on a private socketpair.
@@ -110,15 +111,12 @@ struct Ready {
     std::string name;
     double seconds = 0;
   };
-  /// A file that an imported module came from, as it was when it was read; `mtime_ns` is 0 where it
+  /// A file that an imported module came from, as it was when it was read; `state.mtime_ns` is 0 where it
   /// changed at that very time. Any other state means that the worker is stale.
   struct File {
     std::string module;
     std::string path;
-    std::uint64_t mtime_ns = 0;
-    std::uint64_t ctime_ns = 0;
-    std::uint64_t size = 0;
-    std::uint64_t inode = 0;
+    FileState state;
     bool ignored = false;  ///< Project code that is never unloaded: a change is told, and no more.
   };
   /// The package under development, as it was found when the worker started.

@@ -214,10 +214,7 @@ def loaded_files(modules: dict[str, Any], started_ns: int, code: ProjectCode) ->
             {
                 "module": name,
                 "path": path,
-                "mtime_ns": info.st_mtime_ns if settled else 0,
-                "ctime_ns": info.st_ctime_ns,
-                "size": info.st_size,
-                "inode": info.st_ino,
+                "state": (info.st_mtime_ns if settled else 0, info.st_ctime_ns, info.st_size, info.st_ino),
                 "ignored": code.is_ignored(name) and code.may_change(path),
             }
         )

@@ -119,15 +119,22 @@ void FieldReader::take(const char* field, const json& value, bool& out) {
   out = value.get<bool>();
 }
 
-void FieldReader::take(const char* field, const json& value, int& out) {
-  using Limits = std::numeric_limits<int>;
+template <class Integer>
+void FieldReader::take_signed(const char* field, const json& value, Integer& out) {
+  using Limits = std::numeric_limits<Integer>;
   // Unsigned numbers beyond int64 would wrap when read as signed ones.
   const bool fits = value.is_number_unsigned()
                         ? value.get<std::uint64_t>() <= static_cast<std::uint64_t>(Limits::max())
                         : value.is_number_integer() && value.get<std::int64_t>() >= Limits::min() &&
                               value.get<std::int64_t>() <= Limits::max();
   if (!fits) return mistyped(field, "a whole number");
-  out = value.get<int>();
+  out = value.get<Integer>();
+}
+
+void FieldReader::take(const char* field, const json& value, int& out) { take_signed(field, value, out); }
+
+void FieldReader::take(const char* field, const json& value, std::int64_t& out) {
+  take_signed(field, value, out);
 }
 
 void FieldReader::take(const char* field, const json& value, std::uint64_t& out) {

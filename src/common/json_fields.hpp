@@ -96,6 +96,9 @@ class FieldReader {
 
   void take(const char* field, const nlohmann::json& value, bool& out);
   void take(const char* field, const nlohmann::json& value, int& out);
+  void take(const char* field, const nlohmann::json& value, std::int64_t& out);
+  template <class Integer>
+  void take_signed(const char* field, const nlohmann::json& value, Integer& out);
   void take(const char* field, const nlohmann::json& value, std::uint64_t& out);
   void take(const char* field, const nlohmann::json& value, double& out);
   void take(const char* field, const nlohmann::json& value, std::string& out);

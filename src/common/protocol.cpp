@@ -53,10 +53,10 @@ json files_json(const std::vector<Ready::File>& files) {
   for (const Ready::File& file : files) {
     list.push_back({{"module", bytes_to_json(file.module)},
                     {"path", bytes_to_json(file.path)},
-                    {"mtime_ns", file.mtime_ns},
-                    {"ctime_ns", file.ctime_ns},
-                    {"size", file.size},
-                    {"inode", file.inode},
+                    {"mtime_ns", file.state.mtime_ns},
+                    {"ctime_ns", file.state.ctime_ns},
+                    {"size", file.state.size},
+                    {"inode", file.state.inode},
                     {"ignored", file.ignored}});
   }
   return list;
@@ -241,10 +241,10 @@ void read(FieldReader& fields, Ready& out) {
     Ready::File& file = out.files.emplace_back();
     item.read("module", file.module);
     item.read("path", file.path);
-    item.read("mtime_ns", file.mtime_ns);
-    item.read("ctime_ns", file.ctime_ns);
-    item.read("size", file.size);
-    item.read("inode", file.inode);
+    item.read("mtime_ns", file.state.mtime_ns);
+    item.read("ctime_ns", file.state.ctime_ns);
+    item.read("size", file.state.size);
+    item.read("inode", file.state.inode);
     item.read("ignored", file.ignored);
   });
   fields.read("env_reads", out.env_reads);

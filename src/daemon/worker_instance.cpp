@@ -48,12 +48,7 @@ bool asked_for(const std::vector<std::string>& asked, const std::string& module)
                      [&](const std::string& name) { return covers(module, name); });
 }
 
-FileState when_read(const protocol::Ready::File& file) {
-  return {static_cast<std::int64_t>(file.mtime_ns), static_cast<std::int64_t>(file.ctime_ns),
-          static_cast<std::int64_t>(file.size), static_cast<std::int64_t>(file.inode)};
-}
-
-bool is_unchanged(const protocol::Ready::File& file) { return file_state(file.path) == when_read(file); }
+bool is_unchanged(const protocol::Ready::File& file) { return file_state(file.path) == file.state; }
 
 using Files = std::vector<protocol::Ready::File>;
 

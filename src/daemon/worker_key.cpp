@@ -70,13 +70,6 @@ bool WorkerKey::learns(std::string_view kind) const {
   return std::find(learn.begin(), learn.end(), kind) != learn.end();
 }
 
-FileState file_state(const std::filesystem::path& path) {
-  struct stat found {};
-  if (::stat(path.c_str(), &found) != 0) return {};
-  return {nanoseconds(found.st_mtim), nanoseconds(found.st_ctim), found.st_size,
-          static_cast<std::int64_t>(found.st_ino)};
-}
-
 SitesState sites_state(const std::filesystem::path& python, const std::vector<std::string>& site_dirs) {
   SitesState state{{python.string(), file_state(python)}};
   for (const auto& folder : site_dirs) {

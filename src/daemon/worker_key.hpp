@@ -9,20 +9,10 @@
 #include <vector>
 
 #include "stest/config.hpp"
+#include "stest/file_state.hpp"
 #include "stest/process_attributes.hpp"
 
 namespace stest {
-
-/// What tells one state of a file or folder from another; all are -1 where there is none. The time of its
-/// last change of any kind (ctime) tells of an edit after which time and size were set back.
-struct FileState {
-  std::int64_t mtime_ns = -1;
-  std::int64_t ctime_ns = -1;
-  std::int64_t size = -1;
-  std::int64_t inode = -1;
-  bool operator==(const FileState&) const = default;
-};
-FileState file_state(const std::filesystem::path& path);
 
 /// The installed packages at one moment, as far as a few `stat` calls tell: the interpreter, the
 /// folders that hold packages, and the `.pth` files in them.

@@ -25,8 +25,8 @@ Ready ready() {
   ready.preloaded = {{"torch", 1.25}, {"numpy", 0.5}};
   ready.left_out = {{"threads", "it starts threads"}};
   ready.site_dirs = {"/venv/lib/python3.11/site-packages"};
-  ready.files = {{"numpy", "/site/numpy.py", 1, 7, 2, 3, false},
-                 {"mine", "/project/\xff.py", 4, 8, 5, 6, true}};
+  ready.files = {{"numpy", "/site/numpy.py", {1, 7, 2, 3}, false},
+                 {"mine", "/project/\xff.py", {4, 8, 5, 6}, true}};
   ready.target = Ready::Target{"pkg", "/project/src/\xff", "src"};
   ready.env_reads = {{"OMP_NUM_THREADS", "2"}, {"HF_HOME", std::nullopt}};
   return ready;
@@ -134,10 +134,10 @@ TEST(FromWorkerJson, ReadyKeepsEverything) {
   EXPECT_TRUE(read.files[1].ignored);
   EXPECT_EQ(read.files[1].module, "mine");
   EXPECT_EQ(read.files[1].path, sent.files[1].path);
-  EXPECT_EQ(read.files[1].mtime_ns, 4u);
-  EXPECT_EQ(read.files[1].ctime_ns, 8u);
-  EXPECT_EQ(read.files[1].size, 5u);
-  EXPECT_EQ(read.files[1].inode, 6u);
+  EXPECT_EQ(read.files[1].state.mtime_ns, 4);
+  EXPECT_EQ(read.files[1].state.ctime_ns, 8);
+  EXPECT_EQ(read.files[1].state.size, 5);
+  EXPECT_EQ(read.files[1].state.inode, 6);
 }
 
 TEST(FromWorkerJson, ReadyMayHaveNoTarget) {
