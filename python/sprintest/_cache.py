@@ -197,8 +197,12 @@ class Cache:
         """What has changed until now was done by imports, in a process that stays."""
         self.context.tests_begin()
         executed = self._executed_since()
-        # Those of the tests are executed by each run.
-        self._residue.record({name: one for name, one in executed.items() if not one.unfit})
+        # What the tests' files do when they are imported is theirs, whatever they name.
+        self._residue.record(
+            {name: one for name, one in executed.items() if not _private.is_rewriting(one.spec.loader)}
+        )
+        for name in self._residue.entangled({name for name, one in executed.items() if one.unfit}):
+            self.make_unfit(name, "what it changes is not to be told from what another module does")
         self._take_libraries(executed)
 
     def _take_libraries(self, executed: dict[str, Member]) -> None:

@@ -380,6 +380,11 @@ class Residue:
             change.writers -= gone
         self._changes = [one for one in self._changes if one.writers]
 
+    def entangled(self, names: set[str]) -> set[str]:
+        """Modules that may have made a change which may be of one of these, too."""
+        shared = [one.writers for one in self._changes if one.is_known and not names.isdisjoint(one.writers)]
+        return set().union(*shared) - names
+
     def redo(self, adopted: Iterable[str]) -> None:
         """Put back what these modules have left in others."""
         for change in self._of(adopted):

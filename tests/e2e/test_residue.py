@@ -193,6 +193,15 @@ def test_module_of_the_project_that_registers_with_a_library(project: Project) -
         assert found(project) == [["edited"]]
 
 
+def test_what_a_module_changes_that_each_run_executes(project: Project) -> None:
+    """It is not another one's that imports the same library, and is done once."""
+    preload(project, library="NUMBER = 0\n")
+    project.write("each.py", "import library, time\nBORN = [time.monotonic_ns()]\nlibrary.NUMBER += 5\n")
+    project.write("quiet.py", "import library\n")
+    write_test(project, "found = library.NUMBER", before="import quiet, each, library")
+    assert [found(project) for _ in range(4)] == [5] * 4
+
+
 def test_what_two_libraries_change_one_after_the_other(
     project: Project, request: pytest.FixtureRequest
 ) -> None:
