@@ -36,6 +36,7 @@ class Expectation:
         self._graph: Graph = world.graph(lenient=True)
         self._files: dict[str, str] = {}
         self._loaded: dict[str, str] = {}
+        self._has_made = False
         self._ever: set[str] = set()
         self._places: dict[str, set[str]] = {}  # Every file that a module was ever loaded from.
 
@@ -65,6 +66,7 @@ class Expectation:
         settled = self._plain and self._sound and not self._touched
         self._touched |= held
         made = world.modules.get(world.made)  # Others write it, too, while a run reads it.
+        self._has_made |= made is not None
         self._touched |= {made.name} if made else set()
         exact = settled and self._runs >= _WARM_AFTER and world.is_plain and not (world.shadows or made)
         for mode in (mode for mode in KEEPING if mode in runs):
@@ -112,16 +114,16 @@ class Expectation:
         unsure |= {module.name for module in everyone if module.fresh or module.variable in world.sets}
         return dependents(self._graph, unsure)
 
-    def _after(self, changed: set[str]) -> set[str]:
-        """What comes after one of these may have gone by what it does: one that writes a module, say."""
-        return self._ever if "conftest" in changed else set()
+    def _after_conftest(self) -> set[str]:
+        """What came after a conftest.py that does something (it writes a module) may have gone by that."""
+        return self._ever if self._has_made else set()
 
     def _exactly(
         self, mode: str, world: World, changed: set[str], held: set[str], reloaded: set[str]
     ) -> list[str]:
         required = self._required(world, changed)
         allowed = dependents(world.graph(lenient=True), changed | held) & self._ever
-        allowed |= self._unsure(world) | self._after(changed)
+        allowed |= self._unsure(world) | self._after_conftest()
         if required <= reloaded <= allowed:
             return []
         return [
@@ -130,8 +132,8 @@ class Expectation:
         ]
 
     def _within(self, mode: str, world: World, changed: set[str], reloaded: set[str]) -> list[str]:
-        touched = self._touched | changed
-        surplus = reloaded - dependents(self._graph, touched) - self._unsure(world) - self._after(touched)
+        allowed = dependents(self._graph, self._touched | changed) | self._unsure(world)
+        surplus = reloaded - allowed - self._after_conftest()
         if not surplus:
             return []
         return [f"{mode}: touched {sorted(self._touched | changed)}; without need: {sorted(surplus)}"]
