@@ -201,16 +201,17 @@ class Recorder:
         stack = self.stack()
         if (top := self.top()) is not None:
             (top.brought if top.is_own else top.imports).add(spec.name)
-        is_own = (self.code.is_kept_apart if not self.is_ahead else self.code.owns_module)(spec)
-        member = Member(spec, next(order), is_own) if not (self.is_ahead and is_own) else None
+        is_own = (self.code.owns_module if self.is_ahead else self.code.is_kept_apart)(spec)
+        is_held = is_own and not self.is_ahead
+        member = Member(spec, next(order), is_own) if is_held or not is_own else None
         if member is None and stack:
             self.imported_project = self.imported_project or spec.name
         before = file_state(spec.origin) if is_own and spec.has_location else None
-        marked = marks() if is_own and member is not None else ()
-        if is_own and member is not None:
+        marked = marks() if is_held else ()
+        if member is not None and is_held:
             member.context = self._place()
         stack.append(member)
-        logged = _private.log_of_warnings(self._complains) if marked else contextlib.nullcontext()
+        logged = _private.log_of_warnings(self._complains) if is_held else contextlib.nullcontext()
         try:
             with self._reads(), self._statements(is_own), logged:
                 module = load(spec)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from .harness import Project, wait_for
+from .warmth import settle
 
 SHARES_A_DAEMON = True
 
@@ -13,13 +14,6 @@ SHARES_A_DAEMON = True
 def project(project: Project) -> Project:
     project.configure(sprintest="isolation = 'resident'")
     return project
-
-
-def settle(project: Project) -> None:
-    """Two runs: what the first one teaches is preloaded, and the process of the second one stays."""
-    project.stest().expect(0)
-    wait_for(lambda: project.status()["worker"]["state"] == "ready", "the preloading")
-    project.stest().expect(0)
 
 
 def receipts(project: Project) -> list[str]:

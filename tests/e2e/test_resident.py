@@ -8,6 +8,7 @@ import pytest
 
 from .harness import WAITING_TEST, Finished, Project, wait_for
 from .processes import identify
+from .warmth import settle
 
 PID = "import os\ndef test(): open('pid', 'w').write(str(os.getpid()))\n"
 
@@ -16,13 +17,6 @@ PID = "import os\ndef test(): open('pid', 'w').write(str(os.getpid()))\n"
 def project(project: Project) -> Project:
     project.configure(sprintest="isolation = 'resident'")
     return project
-
-
-def settle(project: Project, *args: str) -> None:
-    """Two runs: what the first one teaches is preloaded, and the process of the second one stays."""
-    project.stest(*args).expect(0)
-    wait_for(lambda: project.status()["worker"]["state"] == "ready", "the preloading")
-    project.stest(*args).expect(0)
 
 
 def receipt(project: Project) -> str:

@@ -20,6 +20,7 @@ import pytest
 from . import processes
 from .harness import DEADLINE, PYTHON, STEST, WAITING_TEST, Project, wait_for
 from .modes import MODES
+from .warmth import settle
 
 PLAIN = (str(PYTHON), "-m", "pytest")
 WARM = (str(STEST),)
@@ -144,9 +145,7 @@ def test_run_that_starts_over_says_nothing_twice(project: Project) -> None:
     source = "import registry\nregistry.register('model')\nVALUE = {}\n"
     project.write("model.py", source.format(1))
     project.write("test_it.py", "import model\ndef test(): assert model.VALUE == 2\n")
-    for _ in range(2):  # The process of the second run stays.
-        project.stest().expect(1)
-        wait_for(lambda: project.status()["worker"]["state"] == "ready", "the preloading")
+    settle(project, code=1)
     project.write("model.py", source.format(2))
     code, text = run(project)
     assert "started a clean process" in text

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from .harness import Project
+from .harness import Project, wait_for
 
 TEST = """
     import heavy
@@ -36,3 +36,10 @@ class Warmth:
     def assert_kept(self) -> None:
         """The next run is right, and neither the worker nor the module is a new one."""
         assert self._look() == self._first
+
+
+def settle(project: Project, *args: str, code: int = 0) -> None:
+    """Two resident runs: what the first one teaches is preloaded, and the process of the second one stays."""
+    project.stest(*args).expect(code)
+    wait_for(lambda: project.status()["worker"]["state"] == "ready", "the preloading")
+    project.stest(*args).expect(code)
