@@ -365,13 +365,13 @@ def test_signal_to_a_client_that_waits(project: Project, deadly: signal.Signals)
     project.write("test_it.py", WAITING_TEST)
     first = project.start("test_it.py")
     project.await_file("started")
-    second = project.start("test_it.py")
-    wait_for(lambda: len(project.status()["runs"]) == 2, "the second run in the queue")
+    second = project.start("test_it.py", merge=True)
+    project.read_until(second, b"in the queue")
     second.send_signal(deadly)
     run = project.finish(second)
     assert run.code == -deadly
     if deadly == signal.SIGTERM:
-        assert "while the run waited for its turn" in run.errors
+        assert "while the run waited for its turn" in run.text
     wait_for(lambda: len(project.status()["runs"]) == 1, "its end")
     project.write("go on", "")
     project.finish(first).expect(0)
