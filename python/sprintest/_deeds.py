@@ -12,8 +12,10 @@ import _pytest.assertion.rewrite as _rewrite
 
 from sprintest._own import os
 
+#: It looks at what a folder holds.
+LISTS = {"os.listdir", "os.scandir"}
 #: It looks at more than it names.
-LOOKS = {"glob.glob", "os.listdir", "os.scandir"}
+LOOKS = LISTS | {"glob.glob"}
 
 #: Of the worker: somebody asks for the time, for random numbers, for the process's number or folder.
 CLOCK, RANDOMNESS, IDENTITY = "stest.clock", "stest.randomness", "stest.identity"

@@ -9,7 +9,7 @@ from typing import Any, Callable
 
 from sprintest import _modules, _private
 from sprintest._effects import threading_among, threading_variables
-from sprintest._fingerprint import file_state
+from sprintest._fingerprint import file_state, listing
 from sprintest._member import Deed, Member, can_be_repeated
 from sprintest._own import os
 from sprintest._process_state import variable
@@ -136,7 +136,8 @@ def _other_file(closure: list[Member]) -> Difference | None:
             return Difference(one, f"{one.name} has changed")
         for _, kind, path, state in one.deeds:
             # A relative path is one of the folder of this very moment.
-            if kind == "file" and file_state(path) != state:
+            now = file_state if kind == "file" else listing if kind == "listing" else None
+            if now is not None and now(path) != state:
                 return Difference(one, f"{one.name} has looked at {path}, which changed", is_outdated=True)
             if kind == "folder" and os.getcwd() != state:
                 return Difference(one, f"{one.name} was loaded in the folder {state}")

@@ -28,6 +28,21 @@ def file_state(path: str) -> State | None:
     return (info.st_mtime_ns, info.st_ctime_ns, info.st_size, info.st_ino)
 
 
+#: What pytest and Python leave in a folder themselves.
+_LEFT_BY_RUNS = {"__pycache__", ".pytest_cache"}
+
+
+def listing(path: str) -> frozenset[str] | None:
+    """What a folder holds; ``None`` where there is no such folder. Names of folders end with a separator."""
+    try:
+        with os.scandir(path) as entries:
+            return frozenset(
+                entry.name + os.sep * entry.is_dir() for entry in entries if entry.name not in _LEFT_BY_RUNS
+            )
+    except OSError:
+        return None
+
+
 def _is_settled(state: State | None) -> bool:
     return state is None or time.time_ns() - max(state[0], state[1]) > _TICK_NS
 

@@ -16,7 +16,7 @@ from sprintest import _deeds, _effects, _graph, _modules, _private
 from sprintest._context import Place
 from sprintest._effects import Said, Tables, threading_libraries, threading_variables
 from sprintest._environment_reads import EnvironmentReads
-from sprintest._fingerprint import Fingerprint, State, file_state
+from sprintest._fingerprint import Fingerprint, State, file_state, listing
 from sprintest._member import Member, order, renewals
 from sprintest._own import is_environ_replaced, open, os
 from sprintest._process_state import changed_mark, marks
@@ -69,6 +69,7 @@ class Recorder:
         self._noting_import = self._make_noting_import()
         if is_ahead:
             runner.watch_files(self._exempt)
+            runner.add_audit_listener(self._on_listing, _deeds.LISTS)
             builtins.__import__ = self._noting_import
             self._registrations = _effects.Registrations(self._registers)
 
@@ -132,6 +133,7 @@ class Recorder:
         find_spec, _, gcd_import = self._imports
         _private.wrap_imports(find_spec=find_spec, gcd_import=gcd_import)
         if self.is_ahead:
+            self._runner.remove_audit_listener(self._on_listing)
             self._runner.stop_watching_files()
             builtins.__import__ = self._real_import
             self._registrations.end()
@@ -491,21 +493,32 @@ class Recorder:
             self._runner.watch_files(self._exempt)
             if top is not None and not top.is_own:
                 for file in files:
-                    if file != getattr(spec, "origin", None):
-                        self._note_file(top, file)
+                    # What is in the path and no folder leads nowhere; the import system looked.
+                    if file != getattr(spec, "origin", None) and file not in sys.path:
+                        top.deeds.append((next(order), "file", _from_here(file), file_state(file)))
         self._tables = now
 
-    @staticmethod
-    def _note_file(member: Member, path: str) -> None:
-        if path in sys.path:
-            return  # What leads nowhere; the import system looked.
-        here = os.path.join(os.getcwd(), "")
-        name = path[len(here) :] if path.startswith(here) else path
-        member.deeds.append((next(order), "file", name, file_state(path)))
+    def _on_listing(self, _: str, args: Any) -> None:
+        """Somebody asks what a folder holds. The import system does too, in its own name."""
+        top = self.top()
+        if top is None or top.is_own or _deeds.is_exempt(_private.current_frame(1).f_code.co_filename):
+            return
+        path = args[0] if args[0] is not None else "."
+        if isinstance(path, int):
+            path = f"/proc/self/fd/{path}"
+        path = os.path.realpath(os.fsdecode(path))
+        if not os.path.join(path, "").startswith(tuple(self._exempt)):
+            top.deeds.append((next(order), "listing", _from_here(path), listing(path)))
 
     def forget(self) -> None:
         """The process's tables are at rest again."""
         self._tables = Tables()
+
+
+def _from_here(path: str) -> str:
+    """Of what lies in the current folder, and of that itself: where it is from there."""
+    here = os.getcwd()
+    return "." if path == here else path.removeprefix(os.path.join(here, ""))
 
 
 def _note_barred(member: Member, names: Iterable[str]) -> None:

@@ -209,6 +209,27 @@ def test_file_of_the_project_that_a_library_reads(project: Project, how: str) ->
     assert found(project) == "none"
 
 
+@pytest.mark.parametrize(
+    "how",
+    [
+        "os.listdir()",
+        "[entry.name for entry in os.scandir('.')]",
+        "os.listdir(os.open('.', os.O_RDONLY))",
+        "glob.glob('*')",
+        "[path.name for path in pathlib.Path.cwd().iterdir()]",
+    ],
+)
+def test_folder_of_the_project_that_a_library_lists(project: Project, how: str) -> None:
+    """The import system lists it too, for its own ends: it is in ``sys.path``."""
+    preload(project, lists=f"import glob, os, pathlib\nVALUE = sorted({how})\n")
+    write_test(project, "found = [name for name in lists.VALUE if 'settings' in name]", before="import lists")
+    assert found(project) == []
+    project.write("settings.txt", "")
+    assert found(project) == ["settings.txt"]
+    (project.root / "settings.txt").unlink()
+    assert found(project) == []
+
+
 def test_folder_that_a_library_adds_to_the_path(project: Project) -> None:
     project.install("vendored/inner.py", "")
     preload(
