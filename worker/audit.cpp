@@ -8,11 +8,15 @@
 #include <utility>
 #include <vector>
 
+#include "watch/questions.hpp"
+
 namespace py = pybind11;
 
 namespace stest::audit {
 
 namespace {
+
+using watch::Question;
 
 struct Listener {
   py::function function;
@@ -84,12 +88,34 @@ int on_event(const char* event, PyObject* args, void*) {
   return 0;
 }
 
+bool is_heard(Question question) noexcept {
+  if (!own_is_wanted[static_cast<std::size_t>(question)]) return false;
+  const bool is_of_python = question == Question::clock || question == Question::identity;
+  return !is_of_python || (PyGILState_Check() != 0 && !is_telling);
+}
+
+void raise_event(Question question) noexcept {
+  if (!is_heard(question)) return;
+  const int error = errno;
+  const py::gil_scoped_acquire
+      lock;  // CPython lets go of it before it asks for random numbers or for the folder.
+  if (!is_telling) {
+    is_telling = true;
+    const py::error_scope kept;  // Whoever asks may be about to raise something.
+    const char* name = own_names[static_cast<std::size_t>(question)];
+    if (on_event(name, py::tuple().ptr(), nullptr) != 0) PyErr_WriteUnraisable(nullptr);
+    is_telling = false;
+  }
+  errno = error;
+}
+
 }  // namespace
 
 void add(py::function listener, std::set<std::string, std::less<>> events) {
   if (interpreter == nullptr) {
     interpreter = PyInterpreterState_Get();
     if (PySys_AddAuditHook(on_event, nullptr) != 0) throw py::error_already_set();
+    watch::set_listener({is_heard, raise_event});
   }
   listeners().push_back({std::move(listener), std::move(events)});
   look_who_hears();
@@ -98,27 +124,6 @@ void add(py::function listener, std::set<std::string, std::less<>> events) {
 void remove(const py::function& listener) {
   std::erase_if(listeners(), [&](const Listener& known) { return known.function.equal(listener); });
   look_who_hears();
-}
-
-bool hears(Own event) noexcept {
-  if (!own_is_wanted[static_cast<std::size_t>(event)]) return false;
-  const bool is_of_python = event == Own::clock || event == Own::identity;
-  return !is_of_python || (PyGILState_Check() != 0 && !is_telling);
-}
-
-void tell(Own event) noexcept {
-  if (!hears(event)) return;
-  const int error = errno;
-  const py::gil_scoped_acquire
-      lock;  // CPython lets go of it before it asks for random numbers or for the folder.
-  if (!is_telling) {
-    is_telling = true;
-    const py::error_scope kept;  // Whoever asks may be about to raise something.
-    const char* name = own_names[static_cast<std::size_t>(event)];
-    if (on_event(name, py::tuple().ptr(), nullptr) != 0) PyErr_WriteUnraisable(nullptr);
-    is_telling = false;
-  }
-  errno = error;
 }
 
 }  // namespace stest::audit

@@ -12,20 +12,13 @@ namespace stest::audit {
 
 /// From now on calls `listener(event, args)` for these events in this interpreter, as `sys.addaudithook` has
 /// it called: in the thread that does something, before it is done, with neither tracing nor profiling.
+///
+/// Each `watch::Question` is an event of stest's own, without arguments: "stest.clock" and so on. What the
+/// listeners themselves ask for does not count; nor does who asks for the time or the process's number
+/// without the interpreter's lock: CPython itself does, when it takes that.
 void add(pybind11::function listener, std::set<std::string, std::less<>> events);
 
 /// The opposite.
 void remove(const pybind11::function& listener);
-
-/// Events of stest's own, without arguments: "stest.clock" and so on; see `fresh_reads` and `raw_calls`.
-enum class Own { clock, randomness, identity, folder, system_call };
-
-/// Raises one of these, if anybody wants it. Any thread may. What the listeners themselves ask for does not
-/// count; nor does who asks for the time or the process's number without the interpreter's lock: CPython
-/// itself does, when it takes that.
-void tell(Own event) noexcept;
-
-/// Whether somebody who asks for it now would be heard.
-bool hears(Own event) noexcept;
 
 }  // namespace stest::audit

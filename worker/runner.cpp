@@ -20,16 +20,16 @@
 #include "common/close_fds.hpp"
 #include "common/process.hpp"
 #include "event_pipe.hpp"
-#include "file_reads.hpp"
 #include "file_states.hpp"
 #include "python_values.hpp"
-#include "raw_calls.hpp"
 #include "run_place.hpp"
 #include "snapshot.hpp"
 #include "stack_request.hpp"
 #include "standard_streams.hpp"
 #include "stest/messages.hpp"
 #include "type_questions.hpp"
+#include "watch/file_reads.hpp"
+#include "watch/raw_calls.hpp"
 
 namespace py = pybind11;
 

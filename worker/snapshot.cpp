@@ -13,11 +13,11 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
-#include "file_reads.hpp"
 #include "fork.hpp"
-#include "raw_calls.hpp"
 #include "run_place.hpp"
 #include "runner.hpp"
+#include "watch/file_reads.hpp"
+#include "watch/raw_calls.hpp"
 
 namespace stest {
 

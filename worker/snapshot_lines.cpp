@@ -10,8 +10,8 @@
 #include <tuple>
 #include <utility>
 
-#include "file_reads.hpp"
 #include "runner.hpp"
+#include "watch/file_reads.hpp"
 
 namespace stest {
 

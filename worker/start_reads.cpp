@@ -7,9 +7,9 @@
 #include <utility>
 
 #include "environment_reads.hpp"
-#include "file_reads.hpp"
 #include "python_values.hpp"
-#include "raw_calls.hpp"
+#include "watch/file_reads.hpp"
+#include "watch/raw_calls.hpp"
 
 namespace py = pybind11;
 

@@ -1,12 +1,16 @@
-"""The C library's functions that look at a file, a clock, randomness or identity are the worker's own."""
+"""The C library's functions that look at a file, a clock, randomness or identity are seen."""
 
 from __future__ import annotations
 
+import os
+import re
+import subprocess
+import sys
 import textwrap
 
 import pytest
 
-from .conftest import Worker
+from .conftest import BIN, Worker
 
 FILES = """
 __fxstatat __fxstatat64 __lxstat __lxstat64 __open64_2 __open_2 __openat64_2 __openat_2 __readlink_chk
@@ -24,22 +28,37 @@ getentropy getpid getppid getrandom getrusage gettimeofday sysinfo time times ti
 # own (setlocale, catopen, dlopen); a thread's number and the process's place (gettid, getpgrp, getsid).
 
 
-@pytest.mark.parametrize("names", [FILES, FRESH], ids=["files", "fresh"])
+NAMES = pytest.mark.parametrize("names", [FILES, FRESH], ids=["files", "fresh"])
+
+
+def check(names: str) -> str:
+    """Where the C library has it, another definition comes before."""
+    return textwrap.dedent(f"""
+        import ctypes
+        ours, library = ctypes.CDLL(None), ctypes.CDLL("libc.so.6")
+        def address(of, name):
+            return ctypes.cast(getattr(of, name), ctypes.c_void_p).value if hasattr(of, name) else None
+        def test():
+            names = {names.split()}
+            there = [name for name in names if address(library, name)]
+            assert len(there) > len(names) * 0.7
+            assert [name for name in there if address(ours, name) == address(library, name)] == []
+    """)
+
+
+@NAMES
 def test_functions_that_are_seen(worker: Worker, names: str) -> None:
-    """Where the C library has it, the program's own definition comes before."""
-    worker.write(
-        "test_it.py",
-        textwrap.dedent(f"""
-            import ctypes
-            ours, library = ctypes.CDLL(None), ctypes.CDLL("libc.so.6")
-            def address(of, name):
-                return ctypes.cast(getattr(of, name), ctypes.c_void_p).value if hasattr(of, name) else None
-            def test():
-                names = {names.split()}
-                there = [name for name in names if address(library, name)]
-                assert len(there) > len(names) * 0.7
-                assert [name for name in there if address(ours, name) == address(library, name)] == []
-        """),
-    )
+    worker.write("test_it.py", check(names))
     one = worker.run("-q")
     assert one.exit_code == 0, one.text
+
+
+@pytest.mark.skipif("LD_PRELOAD" in os.environ, reason="a sanitizer wants to be the first library")
+@NAMES
+def test_library_in_a_python_that_has_it_preloaded(names: str) -> None:
+    """It needs nothing of the worker's."""
+    loaded = subprocess.run(["ldd", BIN / "stest-worker"], capture_output=True, text=True, check=True).stdout
+    (library,) = re.findall(r"libstest_watch\.so => (.+) \(", loaded)
+    command = [sys.executable, "-c", check(names) + "test(); print('seen')"]
+    run = subprocess.run(command, env={"LD_PRELOAD": library}, capture_output=True, text=True, check=False)
+    assert (run.stdout, run.stderr) == ("seen\n", "")

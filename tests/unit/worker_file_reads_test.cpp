@@ -15,7 +15,7 @@
 #include <fstream>
 #include <thread>
 
-#include "file_reads.hpp"
+#include "watch/file_reads.hpp"
 
 namespace stest {
 namespace {

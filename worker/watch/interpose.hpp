@@ -2,8 +2,8 @@
 
 #include <dlfcn.h>
 
-/// Functions of the C library are interposed as memory allocators interpose `malloc`: an executable's own
-/// definition comes before that of any shared library.
+/// Functions of the C library are interposed as memory allocators interpose `malloc`: this library is linked
+/// first, or preloaded into a `python`, and so its definitions come before those of all others.
 namespace stest::interpose {
 
 /// The definition that would have been called without ours.

@@ -6,9 +6,9 @@
 #include <array>
 #include <cstdarg>
 
-#include "file_reads.hpp"
-#include "fresh_reads.hpp"
-#include "interpose.hpp"
+#include "watch/file_reads.hpp"
+#include "watch/fresh_reads.hpp"
+#include "watch/interpose.hpp"
 
 extern "C" __attribute__((visibility("default"))) long syscall(long number, ...) noexcept {
   STEST_NEXT(syscall);

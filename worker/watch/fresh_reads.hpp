@@ -2,7 +2,7 @@
 
 /// What is another at each moment and in each process: clocks, randomness, the process's number, the current
 /// folder. Whoever asks for it, in Python
-/// or in C: the functions of the C library are interposed, and each question is an event for `audit`. Not
+/// or in C: the functions of the C library are interposed, and the listener is told of each question. Not
 /// seen: code that asks the processor itself. Code that makes its system calls without the C library: see
 /// `raw_calls`.
 namespace stest::fresh_reads {

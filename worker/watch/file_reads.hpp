@@ -8,8 +8,7 @@
 
 /// Which files this process has looked at, whoever did: Python, a C++ library, a Rust extension.
 ///
-/// The functions of the C library that open, list or examine a file by its name are interposed, as memory
-/// allocators interpose `malloc`: an executable's own definition comes before that of any shared library.
+/// The functions of the C library that open, list or examine a file by its name are interposed.
 /// Not seen: what the dynamic loader opens. Code that makes its system calls without the C library: see
 /// `raw_calls`.
 namespace stest::file_reads {

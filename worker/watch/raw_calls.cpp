@@ -4,7 +4,7 @@
 // Such a signal comes at an instruction of the program, and never within the C library. So the handler may do
 // what a function could that is called at that place: take locks and memory, run Python, wait for a request.
 
-#include "raw_calls.hpp"
+#include "watch/raw_calls.hpp"
 
 #include <dlfcn.h>
 #include <link.h>
@@ -24,16 +24,18 @@
 #include <span>
 #include <utility>
 
-#include "audit.hpp"
-#include "file_reads.hpp"
-#include "fresh_reads.hpp"
-#include "interpose.hpp"
+#include "watch/file_reads.hpp"
+#include "watch/fresh_reads.hpp"
+#include "watch/interpose.hpp"
+#include "watch/questions.hpp"
 
 #if defined(__x86_64__) && defined(__GLIBC__) && defined(PR_SET_SYSCALL_USER_DISPATCH)
 
 namespace stest::raw_calls {
 
 namespace {
+
+using watch::Question;
 
 struct Code {
   std::uintptr_t begin = 0;
@@ -94,7 +96,7 @@ bool note(long number, const std::array<long, 6>& with) {
 void give_up(long number, gregset_t& registers) {
   constexpr int instruction = 2;  // Bytes.
   if (first_unknown < 0) first_unknown = number;
-  audit::tell(audit::Own::system_call);
+  watch::tell(Question::system_call);
   selector = SYSCALL_DISPATCH_FILTER_ALLOW;
   registers[REG_RIP] -= instruction;
   registers[REG_RAX] = number;

@@ -10,7 +10,7 @@
 namespace stest::raw_calls {
 
 /// From now on each such call of this thread, or of its forks, is noted before it is made, as that of the C
-/// library's function would be. Of the first whose meaning is not known here `audit::Own::system_call` is
+/// library's function would be. Of the first whose meaning is not known here `Question::system_call` is
 /// told, and `unknown` gives its name; what the thread calls later is not seen.
 void start();
 

@@ -1,6 +1,5 @@
-#include "fresh_reads.hpp"
+#include "watch/fresh_reads.hpp"
 
-#include <Python.h>
 #include <dlfcn.h>
 #include <execinfo.h>
 #include <link.h>
@@ -18,15 +17,17 @@
 #include <iterator>
 #include <string_view>
 
-#include "audit.hpp"
-#include "interpose.hpp"
+#include "watch/interpose.hpp"
+#include "watch/questions.hpp"
 
 namespace stest::fresh_reads {
+
+using watch::Question;
 
 bool note_system_call(long number) {
   switch (number) {
     case SYS_getrandom:
-      audit::tell(audit::Own::randomness);
+      watch::tell(Question::randomness);
       return true;
     case SYS_clock_gettime:
     case SYS_getrusage:
@@ -36,14 +37,14 @@ bool note_system_call(long number) {
 #ifdef SYS_time
     case SYS_time:
 #endif
-      audit::tell(audit::Own::clock);
+      watch::tell(Question::clock);
       return true;
     case SYS_getcwd:
-      audit::tell(audit::Own::folder);
+      watch::tell(Question::folder);
       return true;
     case SYS_getpid:
     case SYS_getppid:
-      audit::tell(audit::Own::identity);
+      watch::tell(Question::identity);
       return true;
     default:
       return false;
@@ -54,7 +55,8 @@ bool note_system_call(long number) {
 
 namespace {
 
-namespace audit = stest::audit;
+namespace watch = stest::watch;
+using watch::Question;
 
 struct Code {
   std::uintptr_t begin = 0;
@@ -73,7 +75,7 @@ Code code_of(const void* function) {
 
 /// CPython asks for the time whenever it takes a lock, if only to see that it need not wait.
 bool takes_a_lock() {
-  static const Code lock = code_of(reinterpret_cast<const void*>(&PyThread_acquire_lock_timed));
+  static const Code lock = code_of(::dlsym(RTLD_DEFAULT, "PyThread_acquire_lock_timed"));
   void* frames[6];
   const int count = ::backtrace(frames, std::size(frames));
   return std::any_of(frames, frames + count, [](const void* frame) {
@@ -83,8 +85,8 @@ bool takes_a_lock() {
 }
 
 void note_clock(clockid_t clock) {
-  if (!audit::hears(audit::Own::clock)) return;
-  if (clock != CLOCK_MONOTONIC || !takes_a_lock()) audit::tell(audit::Own::clock);
+  if (!watch::hears(Question::clock)) return;
+  if (clock != CLOCK_MONOTONIC || !takes_a_lock()) watch::tell(Question::clock);
 }
 
 /// Whether an extension module seeds its hash tables: Rust's standard library and the crate ahash ask for so
@@ -99,8 +101,8 @@ bool seeds_tables(const void* caller, std::size_t size, unsigned flags) {
 }
 
 void note_random(const void* caller, std::size_t size, unsigned flags) {
-  if (!audit::hears(audit::Own::randomness)) return;
-  if (!seeds_tables(caller, size, flags)) audit::tell(audit::Own::randomness);
+  if (!watch::hears(Question::randomness)) return;
+  if (!seeds_tables(caller, size, flags)) watch::tell(Question::randomness);
 }
 
 }  // namespace
@@ -112,36 +114,33 @@ char* __getcwd_chk(char* buffer, size_t size, size_t room);  // NOLINT(bugprone-
 #pragma GCC visibility push(default)
 
 STEST_NOTE_NOEXCEPT(int, clock_gettime, (clockid_t clock, timespec* now), (clock, now), note_clock(clock))
-STEST_NOTE_NOEXCEPT(int, gettimeofday, (timeval * now, void* zone), (now, zone),
-                    audit::tell(audit::Own::clock))
-STEST_NOTE_NOEXCEPT(time_t, time, (time_t * now), (now), audit::tell(audit::Own::clock))
-STEST_NOTE_NOEXCEPT(clock_t, times, (tms * now), (now), audit::tell(audit::Own::clock))
-STEST_NOTE_NOEXCEPT(clock_t, clock, (), (), audit::tell(audit::Own::clock))
+STEST_NOTE_NOEXCEPT(int, gettimeofday, (timeval * now, void* zone), (now, zone), watch::tell(Question::clock))
+STEST_NOTE_NOEXCEPT(time_t, time, (time_t * now), (now), watch::tell(Question::clock))
+STEST_NOTE_NOEXCEPT(clock_t, times, (tms * now), (now), watch::tell(Question::clock))
+STEST_NOTE_NOEXCEPT(clock_t, clock, (), (), watch::tell(Question::clock))
 STEST_NOTE_NOEXCEPT(int, getrusage, (__rusage_who_t who, rusage* used), (who, used),
-                    audit::tell(audit::Own::clock))
-STEST_NOTE_NOEXCEPT(int, sysinfo, (struct sysinfo * info), (info), audit::tell(audit::Own::clock))
-STEST_NOTE_NOEXCEPT(int, timespec_get, (timespec * now, int base), (now, base),
-                    audit::tell(audit::Own::clock))
+                    watch::tell(Question::clock))
+STEST_NOTE_NOEXCEPT(int, sysinfo, (struct sysinfo * info), (info), watch::tell(Question::clock))
+STEST_NOTE_NOEXCEPT(int, timespec_get, (timespec * now, int base), (now, base), watch::tell(Question::clock))
 
 STEST_NOTE(ssize_t, getrandom, (void* buffer, size_t size, unsigned flags), (buffer, size, flags),
            note_random(__builtin_return_address(0), size, flags))
 #if __GLIBC_PREREQ(2, 36)
-STEST_NOTE_NOEXCEPT(std::uint32_t, arc4random, (), (), audit::tell(audit::Own::randomness))
+STEST_NOTE_NOEXCEPT(std::uint32_t, arc4random, (), (), watch::tell(Question::randomness))
 STEST_NOTE_NOEXCEPT(void, arc4random_buf, (void* buffer, size_t size), (buffer, size),
-                    audit::tell(audit::Own::randomness))
+                    watch::tell(Question::randomness))
 STEST_NOTE_NOEXCEPT(std::uint32_t, arc4random_uniform, (std::uint32_t below), (below),
-                    audit::tell(audit::Own::randomness))
+                    watch::tell(Question::randomness))
 #endif
-STEST_NOTE(int, getentropy, (void* buffer, size_t size), (buffer, size), audit::tell(audit::Own::randomness))
+STEST_NOTE(int, getentropy, (void* buffer, size_t size), (buffer, size), watch::tell(Question::randomness))
 
-STEST_NOTE_NOEXCEPT(char*, getcwd, (char* buffer, size_t size), (buffer, size),
-                    audit::tell(audit::Own::folder))
+STEST_NOTE_NOEXCEPT(char*, getcwd, (char* buffer, size_t size), (buffer, size), watch::tell(Question::folder))
 STEST_NOTE(char*, __getcwd_chk, (char* buffer, size_t size, size_t room), (buffer, size, room),
-           audit::tell(audit::Own::folder))
-STEST_NOTE_NOEXCEPT(char*, get_current_dir_name, (), (), audit::tell(audit::Own::folder))
+           watch::tell(Question::folder))
+STEST_NOTE_NOEXCEPT(char*, get_current_dir_name, (), (), watch::tell(Question::folder))
 
-STEST_NOTE_NOEXCEPT(pid_t, getpid, (), (), audit::tell(audit::Own::identity))
-STEST_NOTE_NOEXCEPT(pid_t, getppid, (), (), audit::tell(audit::Own::identity))
+STEST_NOTE_NOEXCEPT(pid_t, getpid, (), (), watch::tell(Question::identity))
+STEST_NOTE_NOEXCEPT(pid_t, getppid, (), (), watch::tell(Question::identity))
 
 #pragma GCC visibility pop
 }
