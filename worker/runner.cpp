@@ -76,8 +76,9 @@ void answer_stack_requests(Fd fd);
   ::_exit(0);
 }
 
-/// What goes wrong in stest's own code costs no answer as long as no test has begun.
-[[noreturn]] void fail_before_tests(const std::string& reason) {
+/// Has the run done by plain pytest. What goes wrong in stest's own code before a test has begun, and what no
+/// warm process can be right in, costs no answer.
+[[noreturn]] void give_up(const std::string& reason) {
   if (snapshot) snapshot->refuse(reason);
   end_in(run_state->recorder, protocol::Phase::needs_cold, reason);
 }
@@ -178,7 +179,7 @@ PYBIND11_EMBEDDED_MODULE(_stest_runner, m) {
   });
   m.def("decline",
         [](const py::str& reason) { end_in(run_state->recorder, protocol::Phase::declined, utf8(reason)); });
-  m.def("give_up", [](const py::str& reason) { fail_before_tests(utf8(reason)); });
+  m.def("give_up", [](const py::str& reason) { give_up(utf8(reason)); });
   m.def("has_tested", [] { return run_state->has_tested; });
   m.def("require_request", &require_request);
   m.def("exit_matters", [] { run_state->exit_matters = true; });
@@ -237,7 +238,7 @@ void take_attributes(const protocol::RunTest& request, bool is_fresh) {
   const auto why = request.process ? apply(*request.process) : std::nullopt;
   if (!why) return;
   if (!is_fresh) end_in(run_state->recorder, protocol::Phase::declined, *why);
-  fail_before_tests(*why);
+  give_up(*why);
 }
 
 /// Has `faulthandler` answer what the daemon asks about a silent run. It needs no interpreter lock, so that
@@ -271,7 +272,7 @@ int internal_error(const std::exception& error) {
     ::signal(SIGINT, SIG_DFL);
     ::raise(SIGINT);
   }
-  if (!run_state->has_tested) fail_before_tests("an error in stest itself: " + one_line(error));
+  if (!run_state->has_tested) give_up("an error in stest itself: " + one_line(error));
   std::fprintf(stderr, "stest: internal error in the runner: %s\n", error.what());
   return static_cast<int>(ExitCode::internal_error);
 }

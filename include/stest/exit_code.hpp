@@ -28,7 +28,7 @@ enum class ExitCode : int {
   diverged = 109,            ///< `stest verify`: the warm and the cold run differ.
   busy = 110,                ///< `stest run --no-wait`: other runs go on.
   hung = 111,                ///< The run was silent for longer than `hang_timeout`, and was ended.
-  needs_cold = 112,          ///< No test ran: only a fresh process can be right. `stest` starts one itself.
+  needs_cold = 112,          ///< Only a fresh process can be right. `stest` starts one itself.
   unsound = 113,             ///< `stest doctor` found something that must be mended.
 };
 

@@ -18,11 +18,17 @@ class ImportOrder:
     def __init__(self) -> None:
         #: In the present run.
         self.names: list[str] = []
+        #: Those that were looked for while hooks of the run's own stood in ``sys.path_hooks``: whatever they
+        #: found, the zygote would not find it so.
+        self.hooked: set[str] = set()
+        self._hooks: list[Any] = []
         self._on_find: Callable[[], None] | None = None
 
     def begin(self, on_find: Callable[[], None]) -> None:
         """A run begins; ``on_find`` is called before each of its imports."""
         self.names.clear()
+        self.hooked.clear()
+        self._hooks = list(sys.path_hooks)
         is_first, self._on_find = self._on_find is None, on_find
         if is_first:
             self._follow()
@@ -34,6 +40,8 @@ class ImportOrder:
             assert self._on_find is not None
             self._on_find()
             self.names.append(name)
+            if sys.path_hooks != self._hooks:
+                self.hooked.add(name)
             return find_spec(name, path, target)
 
         _private.wrap_imports(find_spec=_private.as_import_system(_find_spec))
@@ -47,7 +55,7 @@ def preloadable(names: list[str]) -> list[str]:
 
     They are what was installed, and what the user has put on the list of what is never unloaded.
     """
-    return [name for name in dict.fromkeys(names) if _is_preloadable(name)]
+    return [name for name in dict.fromkeys(names) if name not in order.hooked and _is_preloadable(name)]
 
 
 def _is_preloadable(name: str) -> bool:

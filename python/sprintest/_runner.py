@@ -140,16 +140,13 @@ class Run:
         """Whether a module that was loaded ahead is to be executed by this run, which now imports it."""
         if os.getpid() != self._pid:  # A child that a test has made reports nothing.
             return can_be_repeated
-        if not self.reporter.settled:
+        if not (self.reporter.settled and can_be_repeated):
             runner.differs(
                 difference.member.name, difference.variables, difference.is_outdated, can_be_repeated
             )
-        if can_be_repeated:
-            return True
-        if not self.reporter.settled:
-            runner.give_up(difference.reason)
-        runner.receipt(f"{difference.reason}; `stest verify` tells whether the answer depends on it", [])
-        return False
+        if not can_be_repeated:
+            runner.give_up(difference.reason)  # Even in the middle of the tests: else the answer is wrong.
+        return True
 
     def _begin(self) -> None:
         if extension := cache.stale_extension():

@@ -83,7 +83,7 @@ Exit codes: 0 to 5 are pytest's own (0 passed, 1 failed, 2 interrupted, 3 intern
   109  `stest verify`: the warm and the cold run differ
   110  `stest run --no-wait`: other runs go on
   111  the run was silent for longer than hang_timeout, and was ended
-  112  `stest verify`, `stest run --events`: no test ran, and only a cold run can be right
+  112  `stest verify`, `stest run --events`: only a cold run can be right, and none was made
   113  `stest doctor`: something must be mended
 SIGTERM (`timeout 60 stest`) tells which test runs, for how long, and its stack; it then ends
 the run, and stest by the signal (143 for a shell). Another SIGTERM ends stest at once.

@@ -139,7 +139,8 @@ event::Done ending_of(const RunReport& report) {
 
 std::optional<std::string> reason_for_cold(const RunReport& report) {
   const bool is_ended = report.cancel_reason == CancelReason::hung || ended_by_cancel(report);
-  if (is_ended || report.has_tested) return std::nullopt;
+  const bool must_be_cold = report.done && report.done->phase == protocol::Phase::needs_cold;
+  if (is_ended || (report.has_tested && !must_be_cold)) return std::nullopt;
   auto failure = failure_of(report);
   return failure.empty() ? std::nullopt : std::optional(std::move(failure));
 }

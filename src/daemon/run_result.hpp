@@ -41,8 +41,8 @@ bool is_unfinished(const RunReport& report);
 /// itself returned it.
 event::Done result_of(const RunReport& report);
 
-/// Why only a fresh process can answer the run: stest has failed before any test began; nothing if it has
-/// not.
+/// Why only a fresh process can answer the run: stest has failed before any test began, or its process has
+/// found, at whatever time, that it cannot be right; nothing if neither is so.
 std::optional<std::string> reason_for_cold(const RunReport& report);
 /// The result of such a run.
 event::Done cold_result(const std::string& reason);

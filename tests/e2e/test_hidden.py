@@ -11,6 +11,7 @@ import pytest
 from .harness import Finished, Project, wait_for
 from .modes import MODES
 from .sight import BORN, COMPILED, found, is_shared, preload, write_test
+from .warmth import settle
 
 
 @pytest.fixture(params=MODES)
@@ -106,6 +107,45 @@ def test_value_that_is_always_set_is_warm_from_the_second_worker_on(project: Pro
         "import os\nos.environ.pop('STEADY')\ndef test():\n    assert 'STEADY' not in os.environ\n",
     )
     project.stest("-q", "test_sight.py").expect(0)
+
+
+def test_variable_that_a_test_sets_before_it_imports_a_library(project: Project) -> None:
+    """The run cannot execute it a second time, and another can only begin before the first test."""
+    preload(project, late=COMPILED + "import os\nVALUE = os.environ.get('LATE', 'none')\n")
+    write_test(
+        project,
+        "os.environ['LATE'] = 'set'\nimport late\nfound = late.VALUE",
+        before="def test_before(): pass\n",
+    )
+    assert found(project, warm=False) == "set"
+    assert found(project) == "set"
+    assert found(project) == "set"
+
+
+HOOK = """
+import sys, importlib.machinery as machinery
+class Loader(machinery.SourceFileLoader): pass
+sys.path_hooks.insert(0, machinery.FileFinder.path_hook((Loader, ['.py'])))
+sys.path_importer_cache.clear()
+"""
+
+
+def test_what_is_imported_under_a_hook_of_the_project_is_not_learned(project: Project) -> None:
+    """It finds no compiled modules, and so a plugin's library, which the worker could import, fails."""
+    files = {"plug.py": "", "halves/__init__.py": "import halves.first, needs", "halves/first.py": ""}
+    about = {
+        "METADATA": "Name: halves\nVersion: 1\n",
+        "entry_points.txt": "[pytest11]\nhalves = plug\n",
+        "RECORD": "".join(f"{name},,\n" for name in files),
+    }
+    files |= {f"halves-1.dist-info/{name}": text for name, text in about.items()}
+    for name, text in {**files, "needs.py": COMPILED}.items():
+        project.install(name, text)
+    body = "try: import halves; found = 'there'\nexcept ModuleNotFoundError as error: found = error.name"
+    write_test(project, body, before=HOOK)
+    for _ in range(3):
+        assert found(project) == "_lsprof"
+        settle(project)
 
 
 def test_values_that_go_to_and_fro_are_left_to_the_runs(project: Project) -> None:

@@ -65,6 +65,9 @@ const std::string cold = "no warm process can run these tests: ";
 TEST(RunResult, TellsThatOnlyAColdRunCanBeRight) {
   expect(exited(0, Phase::needs_cold, "a.py hides a"), 112, Outcome::internal_error, cold + "a.py hides a");
   expect(exited(0, Phase::declined, "a changed"), 112, Outcome::internal_error, cold + "a changed");
+  auto late = exited(0, Phase::needs_cold, "a was loaded with another value");
+  late.has_tested = true;
+  expect(late, 112, Outcome::internal_error, cold + "a was loaded with another value");
 }
 
 TEST(RunResult, LosesNoAnswerToAFailureBeforeTheFirstTest) {
