@@ -46,6 +46,26 @@ def names_argv(source: bytes) -> int:
     return 0
 
 
+def only_steps(source: bytes, name: str) -> bool:
+    """Whether whatever sets a variable or an attribute of this name adds to it, or subtracts."""
+    try:
+        nodes = [*ast.walk(ast.parse(source))]
+    except (SyntaxError, ValueError, RecursionError):
+        return False
+    steps = {
+        id(node.target)
+        for node in nodes
+        if isinstance(node, ast.AugAssign) and isinstance(node.op, (ast.Add, ast.Sub))
+    }
+    return all(
+        id(node) in steps
+        for node in nodes
+        if isinstance(node, (ast.Name, ast.Attribute))
+        and isinstance(node.ctx, ast.Store)
+        and name == (node.id if isinstance(node, ast.Name) else node.attr)
+    )
+
+
 def _named(expression: ast.expr) -> set[str]:
     return {node.id for node in ast.walk(expression) if isinstance(node, ast.Name)}
 

@@ -9,6 +9,7 @@ import itertools
 import weakref
 from collections.abc import Iterable, Iterator
 from importlib.machinery import ExtensionFileLoader
+from types import FunctionType
 from typing import Any
 
 from sprintest import _deeds, _modules
@@ -151,7 +152,7 @@ class Renewal:
 
     #: Of what kinds the value may be: nothing knows of it but who has it.
     KINDS = (
-        *("bool", "str", "bytes", "int", "float", "UUID", "Random", "SystemRandom"),
+        *("bool", "str", "bytes", "int", "float", "UUID", "Random", "SystemRandom", "Generator"),
         *("datetime", "date", "time", "struct_time"),
         *("method", "builtin_function_or_method"),  # Of such a generator.
     )
@@ -168,14 +169,59 @@ class Renewal:
         """The module's variables, or the class of it, that the value is in."""
         return getattr(module, self._owner) if self._owner else vars(module)
 
+    def _owned(self, module: Any) -> Any:
+        return getattr(module, self._owner) if self._owner else module
+
     def renew(self, module: Any) -> tuple[Any, Any]:
         """Return the old value and the new."""
-        owner = getattr(module, self._owner) if self._owner else module
+        owner = self._owned(module)
         variables = dict(vars(owner))
         old = variables[self._name]
         exec(self._code, vars(module), variables)
         setattr(owner, self._name, variables[self._name])
         return old, variables[self._name]
+
+
+class _DefaultRenewal(Renewal):
+    """The default value of a function's parameter. ``place``: its number, or its name."""
+
+    def __init__(self, function: FunctionType, place: int | str, value: ast.expr, owner: str) -> None:
+        self._function, self._place, self._owner = function, place, owner
+        self._code = compile(ast.Expression(value), function.__code__.co_filename, "eval")
+
+    def value(self) -> Any:
+        return self._defaults()[self._place]
+
+    def renew(self, module: Any) -> tuple[Any, Any]:
+        old, defaults = self.value(), self._defaults()
+        defaults[self._place] = new = eval(self._code, vars(module), dict(vars(self._owned(module))))
+        if isinstance(self._place, int):
+            self._function.__defaults__ = tuple(defaults)
+        else:
+            self._function.__kwdefaults__ = defaults
+        return old, new
+
+    def _defaults(self) -> Any:
+        function = self._function
+        return list(function.__defaults__ or ()) if isinstance(self._place, int) else function.__kwdefaults__
+
+
+def _of_defaults(
+    statements: list[ast.stmt], owner: str, holder: Any
+) -> Iterator[tuple[ast.expr, _DefaultRenewal]]:
+    """Each default value of their functions that is still what the definition has made."""
+    for function in statements:
+        if not isinstance(function, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            continue
+        made = getattr(holder, "__dict__", {}).get(function.name)
+        if not isinstance(made, FunctionType) or function.decorator_list:
+            continue
+        arguments = function.args
+        numbers: list[int | str] = [*range(len(arguments.defaults))]
+        names = [one.arg for one in arguments.kwonlyargs]
+        for place, value in zip([*numbers, *names], [*arguments.defaults, *arguments.kw_defaults]):
+            if value is not None:
+                yield value, _DefaultRenewal(made, place, value, owner)
 
 
 def renewals(member: Member) -> list[Renewal] | None:
@@ -188,13 +234,21 @@ def renewals(member: Member) -> list[Renewal] | None:
     if body is None:  # An archive, or bytecode alone.
         return None
     found: list[Renewal] = []
-    lines = set(member.fresh)
+    idle = [*_idle(body)]
+    lines = {line for line in member.fresh if not any(_contains(one, line) for one in idle)}
     for owner, statements in [
         ("", body),
         *((one.name, one.body) for one in body if type(one) is ast.ClassDef),
     ]:
         holder = getattr(member.module, owner, None) if owner else member.module
         drawn: set[str] = set()
+        renewed: set[int] = set()
+        for value, renewal in _of_defaults(statements, owner, holder):
+            own = {line for line in lines if _contains(value, line)}
+            if own and type(renewal.value()).__name__ in Renewal.KINDS:
+                found.append(renewal)
+                renewed |= own
+        lines -= renewed
         for statement in _executed(statements):
             own = {line for line in lines if _contains(statement, line)}
             name = _assigned(statement)
@@ -218,6 +272,23 @@ def renewals(member: Member) -> list[Renewal] | None:
             drawn.add(name)
             lines -= own
     return None if lines else found
+
+
+def _idle(statements: list[ast.stmt]) -> Iterator[ast.stmt | ast.expr]:
+    """What draws random numbers and keeps none of them.
+
+    That is who writes docstrings, of which no program makes anything: an example has its numbers. And numpy's
+    `RandomState` with a seed: it draws one before it takes that.
+    """
+    for node in (node for statement in statements for node in ast.walk(statement)):
+        if isinstance(node, ast.Assign) and all(
+            isinstance(one, ast.Attribute) and one.attr == "__doc__" for one in node.targets
+        ):
+            yield node
+        if isinstance(node, ast.Call) and ast.unparse(node.func).rpartition(".")[2] == "RandomState":
+            seeds = [one.value for one in node.args[:1] if isinstance(one, ast.Constant)]
+            if any(seed is not None for seed in seeds):
+                yield node
 
 
 def _executed(statements: list[ast.stmt]) -> Iterator[ast.stmt]:
@@ -250,8 +321,8 @@ def _is_one_of(kinds: tuple[str, ...], name: str, holder: Any) -> bool:
     return type(getattr(holder, "__dict__", {}).get(name)).__name__ in kinds
 
 
-def _contains(statement: ast.stmt, line: int) -> bool:
-    return statement.lineno <= line <= (statement.end_lineno or 0)
+def _contains(node: ast.stmt | ast.expr, line: int) -> bool:
+    return node.lineno <= line <= (node.end_lineno or 0)
 
 
 def _is_there(statement: ast.stmt, module: Any, owner: str) -> bool:

@@ -17,9 +17,11 @@ from collections.abc import Container, Iterable, Iterator, Mapping
 from types import FunctionType, ModuleType
 from typing import Any, Callable
 
+from sprintest import _graph
 from sprintest._member import Member
 from sprintest._process_state import loggers
 
+_CACHE = type(functools.lru_cache(repr))
 #: What such a name has held, or holds: nothing.
 _ABSENT: Any = object()
 #: Larger containers are tables of data, or caches.
@@ -70,6 +72,8 @@ class Change:
         #: Whether one of these has made it: they all have access to where it was made.
         self.is_known = False
         self.is_there = True
+        #: By how much it counts up or down, where that is all that it does.
+        self.step: int | None = None
 
     @property
     def place(self) -> tuple[int, Any]:
@@ -81,13 +85,25 @@ class Change:
         return values.get(self.name, _ABSENT)
 
     def builds_on(self, value: Any) -> bool:
-        """Whether it comes to the same where this is found; ``+= 1`` does not elsewhere, nor a wrapper.
+        """Whether it can be made of this; a wrapper can not.
 
         Of nothing, or of a switch, nothing is made: a cache is filled, say.
         """
         if self._old is None or self._old is _ABSENT or type(self._old) is bool:
             return True
+        if self.step is not None and type(value) is int:
+            return True
         return any(value is one or _are_equal(value, one) for one in (self._old, self.new))
+
+    def made_of(self, value: Any) -> Any:
+        """What it makes of this."""
+        return value + self.step if self.step is not None and type(value) is int else self.new
+
+    def look_for_step(self, sources: Iterable[bytes | None]) -> None:
+        """``sources``: of those who may have made it."""
+        name, are_numbers = self.name, type(self._old) is int and type(self.new) is int
+        if are_numbers and all(source is not None and _graph.only_steps(source, name) for source in sources):
+            self.step = self.new - self._old
 
     def comes_after(self, before: _Before) -> bool:
         """Whether it is another one than those that were made before it."""
@@ -105,10 +121,16 @@ class Change:
             return
         self.is_there = is_there
         with contextlib.suppress(Exception):  # A class in C allows none.
-            if is_there:
-                _put(self._holder, self.name, self.new)
+            if is_there or self.step is not None:
+                _put(self._holder, self.name, self._counted(is_there))
             elif self.name is None or _values(self._holder).get(self.name, _ABSENT) is self.new:
                 _put(self._holder, self.name, self._old)  # Else somebody has changed it since.
+
+    def _counted(self, is_there: bool) -> Any:
+        value = self.found()
+        if is_there:
+            return self.made_of(value)
+        return value - self.step if type(value) is int and self.step is not None else self._old
 
 
 class _Added(Change):
@@ -248,6 +270,8 @@ class Residue:
     def __init__(self) -> None:
         self._changes: list[Change] = []
         self._known: dict[int, _Known] = {}
+        #: Functions that remember their answers, and how many they did.
+        self._caches: list[tuple[Any, int]] = []
         #: Of the changes of each writer their places in the list; made when they are needed.
         self._numbers: dict[str, list[int]] | None = None
 
@@ -260,7 +284,7 @@ class Residue:
             self._take_logger(logger)
 
     def forget(self) -> None:
-        self._known = {}
+        self._known, self._caches = {}, []
 
     def take(self, name: str, module: Any) -> None:
         """Take down what the module holds, now that it has been executed."""
@@ -279,6 +303,10 @@ class Residue:
         named = {key: value for key, value in variables.items() if key not in uncompared}
         for container in _containers(named):
             self._take(name, container, container.copy())
+        remembering = [
+            value for value in named.values() if type(value) is _CACHE and value.__module__ == name
+        ]
+        self._caches += [(value, value.cache_info().currsize) for value in remembering]
 
     def _take_logger(self, logger: logging.Logger) -> None:
         self._take(logger.name, logger, _values(logger), is_logger=True)
@@ -320,6 +348,10 @@ class Residue:
         for one in self._changed():
             for change in one.changes():
                 change.put(is_there=False)
+        # "Do this once" is often written so; what it did may have been undone.
+        for function, size in self._caches:
+            if function.cache_info().currsize != size:
+                function.cache_clear()
 
     def _changed(self) -> list[_Known]:
         return [one for one in self._known.values() if one.has_changed()]
@@ -341,6 +373,8 @@ class Residue:
                     continue
                 writers = _writers(one.owner, change, candidates, source)
                 change.is_known = bool(writers)
+                if change.is_known and change.is_single:
+                    change.look_for_step(map(source, writers))
                 change.writers = frozenset(writers or (name for name in candidates if name != one.owner))
                 if one.is_logger or not any(writer in brought(one.owner) for writer in change.writers):
                     self._changes.append(change)
@@ -398,7 +432,7 @@ class Residue:
                 continue
             if not change.builds_on(present.get(change.place, change.found())):
                 return change
-            present[change.place] = change.new
+            present[change.place] = change.made_of(present.get(change.place, change.found()))
         return None
 
     def _of(self, writers: Iterable[str]) -> list[Change]:

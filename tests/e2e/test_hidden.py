@@ -148,6 +148,38 @@ def test_what_is_imported_under_a_hook_of_the_project_is_not_learned(project: Pr
         settle(project)
 
 
+def test_random_numbers_of_a_default_are_drawn_anew(project: Project) -> None:
+    preload(
+        project,
+        default=COMPILED + BORN + "import random\n"
+        "class Dice:\n    def throw(self, a=1, by=random.Random(), *, to=random.Random()):\n"
+        "        return [by.random(), to.random()]\n",
+    )
+    write_test(
+        project, "found = [default.Dice().throw(), default.BORN == os.getpid()]", before="import default"
+    )
+    seen = []
+    for _ in range(3):
+        project.stest("-q", "test_it.py").expect(0)
+        numbers, is_executed = json.loads(project.read("found.json"))
+        assert not is_executed
+        seen += numbers
+    assert len(set(seen)) == len(seen)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "def ask(): pass\nfor one in [ask]:\n    one.__doc__ = str(random.SystemRandom().random())",
+        pytest.param("NUMBERS = [numpy.random.RandomState(0).rand()]", marks=pytest.mark.torch),
+    ],
+)
+def test_random_numbers_that_nobody_keeps(project: Project, statement: str) -> None:
+    imports = "import random, importlib.util\nif importlib.util.find_spec('numpy'): import numpy\n"
+    preload(project, draws=imports + BORN + statement + "\n")
+    assert is_shared(project, "draws")
+
+
 def test_values_that_go_to_and_fro_are_left_to_the_runs(project: Project) -> None:
     preload(project, toggled=COMPILED + "import os\nTOGGLED = os.environ.get('TOGGLED', 'none')\n")
     write_test(project, "found = toggled.TOGGLED", before="import toggled")

@@ -202,6 +202,19 @@ def test_what_a_module_changes_that_each_run_executes(project: Project) -> None:
     assert [found(project) for _ in range(4)] == [5] * 4
 
 
+def test_counter_that_the_tests_have_counted_up_before(project: Project) -> None:
+    preload(project, counter="N = 0\n", down=COMPILED + "import counter\ncounter.N -= 1\n")
+    write_test(project, "import down\nfound = counter.N", before="import counter\ncounter.N += 5\n")
+    assert [found(project) for _ in range(3)] == [4] * 3
+
+
+def test_what_a_library_does_once_it_does_in_each_run(project: Project) -> None:
+    once = "import functools\nREG = {}\n@functools.lru_cache(None)\ndef load(): import plug\n"
+    preload(project, once=once, plug=COMPILED + "import once\nonce.REG['plug'] = 1\n")
+    write_test(project, "once.load()\nfound = sorted(once.REG)", before="import once")
+    assert [found(project) for _ in range(4)] == [["plug"]] * 4
+
+
 def test_what_two_libraries_change_one_after_the_other(
     project: Project, request: pytest.FixtureRequest
 ) -> None:
