@@ -98,7 +98,7 @@ class Cache:
         self._is_hiding = True
         self._rest = Tables()
         self._collected = next(order)
-        self._residue.begin(self._all())
+        self._residue.begin(self._all(), code.is_ignored)
         self._recorder = Recorder(
             code, self._members, self._add, self._failed, self.context.now, is_ahead=is_ahead
         )
@@ -203,12 +203,6 @@ class Cache:
         )
         for name in self._residue.entangled({name for name, one in executed.items() if one.unfit}):
             self.make_unfit(name, "what it changes is not to be told from what another module does")
-        self._take_libraries(executed)
-
-    def _take_libraries(self, executed: dict[str, Member]) -> None:
-        for name, one in executed.items():
-            if not one.is_own:
-                self._residue.take(name, one.module)
 
     def rest(self) -> None:
         """Undo what tests have changed of libraries, between two runs."""
@@ -245,9 +239,9 @@ class Cache:
         if member.name in self._members:
             self._residue.drop([member.name])
         self._members[member.name] = member
-        if self._recorder is not None and self._recorder.is_ahead:
+        if not (member.is_own and self._is_in_run()):
             self._residue.take(member.name, member.module)
-        elif member.is_own:
+        else:
             member.shape = shape_of(member.module)
             if member.complaint and self._executed.get(member.name, member.complaint) != member.complaint:
                 self.on_reload_failure(member.name, member.complaint)
@@ -473,7 +467,9 @@ class Cache:
         self._failures.clear()
         used = [*executed, *(self._members[name] for name in self._adopted if name in self._members)]
         passing = [one for one in used if one.unfit or (one.is_of_its_process and one.draws)]
-        self._take_libraries(self._executed_since())
+        # What tests have imported may have changed others, or the tests have: it is not known, and not kept.
+        writers = self._residue.writers_among(self._executed_since())
+        passing += [one for one in used if one.name in writers]
         passing += [one for one in used if one.is_own and self._was_changed(one)]
         passing += [one for one in used if one.is_own and sys.modules.get(one.name) is not one.module]
         spoilt = [name for name in self._spoilt if name in self._members and self._members[name].is_own]

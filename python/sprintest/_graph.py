@@ -46,24 +46,24 @@ def names_argv(source: bytes) -> int:
     return 0
 
 
-def only_steps(source: bytes, name: str) -> bool:
-    """Whether whatever sets a variable or an attribute of this name adds to it, or subtracts."""
+def settings_of(source: bytes, name: str) -> list[bool]:
+    """For each statement that sets a variable or an attribute of this name: whether it adds, or subtracts."""
     try:
         nodes = [*ast.walk(ast.parse(source))]
     except (SyntaxError, ValueError, RecursionError):
-        return False
+        return [False]
     steps = {
         id(node.target)
         for node in nodes
         if isinstance(node, ast.AugAssign) and isinstance(node.op, (ast.Add, ast.Sub))
     }
-    return all(
+    return [
         id(node) in steps
         for node in nodes
         if isinstance(node, (ast.Name, ast.Attribute))
         and isinstance(node.ctx, ast.Store)
         and name == (node.id if isinstance(node, ast.Name) else node.attr)
-    )
+    ]
 
 
 def _named(expression: ast.expr) -> set[str]:

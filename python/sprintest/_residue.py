@@ -101,9 +101,11 @@ class Change:
 
     def look_for_step(self, sources: Iterable[bytes | None]) -> None:
         """``sources``: of those who may have made it."""
-        name, are_numbers = self.name, type(self._old) is int and type(self.new) is int
-        if are_numbers and all(source is not None and _graph.only_steps(source, name) for source in sources):
-            self.step = self.new - self._old
+        if type(self._old) is int and type(self.new) is int:
+            found = [_graph.settings_of(source, self.name) if source else [False] for source in sources]
+            settings = [is_step for one in found for is_step in one]
+            if settings and all(settings):
+                self.step = self.new - self._old
 
     def comes_after(self, before: _Before) -> bool:
         """Whether it is another one than those that were made before it."""
@@ -121,15 +123,18 @@ class Change:
             return
         self.is_there = is_there
         with contextlib.suppress(Exception):  # A class in C allows none.
-            if is_there or self.step is not None:
+            if self.step is not None:
                 _put(self._holder, self.name, self._counted(is_there))
+            elif is_there:
+                _put(self._holder, self.name, self.new)
             elif self.name is None or _values(self._holder).get(self.name, _ABSENT) is self.new:
                 _put(self._holder, self.name, self._old)  # Else somebody has changed it since.
 
     def _counted(self, is_there: bool) -> Any:
         value = self.found()
         if is_there:
-            return self.made_of(value)
+            self._old, self.new = value, self.made_of(value)  # What comes after it is told from this.
+            return self.new
         return value - self.step if type(value) is int and self.step is not None else self._old
 
 
@@ -272,12 +277,17 @@ class Residue:
         self._known: dict[int, _Known] = {}
         #: Functions that remember their answers, and how many they did.
         self._caches: list[tuple[Any, int]] = []
+        self._remembers: Callable[[str], bool] = lambda name: False
         #: Of the changes of each writer their places in the list; made when they are needed.
         self._numbers: dict[str, list[int]] | None = None
 
-    def begin(self, modules: Mapping[str, Any]) -> None:
-        """From here on changes are to be found. ``modules``: those that are there."""
+    def begin(self, modules: Mapping[str, Any], remembers: Callable[[str], bool]) -> None:
+        """From here on changes are to be found. ``modules``: those that are there.
+
+        ``remembers``: of which modules it stays what their functions have answered.
+        """
         self.forget()
+        self._remembers = remembers
         for name, module in modules.items():
             self.take(name, module)
         for logger in loggers():
@@ -303,10 +313,8 @@ class Residue:
         named = {key: value for key, value in variables.items() if key not in uncompared}
         for container in _containers(named):
             self._take(name, container, container.copy())
-        remembering = [
-            value for value in named.values() if type(value) is _CACHE and value.__module__ == name
-        ]
-        self._caches += [(value, value.cache_info().currsize) for value in remembering]
+        caches = [value for value in named.values() if type(value) is _CACHE and value.__module__ == name]
+        self._caches += [(one, one.cache_info().currsize) for one in caches if not self._remembers(name)]
 
     def _take_logger(self, logger: logging.Logger) -> None:
         self._take(logger.name, logger, _values(logger), is_logger=True)
@@ -337,6 +345,17 @@ class Residue:
             return
         self._numbers = None
         self._ascribe(self._changed(), candidates, lambda name: (), _OF_PYTEST)
+
+    def writers_among(self, candidates: Mapping[str, Member]) -> set[str]:
+        """Those of these that may have made a change that nobody has recorded."""
+        before = _Before(change for change in self._changes if change.is_there)
+        source = functools.cache(lambda name: candidates[name].source())
+        found: set[str] = set()
+        for one in self._changed() if candidates else ():
+            for change in one.changes():
+                if change.name not in _OF_PYTEST.get(one.owner, ()) and change.comes_after(before):
+                    found.update(_writers(one.owner, change, candidates, source))
+        return found
 
     def accept(self, holder: Any) -> None:
         """What a module's variables, or a class, hold now is theirs."""
