@@ -14,6 +14,12 @@ from sprintest._own import os
 
 #: It looks at what a folder holds.
 LISTS = {"os.listdir", "os.scandir"}
+#: Who lists all folders of the path for distributions that are installed, and passes over the rest.
+LOOKS_FOR_OTHERS = (
+    "importlib/metadata/__init__.py",
+    "importlib_metadata/__init__.py",
+    "pkg_resources/__init__.py",
+)
 #: It looks at more than it names.
 LOOKS = LISTS | {"glob.glob"}
 

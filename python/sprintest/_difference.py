@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from typing import Any, Callable
 
 from sprintest import _modules, _private
-from sprintest._effects import threading_among, threading_variables
-from sprintest._fingerprint import file_state, listing
+from sprintest._effects import threading_variables
+from sprintest._fingerprint import LOOKS
 from sprintest._member import Deed, Member, can_be_repeated
 from sprintest._own import os
 from sprintest._process_state import variable
@@ -136,8 +136,7 @@ def _other_file(closure: list[Member]) -> Difference | None:
             return Difference(one, f"{one.name} has changed")
         for _, kind, path, state in one.deeds:
             # A relative path is one of the folder of this very moment.
-            now = file_state if kind == "file" else listing if kind == "listing" else None
-            if now is not None and now(path) != state:
+            if kind in LOOKS and LOOKS[kind](path) != state:
                 return Difference(one, f"{one.name} has looked at {path}, which changed", is_outdated=True)
             if kind == "folder" and os.getcwd() != state:
                 return Difference(one, f"{one.name} was loaded in the folder {state}")
@@ -190,7 +189,11 @@ def _other_variable(closure: list[Member]) -> Difference | None:
         if kind == "read":
             before, now = {name: value}, {name: written.get(name, variable(name))}
         else:
-            before, now = value, {**threading_variables(), **threading_among(written)}
+            prefixes = tuple(name.split())
+            set_by_it = {
+                one: new for one, new in written.items() if new is not None and one.startswith(prefixes)
+            }
+            before, now = value, {**threading_variables(prefixes), **set_by_it}
         changed = {name: now.get(name) for name in {**before, **now} if now.get(name) != before.get(name)}
         if changed:
             name = min(changed)

@@ -9,7 +9,7 @@ import logging
 import random
 import sys
 import warnings
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import Any, Callable, NamedTuple
 
 from sprintest import _deeds, _private
@@ -18,8 +18,19 @@ from sprintest._own import modules, open, os
 from sprintest._process_state import SETTINGS, leads_to, set_variable, variable
 
 #: What libraries in C read when they are mapped, by other ways than a function of the C library.
-_THREADING = ("OMP_", "GOMP_", "KMP_", "MKL_", "OPENBLAS_", "GOTO_", "BLIS_", "LIBGOMP")
-_THREADING_LIBRARIES = ("gomp", "libomp", "iomp", "mkl", "openblas", "blis")
+_THREADING_LIBRARIES = {
+    "gomp": (
+        "OMP_",
+        "GOMP_",
+        "LIBGOMP",
+        "MKL_",
+    ),  # The first that needs it is torch, as a rule, with MKL in it.
+    "libomp": ("OMP_", "KMP_"),
+    "iomp": ("OMP_", "KMP_"),
+    "mkl": ("OMP_", "KMP_", "MKL_"),
+    "openblas": ("OMP_", "OPENBLAS_", "GOTO_"),
+    "blis": ("OMP_", "BLIS_"),
+}
 
 
 #: Which of the settings is the state of ``random``.
@@ -175,12 +186,13 @@ def threading_libraries() -> set[str]:
     return {file for file in files if any(name in os.path.basename(file) for name in _THREADING_LIBRARIES)}
 
 
-def threading_among(written: dict[str, str | None]) -> dict[str, str]:
-    return {
-        name: value for name, value in written.items() if value is not None and name.startswith(_THREADING)
-    }
+def threading_prefixes(libraries: Iterable[str]) -> tuple[str, ...]:
+    """What the names of the variables begin with that these read, when they are loaded."""
+    names = [os.path.basename(file) for file in libraries]
+    found = [prefixes for one, prefixes in _THREADING_LIBRARIES.items() if any(one in name for name in names)]
+    return tuple(sorted({prefix for prefixes in found for prefix in prefixes}))
 
 
-def threading_variables() -> dict[str, str | None]:
+def threading_variables(prefixes: tuple[str, ...]) -> dict[str, str | None]:
     names = map(os.fsdecode, _private.environ_data)
-    return {name: variable(name) for name in names if name.startswith(_THREADING)}
+    return {name: variable(name) for name in names if name.startswith(prefixes)}

@@ -43,6 +43,10 @@ def listing(path: str) -> frozenset[str] | None:
         return None
 
 
+#: Of each kind of look at a file or a folder: what was seen.
+LOOKS = {"file": file_state, "listing": listing}
+
+
 def _is_settled(state: State | None) -> bool:
     return state is None or time.time_ns() - max(state[0], state[1]) > _TICK_NS
 

@@ -14,7 +14,7 @@ from typing import Any, Callable
 
 from sprintest import _deeds, _effects, _graph, _modules, _private
 from sprintest._context import Place
-from sprintest._effects import Said, Tables, threading_libraries, threading_variables
+from sprintest._effects import Said, Tables, threading_libraries, threading_prefixes, threading_variables
 from sprintest._environment_reads import EnvironmentReads
 from sprintest._fingerprint import Fingerprint, State, file_state, listing
 from sprintest._member import Member, order, renewals
@@ -255,8 +255,9 @@ class Recorder:
         if not member.is_compiled and not member.is_own:
             return
         if member.is_compiled and (libraries := threading_libraries()) != self._libraries:
+            prefixes = threading_prefixes(libraries - self._libraries)
             self._libraries = libraries
-            member.deeds.append((next(order), "threading", "", threading_variables()))
+            member.deeds.append((next(order), "threading", " ".join(prefixes), threading_variables(prefixes)))
         for key, value in list(getattr(member.module, "__dict__", {}).items()):
             name = _origin(value)
             if name in sys.modules and name not in (member.name, f"{member.name}.{key}"):
@@ -500,13 +501,13 @@ class Recorder:
 
     def _on_listing(self, _: str, args: Any) -> None:
         """Somebody asks what a folder holds. The import system does too, in its own name."""
-        top = self.top()
-        if top is None or top.is_own or _deeds.is_exempt(_private.current_frame(1).f_code.co_filename):
+        top, asking = self.top(), _private.current_frame(1).f_code.co_filename
+        if top is None or top.is_own or _deeds.is_exempt(asking) or asking.endswith(_deeds.LOOKS_FOR_OTHERS):
             return
-        path = args[0] if args[0] is not None else "."
-        if isinstance(path, int):
-            path = f"/proc/self/fd/{path}"
-        path = os.path.realpath(os.fsdecode(path))
+        folder = args[0] if args[0] is not None else "."
+        if isinstance(folder, int):
+            folder = f"/proc/self/fd/{folder}"
+        path = os.path.realpath(os.fsdecode(folder))
         if not os.path.join(path, "").startswith(tuple(self._exempt)):
             top.deeds.append((next(order), "listing", _from_here(path), listing(path)))
 

@@ -148,6 +148,21 @@ def test_what_is_imported_under_a_hook_of_the_project_is_not_learned(project: Pr
         settle(project)
 
 
+@pytest.mark.torch
+def test_variable_of_a_threading_library_that_is_not_loaded(project: Project) -> None:
+    """scikit-learn sets it when it is imported, and what was loaded before has other libraries."""
+    project.configure(sprintest="preload = ['numpy']")
+    write_test(
+        project,
+        "found = numpy.__name__",
+        before="import numpy",
+        conftest="import os\nos.environ['KMP_INIT_AT_FORK'] = 'FALSE'\n",
+    )
+    assert found(project) == "numpy"
+    write_test(project, "found = numpy.__name__", before="os.environ['OMP_NUM_THREADS'] = '1'\nimport numpy")
+    assert found(project, warm=False) == "numpy"
+
+
 def test_random_numbers_of_a_default_are_drawn_anew(project: Project) -> None:
     preload(
         project,
@@ -300,6 +315,15 @@ def test_folder_of_the_project_that_a_library_lists(project: Project, how: str) 
     assert found(project) == ["settings.txt"]
     (project.root / "settings.txt").unlink()
     assert found(project) == []
+
+
+def test_library_that_looks_for_a_distribution_is_warm_whatever_lies_here(project: Project) -> None:
+    """It lists all folders of the path, and this one changes all the time."""
+    look = "[one.version for one in importlib.metadata.distributions(name='other')]"
+    preload(project, asks=f"import importlib.metadata\n{BORN}FOUND = {look}\n")
+    for name in ("one", "two"):
+        project.write(f"{name}.txt", "")
+        assert is_shared(project, "asks")
 
 
 def test_folder_that_a_library_adds_to_the_path(project: Project) -> None:
