@@ -197,12 +197,11 @@ class Cache:
         """What has changed until now was done by imports, in a process that stays."""
         self.context.tests_begin()
         executed = self._executed_since()
-        # What the tests' files do when they are imported is theirs, whatever they name.
-        self._residue.record(
-            {name: one for name, one in executed.items() if not _private.is_rewriting(one.spec.loader)}
-        )
+        self._residue.record(executed)
         for name in self._residue.entangled({name for name, one in executed.items() if one.unfit}):
             self.make_unfit(name, "what it changes is not to be told from what another module does")
+        # What the tests' files do is theirs: each run executes them.
+        self._residue.drop(name for name, one in executed.items() if _private.is_rewriting(one.spec.loader))
 
     def rest(self) -> None:
         """Undo what tests have changed of libraries, between two runs."""

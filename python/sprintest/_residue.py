@@ -12,6 +12,7 @@ import functools
 import logging
 import operator
 import sys
+import threading
 from collections import OrderedDict, defaultdict
 from collections.abc import Container, Iterable, Iterator, Mapping
 from types import FunctionType, ModuleType
@@ -269,6 +270,19 @@ def _containers(names: Mapping[str, Any]) -> Iterator[Any]:
             yield value
 
 
+def _attributes(package: str, values: Iterable[Any]) -> Iterator[dict[str, Any]]:
+    """Those of objects of the package's own classes, and what these keep for this thread."""
+    for value in values:
+        attributes = getattr(value, "__dict__", None)
+        if type(attributes) is dict and str(type(value).__module__).partition(".")[0] == package:
+            yield attributes
+            yield from (vars(one) for one in attributes.values() if type(one) is threading.local)
+
+
+def _are_the_same(one: dict[str, Any], other: dict[str, Any]) -> bool:
+    return one.keys() == other.keys() and all(value is other[name] for name, value in one.items())
+
+
 class Residue:
     """All changes that modules have made to others, in the order in which they were found."""
 
@@ -277,6 +291,8 @@ class Residue:
         self._known: dict[int, _Known] = {}
         #: Functions that remember their answers, and how many they did.
         self._caches: list[tuple[Any, int]] = []
+        #: What attributes objects had, where tests are to leave none.
+        self._objects: list[tuple[dict[str, Any], dict[str, Any]]] = []
         self._remembers: Callable[[str], bool] = lambda name: False
         #: Of the changes of each writer their places in the list; made when they are needed.
         self._numbers: dict[str, list[int]] | None = None
@@ -294,7 +310,7 @@ class Residue:
             self._take_logger(logger)
 
     def forget(self) -> None:
-        self._known, self._caches = {}, []
+        self._known, self._caches, self._objects = {}, [], []
 
     def take(self, name: str, module: Any) -> None:
         """Take down what the module holds, now that it has been executed."""
@@ -313,6 +329,8 @@ class Residue:
         named = {key: value for key, value in variables.items() if key not in uncompared}
         for container in _containers(named):
             self._take(name, container, container.copy())
+        if not self._remembers(name):
+            self._objects += ((one, dict(one)) for one in _attributes(package, named.values()))
         caches = [value for value in named.values() if type(value) is _CACHE and value.__module__ == name]
         self._caches += [(one, one.cache_info().currsize) for one in caches if not self._remembers(name)]
 
@@ -367,6 +385,10 @@ class Residue:
         for one in self._changed():
             for change in one.changes():
                 change.put(is_there=False)
+        for attributes, before in self._objects:
+            if not _are_the_same(attributes, before):
+                attributes.clear()
+                attributes.update(before)
         # "Do this once" is often written so; what it did may have been undone.
         for function, size in self._caches:
             if function.cache_info().currsize != size:

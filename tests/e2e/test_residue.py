@@ -202,6 +202,21 @@ def test_what_a_module_changes_that_each_run_executes(project: Project) -> None:
     assert [found(project) for _ in range(4)] == [5] * 4
 
 
+def test_what_a_conftest_changes_in_a_library_is_done_by_each_run(project: Project) -> None:
+    """Variables, attributes of classes and of objects, entries: what hypothesis makes of a profile."""
+    kinds = "class Kinds:\n    CURRENT = 'none'\n    KNOWN = {}\n    def __init__(self): self.value = 0\n"
+    preload(project, library=COMPILED + kinds + "CHOSEN = Kinds()\n")
+    project.write("mine.py", "from library import Kinds\n")
+    look = "[library.Kinds.CURRENT, sorted(library.Kinds.KNOWN), library.CHOSEN.value]"
+    act = "library.Kinds.CURRENT = 'mine'\nlibrary.Kinds.KNOWN['mine'] = 1\nlibrary.CHOSEN.value += 1\n"
+    write_test(
+        project,
+        "import conftest\nfound = [conftest.BEFORE, conftest.AFTER]",
+        conftest=f"import library, mine\nBEFORE = {look}\n{act}AFTER = {look}\n",
+    )
+    assert [found(project) for _ in range(4)] == [[["none", [], 0], ["mine", ["mine"], 1]]] * 4
+
+
 def test_counter_that_the_tests_have_counted_up_before(project: Project) -> None:
     preload(project, counter="N = 0\n", down=COMPILED + "import counter\ncounter.N -= 1\n")
     write_test(project, "import down\nfound = counter.N", before="import counter\ncounter.N += 5\n")
