@@ -152,7 +152,7 @@ enum class Phase {
   session_finished = 2,  ///< pytest's session ended and every started test reported.
   returned = 3,          ///< `pytest.main()` returned.
   declined = 4,          ///< It cannot give a right answer and has run no test; a fresh fork may.
-  needs_cold = 5,        ///< The same, and no fork can: only a process that has loaded nothing.
+  needs_cold = 5,        ///< No fork can, at whatever time: only a process that has loaded nothing.
 };
 
 /// When the runner passed these points, in their order, by `monotonic_ns`; 0: it did not.
