@@ -48,6 +48,7 @@ class Environment:
         shutil.copytree(next(iter(spec.submodule_search_locations)), self.site / "sprintest")
         for program in _PROGRAMS:
             shutil.copy2(BIN / program, self.bin / program)
+        shutil.copytree(BIN.parent / "lib" / "stest", self.home / "lib" / "stest")
 
     def pip_install_editable(self, folder: Path, *options: str) -> None:
         pip = (sys.executable, "-m", "pip", "--disable-pip-version-check", "--python", str(self.python))

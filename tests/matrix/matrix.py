@@ -86,6 +86,7 @@ def environment(name: str, requirements: list[str]) -> Path:
     shutil.copytree(Path(spec.origin).parent, site / "sprintest")
     for program in ("stest", "stestd", "stest-worker"):
         shutil.copy2(BIN / program, home / "bin" / program)
+    shutil.copytree(BIN.parent / "lib" / "stest", home / "lib" / "stest", dirs_exist_ok=True)
     return home / "bin"
 
 
