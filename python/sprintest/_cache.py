@@ -98,7 +98,7 @@ class Cache:
         self._is_hiding = True
         self._rest = Tables()
         self._collected = next(order)
-        self._residue.begin(self._all(), code.is_ignored)
+        self._residue.begin(self._all(), lambda name: not (is_ahead or code.is_ignored(name)))
         self._recorder = Recorder(
             code, self._members, self._add, self._failed, self.context.now, is_ahead=is_ahead
         )

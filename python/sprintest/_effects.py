@@ -19,12 +19,8 @@ from sprintest._process_state import SETTINGS, leads_to, set_variable, variable
 
 #: What libraries in C read when they are mapped, by other ways than a function of the C library.
 _THREADING_LIBRARIES = {
-    "gomp": (
-        "OMP_",
-        "GOMP_",
-        "LIBGOMP",
-        "MKL_",
-    ),  # The first that needs it is torch, as a rule, with MKL in it.
+    # The first that needs this one is torch, as a rule, with MKL in it.
+    "gomp": ("OMP_", "GOMP_", "LIBGOMP", "MKL_"),
     "libomp": ("OMP_", "KMP_"),
     "iomp": ("OMP_", "KMP_"),
     "mkl": ("OMP_", "KMP_", "MKL_"),

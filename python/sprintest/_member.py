@@ -167,7 +167,7 @@ class Renewal:
 
     def holder(self, module: Any) -> Any:
         """The module's variables, or the class of it, that the value is in."""
-        return getattr(module, self._owner) if self._owner else vars(module)
+        return self._owned(module) if self._owner else vars(module)
 
     def _owned(self, module: Any) -> Any:
         return getattr(module, self._owner) if self._owner else module

@@ -293,17 +293,18 @@ class Residue:
         self._caches: list[tuple[Any, int]] = []
         #: What attributes objects had, where tests are to leave none.
         self._objects: list[tuple[dict[str, Any], dict[str, Any]]] = []
-        self._remembers: Callable[[str], bool] = lambda name: False
+        self._forgets: Callable[[str], bool] = lambda name: False
         #: Of the changes of each writer their places in the list; made when they are needed.
         self._numbers: dict[str, list[int]] | None = None
 
-    def begin(self, modules: Mapping[str, Any], remembers: Callable[[str], bool]) -> None:
+    def begin(self, modules: Mapping[str, Any], forgets: Callable[[str], bool]) -> None:
         """From here on changes are to be found. ``modules``: those that are there.
 
-        ``remembers``: of which modules it stays what their functions have answered.
+        ``forgets``: of which modules ``restore`` undoes what their functions have answered, and what their
+        objects hold.
         """
         self.forget()
-        self._remembers = remembers
+        self._forgets = forgets
         for name, module in modules.items():
             self.take(name, module)
         for logger in loggers():
@@ -329,10 +330,10 @@ class Residue:
         named = {key: value for key, value in variables.items() if key not in uncompared}
         for container in _containers(named):
             self._take(name, container, container.copy())
-        if not self._remembers(name):
+        if self._forgets(name):
             self._objects += ((one, dict(one)) for one in _attributes(package, named.values()))
-        caches = [value for value in named.values() if type(value) is _CACHE and value.__module__ == name]
-        self._caches += [(one, one.cache_info().currsize) for one in caches if not self._remembers(name)]
+            caches = [value for value in named.values() if type(value) is _CACHE and value.__module__ == name]
+            self._caches += [(one, one.cache_info().currsize) for one in caches]
 
     def _take_logger(self, logger: logging.Logger) -> None:
         self._take(logger.name, logger, _values(logger), is_logger=True)
@@ -352,7 +353,7 @@ class Residue:
             return
         self._numbers = None
         changed = self._changed()
-        self._ascribe(changed, candidates, brought)
+        self._ascribe(changed, candidates, brought, {})
         self.undo()
         for one in changed:
             one.values = _values(one.holder).copy()
@@ -366,13 +367,10 @@ class Residue:
 
     def writers_among(self, candidates: Mapping[str, Member]) -> set[str]:
         """Those of these that may have made a change that nobody has recorded."""
-        before = _Before(change for change in self._changes if change.is_there)
         source = functools.cache(lambda name: candidates[name].source())
         found: set[str] = set()
-        for one in self._changed() if candidates else ():
-            for change in one.changes():
-                if change.name not in _OF_PYTEST.get(one.owner, ()) and change.comes_after(before):
-                    found.update(_writers(one.owner, change, candidates, source))
+        for one, change in self._unrecorded(self._changed(), _OF_PYTEST) if candidates else ():
+            found.update(_writers(one.owner, change, candidates, source))
         return found
 
     def accept(self, holder: Any) -> None:
@@ -397,28 +395,32 @@ class Residue:
     def _changed(self) -> list[_Known]:
         return [one for one in self._known.values() if one.has_changed()]
 
+    def _unrecorded(
+        self, changed: list[_Known], passed_over: Mapping[str, Container[str]]
+    ) -> Iterator[tuple[_Known, Change]]:
+        """What these hold that is another than the recorded changes have made of it."""
+        before = _Before(change for change in self._changes if change.is_there)
+        for one in changed:
+            for change in one.changes():
+                if change.name not in passed_over.get(one.owner, ()) and change.comes_after(before):
+                    yield one, change
+
     def _ascribe(
         self,
         changed: list[_Known],
         candidates: Mapping[str, Member],
         brought: Callable[[str], Container[str]],
-        passed_over: Mapping[str, Container[str]] | None = None,
+        passed_over: Mapping[str, Container[str]],
     ) -> None:
-        before = _Before(change for change in self._changes if change.is_there)
         source = functools.cache(lambda name: candidates[name].source())
-        for one in changed:
-            for change in one.changes():
-                if passed_over and change.name in passed_over.get(one.owner, ()):
-                    continue
-                if not change.comes_after(before):
-                    continue
-                writers = _writers(one.owner, change, candidates, source)
-                change.is_known = bool(writers)
-                if change.is_known and change.is_single:
-                    change.look_for_step(map(source, writers))
-                change.writers = frozenset(writers or (name for name in candidates if name != one.owner))
-                if one.is_logger or not any(writer in brought(one.owner) for writer in change.writers):
-                    self._changes.append(change)
+        for one, change in self._unrecorded(changed, passed_over):
+            writers = _writers(one.owner, change, candidates, source)
+            change.is_known = bool(writers)
+            if change.is_known and change.is_single:
+                change.look_for_step(map(source, writers))
+            change.writers = frozenset(writers or (name for name in candidates if name != one.owner))
+            if one.is_logger or not any(writer in brought(one.owner) for writer in change.writers):
+                self._changes.append(change)
         self._take_new_loggers(candidates)
 
     def _take_new_loggers(self, candidates: Mapping[str, Member]) -> None:

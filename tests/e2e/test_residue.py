@@ -230,12 +230,8 @@ def test_what_a_library_does_once_it_does_in_each_run(project: Project) -> None:
     assert [found(project) for _ in range(4)] == [["plug"]] * 4
 
 
-def test_what_two_libraries_change_one_after_the_other(
-    project: Project, request: pytest.FixtureRequest
-) -> None:
+def test_what_two_libraries_change_one_after_the_other(project: Project) -> None:
     """Each builds on what it finds; a run that imports one alone has nothing of the other's."""
-    if "resident" in request.node.callspec.id:
-        pytest.skip("where both were executed by one run it is not known which has changed what")
     library = "NUMBER = 0\nNAMES = {}\nLIST = []\ndef ask(): return ''\n"
     changes = (
         "import library\nlibrary.NUMBER += %d\nlibrary.NAMES['%s'] = 1\nlibrary.LIST.append('%s')\n"
