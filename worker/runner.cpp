@@ -21,6 +21,7 @@
 #include "common/process.hpp"
 #include "event_pipe.hpp"
 #include "file_states.hpp"
+#include "held_objects.hpp"
 #include "python_values.hpp"
 #include "run_place.hpp"
 #include "snapshot.hpp"
@@ -196,6 +197,7 @@ PYBIND11_EMBEDDED_MODULE(_stest_runner, m) {
   m.def("count_pytest_cache", &file_reads::count_pytest_cache);
   m.def("know_type_questions", &type_questions::know);
   m.def("in_other_state", &in_other_state);
+  m.def("changed_holders", &held_objects::changed);
   m.def("stop_watching_files", [] {
     file_reads::stop();
     raw_calls::stop();

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _signal  # type: ignore[import-not-found]
 import builtins
 import contextlib
 import faulthandler
@@ -98,13 +99,18 @@ def _contents(values: list[Any]) -> tuple[Getter, Setter]:
     return lambda: list(values), lambda old: values.__setitem__(slice(None), old)
 
 
+#: Those of ``signal`` make an ``Enum`` of each number, at each of many looks.
+_handler = _signal.getsignal
+_NUMBERS = tuple(map(int, signal.valid_signals()))
+
+
 def _signals() -> dict[int, Any]:
-    return {number: signal.getsignal(number) for number in signal.valid_signals()}
+    return {number: _handler(number) for number in _NUMBERS}
 
 
 def _set_signals(old: dict[int, Any]) -> None:
     for number, handler in old.items():
-        if handler is not None and signal.getsignal(number) is not handler:
+        if handler is not None and _handler(number) is not handler:
             with contextlib.suppress(OSError, ValueError):
                 signal.signal(number, handler)
     signal.setitimer(signal.ITIMER_REAL, 0)

@@ -10,13 +10,14 @@ from __future__ import annotations
 import contextlib
 import functools
 import logging
-import operator
 import sys
 import threading
 from collections import OrderedDict, defaultdict
 from collections.abc import Container, Iterable, Iterator, Mapping
-from types import FunctionType, ModuleType
+from types import FunctionType, MappingProxyType, ModuleType
 from typing import Any, Callable
+
+import _stest_runner as runner  # type: ignore[import-not-found]  # built into stest-worker
 
 from sprintest import _graph
 from sprintest._member import Member
@@ -28,6 +29,7 @@ _ABSENT: Any = object()
 #: Larger containers are tables of data, or caches.
 _LARGEST = 5000
 _CONTAINERS = (dict, list, set, OrderedDict, defaultdict)
+_MAPPINGS = (dict, MappingProxyType)
 #: Their variables are caches, or are followed elsewhere.
 _UNCOMPARED = {
     *(
@@ -212,16 +214,18 @@ def _put(holder: Any, name: Any, value: Any) -> None:
 class _Known:
     """What one holder held. ``owner``: the name of the module, or logger, that it belongs to."""
 
+    __slots__ = ("holder", "is_logger", "owner", "values")
+
     def __init__(self, owner: str, holder: Any, values: Any, is_logger: bool) -> None:
         self.owner, self.holder, self.values, self.is_logger = owner, holder, values, is_logger
 
     def has_changed(self) -> bool:
-        now = _values(self.holder)
-        return len(now) != len(self.values) or not all(map(operator.is_, _items(now), _items(self.values)))
+        """Of a logger; what the others hold is compared by the worker."""
+        return bool(_values(self.holder) != self.values)
 
     def changes(self) -> Iterator[Change]:
         now, before = _values(self.holder), self.values
-        if isinstance(now, dict):
+        if isinstance(now, _MAPPINGS):
             for name in {**before, **now}:
                 old, new = before.get(name, _ABSENT), now.get(name, _ABSENT)
                 if old is not new and not self._is_passed_over(name, old, new):
@@ -253,13 +257,10 @@ class _Known:
 
 
 def _values(holder: Any) -> Any:
+    """What it holds now."""
     if issubclass(type(holder), logging.Logger):
         return {name: getattr(holder, name) for name in _OF_LOGGERS}
-    return dict(vars(holder)) if issubclass(type(holder), type) else holder
-
-
-def _items(values: Any) -> Iterable[Any]:
-    return values.values() if isinstance(values, dict) else values
+    return vars(holder) if issubclass(type(holder), type) else holder
 
 
 def _containers(names: Mapping[str, Any]) -> Iterator[Any]:
@@ -322,7 +323,7 @@ class Residue:
         self._take(name, variables, dict(variables))
         for value in list(variables.values()):
             if issubclass(type(value), type) and value.__module__ == name:
-                attributes = dict(vars(value))
+                attributes = vars(value).copy()
                 self._take(name, value, attributes)
                 for container in _containers(attributes):
                     self._take(name, container, container.copy())
@@ -367,10 +368,11 @@ class Residue:
 
     def writers_among(self, candidates: Mapping[str, Member]) -> set[str]:
         """Those of these that may have made a change that nobody has recorded."""
-        source = functools.cache(lambda name: candidates[name].source())
-        found: set[str] = set()
-        for one, change in self._unrecorded(self._changed(), _OF_PYTEST) if candidates else ():
-            found.update(_writers(one.owner, change, candidates, source))
+        if not candidates:
+            return set()
+        suspects, found = _Candidates(candidates), set[str]()
+        for one, change in self._unrecorded(self._changed(), _OF_PYTEST):
+            found.update(suspects.writers(one.owner, change))
         return found
 
     def accept(self, holder: Any) -> None:
@@ -393,7 +395,8 @@ class Residue:
                 function.cache_clear()
 
     def _changed(self) -> list[_Known]:
-        return [one for one in self._known.values() if one.has_changed()]
+        found: list[_Known] = runner.changed_holders(self._known.values())
+        return found
 
     def _unrecorded(
         self, changed: list[_Known], passed_over: Mapping[str, Container[str]]
@@ -412,12 +415,12 @@ class Residue:
         brought: Callable[[str], Container[str]],
         passed_over: Mapping[str, Container[str]],
     ) -> None:
-        source = functools.cache(lambda name: candidates[name].source())
+        suspects = _Candidates(candidates)
         for one, change in self._unrecorded(changed, passed_over):
-            writers = _writers(one.owner, change, candidates, source)
+            writers = suspects.writers(one.owner, change)
             change.is_known = bool(writers)
             if change.is_known and change.is_single:
-                change.look_for_step(map(source, writers))
+                change.look_for_step(map(suspects.source, writers))
             change.writers = frozenset(writers or (name for name in candidates if name != one.owner))
             if one.is_logger or not any(writer in brought(one.owner) for writer in change.writers):
                 self._changes.append(change)
@@ -490,20 +493,31 @@ class Residue:
         return [self._changes[number] for number in sorted(found)]
 
 
-def _writers(
-    owner: str, change: Change, candidates: Mapping[str, Member], source: Callable[[str], bytes | None]
-) -> list[str]:
-    """Who may have made it: where its value comes from; else who imports the owner and names the change.
+class _Candidates:
+    """The modules that may have made a change."""
 
-    None: anybody.
-    """
-    values = change.new if isinstance(change, _Added) else [change.new]
-    origins = {one.__module__ for one in values if type(one) is FunctionType or issubclass(type(one), type)}
-    if named := [name for name in origins if name in candidates and name != owner]:
-        return named
-    importers = [name for name, one in candidates.items() if owner in one.imports and name != owner]
-    if change.is_single and isinstance(change.name, str) and len(importers) > 1:
-        word = change.name.encode(errors="surrogatepass")
-        naming = [name for name in importers if (text := source(name)) is None or word in text]
-        return naming or importers
-    return importers
+    def __init__(self, members: Mapping[str, Member]) -> None:
+        self.names = frozenset(members)
+        self.source = functools.cache(lambda name: members[name].source())
+        self._importers: dict[str, list[str]] = {}
+        for name, one in members.items():
+            for imported in one.imports:
+                self._importers.setdefault(imported, []).append(name)
+
+    def writers(self, owner: str, change: Change) -> list[str]:
+        """Who may have made it: where its value comes from; else who imports the owner and names the change.
+
+        None: anybody.
+        """
+        values = change.new if isinstance(change, _Added) else [change.new]
+        origins = {
+            one.__module__ for one in values if type(one) is FunctionType or issubclass(type(one), type)
+        }
+        if named := [name for name in origins if name in self.names and name != owner]:
+            return named
+        importers = [name for name in self._importers.get(owner, ()) if name != owner]
+        if change.is_single and isinstance(change.name, str) and len(importers) > 1:
+            word = change.name.encode(errors="surrogatepass")
+            naming = [name for name in importers if (text := self.source(name)) is None or word in text]
+            return naming or importers
+        return importers
