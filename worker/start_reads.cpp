@@ -70,7 +70,9 @@ std::vector<protocol::Ready::File> files() {
   const std::string standard_library = os.substr(0, os.rfind('/') + 1);
   std::vector<protocol::Ready::File> found;
   for (const auto& path : file_reads::files()) {
-    if (!is_passed_over(path, standard_library)) found.push_back(state_of(path));
+    if (is_passed_over(path, standard_library)) continue;
+    found.push_back(state_of(path));
+    if (file_reads::has_changed(path)) found.back().state.mtime_ns = 0;
   }
   // Those that were looked for by the listing of a folder, which need not be one of installed packages.
   for (const auto& entry : py::list(py::module_::import("sys").attr("path"))) {
@@ -79,11 +81,6 @@ std::vector<protocol::Ready::File> files() {
     if (folder.starts_with(standard_library)) continue;
     for (const auto* name : {"/sitecustomize.py", "/usercustomize.py"})
       found.push_back(state_of(folder + name));
-  }
-  if (const auto changed = file_reads::changed()) {
-    for (auto& file : found) {
-      if (file.path == *changed) file.state.mtime_ns = 0;
-    }
   }
   return found;
 }

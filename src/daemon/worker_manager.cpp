@@ -26,6 +26,10 @@ Error given_up() {
   return {ErrorCode::cancelled, "the run was cancelled while it waited for the worker", ""};
 }
 
+Error never_fit(const Restart& why) {
+  return {ErrorCode::worker_failed, "each new worker would have to be restarted: " + why.text, ""};
+}
+
 Error busy(const Restart& why) {
   return {ErrorCode::busy, "other runs go on, and this one needs another worker than theirs: " + why.text,
           "Without --no-wait (\"wait\": false) it waits until they are over."};
@@ -75,7 +79,12 @@ struct WorkerManager::Attempt {
   bool without_learned = false;  ///< A worker died while importing; the next one imports less.
   bool after_kill = false;       ///< A worker was killed; the next one does the same once more.
   bool was_fit = false;          ///< What was claimed was ready, and all that it has read was as it is.
+  int started = 0;               ///< Workers that are this run's own.
 };
+
+/// A worker that is not fit for the very run for which it was started will not be so the next time either:
+/// `sitecustomize` may write what it reads, say. Once, that was an edit.
+constexpr int most_unfit = 2;
 
 WorkerLease::~WorkerLease() {
   if (instance_) manager_->drop(std::move(instance_));
@@ -192,10 +201,11 @@ std::optional<Restart> WorkerManager::changed_files(std::unique_lock<std::mutex>
 }
 
 /// What was read while importing may have made the run need another worker after all.
-bool WorkerManager::is_fit(std::unique_lock<std::mutex>& lock, const WorkerInstance& instance,
-                           const Attempt& attempt) const {
-  if (instance.unfit_for(attempt.key, std::nullopt)) return false;
-  return !changed_files(lock, instance.loaded) && instance.state == State::ready;
+std::optional<Restart> WorkerManager::why_unfit(std::unique_lock<std::mutex>& lock,
+                                                const WorkerInstance& instance,
+                                                const Attempt& attempt) const {
+  if (auto why = instance.unfit_for(attempt.key, std::nullopt)) return why;
+  return changed_files(lock, instance.loaded);
 }
 
 Result<WorkerManager::Instance> WorkerManager::replace(std::unique_lock<std::mutex>& lock, Attempt& attempt,
@@ -213,6 +223,7 @@ Result<WorkerManager::Instance> WorkerManager::replace(std::unique_lock<std::mut
   replacing_ = false;
   if (!started) return started;
   attempt.was_fit = false;
+  ++attempt.started;
   current_ = std::move(*started);
   return take_claim();
 }
@@ -260,7 +271,12 @@ Result<bool> WorkerManager::await_ready(WorkerInstance& instance, Attempt& attem
       give_up(instance, timeout);
     }
     if (stopped_) return tl::unexpected(given_up());
-    if (instance.state == State::ready) return is_fit(lock, instance, attempt);
+    if (instance.state == State::ready) {
+      const auto why = why_unfit(lock, instance, attempt);
+      if (instance.state == State::ended) return false;
+      if (!why || attempt.started < most_unfit) return !why;
+      return tl::unexpected(remember(instance, never_fit(*why)));
+    }
     const auto module = instance.importing;
     const auto left = instance.time_left(store_.start_time(instance.asked.size()));
     lock.unlock();
@@ -289,12 +305,19 @@ Error WorkerManager::no_worker(const WorkerInstance& instance) {
   auto error = instance.failure(program_.log_file);
   const bool is_own_end = instance.refused || !instance.process->why_given_up().empty();
   if (instance.exit.signal == SIGKILL && !is_own_end) return error;
+  return remember(instance, std::move(error));
+}
+
+Error WorkerManager::remember(const WorkerInstance& instance, Error error) {
   auto folders = usual_site_dirs(program_.python);
   if (instance.unable) {
     folders.insert(folders.end(), instance.unable->site_dirs.begin(), instance.unable->site_dirs.end());
   }
   failure_ = Failure{instance.key, sites_state(program_.python, folders), error};
   failure_->state[program_.executable.string()] = file_state(program_.executable);
+  for (const auto& file : instance.ready.files) {
+    if (file_state(file.path) == file.state) failure_->state[file.path] = file.state;
+  }
   return error;
 }
 

@@ -100,13 +100,14 @@ class WorkerManager {
   std::optional<Restart> reason_to_replace(const Attempt& attempt) const;
   std::optional<Restart> changed_files(std::unique_lock<std::mutex>& lock,
                                        const std::shared_ptr<const LoadedFiles>& loaded) const;
-  bool is_fit(std::unique_lock<std::mutex>& lock, const WorkerInstance& instance,
-              const Attempt& attempt) const;
+  std::optional<Restart> why_unfit(std::unique_lock<std::mutex>& lock, const WorkerInstance& instance,
+                                   const Attempt& attempt) const;
   Result<Instance> start(const WorkerKey& key, bool with_learned);
   Result<bool> await_ready(WorkerInstance& instance, Attempt& attempt);
   void give_up(WorkerInstance& instance, std::chrono::milliseconds timeout);
   void begin(WorkerLease& lease, const Listener& listener);
   Error no_worker(const WorkerInstance& instance);
+  Error remember(const WorkerInstance& instance, Error error);
   std::optional<Error> known_failure(const WorkerKey& wanted);
   static bool may_retry(const WorkerInstance& instance, Attempt& attempt);
   void drop(Instance instance);

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from .harness import Project
-from .modes import MODES
+from .modes import MODES, MODES_OF_LONG_TESTS
 
 
-@pytest.fixture(params=MODES)
+@pytest.fixture(params=MODES_OF_LONG_TESTS)
 def project(project: Project, request: pytest.FixtureRequest) -> Project:
     project.env |= MODES[request.param]
     return project
@@ -75,3 +75,33 @@ def test_what_nothing_can_be_forked_from(project: Project, start: str, why: str)
     assert b"1 passed" in finished.out
     assert "ran cold" in finished.errors
     assert why in finished.errors
+
+
+def test_start_that_is_logged(project: Project) -> None:
+    """What is only written is no reason for another worker: each Python writes it."""
+    log = str(project.root / "log.txt")
+    code = f"import os\nopen({log!r}, 'a').write('started\\n')\nopen(f'{log}.{{os.getpid()}}', 'w').close()\n"
+    project.install("sitecustomize.py", code)
+    project.write("test_it.py", "def test(): pass\n")
+    project.stest("-q").expect(0)
+    worker = project.status()["worker"]["pid"]
+    project.plain("-q").expect(0)
+    assert "restarted" not in project.stest("-q").expect(0).err.decode()
+    assert project.status()["worker"]["pid"] == worker
+
+
+def test_start_that_is_another_each_time(project: Project) -> None:
+    """No worker fits; that is found out once, and not by starting one after the other."""
+    count = str(project.root / "count.txt")
+    code = f"with open({count!r}, 'r+') as file:\n    n = int(file.read()) + 1\n"
+    project.install("sitecustomize.py", f"{code}    file.seek(0)\n    file.write(str(n))\n")
+    project.write("count.txt", "0")
+    project.write("test_it.py", "def test(): pass\n")
+    for _ in range(2):
+        finished = project.stest("-q").expect(0)
+        assert "ran cold" in finished.err.decode(), finished
+        assert "each new worker would have to be restarted" in finished.err.decode(), finished
+    assert int(project.read("count.txt")) < 8
+    project.install("sitecustomize.py", "")
+    project.stest("-q").expect(0)
+    assert "ran cold" not in project.stest("-q").expect(0).err.decode()

@@ -66,6 +66,7 @@ struct Seen {
   bool is_settled = true;
   bool is_type_only = false;  ///< Nobody has learned more of it.
   bool is_opened = false;
+  bool is_read = false;        ///< Looked at, and not only written.
   std::optional<Names> names;  ///< Of a folder that was listed.
 };
 
@@ -140,7 +141,7 @@ Names names_in(const std::string& path) {
   return names;
 }
 
-bool has_changed(const std::pair<const std::string, Seen>* entry) {
+bool is_other_now(const std::pair<const std::string, Seen>* entry) {
   const Busy busy;  // In each thread.
   const auto& [path, seen] = *entry;
   if (seen.is_type_only) return state_of(path).type != seen.state.type;
@@ -188,6 +189,7 @@ void look(const std::string& path, Seen& seen, bool is_first, bool is_type_only)
 enum class How {
   looked_at,
   opened,
+  written,  ///< Opened for writing only: what it held is not seen.
   listed,
   searched,  ///< By a function of the C library that looks around by itself, unseen: nothing proves what it
              ///< saw.
@@ -208,7 +210,8 @@ enum class How {
     if (is_new || (entry->second.is_type_only && !is_type_only))
       look(path, entry->second, is_new, is_type_only);
     if (how == How::searched) entry->second.is_settled = false;
-    if (how == How::opened) entry->second.is_opened = true;
+    if (how == How::opened || how == How::written) entry->second.is_opened = true;
+    if (how != How::written) entry->second.is_read = true;
     if (how == How::listed && !entry->second.names) entry->second.names = names_in(path);
   }
   errno = error;
@@ -257,7 +260,7 @@ std::optional<std::string> changed() {
   for (const auto& entry : log.seen) {
     if (log.counts_pytest_cache || !is_pytest_cache(entry.first)) all.push_back(&entry);
   }
-  const auto found = find_in_parts(all, has_changed);
+  const auto found = find_in_parts(all, is_other_now);
   return found == all.end() ? std::nullopt : std::optional((*found)->first);
 }
 
@@ -266,9 +269,16 @@ std::vector<std::string> files() {
   const std::lock_guard lock(log.mutex);
   std::vector<std::string> found;
   for (const auto& [path, seen] : log.seen) {
-    if (seen.state.type == 0 || S_ISREG(seen.state.type)) found.push_back(path);
+    if (seen.is_read && (seen.state.type == 0 || S_ISREG(seen.state.type))) found.push_back(path);
   }
   return found;
+}
+
+bool has_changed(const std::string& path) {
+  auto& log = the_log();
+  const std::lock_guard lock(log.mutex);
+  const auto entry = log.seen.find(path);
+  return entry != log.seen.end() && is_other_now(&*entry);
 }
 
 std::int64_t now_ns() { return time_ns(CLOCK_REALTIME_COARSE); }
@@ -356,6 +366,15 @@ void note_each(const char* path) {
   note(AT_FDCWD, path);
 }
 
+How how(int flags) {
+  return (flags & O_ACCMODE) == O_WRONLY && (flags & O_EXCL) == 0 ? How::written : How::opened;
+}
+
+How how(std::string_view mode) {
+  const bool is_only_written = mode.find_first_of("r+x") == mode.npos;
+  return is_only_written ? How::written : How::opened;
+}
+
 /// `open` has a third argument where it may make a file.
 mode_t mode_argument(int flags, va_list arguments) {
   const bool makes = (flags & O_CREAT) != 0 || (flags & O_TMPFILE) == O_TMPFILE;
@@ -371,7 +390,7 @@ mode_t mode_argument(int flags, va_list arguments) {
     va_start(arguments, flags);                          \
     const mode_t mode = mode_argument(flags, arguments); \
     va_end(arguments);                                   \
-    note(AT_FDCWD, path, How::opened);                   \
+    note(AT_FDCWD, path, how(flags));                    \
     return original(path, flags, mode);                  \
   }
 
@@ -382,7 +401,7 @@ mode_t mode_argument(int flags, va_list arguments) {
     va_start(arguments, flags);                            \
     const mode_t mode = mode_argument(flags, arguments);   \
     va_end(arguments);                                     \
-    note(folder, path, How::opened);                       \
+    note(folder, path, how(flags));                        \
     return original(folder, path, flags, mode);            \
   }
 
@@ -408,13 +427,12 @@ mode_t mode_argument(int flags, va_list arguments) {
     return name(folder, path, info, flags);                                                     \
   }
 
-#define STEST_FOPEN(name)                                                     \
-  STEST_NOTE(FILE*, name, (const char* path, const char* mode), (path, mode), \
-             note(AT_FDCWD, path, How::opened))
+#define STEST_FOPEN(name) \
+  STEST_NOTE(FILE*, name, (const char* path, const char* mode), (path, mode), note(AT_FDCWD, path, how(mode)))
 
 #define STEST_FREOPEN(name)                                                                     \
   STEST_NOTE(FILE*, name, (const char* path, const char* mode, FILE* file), (path, mode, file), \
-             note(AT_FDCWD, path, How::opened))
+             note(AT_FDCWD, path, how(mode)))
 
 #define STEST_ACCESS(name) \
   STEST_NOTE_NOEXCEPT(int, name, (const char* path, int mode), (path, mode), note(AT_FDCWD, path))

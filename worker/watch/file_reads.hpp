@@ -40,8 +40,12 @@ std::optional<std::string> changed();
 /// tests this one runs. Until then they are not compared: they are read anew when the request comes.
 void count_pytest_cache();
 
-/// Those of these paths that were files, or nothing, when they were looked at first.
+/// Those of these paths that were files, or nothing, when they were looked at first; not what was opened only
+/// to be written.
 std::vector<std::string> files();
+
+/// Whether this is one of those that `changed` looks for.
+bool has_changed(const std::string& path);
 
 /// The time by the kernel's coarse clock, which gives files their times.
 std::int64_t now_ns();
