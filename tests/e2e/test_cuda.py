@@ -7,7 +7,7 @@ import time
 import pytest
 
 from .harness import Project, wait_for
-from .modes import MODES
+from .modes import MODES, MODES_OF_LONG_TESTS
 
 STAND_IN = {
     "torch/__init__.py": """
@@ -139,7 +139,7 @@ def test_not_where_it_warns(project: Project) -> None:
         assert "1 warning" in project.stest().expect(0).text
 
 
-@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("mode", MODES_OF_LONG_TESTS)
 def test_failed_device_is_of_that_run_only(project: Project, mode: str) -> None:
     project.configure(sprintest='ignore = ["torch", "torch.*"]')
     project.env.update(MODES[mode], SPRINTEST_PRIME="no")

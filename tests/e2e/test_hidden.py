@@ -9,12 +9,12 @@ import textwrap
 import pytest
 
 from .harness import Finished, Project, wait_for
-from .modes import MODES
+from .modes import MODES, MODES_OF_LONG_TESTS
 from .sight import BORN, COMPILED, found, is_shared, preload, write_test
 from .warmth import settle
 
 
-@pytest.fixture(params=MODES)
+@pytest.fixture(params=MODES_OF_LONG_TESTS)
 def project(project: Project, request: pytest.FixtureRequest) -> Project:
     project.env |= MODES[request.param]
     return project

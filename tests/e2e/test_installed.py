@@ -12,7 +12,7 @@ import pytest
 
 from .environment import Environment, EnvironmentProject
 from .harness import Project
-from .modes import MODES
+from .modes import MODES, MODES_OF_LONG_TESTS
 
 EXTENSION = """
 #include <Python.h>
@@ -46,7 +46,7 @@ def receipts(project: Project) -> list[str]:
 
 
 @needs_compiler
-@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("mode", MODES_OF_LONG_TESTS)
 def test_compiled_module_of_the_project_that_changed(project: Project, mode: str) -> None:
     project.env.update(MODES[mode])
     project.write("user.py", "import native\nVALUE = native.VALUE\n")
@@ -70,7 +70,7 @@ def test_compiled_module_of_the_project_that_changed(project: Project, mode: str
 
 
 @needs_compiler
-@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("mode", MODES_OF_LONG_TESTS)
 def test_compiled_module_that_the_run_itself_has_built(project: Project, mode: str) -> None:
     project.env.update(MODES[mode])
     project.write("conftest.py", f"import os\nif os.path.exists('new'): os.replace('new', '{NATIVE}')\n")
@@ -89,7 +89,7 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Environment:
     return Environment(tmp_path_factory.mktemp("v"), ["pytest"])
 
 
-@pytest.fixture(params=MODES)
+@pytest.fixture(params=MODES_OF_LONG_TESTS)
 def project_with_environment(
     request: pytest.FixtureRequest, environment: Environment, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[EnvironmentProject]:
@@ -180,7 +180,7 @@ ONCE = EXTENSION.replace(
 
 
 @needs_compiler
-@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("mode", MODES_OF_LONG_TESTS)
 def test_ignored_package_with_a_compiled_module_that_is_not(
     project: Project, mode: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

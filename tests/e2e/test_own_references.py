@@ -6,7 +6,7 @@ from __future__ import annotations
 import pytest
 
 from .harness import Project
-from .modes import MODES
+from .modes import MODES, MODES_OF_LONG_TESTS
 
 #: What a test does, and does not undo.
 LEFT_BEHIND = {
@@ -61,7 +61,7 @@ def test_that_leaves_it():
 """
 
 
-@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("mode", MODES_OF_LONG_TESTS)
 def test_what_tests_leave_in_place_of_others(shared_project: Project, mode: str) -> None:
     project = shared_project
     project.env.update(MODES[mode], NAME="real")
@@ -75,7 +75,7 @@ def test_what_tests_leave_in_place_of_others(shared_project: Project, mode: str)
             assert "ran cold" not in finished.errors, f"{name}: {finished.errors}"
 
 
-@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("mode", MODES_OF_LONG_TESTS)
 def test_module_that_is_imported_under_another_environ_is_not_kept(
     shared_project: Project, mode: str
 ) -> None:
@@ -100,8 +100,9 @@ def test_module_that_is_imported_under_another_environ_is_not_kept(
         project.stest("test_real.py").expect(0)
 
 
+@pytest.mark.long
 @pytest.mark.torch
-@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("mode", MODES_OF_LONG_TESTS)
 def test_real_torch_behind_a_stub(project: Project, mode: str) -> None:
     project.env.update(MODES[mode])
     project.configure(sprintest="preload = ['torch']")

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from .harness import PYTHON, STEST, Finished, Project
-from .modes import MODES
+from .modes import MODES, MODES_OF_LONG_TESTS
 
 SHOW = """
     import multiprocessing, os, resource, signal
@@ -54,7 +54,7 @@ def from_shell(project: Project, prefix: str, *program: str, **env: str) -> Fini
     return project.finish(project.start("-c", command, program=("/bin/bash",), env=env))
 
 
-@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("mode", MODES_OF_LONG_TESTS)
 def test_a_client_s_attributes_are_those_of_its_run(project: Project, mode: str) -> None:
     """Each of these clients may find the daemon that another one has started."""
     project.write("test_it.py", SHOW)
@@ -113,7 +113,7 @@ GROUPS = """
     """
 
 
-@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("mode", MODES_OF_LONG_TESTS)
 def test_tests_may_move_to_a_group_or_session_of_their_own(project: Project, mode: str) -> None:
     project.write("test_it.py", GROUPS)
     project.write("test_session.py", "import os\ndef test(): os.setsid(); assert os.getsid(0) == os.getpid()")
@@ -136,7 +136,7 @@ FORGETS = """
     """
 
 
-@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("mode", MODES_OF_LONG_TESTS)
 def test_forgotten_shared_memory_is_removed_and_told(project: Project, mode: str) -> None:
     project.write("test_it.py", FORGETS)
     block = f"stest-{os.getpid()}-{mode}"
@@ -151,7 +151,7 @@ def test_forgotten_shared_memory_is_removed_and_told(project: Project, mode: str
 
 
 @pytest.mark.torch
-@pytest.mark.parametrize("mode", ["fork", "resident"])
+@pytest.mark.parametrize("mode", MODES_OF_LONG_TESTS)
 def test_torch_s_shared_memory_and_threads(project: Project, mode: str) -> None:
     project.write(
         "test_it.py",

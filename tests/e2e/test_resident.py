@@ -138,6 +138,7 @@ def test_state_that_a_run_changes_is_restored(project: Project) -> None:
         assert {key: (state[key], plain[key]) for key in plain if state[key] != plain[key]} == {}
 
 
+@pytest.mark.long
 @pytest.mark.torch
 def test_state_of_torch_is_restored(project: Project) -> None:
     project.configure(sprintest="isolation = 'resident'\npreload = ['torch']")
@@ -173,6 +174,7 @@ def test_state_of_torch_is_restored(project: Project) -> None:
     assert len(set(seeds)) == len(seeds)
 
 
+@pytest.mark.long
 @pytest.mark.torch
 def test_precision_of_torch_is_restored(project: Project) -> None:
     project.configure(sprintest="isolation = 'resident'\npreload = ['torch']")
@@ -378,7 +380,7 @@ def test_memory_limit_ends_the_process_between_runs(project: Project) -> None:
     assert project.read("pid") != first
 
 
-@pytest.mark.parametrize("runs", [80, pytest.param(300, marks=pytest.mark.long)])
+@pytest.mark.parametrize("runs", [40, pytest.param(300, marks=pytest.mark.long)])
 def test_many_runs_stay_flat(project: Project, runs: int) -> None:
     project.env["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"  # Looking for plugins takes a quarter of each run.
     project.write("library_of_ours.py", "DATA = list(range(1000))\n")

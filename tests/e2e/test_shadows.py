@@ -7,14 +7,14 @@ import json
 import pytest
 
 from .harness import Project, wait_for
-from .modes import MODES
+from .modes import MODES, MODES_OF_LONG_TESTS
 
 SHARES_A_DAEMON = True
 
 TEST = "import heavy\ndef test(): open('seen', 'w').write(heavy.__file__)\n"
 
 
-@pytest.fixture(params=MODES)
+@pytest.fixture(params=MODES_OF_LONG_TESTS)
 def warm(project: Project, request: pytest.FixtureRequest) -> Project:
     """A project whose worker has loaded the installed module `heavy`."""
     project.env.update(MODES[request.param])

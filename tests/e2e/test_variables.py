@@ -106,11 +106,12 @@ def expected(project: Project, env: dict[str, str], kind: str) -> Any:
     return _expectations()[key]
 
 
-@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("mode", MODES_OF_LONG_TESTS)
 def test_variables_of_python_have_their_effect_and_then_are_gone(project: Project, mode: str) -> None:
     check(project, mode, "python", PYTHON, PYTHON_STEPS)
 
 
+@pytest.mark.long
 @pytest.mark.torch
 @pytest.mark.parametrize("mode", MODES_OF_LONG_TESTS)
 def test_variables_of_libraries_have_their_effect_and_then_are_gone(project: Project, mode: str) -> None:

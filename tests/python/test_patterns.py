@@ -100,6 +100,7 @@ def test_memory_for_patterns_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None
     assert 0 < len([key for key in cache if str(key[1]).startswith("bounded")]) < 30
 
 
+@pytest.mark.long
 @pytest.mark.torch
 def test_table_of_patterns_is_made_ahead_and_is_the_same(worker: Worker) -> None:
     module = "transformers.conversion_mapping"
