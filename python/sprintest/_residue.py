@@ -17,8 +17,6 @@ from collections.abc import Container, Iterable, Iterator, Mapping
 from types import FunctionType, MappingProxyType, ModuleType
 from typing import Any, Callable
 
-import _stest_runner as runner  # type: ignore[import-not-found]  # built into stest-worker
-
 from sprintest import _graph
 from sprintest._member import Member
 from sprintest._process_state import loggers
@@ -395,6 +393,8 @@ class Residue:
                 function.cache_clear()
 
     def _changed(self) -> list[_Known]:
+        import _stest_runner as runner  # type: ignore[import-not-found]  # Of the worker; others import this too.
+
         found: list[_Known] = runner.changed_holders(self._known.values())
         return found
 

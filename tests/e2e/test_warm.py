@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from .harness import Project, wait_for
-from .modes import MODES
+from .modes import MODES, MODES_OF_LONG_TESTS
 from .test_primed import pid_of, waiting
 
 LOADER = """
@@ -305,7 +305,7 @@ def test_traced_run_executes_the_function(project: Project) -> None:
     assert not run(project)["was_loaded_here"]
 
 
-@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("mode", MODES_OF_LONG_TESTS)
 @pytest.mark.parametrize("user", ["VALUE = None", "import loader\nVALUE = loader.load('one')"])
 def test_every_mode_loads_what_a_plain_run_loads(project: Project, mode: str, user: str) -> None:
     write_source(project, module="loader")

@@ -21,7 +21,7 @@ from .machine import Freshness
 from .statistics import Counts
 
 _STEPS_PER_PROJECT = 25
-PARTS = 8  # So that pytest-xdist can spread them.
+PARTS = 4  # So that pytest-xdist can spread them.
 
 
 @pytest.mark.parametrize("part", range(PARTS))
