@@ -193,6 +193,10 @@ class Cache:
         last, self._collected = self._collected, next(order)
         return {name: one for name, one in self._members.items() if one.order > last}
 
+    def settle(self) -> None:
+        """This process has forked: libraries with objects that are about forks and locks have seen it."""
+        self._residue.settle()
+
     def tests_begin(self) -> None:
         """What has changed until now was done by imports, in a process that stays."""
         self.context.tests_begin()

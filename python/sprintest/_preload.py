@@ -137,6 +137,7 @@ class Preloader:
         cache.begin(self._code, is_ahead=True)
         if self._unfit:
             reason, is_unfit = self._try_out(name)
+            cache.settle()
             if reason:
                 return reason, is_unfit, False
         reason, is_spoilt = self._look_up(name)

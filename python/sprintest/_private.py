@@ -246,6 +246,9 @@ def thread_function(thread: threading.Thread) -> Any:
     return getattr(thread, "_target", None) or type(thread).run
 
 
+#: Since Python 3.10.
+STANDARD_LIBRARY: frozenset[str] = getattr(sys, "stdlib_module_names", frozenset())
+
 #: What ``re`` remembers, and how much of it at most; ``None`` where that cannot be known.
 patterns: dict[Any, Any] | None = getattr(re, "_cache", None)
 

@@ -12,22 +12,24 @@ import functools
 import logging
 import sys
 import threading
-from collections import OrderedDict, defaultdict
+from collections import OrderedDict
 from collections.abc import Container, Iterable, Iterator, Mapping
-from types import FunctionType, MappingProxyType, ModuleType
+from types import FunctionType, GetSetDescriptorType, ModuleType
 from typing import Any, Callable
+from weakref import WeakKeyDictionary, WeakValueDictionary, ref
 
-from sprintest import _graph
+from sprintest import _graph, _private
 from sprintest._member import Member
 from sprintest._process_state import loggers
 
 _CACHE = type(functools.lru_cache(repr))
 #: What such a name has held, or holds: nothing.
 _ABSENT: Any = object()
+_FEW_WRITERS = 8
 #: Larger containers are tables of data, or caches.
 _LARGEST = 5000
-_CONTAINERS = (dict, list, set, OrderedDict, defaultdict)
-_MAPPINGS = (dict, MappingProxyType)
+_CONTAINERS = (OrderedDict, dict, list, set)
+_WEAK_CONTAINERS = (WeakKeyDictionary, WeakValueDictionary)
 #: Their variables are caches, or are followed elsewhere.
 _UNCOMPARED = {
     *(
@@ -57,6 +59,7 @@ _OF_PYTEST = {
     "sys": {"stdin", "stdout", "stderr", "excepthook", "unraisablehook"},
     "threading": {"excepthook"},
 }
+_PYTEST = ("_pytest", "pytest", "pluggy")
 #: Python itself keeps them in each class.
 _OF_CLASSES = {"__abstractmethods__", "__dict__", "__doc__", "__module__", "__weakref__", "_abc_impl"}
 #: What a logger is set to, and what a new one has.
@@ -82,8 +85,7 @@ class Change:
 
     def found(self) -> Any:
         """What there is now in its place."""
-        values = vars(self._holder) if issubclass(type(self._holder), type) else self._holder
-        return values.get(self.name, _ABSENT)
+        return _get(self._holder, self.name)
 
     def builds_on(self, value: Any) -> bool:
         """Whether it can be made of this; a wrapper can not.
@@ -128,7 +130,7 @@ class Change:
                 _put(self._holder, self.name, self._counted(is_there))
             elif is_there:
                 _put(self._holder, self.name, self.new)
-            elif self.name is None or _values(self._holder).get(self.name, _ABSENT) is self.new:
+            elif self.name is None or _get(self._holder, self.name) is self.new:
                 _put(self._holder, self.name, self._old)  # Else somebody has changed it since.
 
     def _counted(self, is_there: bool) -> Any:
@@ -155,13 +157,15 @@ class _Added(Change):
         self.is_there = is_there
         holder: Any = self._holder
         for one in self.new:
-            if type(holder) is set:
-                (holder.add if is_there else holder.discard)(one)
-            elif not is_there:
-                place = next((place for place, value in enumerate(holder) if value is one), len(holder))
-                del holder[place : place + 1]
-            elif not any(value is one for value in holder):
-                holder.insert(0 if self.name else len(holder), one)
+            if isinstance(holder, set):
+                (set.add if is_there else set.discard)(holder, one)
+                continue
+            items = list.copy(holder)
+            if not is_there:
+                place = next((place for place, value in enumerate(items) if value is one), len(items))
+                list.__delitem__(holder, slice(place, place + 1))
+            elif not any(value is one for value in items):
+                list.insert(holder, 0 if self.name else len(items), one)
 
 
 class _Before:
@@ -193,16 +197,16 @@ def _put(holder: Any, name: Any, value: Any) -> None:
             holder.setLevel(value)
     elif isinstance(holder, logging.Logger):
         setattr(holder, name, value)
-    elif isinstance(holder, dict):
+    elif (base := _base(holder)) in (dict, OrderedDict):
         if value is _ABSENT:
-            holder.pop(name, None)
+            base.pop(holder, name, None)
         else:
-            holder[name] = value
-    elif isinstance(holder, list):
-        holder[:] = value
-    elif isinstance(holder, set):
-        holder.clear()
-        holder.update(value)
+            base.__setitem__(holder, name, value)
+    elif base is list:
+        list.__setitem__(holder, slice(None), value)
+    elif base is set:
+        set.clear(holder)
+        set.update(holder, value)
     elif value is _ABSENT:
         type.__delattr__(holder, name)
     else:
@@ -212,21 +216,26 @@ def _put(holder: Any, name: Any, value: Any) -> None:
 class _Known:
     """What one holder held. ``owner``: the name of the module, or logger, that it belongs to."""
 
-    __slots__ = ("holder", "is_logger", "owner", "values")
+    __slots__ = ("holder", "is_logger", "is_object", "owner", "values")
 
-    def __init__(self, owner: str, holder: Any, values: Any, is_logger: bool) -> None:
-        self.owner, self.holder, self.values, self.is_logger = owner, holder, values, is_logger
+    def __init__(
+        self, owner: str, holder: Any, values: Any, *, is_logger: bool = False, is_object: bool = False
+    ) -> None:
+        self.owner, self.holder, self.values = owner, holder, values
+        self.is_logger, self.is_object = is_logger, is_object
 
     def has_changed(self) -> bool:
         """Of a logger; what the others hold is compared by the worker."""
-        return bool(_values(self.holder) != self.values)
+        return bool(_copy(self.holder) != self.values)
 
     def changes(self) -> Iterator[Change]:
-        now, before = _values(self.holder), self.values
-        if isinstance(now, _MAPPINGS):
+        now, before = _copy(self.holder), self.values
+        if isinstance(now, dict):
             for name in {**before, **now}:
                 old, new = before.get(name, _ABSENT), now.get(name, _ABSENT)
-                if old is not new and not self._is_passed_over(name, old, new):
+                if old is new or _is_dead(name) or _is_dead(old):
+                    continue
+                if not self._is_passed_over(name, old, new):
                     yield Change(self.holder, name, old, new)
         elif isinstance(now, set):
             if added := list(now - before) if before <= now else []:
@@ -254,32 +263,73 @@ class _Known:
         return is_submodule or str(name).startswith("__") or name in _UNCOMPARED_NAMES.get(self.owner, ())
 
 
-def _values(holder: Any) -> Any:
-    """What it holds now."""
+def _get(holder: Any, name: Any) -> Any:
+    """What a logger, a class or a dictionary has by this name."""
+    if isinstance(holder, logging.Logger):
+        return getattr(holder, name)
+    return vars(holder).get(name, _ABSENT) if _is_class(holder) else dict.get(holder, name, _ABSENT)
+
+
+def _is_class(holder: Any) -> bool:
+    return issubclass(type(holder), type)
+
+
+def _copy(holder: Any) -> Any:
+    """What it holds, in a dictionary, a list or a set that nothing else knows."""
     if issubclass(type(holder), logging.Logger):
         return {name: getattr(holder, name) for name in _OF_LOGGERS}
-    return vars(holder) if issubclass(type(holder), type) else holder
+    if _is_class(holder):
+        return vars(holder).copy()
+    if type(holder) is not dict and issubclass(type(holder), dict):
+        return dict(
+            dict.items(holder)
+        )  # A copy would ask a class that makes values when it is asked for them.
+    return _base(holder).copy(holder)
 
 
-def _containers(names: Mapping[str, Any]) -> Iterator[Any]:
+def _base(value: Any) -> Any:
+    """The built-in class that holds what it contains; a class made of it may have other ideas. Or nothing."""
+    kind = type(value)
+    return next((one for one in _CONTAINERS if issubclass(kind, one)), None)
+
+
+def _containers(names: Mapping[Any, Any]) -> Iterator[tuple[Any, Any]]:
+    """Those in these variables or attributes, with a copy of what each holds."""
     for name, value in names.items():
-        if type(value) not in _CONTAINERS or len(value) > _LARGEST:
+        if type(value) in _WEAK_CONTAINERS:
+            value = value.data
+        base = _base(value)
+        if base is not None and base.__len__(value) <= _LARGEST and not str(name).startswith("__"):
+            yield value, _copy(value)
+
+
+def _attributes(value: Any) -> dict[str, Any] | None:
+    """As Python itself stores them: a stand-in shows what it stands for, and may load it."""
+    for one in type(value).__mro__:
+        if (way := vars(one).get("__dict__")) is not None:
+            return way.__get__(value) if type(way) is GetSetDescriptorType else None
+    return None
+
+
+def _objects(package: str, names: Mapping[str, Any], depth: int = 3) -> Iterator[dict[str, Any]]:
+    """The attributes of objects of the package's own classes; of those that these have, too.
+
+    And what they keep for this thread.
+    """
+    for name, value in names.items():
+        kind = type(value)
+        if name.startswith("__") or issubclass(kind, (type, ModuleType, logging.Logger)):
             continue
-        if not name.startswith("__"):
-            yield value
-
-
-def _attributes(package: str, values: Iterable[Any]) -> Iterator[dict[str, Any]]:
-    """Those of objects of the package's own classes, and what these keep for this thread."""
-    for value in values:
-        attributes = getattr(value, "__dict__", None)
-        if type(attributes) is dict and str(type(value).__module__).partition(".")[0] == package:
+        is_own = str(getattr(kind, "__module__", "")).partition(".")[0] == package
+        if (is_own or kind is threading.local) and (attributes := _attributes(value)):
             yield attributes
-            yield from (vars(one) for one in attributes.values() if type(one) is threading.local)
+            if depth > 1:
+                yield from _objects(package, attributes, depth - 1)
 
 
-def _are_the_same(one: dict[str, Any], other: dict[str, Any]) -> bool:
-    return one.keys() == other.keys() and all(value is other[name] for name, value in one.items())
+def _is_dead(one: Any) -> bool:
+    """Whether it refers to what is no more; the entry of a weak dictionary goes by itself then."""
+    return isinstance(one, ref) and one() is None
 
 
 class Residue:
@@ -290,17 +340,16 @@ class Residue:
         self._known: dict[int, _Known] = {}
         #: Functions that remember their answers, and how many they did.
         self._caches: list[tuple[Any, int]] = []
-        #: What attributes objects had, where tests are to leave none.
-        self._objects: list[tuple[dict[str, Any], dict[str, Any]]] = []
         self._forgets: Callable[[str], bool] = lambda name: False
         #: Of the changes of each writer their places in the list; made when they are needed.
         self._numbers: dict[str, list[int]] | None = None
+        #: Of those that any of many may have made.
+        self._shared_numbers: dict[frozenset[str], list[int]] = {}
 
     def begin(self, modules: Mapping[str, Any], forgets: Callable[[str], bool]) -> None:
         """From here on changes are to be found. ``modules``: those that are there.
 
-        ``forgets``: of which modules ``restore`` undoes what their functions have answered, and what their
-        objects hold.
+        ``forgets``: of which modules ``restore`` undoes what their functions have answered.
         """
         self.forget()
         self._forgets = forgets
@@ -310,7 +359,7 @@ class Residue:
             self._take_logger(logger)
 
     def forget(self) -> None:
-        self._known, self._caches, self._objects = {}, [], []
+        self._known, self._caches = {}, []
 
     def take(self, name: str, module: Any) -> None:
         """Take down what the module holds, now that it has been executed."""
@@ -319,28 +368,43 @@ class Residue:
             return
         variables = vars(module)
         self._take(name, variables, dict(variables))
+        uncompared = _UNCOMPARED_NAMES.get(name, ())
+        named = {key: value for key, value in variables.items() if key not in uncompared}
+        self._take_contents(name, named)
         for value in list(variables.values()):
             if issubclass(type(value), type) and value.__module__ == name:
                 attributes = vars(value).copy()
                 self._take(name, value, attributes)
-                for container in _containers(attributes):
-                    self._take(name, container, container.copy())
-        uncompared = _UNCOMPARED_NAMES.get(name, ())
-        named = {key: value for key, value in variables.items() if key not in uncompared}
-        for container in _containers(named):
-            self._take(name, container, container.copy())
+                self._take_contents(name, attributes)
         if self._forgets(name):
-            self._objects += ((one, dict(one)) for one in _attributes(package, named.values()))
             caches = [value for value in named.values() if type(value) is _CACHE and value.__module__ == name]
             self._caches += [(one, one.cache_info().currsize) for one in caches]
 
-    def _take_logger(self, logger: logging.Logger) -> None:
-        self._take(logger.name, logger, _values(logger), is_logger=True)
-        for values in (logger.handlers, logger.filters):
-            self._take(logger.name, values, list(values), is_logger=True)
+    def _take_contents(self, owner: str, names: Mapping[str, Any]) -> None:
+        for container, values in _containers(names):
+            self._take(owner, container, values)
+        package = owner.partition(".")[0]
+        if package in _private.STANDARD_LIBRARY:  # Loggers are followed by name.
+            return
+        for attributes in _objects(package, names):
+            if id(attributes) not in self._known:  # Else a module's variable, or one that another has too.
+                self._take(owner, attributes, attributes.copy(), is_object=True)
+                for container, values in _containers(attributes):
+                    self._take(owner, container, values, is_object=True)
 
-    def _take(self, owner: str, holder: Any, values: Any, *, is_logger: bool = False) -> None:
-        self._known.setdefault(id(holder), _Known(owner, holder, values, is_logger))
+    def _take_logger(self, logger: logging.Logger) -> None:
+        self._take(logger.name, logger, _copy(logger), is_logger=True)
+        for values in (logger.handlers, logger.filters):
+            self._take(logger.name, values, _copy(values), is_logger=True)
+
+    def _take(self, owner: str, holder: Any, values: Any, **kind: bool) -> None:
+        self._known.setdefault(id(holder), _Known(owner, holder, values, **kind))
+
+    def settle(self) -> None:
+        """What has changed until now has to do with this process, and with no module."""
+        for one in self._changed():
+            if one.is_object:
+                one.values = _copy(one.holder)
 
     def collect(self, candidates: Mapping[str, Member], brought: Callable[[str], Container[str]]) -> None:
         """Find what has changed, and undo it.
@@ -355,38 +419,34 @@ class Residue:
         self._ascribe(changed, candidates, brought, {})
         self.undo()
         for one in changed:
-            one.values = _values(one.holder).copy()
+            one.values = _copy(one.holder)
 
     def record(self, candidates: Mapping[str, Member]) -> None:
         """Find what these, which have just been executed, have changed; it stays until it is undone."""
         if not candidates:
             return
         self._numbers = None
-        self._ascribe(self._changed(), candidates, lambda name: (), _OF_PYTEST)
+        self._ascribe(self._changed_by_modules(), candidates, lambda name: (), _OF_PYTEST)
 
     def writers_among(self, candidates: Mapping[str, Member]) -> set[str]:
         """Those of these that may have made a change that nobody has recorded."""
         if not candidates:
             return set()
         suspects, found = _Candidates(candidates), set[str]()
-        for one, change in self._unrecorded(self._changed(), _OF_PYTEST):
+        for one, change in self._unrecorded(self._changed_by_modules(), _OF_PYTEST):
             found.update(suspects.writers(one.owner, change))
         return found
 
     def accept(self, holder: Any) -> None:
         """What a module's variables, or a class, hold now is theirs."""
         if (known := self._known.get(id(holder))) is not None:
-            known.values = dict(_values(holder))
+            known.values = _copy(holder)
 
     def restore(self) -> None:
         """Undo whatever else has changed."""
         for one in self._changed():
             for change in one.changes():
                 change.put(is_there=False)
-        for attributes, before in self._objects:
-            if not _are_the_same(attributes, before):
-                attributes.clear()
-                attributes.update(before)
         # "Do this once" is often written so; what it did may have been undone.
         for function, size in self._caches:
             if function.cache_info().currsize != size:
@@ -397,6 +457,10 @@ class Residue:
 
         found: list[_Known] = runner.changed_holders(self._known.values())
         return found
+
+    def _changed_by_modules(self) -> list[_Known]:
+        """In a run. Objects of pytest's are then pytest's to change."""
+        return [one for one in self._changed() if not (one.is_object and one.owner.startswith(_PYTEST))]
 
     def _unrecorded(
         self, changed: list[_Known], passed_over: Mapping[str, Container[str]]
@@ -422,6 +486,8 @@ class Residue:
             if change.is_known and change.is_single:
                 change.look_for_step(map(suspects.source, writers))
             change.writers = frozenset(writers or (name for name in candidates if name != one.owner))
+            if one.is_object and not writers:
+                continue  # It has to do with the process, its forks and threads; or with time.
             if one.is_logger or not any(writer in brought(one.owner) for writer in change.writers):
                 self._changes.append(change)
         self._take_new_loggers(candidates)
@@ -456,8 +522,9 @@ class Residue:
         """These modules are no more, or are executed again; what they have left was undone."""
         gone = frozenset(names)
         self._numbers = None
+        without = functools.cache(lambda writers: writers - gone)
         for change in self._changes if gone else ():
-            change.writers -= gone
+            change.writers = without(change.writers)
         self._changes = [one for one in self._changes if one.writers]
 
     def entangled(self, names: set[str]) -> set[str]:
@@ -484,12 +551,18 @@ class Residue:
     def _of(self, writers: Iterable[str]) -> list[Change]:
         """What these have changed, in order."""
         if self._numbers is None:
-            self._numbers = {}
+            self._numbers, self._shared_numbers = {}, {}
             for number, change in enumerate(self._changes):
+                if len(change.writers) > _FEW_WRITERS:
+                    self._shared_numbers.setdefault(change.writers, []).append(number)
+                    continue
                 for writer in change.writers:
                     self._numbers.setdefault(writer, []).append(number)
-        numbers = self._numbers
-        found = {number for name in writers for number in numbers.get(name, ())}
+        numbers, names = self._numbers, set(writers)
+        found = {number for name in names for number in numbers.get(name, ())}
+        for some, shared in self._shared_numbers.items():
+            if not some.isdisjoint(names):
+                found.update(shared)
         return [self._changes[number] for number in sorted(found)]
 
 

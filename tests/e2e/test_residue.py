@@ -230,6 +230,37 @@ def test_what_a_library_does_once_it_does_in_each_run(project: Project) -> None:
     assert [found(project) for _ in range(4)] == [["plug"]] * 4
 
 
+def test_what_is_registered_with_an_object_of_a_library(project: Project) -> None:
+    """Its attributes, and what its dictionaries, lists and sets hold, are the library's."""
+    registry = "class Registry:\n    last = None\n    def __init__(self): self.names, self.all = {}, []\n"
+    add = "    def add(self, name): self.last = self.names[name] = name; self.all.append(name)\n"
+    plug = "import library\nlibrary.REGISTRY.add('plug')\n"
+    preload(project, library=f"{registry}{add}REGISTRY = Registry()\n", plug=COMPILED + plug)
+    look = "[library.REGISTRY.last, *library.REGISTRY.names, *library.REGISTRY.all]"
+    act = "library.REGISTRY.add('test')\n"
+    write_test(project, f"before = {look}\n{act}found = [before, {look}]", before="import library")
+    assert [found(project) for _ in range(3)] == [[[None], ["test"] * 3]] * 3
+    write_test(project, f"before = {look}\n{act}found = [before, {look}]", before="import library, plug")
+    both = ["plug", "test"] * 2
+    assert [found(project) for _ in range(3)] == [[["plug"] * 3, ["test", *both]]] * 3
+
+
+def test_what_a_library_remembers_of_objects_as_long_as_they_live(project: Project) -> None:
+    """As `torch.jit` of what it has compiled. What a plugin registers in this way comes with the plugin."""
+    weak = "import weakref\nclass Key: pass\nKEY, OTHER = Key(), Key()\n"
+    memory = "KNOWN = weakref.WeakKeyDictionary()\nNAMES = weakref.WeakValueDictionary()\n"
+    plug = "import library\nlibrary.KNOWN[library.OTHER] = 1\nlibrary.NAMES['plug'] = library.OTHER\n"
+    preload(project, library=weak + memory, plug=COMPILED + plug)
+    look = "[len(library.KNOWN), sorted(library.NAMES)]"
+    act = (
+        "library.KNOWN[library.KEY] = library.KNOWN[library.Key()] = 1\nlibrary.NAMES['test'] = library.KEY\n"
+    )
+    write_test(project, f"before = {look}\n{act}found = [before, {look}]", before="import library")
+    assert [found(project) for _ in range(3)] == [[[0, []], [1, ["test"]]]] * 3
+    write_test(project, f"before = {look}\n{act}found = [before, {look}]", before="import plug, library")
+    assert [found(project) for _ in range(3)] == [[[1, ["plug"]], [2, ["plug", "test"]]]] * 3
+
+
 def test_what_two_libraries_change_one_after_the_other(project: Project) -> None:
     """Each builds on what it finds; a run that imports one alone has nothing of the other's."""
     library = "NUMBER = 0\nNAMES = {}\nLIST = []\ndef ask(): return ''\n"
