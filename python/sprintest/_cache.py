@@ -205,7 +205,9 @@ class Cache:
         for name in self._residue.entangled({name for name, one in executed.items() if one.unfit}):
             self.make_unfit(name, "what it changes is not to be told from what another module does")
         # What the tests' files do is theirs: each run executes them.
-        self._residue.drop(name for name, one in executed.items() if _private.is_rewriting(one.spec.loader))
+        self._residue.leave_to(
+            name for name, one in executed.items() if _private.is_rewriting(one.spec.loader)
+        )
 
     def rest(self) -> None:
         """Undo what tests have changed of libraries, between two runs."""

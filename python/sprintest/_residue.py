@@ -76,6 +76,8 @@ class Change:
         #: Whether one of these has made it: they all have access to where it was made.
         self.is_known = False
         self.is_there = True
+        #: Whether it is about an object's attribute, or what one holds.
+        self.is_of_object = False
         #: By how much it counts up or down, where that is all that it does.
         self.step: int | None = None
 
@@ -305,6 +307,8 @@ def _containers(names: Mapping[Any, Any]) -> Iterator[tuple[Any, Any]]:
 
 def _attributes(value: Any) -> dict[str, Any] | None:
     """As Python itself stores them: a stand-in shows what it stands for, and may load it."""
+    if type(value) is threading.local:  # It has some for each thread.
+        return vars(value)
     for one in type(value).__mro__:
         if (way := vars(one).get("__dict__")) is not None:
             return way.__get__(value) if type(way) is GetSetDescriptorType else None
@@ -321,7 +325,8 @@ def _objects(package: str, names: Mapping[str, Any], depth: int = 3) -> Iterator
         if name.startswith("__") or issubclass(kind, (type, ModuleType, logging.Logger)):
             continue
         is_own = str(getattr(kind, "__module__", "")).partition(".")[0] == package
-        if (is_own or kind is threading.local) and (attributes := _attributes(value)):
+        attributes = _attributes(value) if is_own or kind is threading.local else None
+        if attributes is not None:
             yield attributes
             if depth > 1:
                 yield from _objects(package, attributes, depth - 1)
@@ -488,6 +493,7 @@ class Residue:
             change.writers = frozenset(writers or (name for name in candidates if name != one.owner))
             if one.is_object and not writers:
                 continue  # It has to do with the process, its forks and threads; or with time.
+            change.is_of_object = one.is_object
             if one.is_logger or not any(writer in brought(one.owner) for writer in change.writers):
                 self._changes.append(change)
         self._take_new_loggers(candidates)
@@ -517,6 +523,16 @@ class Residue:
         """Take all of it away."""
         for change in reversed(self._changes):
             change.put(is_there=False)
+
+    def leave_to(self, names: Iterable[str]) -> None:
+        """These are executed by each run, and do it again: a `conftest.py` that loads a profile, say.
+
+        What changes an object does so by a method, and need not name what it changes: where others may have
+        done it as well, it is taken for theirs alone.
+        """
+        those = frozenset(names)
+        self._changes = [one for one in self._changes if not (one.is_of_object and one.writers & those)]
+        self.drop(those)
 
     def drop(self, names: Iterable[str]) -> None:
         """These modules are no more, or are executed again; what they have left was undone."""

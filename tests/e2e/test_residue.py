@@ -232,17 +232,24 @@ def test_what_a_library_does_once_it_does_in_each_run(project: Project) -> None:
 
 def test_what_is_registered_with_an_object_of_a_library(project: Project) -> None:
     """Its attributes, and what its dictionaries, lists and sets hold, are the library's."""
-    registry = "class Registry:\n    last = None\n    def __init__(self): self.names, self.all = {}, []\n"
-    add = "    def add(self, name): self.last = self.names[name] = name; self.all.append(name)\n"
+    registry = (
+        "import threading\nclass Registry:\n    last = None\n"
+        "    def __init__(self): self.names, self.all, self.here = {}, [], threading.local()\n"
+    )
+    add = (
+        "    def add(self, name):\n        self.last = self.names[name] = self.here.name = name\n"
+        "        self.all.append(name)\n"
+    )
     plug = "import library\nlibrary.REGISTRY.add('plug')\n"
     preload(project, library=f"{registry}{add}REGISTRY = Registry()\n", plug=COMPILED + plug)
-    look = "[library.REGISTRY.last, *library.REGISTRY.names, *library.REGISTRY.all]"
-    act = "library.REGISTRY.add('test')\n"
-    write_test(project, f"before = {look}\n{act}found = [before, {look}]", before="import library")
-    assert [found(project) for _ in range(3)] == [[[None], ["test"] * 3]] * 3
-    write_test(project, f"before = {look}\n{act}found = [before, {look}]", before="import library, plug")
+    look = "[REG.last, getattr(REG.here, 'name', None), *REG.names, *REG.all]"
+    act = "REG.add('test')\n"
+    body = f"REG = library.REGISTRY\nbefore = {look}\n{act}found = [before, {look}]"
+    write_test(project, body, before="import library")
+    assert [found(project) for _ in range(3)] == [[[None] * 2, ["test"] * 4]] * 3
+    write_test(project, body, before="import library, plug")
     both = ["plug", "test"] * 2
-    assert [found(project) for _ in range(3)] == [[["plug"] * 3, ["test", *both]]] * 3
+    assert [found(project) for _ in range(3)] == [[["plug"] * 4, ["test"] * 2 + both]] * 3
 
 
 def test_what_a_library_remembers_of_objects_as_long_as_they_live(project: Project) -> None:
