@@ -55,7 +55,7 @@ class Cache:
         self.context = Context(self._files_of)
         self._recorder: Recorder | None = None
         self._recursion_limit = 0
-        self._residue = Residue()
+        self._residue = Residue(self._members)
         #: What was executed later than this is what a change may come from that is found next.
         self._collected = 0
         self._is_hiding = False
@@ -151,7 +151,7 @@ class Cache:
             undo(deed)
         self._residue.undo()
         if self._recorder is not None and self._recorder.is_ahead:
-            self._residue.collect(self._executed_since(), self._brought_by_package())
+            self._residue.collect(self._executed_since(), self._brought())
         self._unbind(hidden)
         self._adopted.clear()
         self._renewed.clear()
@@ -213,17 +213,17 @@ class Cache:
         """Undo what tests have changed of libraries, between two runs."""
         self._residue.restore()
 
-    def _brought_by_package(self) -> Callable[[str], frozenset[str]]:
-        """What comes with the package of a module, by the module's name."""
+    def _brought(self) -> Callable[[str], frozenset[str]]:
+        """What comes with a module, by its name."""
 
         @functools.cache
-        def brought(package: str) -> frozenset[str]:
-            member = self._members.get(package)
+        def brought(name: str) -> frozenset[str]:
+            member = self._members.get(name)
             return (
                 frozenset(one.name for one in self._closure(member)[0]) if member is not None else frozenset()
             )
 
-        return lambda name: brought(name.partition(".")[0])
+        return brought
 
     def _give_to_owner(self, name: str, module: Any) -> None:
         """Somebody put it into ``sys.modules`` without an import: the package it lies in, as a rule."""

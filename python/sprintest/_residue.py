@@ -340,7 +340,9 @@ def _is_dead(one: Any) -> bool:
 class Residue:
     """All changes that modules have made to others, in the order in which they were found."""
 
-    def __init__(self) -> None:
+    def __init__(self, members: Mapping[str, Member]) -> None:
+        """``members``: all modules that were executed, at any time."""
+        self._members = members
         self._changes: list[Change] = []
         self._known: dict[int, _Known] = {}
         #: Functions that remember their answers, and how many they did.
@@ -414,8 +416,8 @@ class Residue:
     def collect(self, candidates: Mapping[str, Member], brought: Callable[[str], Container[str]]) -> None:
         """Find what has changed, and undo it.
 
-        ``candidates``: the modules that were executed since. ``brought``: what comes with a package whenever
-        that is imported; what one of these does to another is part of it.
+        ``candidates``: the modules that were executed since. ``brought``: what comes with a module whenever
+        that is imported; what one of these does to it is part of it.
         """
         if not self._known or not candidates:
             return
@@ -437,7 +439,7 @@ class Residue:
         """Those of these that may have made a change that nobody has recorded."""
         if not candidates:
             return set()
-        suspects, found = _Candidates(candidates), set[str]()
+        suspects, found = _Candidates(candidates, self._members), set[str]()
         for one, change in self._unrecorded(self._changed_by_modules(), _OF_PYTEST):
             found.update(suspects.writers(one.owner, change))
         return found
@@ -475,6 +477,7 @@ class Residue:
         for one in changed:
             for change in one.changes():
                 if change.name not in passed_over.get(one.owner, ()) and change.comes_after(before):
+                    change.is_of_object = one.is_object
                     yield one, change
 
     def _ascribe(
@@ -484,7 +487,7 @@ class Residue:
         brought: Callable[[str], Container[str]],
         passed_over: Mapping[str, Container[str]],
     ) -> None:
-        suspects = _Candidates(candidates)
+        suspects = _Candidates(candidates, self._members)
         for one, change in self._unrecorded(changed, passed_over):
             writers = suspects.writers(one.owner, change)
             change.is_known = bool(writers)
@@ -494,7 +497,7 @@ class Residue:
             if one.is_object and not writers:
                 continue  # It has to do with the process, its forks and threads; or with time.
             change.is_of_object = one.is_object
-            if one.is_logger or not any(writer in brought(one.owner) for writer in change.writers):
+            if one.is_logger or not _is_part_of_owner(one, change, brought):
                 self._changes.append(change)
         self._take_new_loggers(candidates)
 
@@ -582,16 +585,26 @@ class Residue:
         return [self._changes[number] for number in sorted(found)]
 
 
+def _is_part_of_owner(one: _Known, change: Change, brought: Callable[[str], Container[str]]) -> bool:
+    """Whether it is made whenever the owner is imported, or its package."""
+    package = one.owner.partition(".")[0]
+    if any(writer in brought(package) for writer in change.writers):
+        return True
+    return one.is_object and any(writer in brought(one.owner) for writer in change.writers)
+
+
 class _Candidates:
     """The modules that may have made a change."""
 
-    def __init__(self, members: Mapping[str, Member]) -> None:
-        self.names = frozenset(members)
-        self.source = functools.cache(lambda name: members[name].source())
-        self._importers: dict[str, list[str]] = {}
-        for name, one in members.items():
-            for imported in one.imports:
-                self._importers.setdefault(imported, []).append(name)
+    def __init__(self, candidates: Mapping[str, Member], members: Mapping[str, Member]) -> None:
+        """``members``: these, and all others, by which they may have come to what they changed."""
+        self.names = frozenset(candidates)
+        self.source = functools.cache(lambda name: candidates[name].source())
+        self._importers = _by_import(candidates)
+        self._all_importers = functools.cache(lambda: _by_import(members))
+        self._leading_to = functools.cache(self._all_leading_to)
+        #: By object: who named what was changed of it last.
+        self._likely: dict[int, list[str]] = {}
 
     def writers(self, owner: str, change: Change) -> list[str]:
         """Who may have made it: where its value comes from; else who imports the owner and names the change.
@@ -605,8 +618,44 @@ class _Candidates:
         if named := [name for name in origins if name in self.names and name != owner]:
             return named
         importers = [name for name in self._importers.get(owner, ()) if name != owner]
-        if change.is_single and isinstance(change.name, str) and len(importers) > 1:
-            word = change.name.encode(errors="surrogatepass")
-            naming = [name for name in importers if (text := self.source(name)) is None or word in text]
-            return naming or importers
-        return importers
+        if change.is_of_object:
+            return self._writers_of_object(owner, change, importers)
+        return (self._naming(change, importers) if len(importers) > 1 else importers) or importers
+
+    def _naming(self, change: Change, names: Iterable[str]) -> list[str]:
+        """Those of these whose source names it, or is not known."""
+        if not (change.is_single and isinstance(change.name, str)):
+            return []
+        word = change.name.encode(errors="surrogatepass")
+        return [name for name in names if (text := self.source(name)) is None or word in text]
+
+    def _writers_of_object(self, owner: str, change: Change, importers: list[str]) -> list[str]:
+        """An object is reached without its module's name: ``matplotlib.colormaps`` is of ``matplotlib.cm``.
+
+        Who has made one entry is likely to have made those that nobody names (``name + "_r"``).
+        """
+        holder = change.place[0]
+        naming = self._naming(change, importers) or self._naming(change, self._leading_to(owner))
+        package = owner.partition(".")[0]
+        naming = [name for name in naming if name.partition(".")[0] == package] or naming
+        if naming:
+            self._likely[holder] = naming
+        return naming or self._likely.get(holder, importers)
+
+    def _all_leading_to(self, owner: str) -> list[str]:
+        """Those that import it, directly or not."""
+        found, waiting = {owner}, [owner]
+        while waiting:
+            new = [name for name in self._all_importers().get(waiting.pop(), ()) if name not in found]
+            found.update(new)
+            waiting += new
+        return [name for name in self.names if name in found and name != owner]
+
+
+def _by_import(members: Mapping[str, Member]) -> dict[str, list[str]]:
+    """Who imports a module."""
+    found: dict[str, list[str]] = {}
+    for name, one in members.items():
+        for imported in one.imports:
+            found.setdefault(imported, []).append(name)
+    return found

@@ -252,6 +252,30 @@ def test_what_is_registered_with_an_object_of_a_library(project: Project) -> Non
     assert [found(project) for _ in range(3)] == [[["plug"] * 4, ["test"] * 2 + both]] * 3
 
 
+def test_what_is_registered_with_an_object_that_another_module_has_made(project: Project) -> None:
+    """seaborn's colour maps, and their reversed ones, in matplotlib's; both are loaded by one import."""
+    project.install("base/__init__.py", "from base.maps import MAPS\n")
+    project.install("user/__init__.py", "from user import maps, more\n")
+    preload(
+        project,
+        other="import base\n",
+        base__maps="class Maps:\n    def __init__(self): self._maps = {'own': 1}\nMAPS = Maps()\n",
+        base__more="import base\nbase.MAPS._maps['more'] = 1\n",
+        user__compat="import base\ndef register(name): base.MAPS._maps[name] = 1\n",
+        user__maps=COMPILED + "from user import compat\nfor name in ['rocket', 'mako']:\n"
+        "    compat.register(name)\n    compat.register(name + '_r')\n",
+        user__more="import other, base.more\n",
+    )
+    for before, expected in (
+        ("import base", ["own"]),
+        ("import other", ["own"]),
+        ("import base.more", ["more", "own"]),
+        ("import user", ["mako", "mako_r", "more", "own", "rocket", "rocket_r"]),
+    ):
+        write_test(project, "import base\nfound = sorted(base.MAPS._maps)", before=before)
+        assert found(project) == expected
+
+
 def test_what_a_library_remembers_of_objects_as_long_as_they_live(project: Project) -> None:
     """As `torch.jit` of what it has compiled. What a plugin registers in this way comes with the plugin."""
     weak = "import weakref\nclass Key: pass\nKEY, OTHER = Key(), Key()\n"
