@@ -71,7 +71,7 @@ TEST_F(ServiceTest, IsIdleBeforeTheClientHearsOfTheEnd) {
 TEST_F(ServiceTest, RunsOneAfterAnother) {
   BackgroundRun first(service(), request({"interruptible:2"}));
   first.client.await<event::Output>();
-  BackgroundRun second(service(), request({"out:second"}));
+  BackgroundRun second(service(), request({"interruptible:2"}));
   second.client.await<event::Queued>([](const auto& queued) { return queued.position == 1; });
   BackgroundRun third(service(), request({"out:third"}));
   third.client.await<event::Queued>([](const auto& queued) { return queued.position == 2; });
@@ -86,9 +86,11 @@ TEST_F(ServiceTest, RunsOneAfterAnother) {
   EXPECT_EQ(status_state(), "running");
   ASSERT_TRUE(service().cancel(first.id, CancelHow::interrupt));
   EXPECT_EQ(first.done().exit_code, 2);
-  EXPECT_EQ(second.done().exit_code, 0);
-  EXPECT_EQ(third.done().exit_code, 0);
   third.client.await<event::Queued>([](const auto& queued) { return queued.position == 1; });
+  second.client.await<event::Output>();
+  ASSERT_TRUE(service().cancel(second.id, CancelHow::interrupt));
+  EXPECT_EQ(second.done().exit_code, 2);
+  EXPECT_EQ(third.done().exit_code, 0);
 }
 
 TEST_F(ServiceTest, TellsWhoWaitsWhatRuns) {
