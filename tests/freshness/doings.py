@@ -113,6 +113,7 @@ WRITES = {
     "registry": ["{p}REGISTRY_{t}[{n}] = VALUE_{n}"],
     "list": ["{p}ADDED_{t}.append(VALUE_{n})"],
     "class": ["{p}Kind_{t}.LEVEL += VALUE_{n}"],
+    "object": ["{p}OBJECT_{t}.add({n}, VALUE_{n})"],
     "variable": ["{m}.EXTRA_{t} += VALUE_{n}"],
     "new variable": ["{m}.note_{n} = VALUE_{n}"],
     "patch": ["old_{t} = {m}.extra_{t}", "{m}.extra_{t} = lambda: 2 * old_{t}() + VALUE_{n}"],
@@ -123,11 +124,15 @@ _WRITABLE = """
 REGISTRY_{n}, ADDED_{n}, EXTRA_{n} = {{}}, [], 0
 class Kind_{n}:
     LEVEL = 0
+    def __init__(self): self.sum, self.entries = 0, {{}}
+    def add(self, name, value): self.entries[name] = value; self.sum = sum(self.entries.values())
+OBJECT_{n} = Kind_{n}()
 def extra_{n}():
     return 0
 def written_{n}():
     notes = [value for name, value in list(globals().items()) if name.startswith('note_')]
-    return sum([*REGISTRY_{n}.values(), *ADDED_{n}, *notes, EXTRA_{n}, Kind_{n}.LEVEL, extra_{n}()])
+    held = [OBJECT_{n}.sum, *OBJECT_{n}.entries.values(), Kind_{n}.LEVEL]
+    return sum([*REGISTRY_{n}.values(), *ADDED_{n}, *notes, EXTRA_{n}, *held, extra_{n}()])
 """
 
 
@@ -153,7 +158,7 @@ def names(module: Module) -> list[str]:
     """What an importer takes by name, beside what every module has."""
     found = [f"FRESH_{module.id}"] if module.fresh else []
     if module.kind == "installed":
-        found += [f"{name}_{module.id}" for name in ("REGISTRY", "ADDED", "Kind", "written")]
+        found += [f"{name}_{module.id}" for name in ("REGISTRY", "ADDED", "OBJECT", "Kind", "written")]
     return found
 
 
