@@ -243,13 +243,13 @@ class _Known:
             if added := list(now - before) if before <= now else []:
                 yield _Added(self.holder, False, (), added)
             elif not before <= now:
-                yield Change(self.holder, None, before, set(now))
+                yield Change(self.holder, None, before, now)
         elif [*map(id, now[: len(before)])] == [*map(id, before)]:
             yield _Added(self.holder, False, (), now[len(before) :])
         elif [*map(id, now[len(now) - len(before) :])] == [*map(id, before)]:
             yield _Added(self.holder, True, (), now[: len(now) - len(before)])
         else:
-            yield Change(self.holder, None, before, list(now))
+            yield Change(self.holder, None, before, now)
 
     def _is_passed_over(self, name: Any, old: Any, new: Any) -> bool:
         if isinstance(self.holder, logging.Logger):
@@ -283,9 +283,8 @@ def _copy(holder: Any) -> Any:
     if _is_class(holder):
         return vars(holder).copy()
     if type(holder) is not dict and issubclass(type(holder), dict):
-        return dict(
-            dict.items(holder)
-        )  # A copy would ask a class that makes values when it is asked for them.
+        # `copy` would ask the class, which may make its values when it is asked for them.
+        return dict(dict.items(holder))
     return _base(holder).copy(holder)
 
 
@@ -315,14 +314,14 @@ def _attributes(value: Any) -> dict[str, Any] | None:
     return None
 
 
-def _objects(package: str, names: Mapping[str, Any], depth: int = 3) -> Iterator[dict[str, Any]]:
+def _objects(package: str, names: Mapping[Any, Any], depth: int = 3) -> Iterator[dict[str, Any]]:
     """The attributes of objects of the package's own classes; of those that these have, too.
 
     And what they keep for this thread.
     """
     for name, value in names.items():
         kind = type(value)
-        if name.startswith("__") or issubclass(kind, (type, ModuleType, logging.Logger)):
+        if str(name).startswith("__") or issubclass(kind, (type, ModuleType, logging.Logger)):
             continue
         is_own = str(getattr(kind, "__module__", "")).partition(".")[0] == package
         attributes = _attributes(value) if is_own or kind is threading.local else None
@@ -494,9 +493,8 @@ class Residue:
             if change.is_known and change.is_single:
                 change.look_for_step(map(suspects.source, writers))
             change.writers = frozenset(writers or (name for name in candidates if name != one.owner))
-            if one.is_object and not writers:
+            if change.is_of_object and not writers:
                 continue  # It has to do with the process, its forks and threads; or with time.
-            change.is_of_object = one.is_object
             if one.is_logger or not _is_part_of_owner(one, change, brought):
                 self._changes.append(change)
         self._take_new_loggers(candidates)

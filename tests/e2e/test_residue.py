@@ -241,7 +241,8 @@ def test_what_is_registered_with_an_object_of_a_library(project: Project) -> Non
         "        self.all.append(name)\n"
     )
     plug = "import library\nlibrary.REGISTRY.add('plug')\n"
-    preload(project, library=f"{registry}{add}REGISTRY = Registry()\n", plug=COMPILED + plug)
+    library = f"{registry}{add}REGISTRY = Registry()\nvars(REGISTRY)[1] = 'no name'\n"
+    preload(project, library=library, plug=COMPILED + plug)
     look = "[REG.last, getattr(REG.here, 'name', None), *REG.names, *REG.all]"
     act = "REG.add('test')\n"
     body = f"REG = library.REGISTRY\nbefore = {look}\n{act}found = [before, {look}]"
@@ -250,6 +251,7 @@ def test_what_is_registered_with_an_object_of_a_library(project: Project) -> Non
     write_test(project, body, before="import library, plug")
     both = ["plug", "test"] * 2
     assert [found(project) for _ in range(3)] == [[["plug"] * 4, ["test"] * 2 + both]] * 3
+    assert project.status()["worker"]["left_out"] == []
 
 
 def test_what_is_registered_with_an_object_that_another_module_has_made(project: Project) -> None:
