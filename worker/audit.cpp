@@ -4,6 +4,7 @@
 #include <array>
 #include <atomic>
 #include <cerrno>
+#include <memory>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -23,9 +24,12 @@ struct Listener {
   std::set<std::string, std::less<>> events;
 };
 
-/// Never destroyed: the interpreter outlives all else here.
-std::vector<Listener>& listeners() {
-  static auto* const all = new std::vector<Listener>;
+using Listeners = std::vector<Listener>;
+
+/// Replaced as a whole: an allocator may ask the clock (sanitizers' does, jemalloc's does), and then an event
+/// comes in the middle of a change. Never destroyed: the interpreter outlives all else here.
+std::shared_ptr<const Listeners>& listeners() {
+  static auto* const all = new std::shared_ptr<const Listeners>(std::make_shared<Listeners>());
   return *all;
 }
 PyInterpreterState* interpreter = nullptr;
@@ -36,11 +40,12 @@ std::array<std::atomic<bool>, own_names.size()> own_is_wanted{};
 /// Under the interpreter's lock.
 bool is_telling = false;
 
-void look_who_hears() {
-  const auto& all = listeners();
+void replace_listeners(Listeners changed) {
+  std::shared_ptr<const Listeners> all = std::make_shared<Listeners>(std::move(changed));
+  listeners().swap(all);  // What was there is let go of at the end of this.
   for (std::size_t i = 0; i < own_names.size(); ++i) {
-    own_is_wanted[i] = std::any_of(all.begin(), all.end(),
-                                   [&](const Listener& one) { return one.events.contains(own_names[i]); });
+    const auto hears = [&](const Listener& one) { return one.events.contains(own_names[i]); };
+    own_is_wanted[i] = std::any_of(listeners()->begin(), listeners()->end(), hears);
   }
 }
 
@@ -75,13 +80,12 @@ class Untraced {
 };
 
 int on_event(const char* event, PyObject* args, void*) {
-  const auto& all = listeners();
+  const auto all = listeners();  // They may remove themselves.
   const std::string_view name = event;
-  for (std::size_t i = 0; i < all.size(); ++i) {
-    if (!all[i].events.contains(name) || PyInterpreterState_Get() != interpreter) continue;
-    const py::function function = all[i].function;  // It may remove itself.
+  for (const Listener& one : *all) {
+    if (!one.events.contains(name) || PyInterpreterState_Get() != interpreter) continue;
     const Untraced untraced;
-    PyObject* const result = PyObject_CallFunction(function.ptr(), "sO", event, args);
+    PyObject* const result = PyObject_CallFunction(one.function.ptr(), "sO", event, args);
     if (result == nullptr) return -1;
     Py_DECREF(result);
   }
@@ -117,13 +121,15 @@ void add(py::function listener, std::set<std::string, std::less<>> events) {
     if (PySys_AddAuditHook(on_event, nullptr) != 0) throw py::error_already_set();
     watch::set_listener({is_heard, raise_event});
   }
-  listeners().push_back({std::move(listener), std::move(events)});
-  look_who_hears();
+  Listeners changed = *listeners();
+  changed.push_back({std::move(listener), std::move(events)});
+  replace_listeners(std::move(changed));
 }
 
 void remove(const py::function& listener) {
-  std::erase_if(listeners(), [&](const Listener& known) { return known.function.equal(listener); });
-  look_who_hears();
+  Listeners changed = *listeners();
+  std::erase_if(changed, [&](const Listener& known) { return known.function.equal(listener); });
+  replace_listeners(std::move(changed));
 }
 
 }  // namespace stest::audit
