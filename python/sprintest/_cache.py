@@ -333,7 +333,7 @@ class Cache:
 
     def _is_adopted(self, member: Member, spec: Any) -> bool:
         """Whether the run has the module now, without executing it."""
-        if member.name in self._adopted:
+        if self._was_in_run(member):
             return False  # Once in a run: what has left `sys.modules` since is executed.
         closure: list[Member] = []
         try:
@@ -348,6 +348,10 @@ class Cache:
         self._adopted.update(one.name for one in closure)
         self._install(closure)
         return True
+
+    def _was_in_run(self, member: Member) -> bool:
+        """Whether this run has adopted or executed it."""
+        return member.name in self._adopted or (self._is_in_run() and member.order > self._first)
 
     def _is_executed(self, member: Member, difference: Difference, closure: list[Member]) -> bool:
         """Whether it is, because of that. Of what it imports each is then looked at by itself."""
@@ -406,7 +410,7 @@ class Cache:
                     # That it lies in an other package than before is of no consequence to one of the project.
                     if loaded[name] is not other.module and (name in one.imports or not one.is_own):
                         difference = Difference(one, f"{name} is another module now")
-                elif name in self._adopted:
+                elif self._was_in_run(other):
                     difference = Difference(one, f"{name} was imported before, and has gone")
                 else:
                     found[name] = other
@@ -476,7 +480,7 @@ class Cache:
         writers = self._residue.writers_among(self._executed_since())
         passing += [one for one in used if one.name in writers]
         passing += [one for one in used if one.is_own and self._was_changed(one)]
-        passing += [one for one in used if one.is_own and sys.modules.get(one.name) is not one.module]
+        passing += [one for one in used if self._has_gone(one)]
         spoilt = [name for name in self._spoilt if name in self._members and self._members[name].is_own]
         gone = [self._members[name] for name in self._dependents([*(one.name for one in passing), *spoilt])]
         for one in sorted(gone, key=lambda one: -one.name.count(".")):
@@ -489,6 +493,12 @@ class Cache:
         self._residue.drop(one.name for one in gone)
         compiled = [one.name for one in gone if one.is_compiled]
         return f"{compiled[0]} cannot be loaded a second time" if compiled else ""
+
+    @staticmethod
+    def _has_gone(member: Member) -> bool:
+        """Whether nothing holds it, or tests have taken one of the project out of ``sys.modules``."""
+        module = member.module
+        return module is None or (member.is_own and sys.modules.get(member.name) is not module)
 
     @staticmethod
     def _was_changed(member: Member) -> bool:

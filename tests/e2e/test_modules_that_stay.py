@@ -273,3 +273,33 @@ def test_what_complains_of_a_second_time_starts_clean(project: Project, complain
     run = project.stest("-q").expect(1)
     assert "a clean process: model cannot be loaded a second time" in run.errors
     assert "again" not in run.text
+
+
+@pytest.mark.parametrize("holds", ["", "held = []"], ids=["dropped", "held"])
+def test_module_that_tests_take_away_is_executed_again(project: Project, holds: str) -> None:
+    """Flask's own tests do this for their small applications; a compiled file or a library is no other."""
+    project.write("late/app.py", "import colorsys\napp = object()\n")
+    project.write(
+        "test_it.py",
+        f"""
+        import sys, pytest
+        {holds}
+
+        @pytest.fixture
+        def late(monkeypatch):
+            monkeypatch.syspath_prepend("late")
+            before = set(sys.modules)
+            yield
+            for name in set(sys.modules) - before:
+                module = sys.modules.pop(name)
+                if "held" in globals(): held.append(module)
+
+        @pytest.mark.parametrize("_", range(3))
+        def test_app(late, _):
+            from app import app, colorsys
+            assert colorsys.rgb_to_hsv
+            assert all(app is not getattr(one, "app", None) for one in globals().get("held", ()))
+        """,
+    )
+    for _ in range(4):
+        project.stest().expect(0)
