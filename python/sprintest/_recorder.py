@@ -336,6 +336,9 @@ class Recorder:
             path = importlib.util.source_from_cache(path)
         if path != top.spec.origin and path not in top.files and os.path.isfile(path):
             top.files[path] = Fingerprint(path, file_state(path))
+            now, later = _graph.imported_names(_source(path), "")
+            top.imports |= now - {top.name}
+            top.later |= later - {top.name}
 
     def _scanned(self) -> None:
         if (top := self.own_top()) is not None:

@@ -303,3 +303,25 @@ def test_module_that_tests_take_away_is_executed_again(project: Project, holds: 
     )
     for _ in range(4):
         project.stest().expect(0)
+
+
+def test_what_a_module_executes_by_path_counts_as_its_own_imports(project: Project) -> None:
+    """What changes another library is executed by each run, and so is all that has it."""
+    project.write("writer.py", "import sys, colorsys\nsys.modules['colorsys'].EXTRA = MARK = object()\n")
+    project.write("plug.py", "from writer import MARK\n")
+    project.write(
+        "held.py",
+        """
+        import importlib.util, os
+        path = os.path.join(os.path.dirname(__file__), "plug.py")
+        spec = importlib.util.spec_from_file_location("plug", path)
+        plug = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(plug)
+        """,
+    )
+    project.write(
+        "test_it.py",
+        "import writer, held, colorsys\ndef test(): assert colorsys.EXTRA is writer.MARK is held.plug.MARK\n",
+    )
+    for _ in range(4):
+        project.stest().expect(0)
