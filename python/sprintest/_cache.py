@@ -487,6 +487,9 @@ class Cache:
             _modules.unload(one.name)
             del self._members[one.name]
             self._spoilt.pop(one.name, None)
+        kept = [one for one in executed if one.is_own and self._members.get(one.name) is one]
+        for one, place in zip(kept, self.context.complete(one.context for one in kept)):
+            one.context = place
         for one in used:
             getattr(one.module, "__dict__", {}).pop("__warningregistry__", None)
         self.hide()

@@ -10,9 +10,11 @@ before it.
 from __future__ import annotations
 
 import ast
+import functools
 import sys
-from collections.abc import Iterator
-from typing import Any, Callable, NamedTuple, Optional
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, Callable, NamedTuple
 
 from sprintest import _fingerprint, _graph, _private
 from sprintest._own import open
@@ -26,8 +28,18 @@ _LATE_HOOKS = (
     *("pytest_terminal_summary", "pytest_unconfigure"),
 )
 
-#: Equal where the same files have done something, and were the same. ``None`` while tests run.
-Place = Optional[tuple[Any, ...]]
+#: A file that the run executes, and the line that it has come to.
+_Step = tuple[str, int]
+#: What it and the modules of the project that it imports held.
+_Key = frozenset[tuple[str, Any]]
+
+
+@dataclass(frozen=True)
+class Place:
+    """Equal where the same files have done something, and were the same."""
+
+    steps: tuple[_Step, ...] = field(default=(), compare=False)
+    keys: list[_Key] = field(default_factory=list)
 
 
 class _Acts(NamedTuple):
@@ -45,11 +57,13 @@ class Context:
     def __init__(self, files_of: Callable[[frozenset[str]], list[str]]) -> None:
         self._files_of = files_of
         self._known: dict[tuple[Any, str], tuple[_fingerprint.State | None, Any]] = {}
-        self._finished: list[Any] | None = []
+        #: Files that the run has executed; ``None`` once it tests.
+        self._finished: list[_Step] | None = []
+        self._keys_of_finished: list[_Key] = []
         self._last = ""
 
     def begin_run(self) -> None:
-        self._finished, self._last = [], ""
+        self._finished, self._keys_of_finished, self._last = [], [], ""
 
     def tests_begin(self) -> None:
         """From here on whatever is imported is imported by a test."""
@@ -58,21 +72,40 @@ class Context:
     def begins(self, path: str) -> None:
         """The run executes this file now, or has done so."""
         if self._finished is not None and path != self._last:
-            self._finished += self._keys([(self._last, sys.maxsize)])
+            self._finished.append((self._last, sys.maxsize))
+            self._keys_of_finished += self._keys(self._finished[-1:])
             self._last = path
 
-    def now(self) -> Place:
+    def now(self) -> Place | None:
+        """``None`` while tests run."""
         if self._finished is None:
             return None
         executing = dict(_executing())
         last = (self._last, executing.pop(self._last, sys.maxsize))
-        return (*self._finished, *self._keys([last, *executing.items()]))
+        steps = [last, *executing.items()]
+        return Place((*self._finished, *steps), [*self._keys_of_finished, *self._keys(steps)])
 
-    def _keys(self, files: list[tuple[str, int]]) -> list[Any]:
+    def complete(self, places: Iterable[Place | None]) -> list[Place | None]:
+        """The same at the end of the run, when all is known that those files import; ``None`` where they were
+        edited meanwhile.
+        """
+        keys = functools.cache(lambda step: self._keys([step]))
+        return [place and self._completed(place, keys) for place in places]
+
+    @staticmethod
+    def _completed(place: Place, keys_of: Callable[[_Step], list[_Key]]) -> Place | None:
+        now = [key for step in place.steps for key in keys_of(step)]
+        keys = [before | key for before, key in zip(place.keys, now)]
+        was_edited = len(now) != len(place.keys) or any(len(dict(key)) != len(key) for key in keys)
+        return None if was_edited else Place(place.steps, keys)
+
+    def _keys(self, files: list[_Step]) -> list[_Key]:
         """Of those of the files that have done something before the line in which they are."""
         found = ((path, line, self._of(path, _acts)) for path, line in files if path)
         return [
-            [(file, self._of(file, _fingerprint.digest)) for file in (path, *self._files_of(acts.imports))]
+            frozenset(
+                (file, self._of(file, _fingerprint.digest)) for file in (path, *self._files_of(acts.imports))
+            )
             for path, line, acts in found
             if acts is not None and acts.line < line
         ]

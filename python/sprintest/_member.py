@@ -63,7 +63,7 @@ class Member:
         #: What it held when it had been executed, where tests may change that.
         self.shape: Shape = None
         #: Of the project, in a process that stays: what the run had executed before it.
-        self.context: Place = ()
+        self.context: Place | None = Place()
         #: Whether it has asked to be called after each fork.
         self.renews_itself = False
         #: Further names of ``sys.modules`` that it filled by itself.

@@ -37,7 +37,7 @@ class Recorder:
         members: Mapping[str, Member],
         add: Callable[[Member], None],
         failed: Callable[[Member, BaseException], None],
-        place: Callable[[], Place],
+        place: Callable[[], Place | None],
         *,
         is_ahead: bool,
     ) -> None:

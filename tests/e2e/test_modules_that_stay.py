@@ -325,3 +325,17 @@ def test_what_a_module_executes_by_path_counts_as_its_own_imports(project: Proje
     )
     for _ in range(4):
         project.stest().expect(0)
+
+
+def test_what_tests_import_late_is_no_difference_in_the_second_run(project: Project) -> None:
+    project.write("held.py", "BORN = object()\n")
+    project.write("late.py", "")
+    project.write("test_a.py", "import colorsys\ncolorsys.rgb_to_hsv(1, 1, 1)\ndef test(): import late\n")
+    project.write("test_b.py", "import held\ndef test(): print(id(held.BORN), file=open('seen', 'a'))\n")
+    settle(project)
+    project.stest("stop").expect(0)
+    for _ in range(2):
+        project.stest().expect(0)
+    seen = project.read("seen").split()
+    assert seen[-1] == seen[-2]
+    assert receipts(project) == []
