@@ -487,7 +487,7 @@ class Cache:
             _modules.unload(one.name)
             del self._members[one.name]
             self._spoilt.pop(one.name, None)
-        kept = [one for one in executed if one.is_own and self._members.get(one.name) is one]
+        kept = [one for one in executed if one.is_own and one.name in self._members]
         for one, place in zip(kept, self.context.complete(one.context for one in kept)):
             one.context = place
         for one in used:

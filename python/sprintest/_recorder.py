@@ -279,12 +279,10 @@ class Recorder:
         if member.spec.has_location:
             path = member.spec.origin
             member.files[path] = Fingerprint(path, before)
-            now, later = _graph.imported_names(_source(path), member.spec.parent or "")
+            now = _note_source_imports(member, path, member.spec.parent or "")
             _note_barred(member, now)
             for name in now:
                 self._note_entry(name, [*self.stack(), member])
-            member.imports |= now - {member.name}
-            member.later |= later - {member.name}
         # Of packages that were executed for what lies in them, it has nothing.
         names = member.imports | member.brought
         passed = {name.rpartition(".")[0] for name in names}
@@ -336,9 +334,7 @@ class Recorder:
             path = importlib.util.source_from_cache(path)
         if path != top.spec.origin and path not in top.files and os.path.isfile(path):
             top.files[path] = Fingerprint(path, file_state(path))
-            now, later = _graph.imported_names(_source(path), "")
-            top.imports |= now - {top.name}
-            top.later |= later - {top.name}
+            _note_source_imports(top, path, "")
 
     def _scanned(self) -> None:
         if (top := self.own_top()) is not None:
@@ -546,6 +542,14 @@ def _source(path: str) -> bytes:
             return file.read() if path.endswith((".py", ".pyw")) else b""
     except OSError:
         return b""
+
+
+def _note_source_imports(member: Member, path: str, package: str) -> _graph.Names:
+    """What the file names is imported by ``member``; returns what it imports while it is executed."""
+    now, later = _graph.imported_names(_source(path), package)
+    member.imports |= now - {member.name}
+    member.later |= later - {member.name}
+    return now
 
 
 def _absolute(name: str, variables: dict[str, Any], level: int) -> str:

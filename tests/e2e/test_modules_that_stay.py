@@ -277,7 +277,7 @@ def test_what_complains_of_a_second_time_starts_clean(project: Project, complain
 
 @pytest.mark.parametrize("holds", ["", "held = []"], ids=["dropped", "held"])
 def test_module_that_tests_take_away_is_executed_again(project: Project, holds: str) -> None:
-    """Flask's own tests do this for their small applications; a compiled file or a library is no other."""
+    """Flask's own tests do this for their small applications; with a library, too."""
     project.write("late/app.py", "import colorsys\napp = object()\n")
     project.write(
         "test_it.py",
