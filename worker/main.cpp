@@ -4,12 +4,12 @@
 #include <cstdio>
 #include <nlohmann/json.hpp>
 
-#include "common/process.hpp"
+#include "common/os/process.hpp"
 #include "common/version.hpp"
-#include "interpreter.hpp"
-#include "preload.hpp"
-#include "python_values.hpp"
-#include "zygote.hpp"
+#include "worker/python/interpreter.hpp"
+#include "worker/python/preload.hpp"
+#include "worker/python/python_values.hpp"
+#include "worker/zygote.hpp"
 
 namespace {
 

@@ -1,4 +1,4 @@
-#include "zygote.hpp"
+#include "worker/zygote.hpp"
 
 #include <poll.h>
 #include <signal.h>
@@ -8,10 +8,10 @@
 #include <cstdio>
 #include <nlohmann/json.hpp>
 
-#include "common/process.hpp"
-#include "fork.hpp"
-#include "run_place.hpp"
-#include "stack_request.hpp"
+#include "common/os/process.hpp"
+#include "worker/runner/run_place.hpp"
+#include "worker/runner/stack_request.hpp"
+#include "worker/snapshot/fork.hpp"
 
 namespace stest {
 

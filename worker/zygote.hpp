@@ -3,13 +3,13 @@
 #include <map>
 #include <set>
 
-#include "common/line_channel.hpp"
-#include "leftovers.hpp"
-#include "preload.hpp"
-#include "resident_branch.hpp"
-#include "snapshot_lines.hpp"
+#include "common/json/line_channel.hpp"
 #include "stest/protocol.hpp"
-#include "value_branch.hpp"
+#include "worker/python/preload.hpp"
+#include "worker/runner/leftovers.hpp"
+#include "worker/runner/resident_branch.hpp"
+#include "worker/snapshot/snapshot_lines.hpp"
+#include "worker/snapshot/value_branch.hpp"
 
 namespace stest {
 

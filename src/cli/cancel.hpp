@@ -7,7 +7,7 @@
 #include <optional>
 #include <thread>
 
-#include "cli/signal_pipe.hpp"
+#include "cli/terminal/signal_pipe.hpp"
 #include "client/client.hpp"
 
 namespace stest {

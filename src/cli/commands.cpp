@@ -4,13 +4,13 @@
 #include <chrono>
 #include <nlohmann/json.hpp>
 
-#include "cli/cancel_run.hpp"
-#include "cli/doctor.hpp"
+#include "cli/doctor/doctor.hpp"
 #include "cli/logs.hpp"
 #include "cli/project.hpp"
-#include "cli/run.hpp"
+#include "cli/run/cancel_run.hpp"
+#include "cli/run/run.hpp"
 #include "cli/status_text.hpp"
-#include "cli/verify.hpp"
+#include "cli/verify/verify.hpp"
 #include "client/client.hpp"
 #include "client/daemon_launcher.hpp"
 #include "client/daemon_stopper.hpp"

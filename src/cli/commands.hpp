@@ -1,7 +1,7 @@
 #pragma once
 
-#include "cli/console.hpp"
 #include "cli/options.hpp"
+#include "cli/terminal/console.hpp"
 
 namespace stest {
 

@@ -3,7 +3,7 @@
 #include <chrono>
 #include <thread>
 
-#include "common/log_tail.hpp"
+#include "common/config/log_tail.hpp"
 
 namespace stest {
 namespace {

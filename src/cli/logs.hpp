@@ -2,7 +2,7 @@
 
 #include <filesystem>
 
-#include "cli/console.hpp"
+#include "cli/terminal/console.hpp"
 
 namespace stest {
 

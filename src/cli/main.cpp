@@ -6,10 +6,10 @@
 #include <string>
 #include <vector>
 
-#include "cli/cold_run.hpp"
 #include "cli/commands.hpp"
 #include "cli/options.hpp"
-#include "common/process.hpp"
+#include "cli/run/cold_run.hpp"
+#include "common/os/process.hpp"
 
 namespace {
 

@@ -5,7 +5,7 @@
 #include <map>
 
 #include "cli/help.hpp"
-#include "common/setting_values.hpp"
+#include "common/config/setting_values.hpp"
 #include "common/version.hpp"
 
 namespace stest {

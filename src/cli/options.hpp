@@ -3,8 +3,8 @@
 #include <string>
 #include <vector>
 
-#include "cli/cancel_run.hpp"
-#include "cli/run.hpp"
+#include "cli/run/cancel_run.hpp"
+#include "cli/run/run.hpp"
 
 namespace stest {
 

@@ -3,8 +3,8 @@
 #include <filesystem>
 #include <string>
 
-#include "common/process.hpp"
-#include "common/runtime_paths.hpp"
+#include "common/os/process.hpp"
+#include "common/os/runtime_paths.hpp"
 
 namespace stest {
 

@@ -11,8 +11,8 @@
 #include "client/daemon_trial.hpp"
 #include "client/http_exchange.hpp"
 #include "client/readiness.hpp"
-#include "common/log_tail.hpp"
-#include "common/process.hpp"
+#include "common/config/log_tail.hpp"
+#include "common/os/process.hpp"
 #include "common/version.hpp"
 
 // How a client comes by its daemon

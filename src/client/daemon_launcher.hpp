@@ -6,8 +6,8 @@
 #include <optional>
 #include <string>
 
-#include "common/file_lock.hpp"
-#include "common/runtime_paths.hpp"
+#include "common/os/file_lock.hpp"
+#include "common/os/runtime_paths.hpp"
 #include "common/status_file.hpp"
 
 namespace stest {

@@ -9,8 +9,8 @@
 #include "client/backoff.hpp"
 #include "client/client.hpp"
 #include "client/http_exchange.hpp"
-#include "common/file_lock.hpp"
-#include "common/process.hpp"
+#include "common/os/file_lock.hpp"
+#include "common/os/process.hpp"
 
 namespace stest {
 namespace {

@@ -3,7 +3,7 @@
 #include <chrono>
 #include <optional>
 
-#include "common/runtime_paths.hpp"
+#include "common/os/runtime_paths.hpp"
 #include "common/status_file.hpp"
 
 namespace stest {

@@ -5,7 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "client/client.hpp"
-#include "common/process.hpp"
+#include "common/os/process.hpp"
 
 namespace stest {
 namespace {

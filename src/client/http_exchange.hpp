@@ -5,7 +5,7 @@
 #include <string>
 #include <string_view>
 
-#include "common/fd.hpp"
+#include "common/os/fd.hpp"
 #include "common/status_file.hpp"
 #include "stest/error.hpp"
 

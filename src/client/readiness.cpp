@@ -6,7 +6,7 @@
 #include <nlohmann/json.hpp>
 #include <string_view>
 
-#include "common/fd.hpp"
+#include "common/os/fd.hpp"
 #include "stest/messages.hpp"
 
 namespace stest {

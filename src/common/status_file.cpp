@@ -8,8 +8,8 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
-#include "common/json_fields.hpp"
-#include "common/read_file.hpp"
+#include "common/json/json_fields.hpp"
+#include "common/os/read_file.hpp"
 #include "stest/messages.hpp"
 
 namespace stest {

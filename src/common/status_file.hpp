@@ -5,8 +5,8 @@
 #include <optional>
 #include <string>
 
-#include "common/process.hpp"
-#include "common/surroundings.hpp"
+#include "common/os/process.hpp"
+#include "common/os/surroundings.hpp"
 
 namespace stest {
 

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "common/process.hpp"
+#include "common/os/process.hpp"
 
 namespace stest {
 

@@ -15,15 +15,15 @@
 #include <thread>
 #include <utility>
 
-#include "common/file_lock.hpp"
-#include "common/line_channel.hpp"
-#include "common/logging.hpp"
-#include "common/runtime_paths.hpp"
+#include "common/config/logging.hpp"
+#include "common/json/line_channel.hpp"
+#include "common/os/file_lock.hpp"
+#include "common/os/runtime_paths.hpp"
 #include "common/status_file.hpp"
 #include "common/version.hpp"
 #include "daemon/children.hpp"
-#include "daemon/http_server.hpp"
-#include "daemon/server_socket.hpp"
+#include "daemon/http/http_server.hpp"
+#include "daemon/http/server_socket.hpp"
 #include "daemon/service.hpp"
 
 namespace stest {

@@ -8,9 +8,9 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
-#include "common/json_fields.hpp"
-#include "daemon/queue_notice.hpp"
-#include "daemon/run_pump.hpp"
+#include "common/json/json_fields.hpp"
+#include "daemon/run/queue_notice.hpp"
+#include "daemon/run/run_pump.hpp"
 
 namespace stest {
 

@@ -9,10 +9,10 @@
 #include <optional>
 
 #include "daemon/children.hpp"
-#include "daemon/run_queue.hpp"
-#include "daemon/run_result.hpp"
+#include "daemon/run/run_queue.hpp"
+#include "daemon/run/run_result.hpp"
 #include "daemon/status_board.hpp"
-#include "daemon/worker_manager.hpp"
+#include "daemon/worker/worker_manager.hpp"
 
 namespace stest {
 

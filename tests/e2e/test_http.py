@@ -65,7 +65,7 @@ def test_document_shows_every_request() -> None:
 
 def test_openapi_document_is_served_and_names_what_the_page_for_people_names(served: Project) -> None:
     document = served.api.get("/v1/openapi.json").json()
-    assert document == json.loads((SOURCE / "src/daemon/openapi.json").read_text())
+    assert document == json.loads((SOURCE / "src/daemon/http/openapi.json").read_text())
     described = {
         f"{method.upper()} {path}" for path, methods in document["paths"].items() for method in methods
     }

@@ -1,6 +1,6 @@
 // Any bytes, cut anywhere: the same text as in one piece, and no controls but tab and the ends of lines.
 
-#include "cli/ansi_filter.hpp"
+#include "cli/terminal/ansi_filter.hpp"
 
 #include <algorithm>
 #include <cstddef>

@@ -1,7 +1,7 @@
 // Any bytes on the channel between daemon and worker, or in the HTTP API's messages: each line is a message
 // or a named error, and a message means the same after it was written and read once more.
 
-#include "common/line_channel.hpp"
+#include "common/json/line_channel.hpp"
 
 #include <cstddef>
 #include <cstdint>

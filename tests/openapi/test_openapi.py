@@ -21,7 +21,7 @@ SOURCE = Path(__file__).parents[2]
 BOUNDED = settings(
     max_examples=10, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck), database=None
 )
-schema = schemathesis.openapi.from_path(SOURCE / "src/daemon/openapi.json")
+schema = schemathesis.openapi.from_path(SOURCE / "src/daemon/http/openapi.json")
 
 
 @schemathesis.deserializer("application/x-ndjson")

@@ -1,7 +1,7 @@
 // The declarations of a fortified <fcntl.h> are definitions, of the very functions that are defined here.
 #undef _FORTIFY_SOURCE
 
-#include "watch/file_reads.hpp"
+#include "worker/watch/file_reads.hpp"
 
 #include <dirent.h>
 #include <dlfcn.h>
@@ -34,9 +34,9 @@
 #include <utility>
 
 #include "common/in_parts.hpp"
-#include "common/nanoseconds.hpp"
+#include "common/os/nanoseconds.hpp"
 #include "stest/file_state.hpp"
-#include "watch/interpose.hpp"
+#include "worker/watch/interpose.hpp"
 
 #if defined(__GLIBC__) && __GLIBC_PREREQ(2, 33)
 #define STEST_INTERPOSES_FILES 1

@@ -1,4 +1,4 @@
-#include "watch/fresh_reads.hpp"
+#include "worker/watch/fresh_reads.hpp"
 
 #include <dlfcn.h>
 #include <execinfo.h>
@@ -17,8 +17,8 @@
 #include <iterator>
 #include <string_view>
 
-#include "watch/interpose.hpp"
-#include "watch/questions.hpp"
+#include "worker/watch/interpose.hpp"
+#include "worker/watch/questions.hpp"
 
 namespace stest::fresh_reads {
 

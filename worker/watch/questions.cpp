@@ -1,4 +1,4 @@
-#include "watch/questions.hpp"
+#include "worker/watch/questions.hpp"
 
 #include <atomic>
 

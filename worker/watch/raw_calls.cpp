@@ -4,7 +4,7 @@
 // Such a signal comes at an instruction of the program, and never within the C library. So the handler may do
 // what a function could that is called at that place: take locks and memory, run Python, wait for a request.
 
-#include "watch/raw_calls.hpp"
+#include "worker/watch/raw_calls.hpp"
 
 #include <dlfcn.h>
 #include <link.h>
@@ -24,10 +24,10 @@
 #include <span>
 #include <utility>
 
-#include "watch/file_reads.hpp"
-#include "watch/fresh_reads.hpp"
-#include "watch/interpose.hpp"
-#include "watch/questions.hpp"
+#include "worker/watch/file_reads.hpp"
+#include "worker/watch/fresh_reads.hpp"
+#include "worker/watch/interpose.hpp"
+#include "worker/watch/questions.hpp"
 
 #if defined(__x86_64__) && defined(__GLIBC__) && defined(PR_SET_SYSCALL_USER_DISPATCH)
 

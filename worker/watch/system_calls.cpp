@@ -6,9 +6,9 @@
 #include <array>
 #include <cstdarg>
 
-#include "watch/file_reads.hpp"
-#include "watch/fresh_reads.hpp"
-#include "watch/interpose.hpp"
+#include "worker/watch/file_reads.hpp"
+#include "worker/watch/fresh_reads.hpp"
+#include "worker/watch/interpose.hpp"
 
 extern "C" __attribute__((visibility("default"))) long syscall(long number, ...) noexcept {
   STEST_NEXT(syscall);

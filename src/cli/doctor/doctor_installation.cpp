@@ -1,0 +1,214 @@
+#include "cli/doctor/doctor_installation.hpp"
+
+#include <algorithm>
+#include <cstdlib>
+#include <nlohmann/json.hpp>
+#include <system_error>
+
+#include "cli/doctor/program.hpp"
+#include "client/client.hpp"
+#include "common/os/read_file.hpp"
+#include "common/version.hpp"
+
+namespace stest {
+namespace {
+
+using namespace std::chrono_literals;
+using nlohmann::json;
+
+constexpr auto program_limit = 60s;
+constexpr int oldest_pytest = 7;
+constexpr const char* reinstall =
+    "Install stest again in this environment: python -m pip install --force-reinstall stest";
+
+constexpr const char* python_facts = R"(
+import json, sys, sysconfig
+facts = {"version": ".".join(map(str, sys.version_info[:3])), "prefix": sys.prefix, "pytest": "", "pytest_problem": "",
+         "is_shared": bool(sysconfig.get_config_var("Py_ENABLE_SHARED"))}
+try:
+    import pytest
+    facts["pytest"] = pytest.__version__
+except BaseException as error:
+    facts["pytest_problem"] = f"{type(error).__name__}: {error}"
+print(json.dumps(facts))
+)";
+
+std::string last_line(std::string text) {
+  text.erase(text.find_last_not_of(" \n\r\t") + 1);
+  return text.substr(text.rfind('\n') + 1);
+}
+
+std::string how(const ProgramEnd& end) {
+  if (end.is_late) return "did not end in time";
+  if (end.status.signal) return "was ended by " + signal_name(*end.status.signal);
+  return "ended with exit code " + std::to_string(end.status.code.value_or(-1));
+}
+
+/// The JSON object in the last line of a program's output. Errors: `worker_failed`.
+Result<json> answer_of(const std::filesystem::path& program, const Result<ProgramEnd>& end) {
+  if (!end) return fail(ErrorCode::worker_failed, end.error().message);
+  auto answer = json::parse(last_line(end->out), nullptr, false);
+  if (!end->is_late && answer.is_object()) return answer;
+  const auto said = last_line(end->err);
+  return fail(ErrorCode::worker_failed,
+              program.string() + " " + how(*end) + (said.empty() ? "" : ", and wrote: " + said));
+}
+
+std::string text(const json& object, const char* key) {
+  const auto found = object.find(key);
+  return found != object.end() && found->is_string() ? found->get<std::string>() : "";
+}
+
+/// The version that `program --version` prints; an error says what is wrong with it.
+Result<std::string> version_of(const std::filesystem::path& program) {
+  SpawnOptions options;
+  options.executable = program;
+  options.args = {"--version"};
+  const auto end = run_program(options, program_limit);
+  if (!end) return tl::unexpected(end.error());
+  if (end->status.code == 0) return last_line(end->out);
+  const auto said = last_line(end->err);
+  return fail(ErrorCode::internal,
+              program.string() + " " + how(*end) + (said.empty() ? "" : ", and wrote: " + said));
+}
+
+/// Whether somebody holds the lock.
+bool is_locked(const std::filesystem::path& file) {
+  std::error_code ignored;
+  if (!std::filesystem::exists(file, ignored)) return false;
+  const auto lock = FileLock::try_acquire(file);  // Let go of at once: whoever starts a daemon tries again.
+  return lock && !*lock;
+}
+
+Finding check_silent_lock(const RuntimePaths& paths) {
+  if (!is_locked(paths.lock_file)) return fine("daemon", "none runs; the first run starts one");
+  const auto holder = lock_holder(paths.lock_file);
+  return failure("daemon",
+                 paths.lock_file.string() + " is held" +
+                     (holder ? " by process " + std::to_string(*holder) : std::string()) +
+                     ", which does not serve",
+                 "stest restart ends it, unless it was just starting.");
+}
+
+}  // namespace
+
+Result<PythonFacts> ask_python(const std::filesystem::path& python, const Environment& env) {
+  SpawnOptions options;
+  options.executable = python;
+  options.args = {"-c", python_facts};
+  options.env = &env;
+  options.cwd = "/";
+  const auto answer = answer_of(python, run_program(options, program_limit));
+  if (!answer) return tl::unexpected(answer.error());
+  return PythonFacts{text(*answer, "version"), text(*answer, "prefix"), text(*answer, "pytest"),
+                     text(*answer, "pytest_problem"), answer->value("is_shared", false)};
+}
+
+Finding check_python(const std::filesystem::path& python, const Result<PythonFacts>& facts) {
+  if (!facts) {
+    return failure("python", facts.error().message,
+                   "Make the virtual environment anew, and install stest in it; it may have been moved.");
+  }
+  return fine("python", facts->version + ", " + python.string() + ", libpython is " +
+                            (facts->is_shared ? "shared" : "static"));
+}
+
+Finding check_pytest(const PythonFacts& facts) {
+  if (facts.pytest.empty()) {
+    return failure("pytest", "cannot be imported: " + facts.pytest_problem, "python -m pip install pytest");
+  }
+  if (std::atoi(facts.pytest.c_str()) >= oldest_pytest) return fine("pytest", facts.pytest);
+  return failure("pytest", facts.pytest + " is older than " + std::to_string(oldest_pytest),
+                 "python -m pip install --upgrade pytest");
+}
+
+Result<WorkerFacts> probe_worker(const WorkerProbe& probe, const Project& project, const Config& config) {
+  SpawnOptions options;
+  options.executable = probe.executable;
+  options.args = {"--probe", "--python", probe.python.string(), "--root", project.paths.root.string()};
+  for (const auto& pattern : config.ignore) options.args.insert(options.args.end(), {"--ignore", pattern});
+  options.args.insert(options.args.end(), probe.modules.begin(), probe.modules.end());
+  options.env = &project.env;
+  options.cwd = project.cwd.string();
+  const auto answer = answer_of(probe.executable, run_program(options, config.worker_timeout));
+  if (!answer) return tl::unexpected(answer.error());
+  return WorkerFacts{text(*answer, "python"), text(*answer, "prefix"), text(*answer, "unfit")};
+}
+
+Finding check_worker(const Result<WorkerFacts>& worker, const PythonFacts& python) {
+  if (!worker) return failure("worker", worker.error().message, reinstall);
+  if (worker->version != python.version || worker->prefix != python.prefix) {
+    return failure("worker",
+                   "embeds Python " + worker->version + " of " + worker->prefix +
+                       ", but the environment has " + python.version + " of " + python.prefix,
+                   reinstall);
+  }
+  if (worker->unfit.empty())
+    return fine("worker", "embeds Python " + worker->version + " of " + worker->prefix);
+  return failure("worker", worker->unfit,
+                 "Something that starts with every Python does it: look for .pth files and sitecustomize.");
+}
+
+std::vector<std::string> modules_to_preload(const std::filesystem::path& preload_file, const Config& config) {
+  auto modules = config.preload;
+  const auto content = read_file(preload_file);
+  if (!content || !*content) return modules;
+  const auto learned = json::parse(**content, nullptr, false);
+  if (!learned.is_object() || !learned.contains("learned")) return modules;
+  for (const auto& name : learned["learned"]) {
+    if (name.is_string()) modules.push_back(name.get<std::string>());
+  }
+  return modules;
+}
+
+Finding check_forks(const Result<WorkerFacts>& worker, std::size_t count) {
+  const auto modules = std::to_string(count) + (count == 1 ? " module" : " modules");
+  const auto remedy =
+      "The next run leaves out what is to blame, and `stest status` names it; take it off `preload`.";
+  if (count == 0) return fine("fork safety", "nothing to preload yet");
+  if (!worker)
+    return failure("fork safety", "with " + modules + " imported: " + worker.error().message, remedy);
+  if (!worker->unfit.empty()) return warning("fork safety", worker->unfit, remedy);
+  return fine("fork safety", "forks are healthy with " + modules + " imported");
+}
+
+Finding check_programs(const std::filesystem::path& folder) {
+  const std::string own(stest_version());
+  for (const char* program : {"stestd", "stest-worker"}) {
+    const auto version = version_of(folder / program);
+    if (!version) return failure("programs", version.error().message, reinstall);
+    if (*version == own) continue;
+    return failure("programs",
+                   "stest is of version " + own + ", but " + (folder / program).string() + " of " + *version,
+                   reinstall);
+  }
+  return fine("programs", "stest " + own + " in " + folder.string());
+}
+
+Finding check_daemon(const RuntimePaths& paths, const Installation& own) {
+  if (const auto near = check_surroundings(paths); !near) {
+    return failure("daemon", near.error().message,
+                   near.error().hint + "; until then `python -m pytest` runs.");
+  }
+  const auto daemon = read_status(paths.status_file);
+  if (!daemon) return check_silent_lock(paths);
+  const auto who = "pid " + std::to_string(daemon->process.pid);
+  if (const auto status = DaemonClient(daemon->endpoint).status(); !status) {
+    return failure("daemon", who + ": " + status.error().message,
+                   "stest restart ends it and starts a new one.");
+  }
+  if (daemon->version == own.version && daemon->build == own.build && daemon->python == own.python) {
+    return fine("daemon", who + " answers");
+  }
+  return warning(
+      "daemon",
+      who + " belongs to another installation: stest " + daemon->version + " with " + daemon->python,
+      "The next run replaces it once it is idle; stest restart does so at once.");
+}
+
+Finding check_configuration(const Result<Config>& config) {
+  if (!config) return failure("configuration", config.error().message, config.error().hint);
+  return fine("configuration", "[tool.sprintest] and the SPRINTEST_ variables are understood");
+}
+
+}  // namespace stest

@@ -1,0 +1,85 @@
+#include "cli/run/wait_notice.hpp"
+
+#include <array>
+#include <cstdio>
+
+namespace stest {
+namespace {
+
+using namespace std::chrono_literals;
+using Elapsed = WaitNotice::Elapsed;
+
+constexpr auto brief_after = 500ms;
+constexpr auto lasting_after = 2000ms;
+constexpr int growth = 4;
+
+Elapsed as_elapsed(double seconds) {
+  return std::chrono::round<Elapsed>(std::chrono::duration<double>(seconds));
+}
+
+std::string seconds(Elapsed time) {
+  std::array<char, 32> text{};
+  std::snprintf(text.data(), text.size(), "%.1f s", std::chrono::duration<double>(time).count());
+  return text.data();
+}
+
+/// "run 3, 12.0 s so far, at tests/test_x.py::test_y (stest -x tests)"
+std::string in_words(const event::Running& run, Elapsed since_heard) {
+  auto text =
+      "run " + std::to_string(run.id) + ", " + seconds(as_elapsed(run.seconds) + since_heard) + " so far";
+  if (!run.nodeid.empty()) text += ", at " + run.nodeid;
+  text += " (stest";
+  for (const auto& arg : run.args) text += " " + arg;
+  return text + ")";
+}
+
+std::string place(int position) {
+  return position <= 1 ? "next in the queue" : "number " + std::to_string(position) + " in the queue";
+}
+
+}  // namespace
+
+void WaitNotice::queued(const event::Queued& event, Elapsed now) {
+  enter(State::queued, now);
+  queued_ = event;
+}
+
+void WaitNotice::warming(const event::Warming& event, Elapsed now) {
+  enter(State::warming, now);
+  module_ = event.module;
+  expected_.reset();
+  if (event.expected_s) expected_ = now + as_elapsed(*event.expected_s - event.elapsed_s);
+}
+
+void WaitNotice::enter(State state, Elapsed now) {
+  heard_ = now;
+  if (state_ == state) return;
+  state_ = state;
+  since_ = now;
+  next_ = lasting_after;
+}
+
+std::optional<WaitNotice::Line> WaitNotice::due(Elapsed now) {
+  if (state_ == State::none) return std::nullopt;
+  const auto waited = now - since_;
+  if (waited < (animated_ ? brief_after : next_)) return std::nullopt;
+  if (!animated_) next_ *= growth;
+  return Line{state_ == State::queued ? queued_text(now) : warming_text(now), animated_};
+}
+
+std::string WaitNotice::queued_text(Elapsed now) const {
+  auto text = place(queued_.position) + ", " + seconds(now - since_);
+  if (queued_.running.empty()) return text;
+  const auto more = queued_.running.size() - 1;
+  return text + "; waiting for " + in_words(queued_.running.front(), now - heard_) +
+         (more == 0 ? "" : " and " + std::to_string(more) + " more");
+}
+
+std::string WaitNotice::warming_text(Elapsed now) const {
+  auto text =
+      (module_.empty() ? "starting the worker" : "importing " + module_) + ", " + seconds(now - since_);
+  if (expected_ && *expected_ > now) text += " of about " + seconds(*expected_ - since_);
+  return text;
+}
+
+}  // namespace stest

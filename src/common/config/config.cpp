@@ -1,0 +1,345 @@
+#include "stest/config.hpp"
+
+#include <toml++/toml.h>
+
+#include <algorithm>
+#include <array>
+#include <numeric>
+#include <sstream>
+#include <string_view>
+#include <system_error>
+#include <tuple>
+#include <type_traits>
+#include <utility>
+
+#include "common/config/setting_values.hpp"
+#include "common/os/read_file.hpp"
+
+namespace stest {
+namespace {
+
+constexpr std::string_view kFile = "pyproject.toml";
+constexpr std::string_view kTable = "[tool.sprintest]";
+
+/// Puts a value into the configuration; false if it is not acceptable.
+using Apply = bool (*)(Config&, const RawValue&);
+
+/// One setting: a row of the table that drives parsing, errors and documentation.
+struct Setting {
+  std::string_view key;
+  std::string_view variable;
+  std::string_view accepts;
+  std::string_view fallback;
+  std::string_view note;  ///< Added to the hint of a bad value.
+  Apply apply;            ///< Nothing: `runtime_paths` reads the variable.
+};
+
+template <class Target, class Value>
+bool assign(Target& target, std::optional<Value> value) {
+  if (!value) return false;
+  if constexpr (std::is_same_v<Target, std::optional<Value>>) {
+    target = std::move(value);
+  } else {
+    target = std::move(*value);
+  }
+  return true;
+}
+
+bool assign_one_of(std::string& target, const RawValue& raw,
+                   std::initializer_list<std::string_view> accepted) {
+  const std::optional<std::string> text = parse_text(raw);
+  if (!text || std::find(accepted.begin(), accepted.end(), *text) == accepted.end()) return false;
+  target = *text;
+  return true;
+}
+
+bool assign_some_of(std::vector<std::string>& target, const RawValue& raw,
+                    std::initializer_list<std::string_view> accepted) {
+  const std::optional<std::vector<std::string>> list = parse_list(raw);
+  const auto is_accepted = [&](const std::string& item) {
+    return std::find(accepted.begin(), accepted.end(), item) != accepted.end();
+  };
+  if (!list || !std::all_of(list->begin(), list->end(), is_accepted)) return false;
+  target = *list;
+  return true;
+}
+
+constexpr std::string_view kModules = "a list of strings";
+constexpr std::string_view kDuration = "seconds, or a duration such as \"500ms\", \"30s\", \"5m\" or \"2h\"";
+constexpr std::string_view kSize = "bytes, or a size such as \"512MB\", \"8GB\" or \"8GiB\"";
+
+constexpr std::array kSettings{
+    Setting{"ignore", "", kModules, "[]", "",
+            [](Config& config, const RawValue& raw) { return assign(config.ignore, parse_list(raw)); }},
+    Setting{"preload", "", kModules, "[]", "",
+            [](Config& config, const RawValue& raw) { return assign(config.preload, parse_list(raw)); }},
+    Setting{"learn", "", "a list of \"modules\" and \"patterns\"", "both", "",
+            [](Config& config, const RawValue& raw) {
+              return assign_some_of(config.learn, raw, {"modules", "patterns"});
+            }},
+    Setting{"isolation", "SPRINTEST_ISOLATION", "\"fork\" or \"resident\"", "fork", "",
+            [](Config& config, const RawValue& raw) {
+              return assign_one_of(config.isolation, raw, {"fork", "resident"});
+            }},
+    Setting{"reload", "SPRINTEST_RELOAD", "\"clean\" or \"surgical\"", "clean", "",
+            [](Config&, const RawValue& raw) {
+              std::string unused;
+              return assign_one_of(unused, raw, {"clean", "surgical"});
+            }},
+    Setting{"target", "SPRINTEST_TARGET_PKG", "the name of a package", "found", "",
+            [](Config& config, const RawValue& raw) { return assign(config.target, parse_text(raw)); }},
+    Setting{"target_path", "SPRINTEST_TARGET_PKG_PATH", "the folder of a package", "found", "",
+            [](Config& config, const RawValue& raw) { return assign(config.target_path, parse_text(raw)); }},
+    Setting{
+        "stuck_after", "SPRINTEST_STUCK_AFTER", kDuration, "30s", "",
+        [](Config& config, const RawValue& raw) { return assign(config.stuck_after, parse_duration(raw)); }},
+    Setting{
+        "hang_timeout", "SPRINTEST_HANG_TIMEOUT", kDuration, "none", "",
+        [](Config& config, const RawValue& raw) { return assign(config.hang_timeout, parse_duration(raw)); }},
+    Setting{
+        "idle_timeout", "SPRINTEST_IDLE_TIMEOUT", kDuration, "2h", "",
+        [](Config& config, const RawValue& raw) { return assign(config.idle_timeout, parse_duration(raw)); }},
+    Setting{"worker_timeout", "SPRINTEST_WORKER_TIMEOUT", kDuration, "5m", "",
+            [](Config& config, const RawValue& raw) {
+              return assign(config.worker_timeout, parse_duration(raw));
+            }},
+    Setting{"concurrency", "SPRINTEST_CONCURRENCY", "a whole number from 1 to 256", "1", "",
+            [](Config& config, const RawValue& raw) {
+              return assign(config.concurrency, parse_int(raw, 1, 256));
+            }},
+    Setting{"memory_limit", "SPRINTEST_MEMORY_LIMIT", kSize, "none", "",
+            [](Config& config, const RawValue& raw) { return assign(config.memory_limit, parse_size(raw)); }},
+    Setting{"prime", "SPRINTEST_PRIME", "true or false", "true", "",
+            [](Config& config, const RawValue& raw) { return assign(config.prime, parse_bool(raw)); }},
+    Setting{
+        "verify_failures", "SPRINTEST_VERIFY_FAILURES", "true or false", "false", "",
+        [](Config& config, const RawValue& raw) { return assign(config.verify_failures, parse_bool(raw)); }},
+    Setting{"", "SPRINTEST_FORCE_TCP", "true or false", "false", "",
+            [](Config& config, const RawValue& raw) { return assign(config.force_tcp, parse_bool(raw)); }},
+    Setting{
+        "", "SPRINTEST_PORT", "a whole number from 1 to 65535", "8000, else a free one", "",
+        [](Config& config, const RawValue& raw) { return assign(config.port, parse_int(raw, 1, 65535)); }},
+    Setting{"", "SPRINTEST_DIR", "a folder", ".sprintest", "", nullptr},
+    Setting{"", "SPRINTEST_LOCK_FILE", "a file", "daemon.lock in that folder", "", nullptr},
+    Setting{"", "SPRINTEST_LOG_LEVEL", "DEBUG, INFO, WARNING or ERROR", "INFO", "",
+            [](Config& config, const RawValue& raw) {
+              return assign_one_of(config.log_level, raw, {"DEBUG", "INFO", "WARNING", "ERROR"});
+            }},
+};
+
+// ---- errors ----
+
+std::string at_line(const toml::source_region& source) {
+  return std::string(kFile) + ":" + std::to_string(source.begin.line) + ": ";
+}
+
+std::string accepted_keys() {
+  std::string list;
+  for (const Setting& setting : kSettings) {
+    if (setting.key.empty()) continue;
+    list += (list.empty() ? "" : ", ") + std::string(setting.key);
+  }
+  return list;
+}
+
+/// Levenshtein's distance.
+std::size_t edit_distance(std::string_view left, std::string_view right) {
+  std::vector<std::size_t> row(right.size() + 1);
+  std::iota(row.begin(), row.end(), std::size_t{0});
+  for (std::size_t i = 0; i < left.size(); ++i) {
+    std::size_t diagonal = std::exchange(row[0], i + 1);
+    for (std::size_t j = 0; j < right.size(); ++j) {
+      const std::size_t changed = diagonal + (left[i] == right[j] ? 0 : 1);
+      diagonal = row[j + 1];
+      row[j + 1] = std::min({changed, diagonal + 1, row[j] + 1});
+    }
+  }
+  return row.back();
+}
+
+/// "Did you mean 'ignore'? " or nothing where no key is near.
+std::string suggestion(std::string_view unknown) {
+  std::string_view nearest;
+  std::size_t best = 4;
+  for (const Setting& setting : kSettings) {
+    const std::size_t distance = edit_distance(unknown, setting.key);
+    if (setting.key.empty() || distance >= best || distance * 2 > setting.key.size()) continue;
+    best = distance;
+    nearest = setting.key;
+  }
+  return nearest.empty() ? std::string() : "Did you mean '" + std::string(nearest) + "'? ";
+}
+
+tl::unexpected<Error> unknown_key(const toml::key& key) {
+  const std::string name(key.str());
+  return fail(ErrorCode::config,
+              at_line(key.source()) + "unknown key '" + name + "' in " + std::string(kTable),
+              suggestion(name) + "Accepted keys: " + accepted_keys() + ".");
+}
+
+std::string value_hint(const Setting& setting) {
+  std::string hint = "Accepted: " + std::string(setting.accepts) + ".";
+  if (!setting.note.empty()) hint += " " + std::string(setting.note);
+  return hint;
+}
+
+// ---- values ----
+
+std::string in_quotes(std::string_view text) { return "\"" + std::string(text) + "\""; }
+
+std::string describe(const toml::node& node) {
+  if (const auto* text = node.as_string()) return in_quotes(text->get());
+  if (node.is_table()) return "a table";
+  if (node.is_array()) return "a list of other things than strings";
+  std::ostringstream text;
+  node.visit([&](const auto& value) { text << value; });
+  return text.str();
+}
+
+/// The strings of an array; nothing where it holds anything else.
+std::optional<std::vector<std::string>> strings_of(const toml::array& array) {
+  std::vector<std::string> strings;
+  for (const toml::node& item : array) {
+    const auto* text = item.as_string();
+    if (text == nullptr) return std::nullopt;
+    strings.push_back(text->get());
+  }
+  return strings;
+}
+
+RawValue raw_value(const toml::node& node) {
+  RawValue raw{RawValue::Other{}, describe(node), false};
+  if (const auto* text = node.as_string()) raw.value = text->get();
+  if (const auto* whole = node.as_integer()) raw.value = whole->get();
+  if (const auto* real = node.as_floating_point()) raw.value = real->get();
+  if (const auto* flag = node.as_boolean()) raw.value = flag->get();
+  if (const auto* array = node.as_array()) {
+    if (auto strings = strings_of(*array)) {
+      raw.value = std::move(*strings);
+      raw.text = "a list of strings";
+    }
+  }
+  return raw;
+}
+
+// ---- pyproject.toml ----
+
+Result<std::optional<std::string>> read_project_file(const std::filesystem::path& path) {
+  Result<std::optional<std::string>> text = read_file(path);
+  if (text) return text;
+  return fail(ErrorCode::config, text.error().message, "Is it a file that you may read?");
+}
+
+Result<toml::table> parse_toml(const std::string& text) {
+  try {
+    return toml::table(toml::parse(text));
+  } catch (const toml::parse_error& error) {
+    return fail(ErrorCode::config,
+                at_line(error.source()) + "not valid TOML: " + std::string(error.description()),
+                "Correct the file at that line.");
+  }
+}
+
+/// `[tool.sprintest]`, or null where there is none.
+Result<const toml::table*> find_table(const toml::table& document) {
+  const toml::node* tool = document.get("tool");
+  const toml::node* found =
+      tool != nullptr && tool->is_table() ? tool->as_table()->get("sprintest") : nullptr;
+  if (found != nullptr && !found->is_table()) {
+    return fail(ErrorCode::config, at_line(found->source()) + "tool.sprintest is not a table",
+                "Write " + std::string(kTable) + " and its keys below it.");
+  }
+  return found != nullptr ? found->as_table() : nullptr;
+}
+
+Status apply_key(Config& config, const toml::key& key, const toml::node& value) {
+  const auto* setting = std::find_if(kSettings.begin(), kSettings.end(), [&](const Setting& candidate) {
+    return !candidate.key.empty() && candidate.key == key.str();
+  });
+  if (setting == kSettings.end()) return unknown_key(key);
+  const RawValue raw = raw_value(value);
+  if (setting->apply(config, raw)) return {};
+  return fail(ErrorCode::config,
+              at_line(value.source()) + "bad value for '" + std::string(setting->key) + "' in " +
+                  std::string(kTable) + ": " + raw.text,
+              value_hint(*setting));
+}
+
+/// Keys in the order of their lines, so that the first error in the file is the one reported.
+Status apply_table(Config& config, const toml::table& table) {
+  std::vector<std::pair<const toml::key*, const toml::node*>> entries;
+  for (auto&& [key, value] : table) entries.emplace_back(&key, &value);
+  std::sort(entries.begin(), entries.end(), [](const auto& left, const auto& right) {
+    const toml::source_position& a = left.first->source().begin;
+    const toml::source_position& b = right.first->source().begin;
+    return std::tie(a.line, a.column) < std::tie(b.line, b.column);
+  });
+  for (const auto& [key, value] : entries) {
+    if (Status status = apply_key(config, *key, *value); !status) return status;
+  }
+  return {};
+}
+
+Status apply_project(Config& config, const std::filesystem::path& root) {
+  const Result<std::optional<std::string>> text = read_project_file(root / kFile);
+  if (!text) return tl::unexpected(text.error());
+  if (!*text) return {};
+  const Result<toml::table> document = parse_toml(**text);
+  if (!document) return tl::unexpected(document.error());
+  const Result<const toml::table*> table = find_table(*document);
+  if (!table) return tl::unexpected(table.error());
+  return *table != nullptr ? apply_table(config, **table) : Status();
+}
+
+// ---- variables ----
+
+/// An empty variable counts as unset.
+Status apply_variables(Config& config, const Environment& env) {
+  for (const Setting& setting : kSettings) {
+    const auto found = env.find(std::string(setting.variable));
+    if (setting.apply == nullptr || found == env.end() || found->second.empty()) continue;
+    const RawValue raw{found->second, in_quotes(found->second), true};
+    if (setting.apply(config, raw)) continue;
+    return fail(ErrorCode::config, std::string(setting.variable) + ": bad value " + raw.text,
+                value_hint(setting));
+  }
+  return {};
+}
+
+Status check_target_path(const Config& config, const std::filesystem::path& root) {
+  std::error_code ignored;
+  if (!config.target_path || std::filesystem::is_directory(root / *config.target_path, ignored)) return {};
+  return fail(ErrorCode::config, "target_path is no folder: " + *config.target_path,
+              "It is that of the package under development; relative paths count from the project's root.");
+}
+
+}  // namespace
+
+Result<Config> load_config(const std::filesystem::path& root, const Environment& env) {
+  Config config;
+  if (Status status = apply_project(config, root); !status) return tl::unexpected(status.error());
+  if (Status status = apply_variables(config, env); !status) return tl::unexpected(status.error());
+  if (Status status = check_target_path(config, root); !status) return tl::unexpected(status.error());
+  if (config.isolation == "resident" && config.concurrency > 1) {
+    return fail(ErrorCode::config, "isolation is \"resident\" and concurrency is more than 1",
+                "One process runs one suite at a time: leave concurrency at 1, or isolation at \"fork\".");
+  }
+  return config;
+}
+
+Result<Config> load_variables(const Environment& env) {
+  Config config;
+  return apply_variables(config, env).map([&] { return config; });
+}
+
+std::vector<ConfigKey> config_keys() {
+  std::vector<ConfigKey> keys;
+  keys.reserve(kSettings.size());
+  for (const Setting& setting : kSettings) {
+    keys.push_back({std::string(setting.key), std::string(setting.variable), std::string(setting.accepts),
+                    std::string(setting.fallback)});
+  }
+  return keys;
+}
+
+}  // namespace stest

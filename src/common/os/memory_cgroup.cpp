@@ -1,0 +1,121 @@
+#include "common/os/memory_cgroup.hpp"
+
+#include <algorithm>
+#include <fstream>
+#include <sstream>
+#include <system_error>
+#include <vector>
+
+namespace stest {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// Version 1 writes "no limit" as the largest multiple of the page size.
+constexpr std::uint64_t unlimited = std::uint64_t{1} << 60;
+
+std::vector<std::string> split(const std::string& text, char separator) {
+  std::vector<std::string> parts;
+  std::istringstream stream(text);
+  for (std::string part; std::getline(stream, part, separator);) parts.push_back(part);
+  return parts;
+}
+
+bool contains(const std::vector<std::string>& list, const std::string& item) {
+  return std::find(list.begin(), list.end(), item) != list.end();
+}
+
+/// The process's path within the hierarchy; `controller` is "memory", or empty for version 2.
+std::optional<std::string> path_in_hierarchy(const fs::path& cgroup_file, const std::string& controller) {
+  std::ifstream file(cgroup_file);
+  for (std::string line; std::getline(file, line);) {
+    const auto first = line.find(':');
+    const auto second = line.find(':', first + 1);
+    if (second == line.npos) continue;
+    const auto controllers = line.substr(first + 1, second - first - 1);
+    const bool matches =
+        controller.empty() ? controllers.empty() : contains(split(controllers, ','), controller);
+    if (matches) return line.substr(second + 1);
+  }
+  return std::nullopt;
+}
+
+struct Mount {
+  fs::path root;  ///< Which part of the hierarchy is mounted.
+  fs::path point;
+};
+
+/// Where the hierarchy is mounted: a line of mountinfo, "36 35 98:0 ROOT POINT OPTIONS… - TYPE SOURCE MORE".
+std::optional<Mount> find_mount(const fs::path& mountinfo, const std::string& controller) {
+  std::ifstream file(mountinfo);
+  for (std::string line; std::getline(file, line);) {
+    const auto dash = line.find(" - ");
+    if (dash == line.npos) continue;
+    const auto left = split(line.substr(0, dash), ' ');
+    const auto right = split(line.substr(dash + 3), ' ');
+    if (left.size() < 5 || right.size() < 3) continue;
+    const bool matches = controller.empty()
+                             ? right[0] == "cgroup2"
+                             : right[0] == "cgroup" && contains(split(right[2], ','), controller);
+    if (matches) return Mount{left[3], left[4]};
+  }
+  return std::nullopt;
+}
+
+/// The folder of a cgroup, seen through a mount that may show a part of the hierarchy alone.
+std::optional<fs::path> visible_folder(const Mount& mount, const fs::path& path) {
+  const auto below = path.lexically_relative(mount.root);
+  if (below.empty() || *below.begin() == "..") return std::nullopt;
+  auto folder = (mount.point / below).lexically_normal();
+  if (!folder.has_filename()) folder = folder.parent_path();
+  std::error_code ignored;
+  if (!fs::is_directory(folder, ignored)) return std::nullopt;
+  return folder;
+}
+
+std::optional<std::uint64_t> read_number(const fs::path& path) {
+  std::uint64_t number = 0;
+  std::ifstream file(path);
+  if (file >> number) return number;
+  return std::nullopt;
+}
+
+/// The number after `key` in a file of "key number" lines.
+std::optional<std::uint64_t> read_field(const fs::path& path, const std::string& key) {
+  std::ifstream file(path);
+  std::uint64_t number = 0;
+  for (std::string word; file >> word >> number;) {
+    if (word == key) return number;
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+std::optional<MemoryCgroup> MemoryCgroup::of(int pid, const fs::path& proc) {
+  for (const std::string controller : {"memory", ""}) {
+    const auto path = path_in_hierarchy(proc / std::to_string(pid) / "cgroup", controller);
+    const auto mount = path ? find_mount(proc / "self" / "mountinfo", controller) : std::nullopt;
+    const auto folder = mount ? visible_folder(*mount, *path) : std::nullopt;
+    if (folder) return MemoryCgroup(mount->point, *folder, controller.empty());
+  }
+  return std::nullopt;
+}
+
+std::optional<std::uint64_t> MemoryCgroup::oom_kills() const {
+  if (!is_v2_) return read_field(folder_ / "memory.oom_control", "oom_kill");
+  // Its own alone where the kernel (5.2) tells: an OOM kill in a cgroup below is not ours.
+  const auto own = read_field(folder_ / "memory.events.local", "oom_kill");
+  return own ? own : read_field(folder_ / "memory.events", "oom_kill");
+}
+
+std::optional<std::uint64_t> MemoryCgroup::limit() const {
+  std::optional<std::uint64_t> tightest;
+  for (auto folder = folder_;; folder = folder.parent_path()) {
+    const auto limit = read_number(folder / (is_v2_ ? "memory.max" : "memory.limit_in_bytes"));
+    if (limit && *limit < unlimited) tightest = std::min(*limit, tightest.value_or(*limit));
+    if (folder == mount_ || folder == folder.parent_path()) return tightest;
+  }
+}
+
+}  // namespace stest

@@ -1,0 +1,86 @@
+#include "daemon/http/connection_stream.hpp"
+
+#include <poll.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+namespace stest {
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+constexpr std::chrono::seconds finish_patience{2};
+constexpr std::size_t dropped_at_once = 64u << 10;
+
+/// Whether one of `events` came before the deadline; an error or a hang-up counts as one.
+bool wait_until(int fd, short events, Clock::time_point deadline) {
+  while (true) {
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - Clock::now());
+    pollfd entry{fd, events, 0};
+    const int count = ::poll(&entry, 1, static_cast<int>(std::max<std::int64_t>(left.count(), 0)));
+    if (count >= 0 || errno != EINTR) return count > 0;
+  }
+}
+
+/// Nothing more to come from it means that it is gone; so do clients that end, and those that are killed.
+bool has_hung_up(int fd) {
+  char byte = 0;
+  const auto count = ::recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+  return count == 0 || (count < 0 && errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR);
+}
+
+}  // namespace
+
+ConnectionStream::ConnectionStream(Fd connection, std::string received)
+    : connection_(std::move(connection)),
+      received_(std::move(received)),
+      deadline_(Clock::now() + body_patience) {}
+
+bool ConnectionStream::is_writable() const {
+  pollfd entry{connection_.get(), POLLOUT, 0};
+  while (::poll(&entry, 1, -1) < 0 && errno == EINTR) {
+  }
+  return !has_hung_up(connection_.get());
+}
+
+bool ConnectionStream::wait_for_input() const {
+  return taken_ < received_.size() || wait_until(connection_.get(), POLLIN, deadline_);
+}
+
+ssize_t ConnectionStream::read(char* data, std::size_t size) {
+  if (taken_ < received_.size()) {
+    const auto count = std::min(size, received_.size() - taken_);
+    std::memcpy(data, received_.data() + taken_, count);
+    taken_ += count;
+    return static_cast<ssize_t>(count);
+  }
+  while (wait_for_input()) {
+    const auto count = ::recv(connection_.get(), data, size, 0);
+    if (count >= 0 || (errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR)) return count;
+  }
+  return -1;
+}
+
+ssize_t ConnectionStream::write(const char* data, std::size_t size) {
+  while (is_writable()) {
+    const auto count = write_some(connection_.get(), {data, size});
+    if (count >= 0 || (errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR)) return count;
+  }
+  return -1;
+}
+
+void ConnectionStream::finish() {
+  ::shutdown(connection_.get(), SHUT_WR);
+  const auto deadline = Clock::now() + finish_patience;
+  std::string dropped(dropped_at_once, '\0');
+  while (Clock::now() < deadline && wait_until(connection_.get(), POLLIN, deadline)) {
+    if (::recv(connection_.get(), dropped.data(), dropped.size(), 0) <= 0) return;
+  }
+}
+
+}  // namespace stest

@@ -1,0 +1,39 @@
+#pragma once
+
+#include <filesystem>
+#include <optional>
+
+#include "common/os/fd.hpp"
+#include "common/status_file.hpp"
+
+namespace stest {
+
+/// A socket that listens, and how clients reach it. Owns both; a Unix socket's file is removed at the end.
+class ServerSocket {
+ public:
+  /// A Unix socket that only this user can open; a stale file at `path` is replaced.
+  /// Errors: `daemon_unavailable`.
+  static Result<ServerSocket> at_path(const std::filesystem::path& path);
+
+  /// TCP on 127.0.0.1 with a new token. Without `port` it is 8000, or any free one where that is taken.
+  /// Errors: `daemon_unavailable`, with a hint where the port was asked for and is taken.
+  static Result<ServerSocket> on_loopback(std::optional<int> port);
+
+  ServerSocket(ServerSocket&& other) noexcept;
+  ServerSocket& operator=(ServerSocket&&) = delete;
+  ~ServerSocket() { remove_file(); }
+
+  int fd() const { return fd_.get(); }
+  const Endpoint& endpoint() const { return endpoint_; }
+  /// Removes the file of a Unix socket, so that no further client finds it.
+  void remove_file();
+
+ private:
+  ServerSocket(Fd fd, Endpoint endpoint) : fd_(std::move(fd)), endpoint_(std::move(endpoint)) {}
+
+  Fd fd_;
+  Endpoint endpoint_;
+  bool has_file_ = true;  ///< Of a Unix socket.
+};
+
+}  // namespace stest

@@ -1,0 +1,69 @@
+#include "daemon/run/client_files.hpp"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <termios.h>
+#include <unistd.h>
+
+#include <utility>
+
+#include "common/start_over_mark.hpp"
+
+namespace stest {
+
+namespace {
+
+bool is_it(const OpenFile& file, const struct stat& info) {
+  return (file.device == 0 || file.device == info.st_dev) && (file.inode == 0 || file.inode == info.st_ino);
+}
+
+/// Without O_NOCTTY a terminal would become this daemon's own.
+Result<Fd> open_client_file(const OpenFile& file, int flags) {
+  Fd fd(::open(file.path.c_str(), flags | O_NOCTTY | O_CLOEXEC | O_NONBLOCK));
+  if (!fd) return errno_error("cannot open " + file.path);
+  struct stat info {};
+  if (::fstat(fd.get(), &info) != 0 || !is_it(file, info)) {
+    return fail(ErrorCode::bad_request, file.path + " is another file for the daemon than for the client");
+  }
+  // This open file description is our own: the client's does not change with it.
+  if (auto set = set_nonblocking(fd.get(), false); !set) return tl::unexpected(set.error());
+  return fd;
+}
+
+bool operator!=(const timespec& one, const timespec& other) {
+  return one.tv_sec != other.tv_sec || one.tv_nsec != other.tv_nsec;
+}
+
+}  // namespace
+
+Result<Fd> open_client_input(const InputFile& input) {
+  auto fd = open_client_file(input.file, O_RDONLY);
+  if (fd && input.offset > 0) (void)::lseek(fd->get(), static_cast<off_t>(input.offset), SEEK_SET);
+  return fd;
+}
+
+Result<ClientTerminal> ClientTerminal::open(const OpenFile& file) {
+  auto fd = open_client_file(file, O_RDWR);
+  if (!fd) return tl::unexpected(fd.error());
+  if (::isatty(fd->get()) == 0) return fail(ErrorCode::bad_request, file.path + " is no terminal");
+  return ClientTerminal(std::move(*fd));
+}
+
+bool ClientTerminal::is_in_use() {
+  termios modes{};
+  struct stat info {};
+  if (::tcgetattr(fd(), &modes) != 0 || ::fstat(fd(), &info) != 0) return false;
+  const bool changed = info.st_mtim != written_ || info.st_atim != read_;
+  written_ = info.st_mtim;
+  read_ = info.st_atim;
+  return changed || (modes.c_lflag & ICANON) == 0;
+}
+
+void ClientTerminal::mark_start_over() const {
+  // By a description of its own, so as not to wait for a terminal that is stopped or full.
+  const auto again = "/proc/self/fd/" + std::to_string(fd());
+  const Fd own(::open(again.c_str(), O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
+  if (own) (void)!::write(own.get(), start_over_mark.data(), start_over_mark.size());
+}
+
+}  // namespace stest

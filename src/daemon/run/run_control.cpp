@@ -1,0 +1,79 @@
+#include "daemon/run/run_control.hpp"
+
+#include <algorithm>
+#include <array>
+#include <csignal>
+#include <utility>
+
+namespace stest {
+
+namespace {
+
+struct Row {
+  CancelHow how;
+  std::string_view name;
+  int signal;
+};
+
+constexpr std::array<Row, 3> rows{{{CancelHow::interrupt, "interrupt", SIGINT},
+                                   {CancelHow::terminate, "terminate", SIGTERM},
+                                   {CancelHow::kill, "kill", SIGKILL}}};
+
+}  // namespace
+
+std::string_view name(CancelHow how) { return rows[static_cast<std::size_t>(how)].name; }
+
+int signal_of(CancelHow how) { return rows[static_cast<std::size_t>(how)].signal; }
+
+std::optional<CancelHow> cancel_how(std::string_view name) {
+  const auto* row = std::find_if(rows.begin(), rows.end(), [&](const Row& r) { return r.name == name; });
+  if (row == rows.end()) return std::nullopt;
+  return row->how;
+}
+
+void RunControl::cancel(CancelHow how, CancelReason reason) {
+  std::lock_guard lock(mutex_);
+  strongest_ = std::max(strongest_.value_or(how), how);
+  if (!reason_) reason_ = reason;
+  if (deliver_) {
+    deliver_(signal_of(how));
+    if (std::exchange(suspended_, false)) deliver_(SIGCONT);
+  } else {
+    undelivered_.push_back(how);
+  }
+}
+
+void RunControl::suspend(bool on) {
+  std::lock_guard lock(mutex_);
+  if (!deliver_) return;
+  suspended_ = on;
+  deliver_(on ? SIGSTOP : SIGCONT);
+}
+
+bool RunControl::is_suspended() const {
+  std::lock_guard lock(mutex_);
+  return suspended_;
+}
+
+void RunControl::attach(std::function<void(int)> deliver) {
+  std::lock_guard lock(mutex_);
+  deliver_ = std::move(deliver);
+  for (const auto how : std::exchange(undelivered_, {})) deliver_(signal_of(how));
+}
+
+void RunControl::detach() {
+  std::lock_guard lock(mutex_);
+  deliver_ = nullptr;
+}
+
+std::optional<CancelHow> RunControl::strongest() const {
+  std::lock_guard lock(mutex_);
+  return strongest_;
+}
+
+std::optional<CancelReason> RunControl::reason() const {
+  std::lock_guard lock(mutex_);
+  return reason_;
+}
+
+}  // namespace stest

@@ -1,0 +1,43 @@
+#pragma once
+
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <vector>
+
+#include "common/os/fd.hpp"
+#include "common/os/process.hpp"
+#include "stest/protocol.hpp"
+
+namespace stest {
+
+/// What the worker says of one run: put by the thread that reads from the worker, taken by the one
+/// that pumps the run, which polls `fd`.
+class Mailbox {
+ public:
+  struct Content {
+    std::vector<protocol::FromWorker> messages;
+    std::optional<ExitStatus> death;  ///< Set once the worker is gone; nothing follows.
+  };
+
+  static Result<std::shared_ptr<Mailbox>> create();
+
+  void put(protocol::FromWorker message);
+  void put_death(const ExitStatus& status);
+
+  /// All that came since the last call; never blocks.
+  Content take();
+
+  /// Readable while `take` would return something new.
+  int fd() const { return event_.get(); }
+
+ private:
+  explicit Mailbox(Fd event) : event_(std::move(event)) {}
+  void ring();
+
+  Fd event_;
+  std::mutex mutex_;
+  Content content_;
+};
+
+}  // namespace stest

@@ -1,0 +1,208 @@
+#include "daemon/worker/worker_instance.hpp"
+
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <array>
+#include <csignal>
+#include <iterator>
+#include <nlohmann/json.hpp>
+#include <string_view>
+#include <utility>
+
+#include "common/config/log_tail.hpp"
+#include "common/in_parts.hpp"
+#include "daemon/run/run_result.hpp"
+#include "daemon/worker/preload_store.hpp"
+#include "stest/messages.hpp"
+
+namespace stest {
+
+namespace {
+
+/// Of the log, where a worker failed.
+constexpr int lines_shown = 20;
+
+Restart why_it_ended(const WorkerInstance& instance) {
+  if (instance.unfit) {
+    return {RestartReason::unfit_module,
+            instance.unfit->module + " cannot be preloaded: " + instance.unfit->reason};
+  }
+  std::string text = "it " + instance.end_text;
+  if (!instance.importing.empty()) text += " while importing " + instance.importing;
+  return {RestartReason::died, std::move(text)};
+}
+
+std::string how_it_ended(const WorkerInstance& instance, const ExitStatus& status) {
+  if (auto given_up = instance.process->why_given_up(); !given_up.empty()) return given_up;
+  auto text = stest::describe(status);
+  // Once it serves runs, what was counted since may have been one of these.
+  const bool imports = instance.state < WorkerInstance::State::ready;
+  if (status.signal != SIGKILL || !imports || instance.dismissed || !instance.oom) return text;
+  const auto evidence = instance.oom->evidence(instance.process->pid());
+  return evidence ? text + "; " + oom_text(*evidence) : text;
+}
+
+bool asked_for(const std::vector<std::string>& asked, const std::string& module) {
+  return std::any_of(asked.begin(), asked.end(),
+                     [&](const std::string& name) { return covers(module, name); });
+}
+
+bool is_unchanged(const protocol::Ready::File& file) { return file_state(file.path) == file.state; }
+
+using Files = std::vector<protocol::Ready::File>;
+
+/// The first file that a worker has loaded and that differs now, ignored ones aside.
+Files::const_iterator find_stale(const Files& files) {
+  const auto is_stale = [](const auto& file) { return !file.ignored && !is_unchanged(file); };
+  return find_in_parts(files, is_stale);
+}
+
+nlohmann::json describe_target(const std::optional<protocol::Ready::Target>& target) {
+  if (!target) return nullptr;
+  return {{"name", bytes_to_json(target->name)}, {"path", bytes_to_json(target->path)}, {"how", target->how}};
+}
+
+std::string mebibytes(std::uint64_t bytes) { return std::to_string(bytes >> 20) + " MiB"; }
+
+}  // namespace
+
+std::string_view name(WorkerInstance::State state) {
+  static constexpr std::array<std::string_view, 4> names{"starting", "warming", "ready", "ended"};
+  return names[static_cast<std::size_t>(state)];
+}
+
+std::optional<Restart> changed_since(const LoadedFiles& loaded) {
+  if (const auto path = changed_site(loaded.sites)) {
+    return Restart{RestartReason::packages_changed, *path + " changed"};
+  }
+  const auto stale = find_stale(loaded.files);
+  if (stale == loaded.files.end()) return std::nullopt;
+  return Restart{RestartReason::packages_changed, stale->module + " changed (" + stale->path + ")"};
+}
+
+std::optional<protocol::LeftOut> WorkerInstance::end(const ExitStatus& status) {
+  end_text = how_it_ended(*this, status);
+  state = State::ended;
+  exit = status;
+  if (unfit && asked_for(asked, unfit->module)) {
+    lesson = {unfit->module, unfit->reason};
+  } else if (!unfit && !dismissed && !importing.empty() && status.signal != SIGKILL) {
+    lesson = {importing, "died while importing"};
+  }
+  return lesson;
+}
+
+std::optional<ImportClock::Seconds> WorkerInstance::time_left(
+    std::optional<ImportClock::Seconds> expected) const {
+  if (!expected || !import_clock.is_running() || *expected <= import_clock.so_far()) return std::nullopt;
+  return *expected - import_clock.so_far();
+}
+
+Error WorkerInstance::failure(const std::filesystem::path& log_file) const {
+  if (refused) return *refused;
+  Error error{ErrorCode::worker_failed, "stest's worker " + end_text + " before it was ready",
+              "`stest logs` shows its output."};
+  if (unfit) {
+    const auto culprit = unfit->module.empty() ? "" : unfit->module + ": ";
+    error.message = "stest's worker cannot serve: " + culprit + unfit->reason;
+  }
+  if (unable) error.message = "stest's worker cannot serve: " + unable->reason;
+  if (!importing.empty()) error.message += ", while importing " + importing;
+  auto tail = log_file.empty() ? "" : last_lines(log_file, lines_shown, log_offset);
+  if (!tail.empty()) tail.pop_back();  // The last newline.
+  if (!tail.empty()) error.hint = "daemon.log ends with:\n" + tail;
+  return error;
+}
+
+nlohmann::json WorkerInstance::describe(const std::vector<protocol::LeftOut>& unfit_before) const {
+  auto preloaded = nlohmann::json::array();
+  for (const auto& module : ready.preloaded) {
+    preloaded.push_back({{"module", module.name}, {"seconds", module.seconds}});
+  }
+  auto left_out = nlohmann::json::array();
+  for (const auto* list : {&ready.left_out, &unfit_before}) {
+    for (const auto& out : *list) left_out.push_back({{"module", out.name}, {"reason", out.reason}});
+  }
+  return {{"pid", process->pid()},
+          {"state", name(state)},
+          {"importing", importing},
+          {"python", ready.python},
+          {"executable", ready.executable},
+          {"preloaded", std::move(preloaded)},
+          {"left_out", std::move(left_out)},
+          {"values", values.describe()},
+          {"primed", {{"waiting", primed.waiting}, {"refused", bytes_to_json(primed.refused)}}},
+          {"target", describe_target(ready.target)}};
+}
+
+std::vector<protocol::ToWorker> WorkerInstance::next_tasks(protocol::Preload preload) {
+  state = State::warming;
+  ++signs;
+  if (!preload.modules.empty()) {
+    oom.emplace(process->pid());
+    spdlog::info("worker {} imports {} modules", process->pid(), preload.modules.size());
+    values.lost();
+    import_clock.start();
+    return {std::move(preload)};
+  }
+  if (!preload.patterns.empty()) {
+    spdlog::info("worker {} compiles {} patterns", process->pid(), preload.patterns.size());
+    return {std::move(preload)};
+  }
+  state = State::ready;
+  std::vector<protocol::ToWorker> tasks;
+  if (auto wanted = claims > 0 ? std::nullopt : values.next()) tasks.emplace_back(std::move(*wanted));
+  tasks.emplace_back(protocol::Prime{});
+  return tasks;
+}
+
+std::vector<std::string> WorkerInstance::news() {
+  std::vector<std::string> texts;
+  for (const auto& module : changed_ignored()) {
+    texts.push_back(module +
+                    " changed, but `ignore` keeps the loaded copy: the tests see the old one; `stest "
+                    "restart` loads it anew");
+  }
+  const auto& target = ready.target;
+  if (target && target->path.empty() && !std::exchange(told_target_, true)) {
+    texts.push_back("the target " + target->name +
+                    " is neither in the project nor installed: what lies below the root and is not "
+                    "installed counts as the project's code");
+  }
+  return texts;
+}
+
+/// Each once per change.
+std::vector<std::string> WorkerInstance::changed_ignored() {
+  std::vector<std::string> modules;
+  if (!loaded) return modules;
+  for (const auto& file : loaded->files) {
+    if (!file.ignored || is_unchanged(file)) continue;
+    const auto state_now = file_state(file.path);
+    const auto known = told_.find(file.path);
+    if (known != told_.end() && known->second == state_now) continue;
+    told_[file.path] = state_now;
+    modules.push_back(file.module);
+  }
+  return modules;
+}
+
+std::set<std::string> WorkerInstance::env_reads() const {
+  std::set<std::string> names;
+  for (const auto& [variable, value] : ready.env_reads) names.insert(variable);
+  return names;
+}
+
+std::optional<Restart> WorkerInstance::unfit_for(const WorkerKey& wanted,
+                                                 std::optional<std::uint64_t> memory_limit) const {
+  if (state == State::ended) return why_it_ended(*this);
+  if (auto changed = difference(key, wanted, env_reads())) return changed;
+  if (!memory_limit || state != State::ready) return std::nullopt;
+  const auto used = resident_memory(process->pid());
+  if (!used || *used <= *memory_limit) return std::nullopt;
+  return Restart{RestartReason::memory_limit,
+                 "it held " + mebibytes(*used) + ", and memory_limit is " + mebibytes(*memory_limit)};
+}
+
+}  // namespace stest

@@ -1,0 +1,535 @@
+#include "daemon/worker/worker_manager.hpp"
+
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <csignal>
+#include <iterator>
+#include <nlohmann/json.hpp>
+#include <system_error>
+#include <utility>
+
+#include "common/config/log_tail.hpp"
+#include "daemon/run/answer_watch.hpp"
+#include "daemon/run/run_result.hpp"
+
+namespace stest {
+
+namespace {
+
+using State = WorkerInstance::State;
+
+/// What a worker gets to end by itself. It has nothing to save.
+constexpr std::chrono::seconds stop_grace{1};
+
+Error given_up() {
+  return {ErrorCode::cancelled, "the run was cancelled while it waited for the worker", ""};
+}
+
+Error never_fit(const Restart& why) {
+  return {ErrorCode::worker_failed, "each new worker would have to be restarted: " + why.text, ""};
+}
+
+Error busy(const Restart& why) {
+  return {ErrorCode::busy, "other runs go on, and this one needs another worker than theirs: " + why.text,
+          "Without --no-wait (\"wait\": false) it waits until they are over."};
+}
+
+/// Of all variables: what a worker reads that does not come to its greeting is not known.
+std::set<std::string> names(const Environment& one, const Environment& other) {
+  std::set<std::string> found;
+  for (const auto* env : {&one, &other}) {
+    for (const auto& [name, value] : *env) found.insert(name);
+  }
+  return found;
+}
+
+void set(Environment& env, const OptionalEnvironment& variables) {
+  for (const auto& [name, value] : variables) {
+    if (value) {
+      env[name] = *value;
+    } else {
+      env.erase(name);
+    }
+  }
+}
+
+bool is_folder(const std::string& path) {
+  std::error_code ignored;
+  return std::filesystem::is_directory(path, ignored);
+}
+
+std::optional<Limit> stack_of(const ProcessAttributes& attributes) {
+  const auto limit = attributes.limits.find("stack");
+  return limit == attributes.limits.end() ? std::nullopt : std::optional(limit->second);
+}
+
+void log_failure(const Status& status) {
+  if (!status) spdlog::warn("the preload list was not saved: {}", status.error().message);
+}
+
+}  // namespace
+
+/// What one `acquire` needs and has tried.
+struct WorkerManager::Attempt {
+  const Run& run;
+  const Listener& listener;
+  WorkerKey key;
+  WarmingNotice notice;
+  bool without_learned = false;  ///< A worker died while importing; the next one imports less.
+  bool after_kill = false;       ///< A worker was killed; the next one does the same once more.
+  bool was_fit = false;          ///< What was claimed was ready, and all that it has read was as it is.
+  int started = 0;               ///< Workers that are this run's own.
+};
+
+/// A worker that is not fit for the very run for which it was started will not be so the next time either:
+/// `sitecustomize` may write what it reads, say. Once, that was an edit.
+constexpr int most_unfit = 2;
+
+WorkerLease::~WorkerLease() {
+  if (instance_) manager_->drop(std::move(instance_));
+}
+
+WorkerManager::WorkerManager(WorkerProgram program, Children& children, std::function<void()> on_change,
+                             FileCheck check)
+    : program_(std::move(program)),
+      children_(children),
+      on_change_(std::move(on_change)),
+      check_(std::move(check)),
+      store_(program_.preload_file, program_.python) {}
+
+WorkerManager::~WorkerManager() { stop(); }
+
+Result<WorkerLease> WorkerManager::acquire(const Run& run, const Listener& listener) {
+  const auto& request = run.request;
+  const auto& config = run.config;
+  const auto target_path = config.target_path ? (program_.root / *config.target_path).string() : "";
+  WorkerKey key{request.env,   request.cwd, config.preload,
+                config.ignore, target_path, config.target.value_or(""),
+                config.learn};
+  if (request.process) {
+    key.affinity = request.process->affinity;
+    key.stack = stack_of(*request.process);
+  }
+  if (auto failure = known_failure(key)) return tl::unexpected(std::move(*failure));
+  Attempt attempt{run, listener, key, {run, listener}};
+  for (;;) {
+    auto instance = claim(attempt);
+    if (!instance) return tl::unexpected(instance.error());
+    WorkerLease lease(*this, *instance);
+    const auto ready = await_ready(**instance, attempt);
+    if (!ready) return tl::unexpected(ready.error());
+    if (!*ready) continue;
+    begin(lease, listener);
+    return lease;
+  }
+}
+
+void WorkerManager::begin(WorkerLease& lease, const Listener& listener) {
+  std::unique_lock lock(mutex_);
+  lease.value_reports_ = lease.instance_->values.reports();
+  const auto news = lease.instance_->news();
+  lock.unlock();
+  for (const auto& text : news) listener.emit(event::Receipt{text});
+}
+
+/// Takes a claim on the current worker, or on a new one where that cannot serve. In turn, so that a run
+/// that waits for another worker is not overtaken for ever by runs that the current one suits.
+Result<WorkerManager::Instance> WorkerManager::claim(Attempt& attempt) {
+  std::unique_lock lock(mutex_);
+  const auto turn = ++last_turn_;
+  turns_.insert(turn);
+  auto claimed = claim_in_turn(lock, attempt, turn);
+  turns_.erase(turn);
+  lock.unlock();
+  changed();
+  return claimed;
+}
+
+Result<WorkerManager::Instance> WorkerManager::claim_in_turn(std::unique_lock<std::mutex>& lock,
+                                                             Attempt& attempt, std::uint64_t turn) {
+  for (;;) {
+    if (stopped_) return tl::unexpected(given_up());
+    if (!replacing_ && *turns_.begin() == turn) {
+      const auto seen = current_;
+      const auto loaded = seen ? seen->loaded : nullptr;
+      auto why = reason_to_replace(attempt);
+      if (!why) why = changed_files(lock, loaded);
+      if (stopped_ || replacing_ || current_ != seen || (seen && seen->loaded != loaded)) continue;
+      if (!why) why = reason_to_replace(attempt);  // It may have ended meanwhile.
+      if (!why) {
+        attempt.was_fit = current_->state == State::ready;
+        return take_claim();
+      }
+      if (!current_ || current_->claims == 0) return replace(lock, attempt, *why);
+      if (!attempt.run.request.wait) return tl::unexpected(busy(*why));
+    }
+    lock.unlock();
+    const bool go_on = attempt.notice.tick("", std::nullopt);
+    lock.lock();
+    if (!go_on) return tl::unexpected(given_up());
+    changed_.wait_for(lock, liveness_interval);
+  }
+}
+
+WorkerManager::Instance WorkerManager::take_claim() {
+  ++current_->claims;
+  ++current_->runs;
+  return current_;
+}
+
+std::optional<Restart> WorkerManager::reason_to_replace(const Attempt& attempt) const {
+  if (!current_) return Restart{RestartReason::first_run, ""};
+  if (attempt.key.learns("modules") && current_->variables != store_.variables()) {
+    return Restart{RestartReason::environment_changed,
+                   "the tests set variables before they import what reads them"};
+  }
+  if (current_->is_outdated) {
+    return Restart{RestartReason::packages_changed, "what it has loaded is not what the tests import"};
+  }
+  return current_->unfit_for(attempt.key, attempt.run.config.memory_limit);
+}
+
+/// Unlocks while it looks at them: there are thousands, and the disk may be slow.
+std::optional<Restart> WorkerManager::changed_files(std::unique_lock<std::mutex>& lock,
+                                                    const std::shared_ptr<const LoadedFiles>& loaded) const {
+  if (!loaded) return std::nullopt;
+  lock.unlock();
+  auto why = check_(*loaded);
+  lock.lock();
+  return why;
+}
+
+/// What was read while importing may have made the run need another worker after all.
+std::optional<Restart> WorkerManager::why_unfit(std::unique_lock<std::mutex>& lock,
+                                                const WorkerInstance& instance,
+                                                const Attempt& attempt) const {
+  if (auto why = instance.unfit_for(attempt.key, std::nullopt)) return why;
+  return changed_files(lock, instance.loaded);
+}
+
+Result<WorkerManager::Instance> WorkerManager::replace(std::unique_lock<std::mutex>& lock, Attempt& attempt,
+                                                       const Restart& why) {
+  end_current(lock);
+  replacing_ = true;
+  store_.forget_if_outdated();
+  lock.unlock();
+  const auto receipt =
+      why.reason == RestartReason::first_run ? "started worker" : "restarted worker: " + why.text;
+  spdlog::info("run {}: {}", attempt.run.id, receipt);
+  const bool heard = attempt.listener.emit(event::Receipt{receipt});
+  auto started = heard ? start(attempt.key, !attempt.without_learned) : tl::unexpected(given_up());
+  lock.lock();
+  replacing_ = false;
+  if (!started) return started;
+  attempt.was_fit = false;
+  ++attempt.started;
+  current_ = std::move(*started);
+  return take_claim();
+}
+
+Result<WorkerManager::Instance> WorkerManager::start(const WorkerKey& key, bool with_learned) {
+  auto instance = std::make_shared<WorkerInstance>();
+  instance->key = key;
+  auto env = key.env;
+  const bool learns = key.learns("modules");
+  {
+    std::lock_guard lock(mutex_);
+    instance->asked = store_.modules(key.preload, learns && with_learned);
+    // Where modules proved unfit, others that import them will. That is found out when no run waits for it.
+    if (learns) instance->variables = store_.variables();
+    set(env, instance->variables);
+    if (!store_.is_tried(instance->asked.size())) instance->asked = store_.modules(key.preload, false);
+  }
+  instance->log_offset = file_size_or_zero(program_.log_file);
+  const auto cwd = is_folder(key.cwd) ? key.cwd : program_.root.string();
+  auto process =
+      WorkerProcess::spawn({program_.executable, program_.python, program_.root, program_.log_file, env, cwd,
+                            key.ignore, key.target_path, key.target, key.affinity, key.stack},
+                           children_);
+  if (!process) return tl::unexpected(process.error());
+  instance->process = std::move(*process);
+  spdlog::info("worker {} started", instance->process->pid());
+  // The instance outlives its process's threads, which its destructor joins.
+  auto* raw = instance.get();
+  raw->process->listen({[this, raw](const auto& message) { on_message(*raw, message); },
+                        [this, raw](const auto& status) { on_end(*raw, status); }});
+  return instance;
+}
+
+/// True when the worker is ready for the run, false when another one is to be tried.
+Result<bool> WorkerManager::await_ready(WorkerInstance& instance, Attempt& attempt) {
+  const auto timeout = attempt.run.config.worker_timeout;
+  AnswerWatch watch(timeout, AnswerWatch::Clock::now());
+  std::unique_lock lock(mutex_);
+  if (attempt.was_fit && instance.state == State::ready) return true;
+  for (std::uint64_t seen = instance.signs + 1; instance.state != State::ended;) {
+    if (std::exchange(seen, instance.signs) != instance.signs) watch.asked();
+    watch.tick(AnswerWatch::Clock::now());
+    if (watch.is_over()) {
+      watch.answered();  // Its death is the answer.
+      give_up(instance, timeout);
+    }
+    if (stopped_) return tl::unexpected(given_up());
+    if (instance.state == State::ready) {
+      const auto why = why_unfit(lock, instance, attempt);
+      if (instance.state == State::ended) return false;
+      if (!why || attempt.started < most_unfit) return !why;
+      return tl::unexpected(remember(instance, never_fit(*why)));
+    }
+    const auto module = instance.importing;
+    const auto left = instance.time_left(store_.start_time(instance.asked.size()));
+    lock.unlock();
+    if (!attempt.notice.tick(module, left)) return tl::unexpected(given_up());
+    lock.lock();
+    if (instance.importing != module || instance.state >= State::ready) continue;
+    changed_.wait_for(lock, liveness_interval);
+  }
+  if (stopped_) return tl::unexpected(given_up());
+  if (!may_retry(instance, attempt)) return tl::unexpected(no_worker(instance));
+  return false;
+}
+
+/// It is stopped, or waits for what will not come; that it ends is heard of elsewhere.
+void WorkerManager::give_up(WorkerInstance& instance, std::chrono::milliseconds timeout) {
+  const auto limit = seconds_text(timeout);
+  if (!instance.importing.empty()) {
+    instance.unfit = protocol::Unfit{instance.importing, "its import did not end within " + limit};
+  }
+  instance.process->give_up("did not answer for " + limit);
+}
+
+/// The error of a run for which no worker could be made ready. What will happen again is remembered: a person
+/// or the kernel, who kill by SIGKILL, are nothing of the kind.
+Error WorkerManager::no_worker(const WorkerInstance& instance) {
+  auto error = instance.failure(program_.log_file);
+  const bool is_own_end = instance.refused || !instance.process->why_given_up().empty();
+  if (instance.exit.signal == SIGKILL && !is_own_end) return error;
+  return remember(instance, std::move(error));
+}
+
+Error WorkerManager::remember(const WorkerInstance& instance, Error error) {
+  auto folders = usual_site_dirs(program_.python);
+  if (instance.unable) {
+    folders.insert(folders.end(), instance.unable->site_dirs.begin(), instance.unable->site_dirs.end());
+  }
+  failure_ = Failure{instance.key, sites_state(program_.python, folders), error};
+  failure_->state[program_.executable.string()] = file_state(program_.executable);
+  for (const auto& file : instance.ready.files) {
+    if (file_state(file.path) == file.state) failure_->state[file.path] = file.state;
+  }
+  return error;
+}
+
+/// What became of the last attempt to start a worker, if another one would come to the same.
+std::optional<Error> WorkerManager::known_failure(const WorkerKey& wanted) {
+  const std::lock_guard lock(mutex_);
+  if (!failure_) return std::nullopt;
+  if (!difference(failure_->key, wanted, names(failure_->key.env, wanted.env)) &&
+      !changed_site(failure_->state))
+    return failure_->error;
+  failure_.reset();
+  return std::nullopt;
+}
+
+/// Whether the next worker may do better than this one, which ended before it was ready.
+bool WorkerManager::may_retry(const WorkerInstance& instance, Attempt& attempt) {
+  if (instance.unfit && instance.lesson) return true;  // Each time one module less: this comes to an end.
+  // SIGKILL comes from outside (a person, the kernel out of memory) and says nothing of a module.
+  if (instance.exit.signal == SIGKILL) return !std::exchange(attempt.after_kill, true);
+  if (!instance.lesson) return false;
+  return !std::exchange(attempt.without_learned, true);
+}
+
+// By value: it is the claim's own, which has it no more.
+// NOLINTNEXTLINE(performance-unnecessary-value-param)
+void WorkerManager::drop(Instance instance) {
+  {
+    std::lock_guard lock(mutex_);
+    --instance->claims;
+  }
+  changed_.notify_all();
+}
+
+/// Ends the current worker, if any. Unlocks meanwhile; on return no worker exists.
+void WorkerManager::end_current(std::unique_lock<std::mutex>& lock) {
+  auto old = std::exchange(current_, nullptr);
+  if (!old) return;
+  replacing_ = true;
+  old->dismissed = true;
+  lock.unlock();
+  old->process->stop(stop_grace);
+  old.reset();
+  lock.lock();
+  replacing_ = false;
+}
+
+void WorkerManager::learn(const WorkerLease& lease, const Run& run, const Lessons& lessons) {
+  std::lock_guard lock(mutex_);
+  auto& instance = *lease.instance_;
+  const auto& site_dirs = instance.ready.site_dirs;
+  if (instance.key.learns("modules")) log_failure(store_.learn(lessons.modules, lessons.path, site_dirs));
+  if (instance.key.learns("patterns")) log_failure(store_.learn_patterns(lessons.patterns, site_dirs));
+  if (instance.key.learns("modules")) {
+    for (const auto& one : lessons.differences) learn(instance, one);
+  }
+  instance.values.learn(lessons.values, run.request.env, lease.value_reports_);
+}
+
+/// What is different each time is left to the runs: else each would be done cold.
+void WorkerManager::learn(WorkerInstance& instance, const Lessons::Difference& difference) {
+  const auto& site_dirs = instance.ready.site_dirs;
+  const auto& module = difference.module;
+  if (!difference.variables.empty())
+    return log_failure(store_.learn_variables(module, difference.variables, site_dirs));
+  instance.is_outdated = instance.is_outdated || difference.is_outdated;
+  const int most = difference.is_outdated ? PreloadStore::max_changes : 1;
+  if ((difference.is_repeatable && !difference.is_outdated) || ++differences_[module] <= most) return;
+  log_failure(store_.leave_out({module, "runs do not import what was loaded ahead"}, site_dirs));
+  instance.is_outdated = true;
+}
+
+std::function<void()> WorkerManager::idle_tasks() {
+  std::unique_lock lock(mutex_);
+  const auto instance = current_;
+  if (!instance || instance->state != State::ready || instance->claims > 0) return [] {};
+  auto modules = store_.modules(instance->key.preload, instance->key.learns("modules"));
+  std::erase_if(modules, [&](const std::string& module) {
+    return std::find(instance->asked.begin(), instance->asked.end(), module) != instance->asked.end();
+  });
+  protocol::Preload preload{std::move(modules), store_.path(), {}, store_.left_out()};
+  instance->asked.insert(instance->asked.end(), preload.modules.begin(), preload.modules.end());
+  // Not when a worker starts: a run would wait for all of them, which needs some.
+  if (instance->key.learns("patterns")) {
+    std::copy_if(store_.patterns().begin(), store_.patterns().end(), std::back_inserter(preload.patterns),
+                 [&](const auto& pattern) { return instance->asked_patterns.insert(pattern).second; });
+  }
+  auto tasks = instance->next_tasks(std::move(preload));
+  lock.unlock();
+  on_change_();
+  return [instance, tasks = std::move(tasks)] {
+    for (const auto& task : tasks) (void)instance->process->send(task);  // Its end is heard of elsewhere.
+  };
+}
+
+void WorkerManager::release() {
+  std::unique_lock lock(mutex_);
+  if (replacing_ || (current_ && current_->claims > 0)) return;
+  end_current(lock);
+  lock.unlock();
+  changed();
+}
+
+void WorkerManager::renew() {
+  std::unique_lock lock(mutex_);
+  const bool is_idle = current_ && current_->claims == 0 && current_->state == State::ready;
+  if (stopped_ || replacing_ || !is_idle || current_->runs < runs_before_renewal) return;
+  const auto key = current_->key;
+  end_current(lock);
+  replacing_ = true;
+  lock.unlock();
+  spdlog::info("another worker takes the place of one that has served {} runs", runs_before_renewal);
+  auto started = start(key, /*with_learned=*/true);
+  lock.lock();
+  replacing_ = false;
+  if (started) current_ = std::move(*started);
+  lock.unlock();
+  changed();
+}
+
+void WorkerManager::stop() {
+  std::unique_lock lock(mutex_);
+  stopped_ = true;
+  changed_.notify_all();
+  changed_.wait(lock, [this] { return !replacing_; });
+  end_current(lock);
+}
+
+bool WorkerManager::is_warming() const {
+  std::lock_guard lock(mutex_);
+  return replacing_ || (current_ && current_->state < State::ready);
+}
+
+nlohmann::json WorkerManager::describe() const {
+  std::lock_guard lock(mutex_);
+  if (!current_ || current_->state == State::ended) return nullptr;
+  return current_->describe(store_.left_out());
+}
+
+void WorkerManager::on_message(WorkerInstance& instance, const protocol::FromWorker& message) {
+  if (const auto* ready = std::get_if<protocol::Ready>(&message)) return on_ready(instance, *ready);
+  std::unique_lock lock(mutex_);
+  ++instance.signs;
+  if (const auto* importing = std::get_if<protocol::Importing>(&message)) {
+    instance.importing = importing->module;
+  } else if (const auto* unfit = std::get_if<protocol::Unfit>(&message)) {
+    if (unfit->ends_worker) {
+      instance.unfit = *unfit;
+    } else {
+      leave_out(instance, {unfit->module, unfit->reason});
+    }
+  } else if (const auto* unable = std::get_if<protocol::Unable>(&message)) {
+    instance.unable = *unable;
+  } else if (const auto* primed = std::get_if<protocol::Primed>(&message)) {
+    instance.primed = *primed;
+  } else if (const auto* values = std::get_if<protocol::Values>(&message)) {
+    instance.values.report(*values);
+  }
+  lock.unlock();
+  changed_.notify_all();
+}
+
+void WorkerManager::on_ready(WorkerInstance& instance, const protocol::Ready& ready) {
+  const auto known = instance.loaded;  // Written by this thread only.
+  auto sites = known ? known->sites : sites_state(program_.python, ready.site_dirs);
+  auto loaded = std::make_shared<const LoadedFiles>(LoadedFiles{std::move(sites), ready.files});
+  std::unique_lock lock(mutex_);
+  if (ready.protocol != protocol::version) {
+    instance.refused = Error{ErrorCode::worker_failed,
+                             "stest's worker speaks version " + std::to_string(ready.protocol) +
+                                 " of the protocol, its daemon " + std::to_string(protocol::version),
+                             "Install stest anew: its executables are of different versions."};
+    lock.unlock();
+    return instance.process->kill();
+  }
+  const bool greeting = instance.state == State::starting;
+  instance.ready = ready;
+  instance.loaded = std::move(loaded);
+  instance.importing.clear();
+  protocol::Preload preload;
+  if (greeting) {
+    preload = {instance.asked, store_.path()};
+    if (!store_.is_tried(instance.asked.size())) preload.unfit = store_.left_out();
+  }
+  const bool has_imported_all = instance.import_clock.stop() && preload.modules.empty();
+  if (has_imported_all) {
+    log_failure(
+        store_.remember_start(instance.asked.size(), instance.import_clock.so_far(), ready.site_dirs));
+  }
+  const auto tasks = instance.next_tasks(std::move(preload));
+  lock.unlock();
+  for (const auto& task : tasks) (void)instance.process->send(task);
+  changed();
+}
+
+void WorkerManager::on_end(WorkerInstance& instance, const ExitStatus& status) {
+  spdlog::info("worker {} {}", instance.process->pid(), stest::describe(status));
+  {
+    std::lock_guard lock(mutex_);
+    if (auto lesson = instance.end(status)) leave_out(instance, std::move(*lesson));
+  }
+  changed();
+}
+
+void WorkerManager::leave_out(WorkerInstance& instance, protocol::LeftOut module) {
+  spdlog::warn("{} is left out of preloading: {}", module.name, module.reason);
+  std::erase_if(instance.asked, [&](const std::string& name) { return covers(module.name, name); });
+  log_failure(store_.leave_out(std::move(module), instance.ready.site_dirs));
+}
+
+void WorkerManager::changed() {
+  changed_.notify_all();
+  on_change_();
+}
+
+}  // namespace stest

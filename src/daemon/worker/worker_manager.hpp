@@ -1,0 +1,146 @@
+#pragma once
+
+#include <condition_variable>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <nlohmann/json_fwd.hpp>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "daemon/run/run.hpp"
+#include "daemon/worker/preload_store.hpp"
+#include "daemon/worker/warming_notice.hpp"
+#include "daemon/worker/worker_instance.hpp"
+
+namespace stest {
+
+/// The programs and files that make a worker.
+struct WorkerProgram {
+  std::filesystem::path executable;
+  std::filesystem::path python;
+  std::filesystem::path log_file;      ///< Empty: the daemon's stderr.
+  std::filesystem::path preload_file;  ///< See `PreloadStore`.
+  std::filesystem::path root;          ///< Where a worker starts whose client's folder is gone.
+};
+
+class WorkerManager;
+
+/// A run's claim on a ready worker, which is neither restarted nor given other imports meanwhile.
+class WorkerLease {
+ public:
+  WorkerLease(WorkerManager& manager, std::shared_ptr<WorkerInstance> instance)
+      : manager_(&manager), instance_(std::move(instance)) {}
+  WorkerLease(WorkerLease&&) = default;
+  WorkerLease& operator=(WorkerLease&&) = delete;
+  ~WorkerLease();
+
+  WorkerProcess& worker() const { return *instance_->process; }
+
+ private:
+  friend class WorkerManager;
+  WorkerManager* manager_;
+  std::shared_ptr<WorkerInstance> instance_;
+  std::uint64_t value_reports_ = 0;  ///< When the run began.
+};
+
+/// See `WorkerManager::renew`.
+inline constexpr int runs_before_renewal = 100;
+
+/// Owns at most one worker: starts it for the first run, and anew when it died or cannot serve a run.
+/// A worker is replaced only while no run has a claim on it, and only after all of it is gone.
+class WorkerManager {
+ public:
+  /// Looks at the files of a worker; called without a lock.
+  using FileCheck = std::function<std::optional<Restart>(const LoadedFiles&)>;
+
+  /// `on_change` is called, in any thread and without a lock, when `is_warming` may have changed.
+  WorkerManager(WorkerProgram program, Children& children, std::function<void()> on_change,
+                FileCheck check = changed_since);
+  ~WorkerManager();
+
+  /// Blocks until a worker is ready for `run`, and tells the listener what goes on. Errors: `cancelled`
+  /// (by the client's absence too), `busy`, `worker_failed` with the end of the worker's log. Where no worker
+  /// can start the error is remembered, and comes at once, until one might.
+  Result<WorkerLease> acquire(const Run& run, const Listener& listener);
+
+  /// Remembers what a run on `lease`'s worker has taught.
+  void learn(const WorkerLease& lease, const Run& run, const Lessons& lessons);
+
+  /// What is for the worker to do while no run waits: import and compile what was learned since it started,
+  /// fork runners ahead. It counts as begun; it begins when the result is called.
+  [[nodiscard]] std::function<void()> idle_tasks();
+
+  /// Ends the worker unless a run has a claim on it.
+  void release();
+
+  /// Has another worker take the place of one that has served many runs and that no run has a claim on: all
+  /// its runs hash strings alike, and what depends on the order of a set would never show.
+  void renew();
+
+  /// Ends the worker, whatever it does, and starts none any more.
+  void stop();
+
+  bool is_warming() const;
+  /// The "worker" of `GET /v1/status`; null if there is none.
+  nlohmann::json describe() const;
+
+ private:
+  friend class WorkerLease;
+  using Instance = std::shared_ptr<WorkerInstance>;
+
+  struct Attempt;
+  Result<Instance> claim(Attempt& attempt);
+  Result<Instance> claim_in_turn(std::unique_lock<std::mutex>& lock, Attempt& attempt, std::uint64_t turn);
+  Instance take_claim();
+  Result<Instance> replace(std::unique_lock<std::mutex>& lock, Attempt& attempt, const Restart& why);
+  void learn(WorkerInstance& instance, const Lessons::Difference& difference);
+  std::optional<Restart> reason_to_replace(const Attempt& attempt) const;
+  std::optional<Restart> changed_files(std::unique_lock<std::mutex>& lock,
+                                       const std::shared_ptr<const LoadedFiles>& loaded) const;
+  std::optional<Restart> why_unfit(std::unique_lock<std::mutex>& lock, const WorkerInstance& instance,
+                                   const Attempt& attempt) const;
+  Result<Instance> start(const WorkerKey& key, bool with_learned);
+  Result<bool> await_ready(WorkerInstance& instance, Attempt& attempt);
+  void give_up(WorkerInstance& instance, std::chrono::milliseconds timeout);
+  void begin(WorkerLease& lease, const Listener& listener);
+  Error no_worker(const WorkerInstance& instance);
+  Error remember(const WorkerInstance& instance, Error error);
+  std::optional<Error> known_failure(const WorkerKey& wanted);
+  static bool may_retry(const WorkerInstance& instance, Attempt& attempt);
+  void drop(Instance instance);
+  void end_current(std::unique_lock<std::mutex>& lock);
+
+  void on_message(WorkerInstance& instance, const protocol::FromWorker& message);
+  void on_ready(WorkerInstance& instance, const protocol::Ready& ready);
+  void on_end(WorkerInstance& instance, const ExitStatus& status);
+  void leave_out(WorkerInstance& instance, protocol::LeftOut module);
+  void changed();
+
+  const WorkerProgram program_;
+  Children& children_;
+  const std::function<void()> on_change_;
+  const FileCheck check_;
+
+  mutable std::mutex mutex_;
+  std::condition_variable changed_;
+  PreloadStore store_;
+  std::map<std::string, int>
+      differences_;  ///< By module: how often a run could not use what was loaded ahead.
+  Instance current_;
+  /// Why no worker can start for runs with this key, and what that depends on.
+  struct Failure {
+    WorkerKey key;
+    SitesState state;
+    Error error;
+  };
+  std::optional<Failure> failure_;
+  bool replacing_ = false;  ///< A thread ends or starts the worker without the lock.
+  bool stopped_ = false;
+  std::set<std::uint64_t> turns_;  ///< Of the runs that wait for a claim, by arrival.
+  std::uint64_t last_turn_ = 0;
+};
+
+}  // namespace stest

@@ -1,0 +1,69 @@
+#include "cli/run/wait_notice.hpp"
+
+#include <gtest/gtest.h>
+
+namespace stest {
+namespace {
+
+using namespace std::chrono_literals;
+
+TEST(WaitNoticeTest, NothingWithoutAWait) {
+  WaitNotice notice(true);
+  EXPECT_FALSE(notice.is_waiting());
+  EXPECT_FALSE(notice.due(10s));
+}
+
+TEST(WaitNoticeTest, ShortWaitsAreNotMentioned) {
+  WaitNotice lasting(false), animated(true);
+  for (auto* notice : {&lasting, &animated}) notice->queued({1, 2}, 0ms);
+  EXPECT_FALSE(lasting.due(1900ms));
+  EXPECT_FALSE(animated.due(400ms));
+  EXPECT_TRUE(animated.due(600ms)->brief);
+  lasting.warming({"torch", 0.1}, 1900ms);  // Another wait.
+  EXPECT_FALSE(lasting.due(3800ms));
+}
+
+TEST(WaitNoticeTest, TheQueueIsShownWithWhatRuns) {
+  WaitNotice notice(true);
+  notice.queued({4, 1, {{3, {"-x", "t.py"}, "t.py::a", 1.5}}}, 1s);
+  EXPECT_EQ(notice.due(2s)->text,
+            "next in the queue, 1.0 s; waiting for run 3, 2.5 s so far, at t.py::a (stest -x t.py)");
+  notice.queued({4, 3, {{3, {}, "", 4}, {2, {}, "", 5}}}, 3s);
+  EXPECT_EQ(notice.due(3s)->text,
+            "number 3 in the queue, 2.0 s; waiting for run 3, 4.0 s so far (stest) and 1 more");
+  notice.queued({4, 2}, 4s);
+  EXPECT_EQ(notice.due(4s)->text, "number 2 in the queue, 3.0 s");
+}
+
+TEST(WaitNoticeTest, LastingLinesGrowRare) {
+  WaitNotice notice(false);
+  notice.warming({"torch", 0}, 0ms);
+  std::vector<WaitNotice::Elapsed> told;
+  for (auto now = 0ms; now < 10min; now += 100ms) {
+    notice.warming({"torch", 0}, now);
+    const auto line = notice.due(now);
+    if (!line) continue;
+    EXPECT_FALSE(line->brief);
+    told.push_back(now);
+  }
+  EXPECT_EQ(told, (std::vector<WaitNotice::Elapsed>{2s, 8s, 32s, 128s, 512s}));
+}
+
+TEST(WaitNoticeTest, ImportsAreShownWithTheTimeThatIsExpected) {
+  WaitNotice notice(true);
+  notice.warming({"", 0}, 1s);
+  EXPECT_EQ(notice.due(2s)->text, "starting the worker, 1.0 s");
+  notice.warming({"torch", 1.5, 4.1}, 2500ms);
+  EXPECT_EQ(notice.due(3s)->text, "importing torch, 2.0 s of about 4.1 s");
+  EXPECT_EQ(notice.due(6s)->text, "importing torch, 5.0 s");  // It takes longer than it did.
+}
+
+TEST(WaitNoticeTest, TheEndOfTheWaitEndsTheNotice) {
+  WaitNotice notice(true);
+  notice.warming({"torch", 1}, 0ms);
+  notice.ended();
+  EXPECT_FALSE(notice.due(9s));
+}
+
+}  // namespace
+}  // namespace stest

@@ -1,0 +1,135 @@
+#include "worker/python/audit.hpp"
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <cerrno>
+#include <memory>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "worker/watch/questions.hpp"
+
+namespace py = pybind11;
+
+namespace stest::audit {
+
+namespace {
+
+using watch::Question;
+
+struct Listener {
+  py::function function;
+  std::set<std::string, std::less<>> events;
+};
+
+using Listeners = std::vector<Listener>;
+
+/// Replaced as a whole: an allocator may ask the clock (sanitizers' does, jemalloc's does), and then an event
+/// comes in the middle of a change. Never destroyed: the interpreter outlives all else here.
+std::shared_ptr<const Listeners>& listeners() {
+  static auto* const all = new std::shared_ptr<const Listeners>(std::make_shared<Listeners>());
+  return *all;
+}
+PyInterpreterState* interpreter = nullptr;
+constexpr std::array<const char*, 5> own_names{"stest.clock", "stest.randomness", "stest.identity",
+                                               "stest.folder", "a system call of its own"};
+/// Whether there are listeners to these. Most threads that ask do not hold any lock.
+std::array<std::atomic<bool>, own_names.size()> own_is_wanted{};
+/// Under the interpreter's lock.
+bool is_telling = false;
+
+void replace_listeners(Listeners changed) {
+  std::shared_ptr<const Listeners> all = std::make_shared<Listeners>(std::move(changed));
+  listeners().swap(all);  // What was there is let go of at the end of this.
+  for (std::size_t i = 0; i < own_names.size(); ++i) {
+    const auto hears = [&](const Listener& one) { return one.events.contains(own_names[i]); };
+    own_is_wanted[i] = std::any_of(listeners()->begin(), listeners()->end(), hears);
+  }
+}
+
+/// The hook must not be seen by what the tests trace or profile with.
+class Untraced {
+ public:
+#if PY_VERSION_HEX >= 0x030B0000
+  Untraced() : thread_(PyThreadState_Get()) { PyThreadState_EnterTracing(thread_); }
+  ~Untraced() { PyThreadState_LeaveTracing(thread_); }
+#else
+  Untraced() : thread_(PyThreadState_Get()), before_(use_tracing()) {
+    ++thread_->tracing;
+    use_tracing() = 0;
+  }
+  ~Untraced() {
+    --thread_->tracing;
+    use_tracing() = before_;
+  }
+#endif
+  Untraced(const Untraced&) = delete;
+  Untraced& operator=(const Untraced&) = delete;
+
+ private:
+  PyThreadState* thread_;
+#if PY_VERSION_HEX < 0x030A0000
+  int& use_tracing() { return thread_->use_tracing; }
+  int before_;
+#elif PY_VERSION_HEX < 0x030B0000
+  int& use_tracing() { return thread_->cframe->use_tracing; }
+  int before_;
+#endif
+};
+
+int on_event(const char* event, PyObject* args, void*) {
+  const auto all = listeners();  // They may remove themselves.
+  const std::string_view name = event;
+  for (const Listener& one : *all) {
+    if (!one.events.contains(name) || PyInterpreterState_Get() != interpreter) continue;
+    const Untraced untraced;
+    PyObject* const result = PyObject_CallFunction(one.function.ptr(), "sO", event, args);
+    if (result == nullptr) return -1;
+    Py_DECREF(result);
+  }
+  return 0;
+}
+
+bool is_heard(Question question) noexcept {
+  if (!own_is_wanted[static_cast<std::size_t>(question)]) return false;
+  const bool is_of_python = question == Question::clock || question == Question::identity;
+  return !is_of_python || (PyGILState_Check() != 0 && !is_telling);
+}
+
+void raise_event(Question question) noexcept {
+  if (!is_heard(question)) return;
+  const int error = errno;
+  const py::gil_scoped_acquire
+      lock;  // CPython lets go of it before it asks for random numbers or for the folder.
+  if (!is_telling) {
+    is_telling = true;
+    const py::error_scope kept;  // Whoever asks may be about to raise something.
+    const char* name = own_names[static_cast<std::size_t>(question)];
+    if (on_event(name, py::tuple().ptr(), nullptr) != 0) PyErr_WriteUnraisable(nullptr);
+    is_telling = false;
+  }
+  errno = error;
+}
+
+}  // namespace
+
+void add(py::function listener, std::set<std::string, std::less<>> events) {
+  if (interpreter == nullptr) {
+    interpreter = PyInterpreterState_Get();
+    if (PySys_AddAuditHook(on_event, nullptr) != 0) throw py::error_already_set();
+    watch::set_listener({is_heard, raise_event});
+  }
+  Listeners changed = *listeners();
+  changed.push_back({std::move(listener), std::move(events)});
+  replace_listeners(std::move(changed));
+}
+
+void remove(const py::function& listener) {
+  Listeners changed = *listeners();
+  std::erase_if(changed, [&](const Listener& known) { return known.function.equal(listener); });
+  replace_listeners(std::move(changed));
+}
+
+}  // namespace stest::audit

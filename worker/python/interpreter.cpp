@@ -1,0 +1,79 @@
+#include "worker/python/interpreter.hpp"
+
+#include <pybind11/embed.h>
+
+#include <string>
+#include <utility>
+
+#include "worker/python/start_reads.hpp"
+
+namespace py = pybind11;
+
+namespace stest {
+
+class Interpreter::Impl {
+ public:
+  explicit Impl(PyConfig* config) : guard_(config, 0, nullptr, /*add_program_dir_to_path=*/false) {}
+
+ private:
+  py::scoped_interpreter guard_;
+};
+
+namespace {
+
+/// Fills `config` as `executable -m something` would have it, without reading a command line.
+/// `program_name` is what CPython derives `sys.executable`, `pyvenv.cfg` and with it the prefix from.
+PyStatus configure(PyConfig& config, const std::string& executable) {
+  PyConfig_InitPythonConfig(&config);
+  config.parse_argv = 0;
+  return PyConfig_SetBytesString(&config, &config.program_name, executable.c_str());
+}
+
+/// The library that is embedded must be the one that `executable` runs: its modules are compiled
+/// for it.
+Status check_version() {
+  const py::module_ sys = py::module_::import("sys");
+  const auto expected =
+      std::string("python") + std::to_string(PY_MAJOR_VERSION) + "." + std::to_string(PY_MINOR_VERSION);
+  const auto lib = py::module_::import("os").attr("__file__").cast<std::string>();
+  if (lib.find(expected) != std::string::npos) return {};
+  return fail(ErrorCode::worker_failed,
+              "stest was built for " + expected + ", but " + sys.attr("executable").cast<std::string>() +
+                  " uses " + lib,
+              "install stest again in this environment: python -m pip install --force-reinstall stest");
+}
+
+}  // namespace
+
+Interpreter::Interpreter(std::unique_ptr<Impl> impl, AtStart at_start)
+    : impl_(std::move(impl)), at_start_(std::move(at_start)) {}
+Interpreter::Interpreter(Interpreter&&) noexcept = default;
+Interpreter::~Interpreter() = default;
+
+std::string Interpreter::version() const {
+  const py::tuple numbers = py::module_::import("sys").attr("version_info");
+  return py::str("{}.{}.{}").format(numbers[0], numbers[1], numbers[2]).cast<std::string>();
+}
+
+std::string Interpreter::prefix() const {
+  return py::module_::import("sys").attr("prefix").cast<std::string>();
+}
+
+Result<Interpreter> Interpreter::start(const std::string& executable) {
+  PyConfig config;
+  if (const PyStatus status = configure(config, executable); PyStatus_Exception(status)) {
+    PyConfig_Clear(&config);
+    return fail(ErrorCode::worker_failed, std::string("cannot configure Python: ") + status.err_msg);
+  }
+  try {
+    start_reads::begin();
+    auto impl = std::make_unique<Impl>(&config);
+    if (Status matches = check_version(); !matches) return tl::unexpected(matches.error());
+    return Interpreter(std::move(impl), start_reads::end());
+  } catch (const std::exception& error) {
+    return fail(ErrorCode::worker_failed, std::string("cannot start Python: ") + error.what(),
+                "does " + executable + " itself start?");
+  }
+}
+
+}  // namespace stest

@@ -1,0 +1,223 @@
+#include "worker/python/preload.hpp"
+
+#include <poll.h>
+#include <pybind11/embed.h>
+#include <pybind11/stl.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <cstdio>
+
+#include "common/os/process.hpp"
+#include "common/version.hpp"
+#include "worker/python/file_states.hpp"
+#include "worker/python/huge_pages.hpp"
+#include "worker/python/python_values.hpp"
+#include "worker/snapshot/fork.hpp"
+
+namespace py = pybind11;
+
+namespace stest {
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+/// Generous: a loaded machine must not cost a healthy module its place.
+constexpr std::chrono::seconds canary_deadline{20};
+
+py::dict reasons(const std::vector<protocol::LeftOut>& modules) {
+  py::dict result;
+  for (const auto& [name, reason] : modules) result[py::str(name)] = reason;
+  return result;
+}
+
+/// The user's filters of warnings (`PYTHONWARNINGS`) are for the runs; while this lives, stest's own set-up
+/// does not feel them.
+class Unheard {
+ public:
+  Unheard() : filters_(py::module_::import("warnings").attr("catch_warnings")()) {
+    filters_.attr("__enter__")();
+    py::module_::import("warnings").attr("simplefilter")("ignore");
+  }
+  ~Unheard() {
+    try {
+      filters_.attr("__exit__")(py::none(), py::none(), py::none());
+    } catch (py::error_already_set& error) {
+      error.discard_as_unraisable("stest's set-up");
+    }
+  }
+  Unheard(const Unheard&) = delete;
+  Unheard& operator=(const Unheard&) = delete;
+
+ private:
+  py::object filters_;
+};
+
+/// The Python object, entered as by `with`, left at the end of the scope.
+class WithPreloader {
+ public:
+  explicit WithPreloader(const protocol::Preload& wanted)
+      : object_(py::module_::import("sprintest._preload")
+                    .attr("Preloader")(fs_decode(wanted.path), reasons(wanted.unfit))) {
+    object_.attr("__enter__")();
+  }
+  ~WithPreloader() {
+    try {
+      object_.attr("__exit__")(py::none(), py::none(), py::none());
+    } catch (py::error_already_set& error) {
+      error.discard_as_unraisable("stest's preloading");
+    }
+  }
+  WithPreloader(const WithPreloader&) = delete;
+  WithPreloader& operator=(const WithPreloader&) = delete;
+
+  const py::object& get() const { return object_; }
+
+ private:
+  py::object object_;
+};
+
+std::optional<protocol::Ready::Target> target(const py::object& found) {
+  if (found.is_none()) return std::nullopt;
+  const auto field = [&](const char* name) { return fs_encode(py::str(found[name])); };
+  return protocol::Ready::Target{field("name"), field("path"), field("how")};
+}
+
+std::vector<protocol::Ready::File> files(const py::list& list) {
+  std::vector<protocol::Ready::File> result;
+  for (const auto& item : list) {
+    const auto file = py::reinterpret_borrow<py::dict>(item);
+    result.push_back({file["module"].cast<std::string>(), file["path"].cast<std::string>(),
+                      file_state_of(file["state"]), file["ignored"].cast<bool>()});
+  }
+  return result;
+}
+
+}  // namespace
+
+Preloader::Preloader(const ProjectCode& project, Environment initial_env, AtStart at_start)
+    : initial_env_(std::move(initial_env)), at_start_(std::move(at_start)) {
+  account_.env_reads.insert(at_start_.env_reads.begin(), at_start_.env_reads.end());
+  const Unheard imports;
+  py::module_::import("sprintest._own");  // Before anything that is not there when Python starts.
+  py::module_::import("sprintest._preload")
+      .attr("set_project")(*fs_decode({project.root, project.target, project.target_path}), project.ignore);
+}
+
+bool Preloader::load(const protocol::Preload& wanted, const Tell& tell) {
+  {
+    const WithPreloader preloader(wanted);
+    for (const auto& name : wanted.modules) {
+      tell(protocol::Importing{name});
+      const auto start = Clock::now();
+      const auto [reason, is_unfit, is_spoilt] =
+          preloader.get().attr("load")(name).cast<std::tuple<std::string, bool, bool>>();
+      const double seconds = std::chrono::duration<double>(Clock::now() - start).count();
+      if (is_unfit) tell(protocol::Unfit{name, reason, is_spoilt});
+      if (is_spoilt) return false;
+      if (is_unfit) continue;  // The daemon takes account of it.
+      if (reason.empty()) {
+        account_.preloaded.push_back({name, seconds});
+      } else {
+        account_.left_out.push_back({name, reason});
+      }
+    }
+    take_report(preloader.get().attr("report")());
+  }
+  const Unheard imports;
+  py::module_::import("sprintest._runner");  // warm as well
+  py::module_::import("sprintest._plugin");
+  py::module_::import("sprintest._patterns").attr("compile_ahead")(wanted.patterns);
+  py::module_::import("sprintest._preload").attr("freeze")();
+  use_huge_pages();
+  return true;
+}
+
+protocol::Values Preloader::hold(const protocol::HoldValues& wanted) {
+  py::list values;
+  for (const auto& [key, request] : wanted.values) values.append(py::make_tuple(key, request));
+  const auto environment = python_environment(stest::apply(environment_changes(), wanted.env));
+  const py::list report = py::module_::import("sprintest._warm").attr("hold")(values, environment);
+  protocol::Values held;
+  for (const auto& item : report) {
+    held.values.push_back({item["key"].cast<std::string>(), utf8(py::str(item["reason"])),
+                           item["seconds"].cast<double>(), item["bytes"].cast<std::uint64_t>()});
+  }
+  use_huge_pages();
+  return held;
+}
+
+void Preloader::take_report(const py::dict& report) {
+  account_.stest_version = stest_version();
+  account_.python = report["python"].cast<std::string>();
+  account_.executable = report["executable"].cast<std::string>();
+  account_.site_dirs = report["site_dirs"].cast<std::vector<std::string>>();
+  account_.files = files(report["files"]);
+  account_.files.insert(account_.files.end(), at_start_.files.begin(), at_start_.files.end());
+  account_.target = target(report["target"]);
+  for (auto& [name, value] : report["env_reads"].cast<std::map<std::string, std::optional<std::string>>>()) {
+    account_.env_reads.emplace(name, value);
+  }
+}
+
+EnvironmentChanges Preloader::environment_changes() const {
+  const py::dict now = py::module_::import("sprintest._preload").attr("environment")();
+  return difference(initial_env_, now.cast<Environment>());
+}
+
+namespace {
+
+[[noreturn]] void sing() {
+  int code = 0;
+  try {
+    py::module_::import("sprintest._canary").attr("sing")();
+  } catch (const std::exception&) {
+    code = 1;
+  }
+  ::_exit(code);
+}
+
+/// Waits for `pid` to end; nothing if it did not within the deadline, and was killed for it.
+std::optional<ExitStatus> wait_with_deadline(pid_t pid) {
+  const auto deadline = Clock::now() + canary_deadline;
+  for (;;) {
+    siginfo_t info{};
+    ::waitid(P_PID, static_cast<id_t>(pid), &info, WEXITED | WNOHANG | WNOWAIT);
+    if (info.si_pid == pid) return wait_for(pid);
+    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(deadline - Clock::now());
+    if (left.count() <= 0) break;
+    pollfd wake{sigchld_fd(), POLLIN, 0};
+    ::poll(&wake, 1, static_cast<int>(left.count()));
+    drain_sigchld();
+  }
+  ::kill(pid, SIGKILL);
+  wait_for(pid);
+  return std::nullopt;
+}
+
+}  // namespace
+
+std::vector<std::string> site_dirs() {
+  try {
+    return py::module_::import("sprintest._modules").attr("site_dirs")().cast<std::vector<std::string>>();
+  } catch (const std::exception&) {
+    return {};
+  }
+}
+
+std::optional<std::string> canary() {
+  sigchld_fd();
+  const pid_t pid = fork_python();
+  if (pid == 0) sing();
+  if (pid < 0) return "cannot fork";
+  const auto status = wait_with_deadline(pid);
+  if (!status) return "a fork of the process that imported it hangs";
+  if (status->signal) return "a fork of the process that imported it dies by " + signal_name(*status->signal);
+  if (status->code != 0) return "a fork of the process that imported it cannot compute";
+  return std::nullopt;
+}
+
+}  // namespace stest

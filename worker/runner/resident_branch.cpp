@@ -1,0 +1,98 @@
+#include "worker/runner/resident_branch.hpp"
+
+#include <unistd.h>
+
+#include "worker/runner/run_place.hpp"
+#include "worker/runner/stack_request.hpp"
+
+namespace stest {
+
+void ResidentBranch::run(const protocol::RunTest& request, std::vector<Fd> fds) {
+  waiting_.push_back({request, std::move(fds)});
+  if (!running_) serve_next();
+}
+
+void ResidentBranch::serve_next() {
+  while (!running_ && !waiting_.empty()) {
+    const Status started = start(waiting_.front().request.memory_limit);
+    const Waiting next = std::move(waiting_.front());
+    waiting_.pop_front();
+    if (!started) {
+      finish(could_not_run(next.request.id, started.error().message));
+      continue;
+    }
+    running_ = next.request.id;
+    recorder_->reset();
+    send_(protocol::Started{next.request.id, branch_->pid()});
+    branch_->send(next.request, next.fds);
+  }
+}
+
+Status ResidentBranch::start(std::uint64_t memory_limit) {
+  if (branch_) return {};
+  auto recorder = FlightRecorder::create();
+  if (!recorder) return tl::unexpected(recorder.error());
+  auto branch = Branch::fork_for_run([&](LineChannel& channel) {
+    leave_();
+    serve_runs(channel, std::move(*recorder), memory_limit, preloader_.environment_changes());
+  });
+  if (!branch) return tl::unexpected(branch.error());
+  recorder_ = std::move(*recorder);
+  branch_.emplace(std::move(*branch));
+  session_ = ::getsid(branch_->pid());
+  return {};
+}
+
+bool ResidentBranch::signal(std::uint64_t id, int number) {
+  for (auto waiting = waiting_.begin(); waiting != waiting_.end(); ++waiting) {
+    if (waiting->request.id != id) continue;
+    waiting_.erase(waiting);  // Its descriptors close, and nothing has run.
+    finish(could_not_run(id, "the run was cancelled while it waited"));
+    return true;
+  }
+  if (running_ != id) return false;
+  signal_run(branch_->pid(), number);
+  return true;
+}
+
+bool ResidentBranch::request_stack(std::uint64_t id) const {
+  if (running_ != id) return false;
+  stest::request_stack(branch_->pid());
+  return true;
+}
+
+void ResidentBranch::attend() {
+  if (!branch_) return;
+  // Its end first: what it said before is still there to be read then.
+  const bool has_ended = branch_->has_ended();
+  for (const auto& message : branch_->receive()) {
+    if (const auto* said = std::get_if<protocol::Done>(&message)) {
+      auto done = *said;
+      done.left = end_run_(branch_->pid(), session_);
+      finish(std::move(done));
+    }
+  }
+  if (has_ended) {
+    auto left = end_run_(branch_->pid(), session_);
+    const int status = branch_->collect();
+    branch_.reset();
+    if (running_) {
+      auto done = end_of_run(*running_, *recorder_, status);
+      done.left = std::move(left);
+      finish(std::move(done));
+    }
+  }
+  serve_next();
+}
+
+void ResidentBranch::finish(protocol::Done done) {
+  if (running_ == done.id) running_.reset();
+  send_(done);
+}
+
+void ResidentBranch::abandon() {
+  if (branch_) branch_->abandon();
+  waiting_.clear();
+}
+
+}  // namespace stest

@@ -1,0 +1,66 @@
+#pragma once
+
+#include <deque>
+#include <functional>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "worker/python/preload.hpp"
+#include "worker/runner/runner.hpp"
+#include "worker/snapshot/branch.hpp"
+
+namespace stest {
+
+/// The process that runs the tests in `RunMode::resident`, one run after the other. Forked from the
+/// zygote for the first run, and anew whenever it has ended.
+class ResidentBranch {
+ public:
+  using Send = std::function<void(const protocol::FromWorker&)>;
+  /// Ends what a run has left behind, given its process and session; see `Leftovers::end_run`.
+  using EndRun = std::function<std::vector<protocol::Done::Left>(pid_t, pid_t)>;
+
+  /// `send` takes what the daemon is to hear; `leave`, called in the child, is to `abandon` this too.
+  ResidentBranch(const Preloader& preloader, Send send, std::function<void()> leave, EndRun end_run)
+      : preloader_(preloader),
+        send_(std::move(send)),
+        leave_(std::move(leave)),
+        end_run_(std::move(end_run)) {}
+
+  void run(const protocol::RunTest& request, std::vector<Fd> fds);
+  /// Whether the run is here; the signal then goes to its process and that process's children.
+  bool signal(std::uint64_t id, int number);
+  /// Whether the run is here; its process is then asked for its stacks.
+  bool request_stack(std::uint64_t id) const;
+  pid_t pid() const { return branch_ ? branch_->pid() : -1; }
+  /// Where that process began.
+  pid_t session() const { return branch_ ? session_ : -1; }
+
+  int fd() const { return branch_ ? branch_->fd() : -1; }
+  /// Takes in what it said, and its end.
+  void attend();
+  /// Ends the process, whatever it does; the next run gets another one.
+  void end() { branch_.reset(); }
+  void abandon();
+
+ private:
+  struct Waiting {
+    protocol::RunTest request;
+    std::vector<Fd> fds;
+  };
+  void serve_next();
+  Status start(std::uint64_t memory_limit);
+  void finish(protocol::Done done);
+
+  const Preloader& preloader_;
+  Send send_;
+  std::function<void()> leave_;
+  EndRun end_run_;
+  std::optional<Branch> branch_;
+  pid_t session_ = -1;
+  std::optional<FlightRecorder> recorder_;
+  std::optional<std::uint64_t> running_;
+  std::deque<Waiting> waiting_;
+};
+
+}  // namespace stest

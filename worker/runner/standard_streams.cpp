@@ -1,0 +1,51 @@
+#include "worker/runner/standard_streams.hpp"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "worker/runner/run_place.hpp"
+
+namespace stest {
+
+namespace {
+
+/// Keys like Ctrl-C are then signals for the tests, and /dev/tty is it. We do not get another session's own.
+void take_terminal() {
+  for (int fd = 0; fd < 3; ++fd) {
+    if (::isatty(fd) != 0 && lead_session_for_terminal() && ::ioctl(fd, TIOCSCTTY, 0) == 0) return;
+  }
+}
+
+}  // namespace
+
+Status take_streams(const std::vector<Fd>& fds) {
+  for (int target = 0; target < 3; ++target) {
+    if (::dup2(fds.at(static_cast<std::size_t>(target)).get(), target) < 0) return errno_error("dup2");
+  }
+  take_terminal();
+  return {};
+}
+
+/// The kernel hangs up on its foreground processes, of which this is one.
+void release_terminal() {
+  const Fd terminal(::open("/dev/tty", O_RDWR | O_CLOEXEC));
+  if (!terminal) return;
+  struct sigaction ignore {
+  }, previous{};
+  ignore.sa_handler = SIG_IGN;
+  ::sigaction(SIGHUP, &ignore, &previous);
+  ::ioctl(terminal.get(), TIOCNOTTY);
+  ::sigaction(SIGHUP, &previous, nullptr);
+}
+
+StandardStreams::StandardStreams() {
+  for (int fd = 0; fd < 3; ++fd) saved_[static_cast<std::size_t>(fd)] = Fd(::fcntl(fd, F_DUPFD_CLOEXEC, 3));
+}
+
+void StandardStreams::restore() const {
+  for (int fd = 0; fd < 3; ++fd) ::dup2(saved_[static_cast<std::size_t>(fd)].get(), fd);
+}
+
+}  // namespace stest

@@ -1,0 +1,137 @@
+#include "worker/snapshot/branch.hpp"
+
+#include <poll.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <nlohmann/json.hpp>
+#include <utility>
+
+#include "worker/snapshot/fork.hpp"
+
+namespace stest {
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+/// What a process gets to end by itself, to call what was registered with `atexit`.
+constexpr std::chrono::seconds end_grace{1};
+
+}  // namespace
+
+Result<Branch> Branch::fork(const std::function<void(LineChannel&)>& serve) {
+  return fork_by(fork_python, serve);
+}
+
+Result<Branch> Branch::fork_for_run(const std::function<void(LineChannel&)>& serve) {
+  return fork_by([] { return fork_run(); }, serve);
+}
+
+Result<Branch> Branch::fork_by(pid_t (*fork)(), const std::function<void(LineChannel&)>& serve) {
+  auto pair = make_socketpair();
+  if (!pair) return tl::unexpected(pair.error());
+  const pid_t pid = fork();
+  if (pid < 0) return errno_error("cannot fork");
+  if (pid == 0) {
+    ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+    pair->first.reset();
+    LineChannel channel(std::move(pair->second));
+    try {
+      serve(channel);
+    } catch (const std::exception& error) {
+      std::fprintf(stderr, "stest-worker: %s\n", error.what());
+    }
+    ::_exit(0);
+  }
+  return Branch(pid, std::make_unique<LineChannel>(std::move(pair->first)));
+}
+
+Branch::Branch(Branch&& other) noexcept
+    : pid_(std::exchange(other.pid_, -1)), channel_(std::move(other.channel_)), closed_(other.closed_) {}
+
+Branch::~Branch() {
+  if (pid_ < 0) return;
+  channel_->shutdown();
+  await_end(end_grace);
+  collect();
+}
+
+void Branch::send(const protocol::ToWorker& message, const std::vector<Fd>& fds) {
+  std::vector<int> numbers;
+  numbers.reserve(fds.size());
+  for (const Fd& fd : fds) numbers.push_back(fd.get());
+  // One that is gone is noticed by its end.
+  (void)channel_->send(protocol::to_json(message).dump(), numbers);
+}
+
+bool Branch::is_readable() const {
+  pollfd readable{channel_->fd(), POLLIN, 0};
+  return channel_->has_buffered_line() || ::poll(&readable, 1, 0) > 0;
+}
+
+std::vector<Branch::Said> Branch::receive_all() {
+  std::vector<Said> all;
+  while (!closed_ && is_readable()) {
+    auto line = channel_->receive();
+    auto message = line && *line
+                       ? protocol::from_worker_from_json(nlohmann::json::parse((*line)->text, nullptr, false))
+                       : tl::unexpected(Error{});
+    if (message) {
+      all.push_back({std::move(*message), std::move((*line)->fds)});
+    } else {
+      closed_ = true;
+    }
+  }
+  return all;
+}
+
+std::vector<protocol::FromWorker> Branch::receive() {
+  std::vector<protocol::FromWorker> messages;
+  for (Said& said : receive_all()) messages.push_back(std::move(said.message));
+  return messages;
+}
+
+bool Branch::has_ended() const {
+  siginfo_t info{};
+  ::waitid(P_PID, static_cast<id_t>(pid_), &info, WEXITED | WNOHANG | WNOWAIT);
+  return info.si_pid == pid_;
+}
+
+void Branch::await_end(std::chrono::milliseconds patience) const {
+  const auto deadline = Clock::now() + patience;
+  while (!has_ended()) {
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - Clock::now());
+    if (left.count() <= 0) return;
+    pollfd wake{sigchld_fd(), POLLIN, 0};
+    ::poll(&wake, 1, static_cast<int>(left.count()));
+    drain_sigchld();
+  }
+}
+
+void Branch::kill() const {
+  const pid_t group = ::getpgid(pid_);
+  if (group > 0 && group != ::getpgrp()) ::kill(-group, SIGKILL);
+  ::kill(pid_, SIGKILL);
+}
+
+int Branch::collect() {
+  kill();
+  int status = 0;
+  ::waitpid(pid_, &status, 0);
+  pid_ = -1;
+  return status;
+}
+
+void Branch::abandon() { release(); }
+
+pid_t Branch::release() {
+  channel_.reset();
+  closed_ = true;
+  return std::exchange(pid_, -1);
+}
+
+}  // namespace stest

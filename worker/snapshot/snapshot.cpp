@@ -1,0 +1,272 @@
+#include "worker/snapshot/snapshot.hpp"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/inotify.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <iterator>
+#include <nlohmann/json.hpp>
+#include <utility>
+
+#include "worker/runner/run_place.hpp"
+#include "worker/runner/runner.hpp"
+#include "worker/snapshot/fork.hpp"
+#include "worker/watch/file_reads.hpp"
+#include "worker/watch/raw_calls.hpp"
+
+namespace stest {
+
+namespace {
+
+/// What collecting may take. Nobody waits for it, but it is somebody's processor.
+constexpr time_t most_seconds = 120;
+/// An editor writes several times, and `git checkout` many files: what happens within this is one change.
+constexpr int quiet_ms = 150;
+/// To do again what took less is not worth a snapshot.
+constexpr std::chrono::milliseconds worth{200};
+const std::int64_t worker_start_ns = file_reads::now_ns();
+
+/// Has the kernel kill this process then, whatever it does. No handler, so that no test sees a signal.
+timer_t kill_me_after(time_t seconds) {
+  sigevent event{};
+  event.sigev_notify = SIGEV_SIGNAL;
+  event.sigev_signo = SIGKILL;
+  timer_t timer{};
+  if (::timer_create(CLOCK_MONOTONIC, &event, &timer) != 0) ::_exit(1);
+  itimerspec when{};
+  when.it_value.tv_sec = seconds;
+  ::timer_settime(timer, 0, &when, nullptr);
+  return timer;
+}
+
+/// A hint only: without it a change is found when the request comes.
+void watch(int inotify, const std::vector<std::string>& folders) {
+  for (const auto& folder : folders) {
+    ::inotify_add_watch(inotify, folder.c_str(),
+                        IN_CLOSE_WRITE | IN_CREATE | IN_DELETE | IN_MOVE | IN_ATTRIB | IN_ONLYDIR);
+  }
+}
+
+void drain(int fd) {
+  char buffer[4096];
+  while (::read(fd, buffer, sizeof buffer) > 0) {
+  }
+}
+
+/// The zygote learns of it by the channel's end, and not only by that of the process, which takes its time.
+[[noreturn]] void end_as_outdated(FlightRecorder& recorder, const LineChannel& channel) {
+  recorder.set_phase(protocol::Phase::declined);
+  ::close(channel.fd());
+  ::_exit(0);
+}
+
+}  // namespace
+
+Snapshot::Snapshot(LineChannel& channel, Fd inotify, const protocol::RunTest& request, bool merged,
+                   std::optional<std::uint64_t> likes_cuda_since_ns)
+    : channel_(&channel),
+      inotify_(std::move(inotify)),
+      leads_(request.process ? request.process->leads : Leads{}),
+      likes_cuda_since_ns_(likes_cuda_since_ns),
+      deadline_(kill_me_after(most_seconds)) {
+  auto pipe = make_pipe();
+  if (!pipe) refuse(pipe.error().message);
+  silent_ = std::move(pipe->write);
+  stand_ins_.push_back(std::move(pipe->read));
+  stand_ins_.emplace_back(::memfd_create("stdout", MFD_CLOEXEC));
+  stand_ins_.emplace_back(merged ? ::fcntl(stand_ins_[1].get(), F_DUPFD_CLOEXEC, 0)
+                                 : ::memfd_create("stderr", MFD_CLOEXEC));
+  if (!stand_ins_[1] || !stand_ins_[2]) refuse("no memory for what it prints");
+  identify_stand_ins();
+  descriptors_.emplace();
+}
+
+Snapshot::Identity Snapshot::identity(int fd) {
+  struct stat info {};
+  ::fstat(fd, &info);
+  return {info.st_dev, info.st_ino};
+}
+
+void Snapshot::identify_stand_ins() {
+  for (std::size_t i = 0; i < identities_.size(); ++i) identities_[i] = identity(stand_ins_[i].get());
+}
+
+void Snapshot::send(const protocol::FromWorker& message, const std::vector<int>& fds) {
+  (void)channel_->send(
+      protocol::to_json(message).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace), fds);
+}
+
+void Snapshot::refuse(const std::string& reason) {
+  send(protocol::Primed{0, reason});
+  ::_exit(0);
+}
+
+// ---- staying behind
+
+bool Snapshot::is_edited(const std::string& file) { return file_reads::changed_ns(file) > worker_start_ns; }
+
+bool Snapshot::is_due(const std::string& file) const {
+  return Clock::now() - last_point_ >= worth || is_edited(file);
+}
+
+std::optional<Snapshot::Link> Snapshot::make_link(const FlightRecorder& recorder) {
+  auto channel = make_socketpair();
+  Fd memory(::memfd_create("flight recorder", MFD_CLOEXEC));
+  auto own = memory ? FlightRecorder::create(memory) : tl::unexpected(Error{});
+  if (!channel || !own) return std::nullopt;
+  own->continue_from(recorder);
+  return Link{std::move(channel->first), std::move(channel->second), std::move(memory), std::move(*own)};
+}
+
+/// In the fork: nothing of the snapshot's is its own.
+void Snapshot::become_fork(FlightRecorder& recorder, Link link) {
+  recorder = std::move(link.recorder);
+  recorder.claim();
+  lead_as_client(leads_);
+  OwnDescriptors::separate();
+  identify_stand_ins();
+}
+
+void Snapshot::take_channel(Fd own) {
+  if (!own_channel_) ::close(channel_->fd());
+  own_channel_ = std::make_unique<LineChannel>(std::move(own));
+  channel_ = own_channel_.get();
+  descriptors_->may_share(channel_->fd());
+}
+
+Snapshot::Fork Snapshot::go_on(FlightRecorder& recorder, bool is_pinned) {
+  auto link = make_link(recorder);
+  const pid_t pid = link ? fork_run(::getppid()) : -1;
+  if (pid < 0) return Fork::failed;
+  if (pid > 0) {
+    send(protocol::Snapshot{pid, static_cast<std::uint64_t>(position_.count()), is_pinned},
+         {link->zygotes.get(), link->memory.get()});
+    return Fork::parent;
+  }
+  link->zygotes.reset();
+  take_channel(std::move(link->own));
+  become_fork(recorder, std::move(*link));
+  const auto known = channel_->receive();  // Who is not known yet must not begin anything.
+  if (!known || !*known) ::_exit(0);
+  deadline_ = kill_me_after(most_seconds);
+  last_point_ = Clock::now();
+  return Fork::child;
+}
+
+std::optional<std::vector<Fd>> Snapshot::stay(FlightRecorder& recorder, bool is_pinned) {
+  position_ += std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - last_point_);
+  file_reads::stop();
+  raw_calls::stop();
+  if (go_on(recorder, is_pinned) != Fork::parent) {
+    file_reads::go_on();
+    raw_calls::start();
+    return std::nullopt;
+  }
+  ::timer_delete(deadline_);
+  be_first_to_go();
+  for (bool watches = false;;) {
+    await_line(recorder, watches);
+    auto line = channel_->receive();
+    auto message = line && *line
+                       ? protocol::to_worker_from_json(nlohmann::json::parse((*line)->text, nullptr, false))
+                       : tl::unexpected(Error{});
+    if (!message) ::_exit(0);  // The zygote has no more use for it.
+    if (file_reads::changed()) end_as_outdated(recorder, *channel_);
+    if (const auto* request = std::get_if<protocol::RunTest>(&*message)) {
+      if (auto fds = serve(recorder, *request, std::move((*line)->fds))) return fds;
+    } else if (const auto* prime = std::get_if<protocol::Prime>(&*message); prime && prime->may) {
+      likes_cuda_since_ns_ = prime->likes_cuda_since_ns;
+      const Fork fork = go_on(recorder, is_pinned);
+      if (fork == Fork::failed) ::_exit(0);
+      if (fork == Fork::parent) continue;
+      file_reads::go_on();
+      raw_calls::start();
+      return std::nullopt;
+    } else {
+      watches = true;
+      watch(inotify_.get(), file_reads::folders());
+    }
+  }
+}
+
+/// What the request brings, in the fork that serves it; nothing in the snapshot.
+std::optional<std::vector<Fd>> Snapshot::serve(FlightRecorder& recorder, const protocol::RunTest& request,
+                                               std::vector<Fd> fds) {
+  auto link = make_link(recorder);
+  const pid_t pid = link ? fork_run(::getppid()) : -1;
+  if (pid < 0) ::_exit(0);  // The zygote finds another way.
+  if (pid > 0) {
+    send(protocol::Started{request.id, pid}, {link->memory.get()});
+    return std::nullopt;
+  }
+  ::close(channel_->fd());
+  become_fork(recorder, std::move(*link));
+  return take(request, std::move(fds));
+}
+
+// ---- at the end of the way
+
+bool Snapshot::may_initialise_cuda() const {
+  return likes_cuda_since_ns_ && !file_reads::written_since(static_cast<std::int64_t>(*likes_cuda_since_ns_));
+}
+
+void Snapshot::await_line(FlightRecorder& recorder, bool watches) {
+  for (int patience = -1; !channel_->has_buffered_line();) {
+    pollfd fds[] = {{channel_->fd(), POLLIN, 0}, {watches ? inotify_.get() : -1, POLLIN, 0}};
+    const int ready = ::poll(fds, std::size(fds), patience);
+    if (ready > 0 && fds[0].revents != 0) return;
+    if (ready > 0) {
+      drain(inotify_.get());
+    } else if (ready == 0 && file_reads::changed()) {
+      end_as_outdated(recorder, *channel_);
+    }
+    patience = ready > 0 ? quiet_ms : -1;
+  }
+}
+
+std::vector<Fd> Snapshot::await(FlightRecorder& recorder, WrittenPages* written, const std::string& reason) {
+  watch(inotify_.get(), file_reads::folders());
+  if (file_reads::changed()) end_as_outdated(recorder, *channel_);
+  ::timer_delete(deadline_);
+  be_first_to_go();
+  send(protocol::Primed{1, reason});
+  // A request that comes in the middle of this waits no longer than it would for the same copies.
+  if (written != nullptr) written->copy_ahead();
+  await_line(recorder, /*watches=*/true);
+  auto run = receive_run(*channel_);
+  if (!run) ::_exit(0);  // The zygote has no more use for it.
+  if (file_reads::changed()) end_as_outdated(recorder, *channel_);
+  say_begun(*channel_);
+  return take(run->request, std::move(run->fds));
+}
+
+std::vector<Fd> Snapshot::take(const protocol::RunTest& request, std::vector<Fd> fds) {
+  if (request.process) set_oom_score_adj(request.process->oom_score_adj);
+  (void)copy_contents(stand_ins_[1].get(), fds[1].get());
+  if (identities_[1] != identities_[2]) (void)copy_contents(stand_ins_[2].get(), fds[2].get());
+  replace_streams(fds);
+  stand_ins_.clear();
+  silent_.reset();
+  inotify_.reset();
+  fds.erase(fds.begin(), fds.begin() + 3);
+  return fds;
+}
+
+/// Wherever a stand-in has got by now: pytest has made copies of the descriptors for itself.
+void Snapshot::replace_streams(const std::vector<Fd>& streams) const {
+  for (const int fd : open_descriptors()) {
+    const auto file = identity(fd);
+    for (std::size_t i = 0; i < identities_.size(); ++i) {
+      if (file != identities_[i]) continue;
+      (void)put_behind(fd, streams[i].get());
+      break;
+    }
+  }
+}
+
+}  // namespace stest

@@ -1,0 +1,393 @@
+#include "worker/snapshot/snapshot_lines.hpp"
+
+#include <poll.h>
+#include <signal.h>
+#include <sys/inotify.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <tuple>
+#include <utility>
+
+#include "worker/runner/runner.hpp"
+#include "worker/watch/file_reads.hpp"
+
+namespace stest {
+
+namespace {
+
+/// An answer is a matter of some `stat`s.
+constexpr int answer_ms = 5000;
+/// Files that are written all the time must not have the tests collected all the time.
+constexpr int most_forks = 30;
+/// Of one line, but for the process that goes on.
+constexpr std::ptrdiff_t most_snapshots = 8;
+constexpr int most_early = 3;
+/// A runner that could not be forked ahead is tried again after 1, 2, 4 … runs; never more than 2^this.
+constexpr int most_doublings = 6;
+
+bool is_same_request(const protocol::RunTest& a, const protocol::RunTest& b) {
+  const auto key = [](const protocol::RunTest& run) {
+    return std::tie(run.args, run.cwd, run.env, run.umask, run.process);
+  };
+  return key(a) == key(b);
+}
+
+bool is_same_file(int one, int other) {
+  struct stat first {
+  }, second{};
+  return ::fstat(one, &first) == 0 && ::fstat(other, &second) == 0 && first.st_dev == second.st_dev &&
+         first.st_ino == second.st_ino;
+}
+
+/// What a terminal shows depends on the very terminal.
+bool may_prime(const protocol::RunTest& request, const std::vector<Fd>& fds) {
+  return request.prime && file_reads::is_supported() &&
+         std::none_of(fds.begin(), fds.begin() + 3, [](const Fd& fd) { return ::isatty(fd.get()) != 0; });
+}
+
+}  // namespace
+
+void SnapshotLines::learn(const SnapshotLines& other) {
+  for (const Entry& entry : other.entries_) {
+    entries_.push_back({.request = entry.request, .merged = entry.merged, .written = entry.written});
+  }
+  spare_.is_wanted = other.spare_.is_wanted;
+  spare_.written = other.spare_.written;
+}
+
+void SnapshotLines::note(const protocol::RunTest& request, const std::vector<Fd>& fds) {
+  spare_.is_wanted = request.prime;
+  const bool may_be_primed = may_prime(request, fds);
+  Entry* known = may_be_primed ? find(request, fds) : nullptr;
+  for (Entry& entry : entries_) {
+    if (!entry.may_hold_cuda || &entry == known) continue;
+    end_last(entry);
+    collect(/*all=*/true);  // The device's memory is for the run.
+  }
+  if (!may_be_primed) return;
+  if (known != nullptr) {
+    const auto position = std::find_if(entries_.begin(), entries_.end(),
+                                       [known](const Entry& entry) { return &entry == known; });
+    entries_.splice(entries_.begin(), entries_, position);
+  } else {
+    if (entries_.size() == most) {
+      end(entries_.back());
+      entries_.pop_back();
+    }
+    entries_.push_front({.request = request, .merged = is_same_file(fds[1].get(), fds[2].get())});
+  }
+  auto& noted = entries_.front();
+  ++noted.runs;
+  noted.request.id = request.id;
+  noted.begun_ns = static_cast<std::uint64_t>(file_reads::now_ns());
+}
+
+void SnapshotLines::likes_cuda_ahead(std::uint64_t id) {
+  for (Entry& entry : entries_) {
+    if (entry.request.id == id) entry.likes_cuda_since_ns = entry.begun_ns;
+  }
+}
+
+SnapshotLines::Entry* SnapshotLines::find(const protocol::RunTest& request, const std::vector<Fd>& fds) {
+  const bool merged = is_same_file(fds[1].get(), fds[2].get());
+  const auto known = std::find_if(entries_.begin(), entries_.end(), [&](const Entry& entry) {
+    return entry.merged == merged && is_same_request(entry.request, request);
+  });
+  return known == entries_.end() ? nullptr : &*known;
+}
+
+void SnapshotLines::prime(bool may) {
+  is_allowed_ = may;
+  for (Entry& entry : entries_) {
+    entry.forks = 0;
+    if (!may && std::exchange(entry.goes_on, false)) end_last(entry);
+  }
+  if (may) fork_spare();
+  fork_next();
+}
+
+/// Unless it is a snapshot: one that is about to fork has not said so yet. Its fork hears of nobody, and
+/// ends.
+void SnapshotLines::end_last(Entry& entry) {
+  waits_no_more(entry);
+  if (entry.line.empty() || entry.line.back().is_snapshot) return;
+  end(std::move(entry.line.back()));
+  entry.line.pop_back();
+}
+
+std::optional<SnapshotLines::Taken> SnapshotLines::take(const protocol::RunTest& request,
+                                                        const std::vector<Fd>& fds) {
+  auto taken = take_ahead(request, fds);
+  return taken ? std::move(taken) : take_spare(request, fds);
+}
+
+std::optional<SnapshotLines::Taken> SnapshotLines::take_spare(const protocol::RunTest& request,
+                                                              const std::vector<Fd>& fds) {
+  if (!request.prime || !spare_.stage) return std::nullopt;
+  auto taken = begins(*spare_.stage, request, fds);
+  if (taken) {
+    spare_.stage.reset();
+  } else {
+    end_spare();
+  }
+  return taken;
+}
+
+std::optional<SnapshotLines::Taken> SnapshotLines::take_ahead(const protocol::RunTest& request,
+                                                              const std::vector<Fd>& fds) {
+  Entry* entry = may_prime(request, fds) ? find(request, fds) : nullptr;
+  while (entry != nullptr && !entry->line.empty()) {
+    Stage& last = entry->line.back();
+    auto taken = begins(last, request, fds);
+    if (taken && last.is_snapshot) return taken;
+    if (!taken) end(std::move(last));
+    entry->line.pop_back();
+    waits_no_more(*entry);
+    if (taken) return taken;
+  }
+  return std::nullopt;
+}
+
+/// Blocks for the answer: a process that has just been killed gives none.
+std::optional<SnapshotLines::Taken> SnapshotLines::begins(Stage& stage, const protocol::RunTest& request,
+                                                          const std::vector<Fd>& fds) {
+  stage.branch.send(request, fds);
+  while (stage.branch.fd() >= 0) {
+    pollfd answer{stage.branch.fd(), POLLIN, 0};
+    const int ready = ::poll(&answer, 1, answer_ms);
+    if (ready < 0 && errno == EINTR) continue;
+    if (ready <= 0) break;
+    for (Branch::Said& said : stage.branch.receive_all()) {
+      const auto* started = std::get_if<protocol::Started>(&said.message);
+      if (started != nullptr) return taken(stage, started->pid, said.fds);
+    }
+  }
+  return std::nullopt;
+}
+
+std::optional<SnapshotLines::Taken> SnapshotLines::taken(Stage& stage, pid_t pid,
+                                                         const std::vector<Fd>& fds) {
+  if (!stage.is_snapshot) return Taken{stage.branch.release(), std::move(stage.recorder)};
+  auto recorder = fds.empty() ? tl::unexpected(Error{}) : FlightRecorder::map(fds[0]);
+  if (recorder) return Taken{pid, std::move(*recorder)};
+  ::kill(pid, SIGKILL);
+  return std::nullopt;
+}
+
+bool SnapshotLines::may_fork(const Entry& entry) const {
+  return !is_elsewhere_() && !entry.waits && !entry.goes_on && entry.forks < most_forks &&
+         (entry.refusals == 0 || entry.runs >= 1 << std::min(entry.refusals, most_doublings));
+}
+
+void SnapshotLines::fork_next() {
+  const auto goes_on = [](const Entry& entry) { return entry.goes_on; };
+  if (!is_allowed_ || std::any_of(entries_.begin(), entries_.end(), goes_on)) return;
+  const auto next =
+      std::find_if(entries_.begin(), entries_.end(), [this](const Entry& entry) { return may_fork(entry); });
+  if (next != entries_.end()) go_on(*next);
+}
+
+void SnapshotLines::fork_spare() {
+  if (!wants_spare() || (spare_.stage && !spare_.stage->branch.has_ended())) return;
+  auto recorder = FlightRecorder::create();
+  if (!recorder) return;
+  end_spare();
+  auto branch = Branch::fork_for_run([&](LineChannel& channel) {
+    leave_();
+    be_first_to_go();
+    if (spare_.written) spare_.written->copy_ahead();
+    auto run = receive_run(channel);
+    if (!run) return;
+    say_begun(channel);
+    run_in_this_process(run->request, std::move(run->fds), std::move(*recorder),
+                        preloader_.environment_changes(), spare_.written);
+  });
+  if (branch) spare_.stage.emplace(Stage{std::move(*branch), std::move(*recorder)});
+}
+
+/// The one for the last request only: each takes memory of the device.
+std::optional<std::uint64_t> SnapshotLines::cuda_for(const Entry& entry) const {
+  return &entry == &entries_.front() && !entry.never_cuda ? entry.likes_cuda_since_ns : std::nullopt;
+}
+
+void SnapshotLines::go_on(Entry& entry) {
+  ++entry.forks;
+  entry.refused.clear();
+  const auto cuda_since_ns = cuda_for(entry);
+  entry.may_hold_cuda = cuda_since_ns.has_value();
+  if (entry.line.empty()) {
+    auto first = begin(entry);
+    if (!first) return;
+    entry.line.push_back(std::move(*first));
+  } else {
+    entry.line.back().branch.send(protocol::Prime{true, cuda_since_ns});
+  }
+  entry.goes_on = true;
+}
+
+std::optional<SnapshotLines::Stage> SnapshotLines::begin(Entry& entry) {
+  auto recorder = FlightRecorder::create();
+  if (!recorder) return std::nullopt;
+  entry.inotify = Fd(::inotify_init1(IN_CLOEXEC | IN_NONBLOCK));
+  auto branch = Branch::fork_for_run([&](LineChannel& channel) {
+    auto inotify = std::move(entry.inotify);
+    leave_();
+    prime_in_this_process(channel, std::move(inotify), entry.request, entry.merged, cuda_for(entry),
+                          entry.written, std::move(*recorder), preloader_.environment_changes());
+  });
+  if (!branch) return std::nullopt;
+  return Stage{std::move(*branch), std::move(*recorder)};
+}
+
+std::vector<int> SnapshotLines::fds() const {
+  std::vector<int> fds;
+  for (const Entry& entry : entries_) {
+    for (const Stage& stage : entry.line) fds.push_back(stage.branch.fd());
+  }
+  return fds;
+}
+
+void SnapshotLines::attend() {
+  collect(/*all=*/false);
+  for (Entry& entry : entries_) is_elsewhere_() ? end(entry) : attend(entry);
+  if (!wants_spare()) end_spare();
+  fork_next();
+}
+
+void SnapshotLines::attend(Entry& entry) {
+  for (auto stage = entry.line.begin(); stage != entry.line.end();) {
+    const bool is_over = stage->branch.has_ended();  // Before reading, so that nothing is said after it.
+    for (Branch::Said& said : stage->branch.receive_all()) take_in(entry, *stage, std::move(said));
+    if (!is_over) {
+      ++stage;
+      continue;
+    }
+    if (std::next(stage) == entry.line.end()) has_ended(entry, *stage);
+    end(std::move(*stage));
+    stage = entry.line.erase(stage);
+  }
+  std::list<Stage> removed;
+  thin_out(entry, removed);
+  for (Stage& stage : removed) end(std::move(stage));
+}
+
+void SnapshotLines::take_in(Entry& entry, Stage& stage, Branch::Said said) {
+  if (const auto* primed = std::get_if<protocol::Primed>(&said.message)) {
+    entry.waits = primed->waiting > 0;
+    entry.refused = primed->refused;
+    entry.goes_on = !entry.waits;  // It is about to end.
+    if (entry.waits) entry.refusals = entry.early = 0;
+  }
+  const auto* snapshot = std::get_if<protocol::Snapshot>(&said.message);
+  if (snapshot == nullptr) return;
+  stage.is_snapshot = true;
+  stage.is_pinned = snapshot->pinned;
+  stage.position_ms = snapshot->position_ms;
+  auto recorder = said.fds.size() == 2 ? FlightRecorder::map(said.fds[1]) : tl::unexpected(Error{});
+  // A run has come meanwhile, or this one is no longer the last: the fork ends when it is not answered.
+  if (!recorder || !entry.goes_on || &stage != &entry.line.back()) return;
+  entry.line.push_back({Branch(snapshot->pid, std::move(said.fds[0])), std::move(*recorder)});
+  entry.line.back().branch.send(protocol::Prime{true});
+}  // NOLINT(clang-analyzer-cplusplus.NewDeleteLeaks): the list has it.
+
+/// Of more than are worth their memory the one goes from which it is nearest to the one before.
+void SnapshotLines::thin_out(Entry& entry, std::list<Stage>& removed) {
+  const auto count = std::count_if(entry.line.begin(), entry.line.end(),
+                                   [](const Stage& stage) { return stage.is_snapshot; });
+  for (auto extra = count - most_snapshots; extra > 0; --extra) {
+    auto least = entry.line.end();
+    std::pair<bool, std::uint64_t> least_worth;
+    std::uint64_t before_ms = 0;
+    for (auto stage = entry.line.begin(); stage != entry.line.end() && stage->is_snapshot; ++stage) {
+      const std::pair worth{stage->is_pinned, stage->position_ms - before_ms};
+      if (least == entry.line.end() || worth < least_worth)
+        std::tie(least, least_worth) = std::pair(stage, worth);
+      before_ms = stage->position_ms;
+    }
+    removed.splice(removed.end(), entry.line, least);
+  }
+}
+
+/// The last one of a line.
+void SnapshotLines::has_ended(Entry& entry, const Stage& stage) {
+  const bool declined = stage.recorder.phase() == protocol::Phase::declined;
+  const bool is_early = declined && !entry.waits && !stage.is_snapshot;
+  entry.goes_on = false;
+  waits_no_more(entry);
+  if (declined && !(is_early && ++entry.early > most_early)) return;
+  ++entry.refusals;
+  entry.runs = 0;
+  entry.never_cuda = entry.never_cuda || entry.may_hold_cuda;
+  if (declined) entry.refused = "files change while the tests are collected";
+  if (entry.refused.empty()) entry.refused = "the process ended while it collected the tests";
+  // What is left is as far as it gets; it ends when it is no longer current.
+  if (entry.line.size() > 1) std::prev(entry.line.end(), 2)->branch.send(protocol::Prime{false});
+}
+
+void SnapshotLines::end(Entry& entry) {
+  for (Stage& stage : entry.line) end(std::move(stage));
+  entry.line.clear();
+  entry.goes_on = false;
+  waits_no_more(entry);
+}
+
+/// Why it had come no farther is of the one that waited.
+void SnapshotLines::waits_no_more(Entry& entry) {
+  if (std::exchange(entry.waits, false)) entry.refused.clear();
+}
+
+void SnapshotLines::end(Stage stage) {
+  stage.branch.kill();
+  ending_.push_back(std::move(stage.branch));
+}
+
+void SnapshotLines::end_spare() {
+  if (!spare_.stage) return;
+  end(std::move(*spare_.stage));
+  spare_.stage.reset();
+}
+
+void SnapshotLines::collect(bool all) {
+  ending_.remove_if([all](Branch& branch) {
+    if (!all && !branch.has_ended()) return false;
+    branch.collect();
+    return true;
+  });
+}
+
+void SnapshotLines::end() {
+  for (Entry& entry : entries_) end(entry);
+  end_spare();
+  collect(/*all=*/true);
+}
+
+void SnapshotLines::abandon() {
+  if (spare_.stage) spare_.stage->branch.abandon();
+  for (Branch& branch : ending_) branch.abandon();
+  for (Entry& entry : entries_) {
+    for (Stage& stage : entry.line) stage.branch.abandon();
+    entry.inotify.reset();
+  }
+}
+
+std::set<pid_t> SnapshotLines::pids() const {
+  std::set<pid_t> pids;
+  for (const Entry& entry : entries_) {
+    for (const Stage& stage : entry.line) pids.insert(stage.branch.pid());
+  }
+  if (spare_.stage) pids.insert(spare_.stage->branch.pid());
+  for (const Branch& branch : ending_) pids.insert(branch.pid());
+  return pids;
+}
+
+protocol::Primed SnapshotLines::state() const {
+  const auto waiting = std::count_if(entries_.begin(), entries_.end(), [this](const Entry& entry) {
+    return entry.waits && entry.refused.empty() && !is_elsewhere_();
+  });
+  const bool is_last_here = !entries_.empty() && !is_elsewhere_();
+  return {static_cast<int>(waiting), is_last_here ? entries_.front().refused : ""};
+}
+
+}  // namespace stest

@@ -1,0 +1,135 @@
+#pragma once
+
+#include <sys/types.h>
+
+#include <functional>
+#include <list>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "worker/python/preload.hpp"
+#include "worker/runner/flight_recorder.hpp"
+#include "worker/snapshot/branch.hpp"
+#include "worker/snapshot/written_pages.hpp"
+
+namespace stest {
+
+/// What is done ahead for the last requests, should they come again. Each has a line of processes that have
+/// gone some way along its run and wait there (see `Snapshot`); the last one, if nothing stopped it, has
+/// collected the tests, and becomes the run. They are made while no run waits, one line after the other. One
+/// more process, the spare, has done nothing yet, and takes any other request.
+class SnapshotLines {
+ public:
+  /// `is_elsewhere` tells whether runs are forked from another process now: so are the runners ahead of them.
+  /// `leave`, called in the child, is to `abandon` this too.
+  SnapshotLines(const Preloader& preloader, std::function<bool()> is_elsewhere, std::function<void()> leave)
+      : preloader_(preloader), is_elsewhere_(std::move(is_elsewhere)), leave_(std::move(leave)) {}
+
+  /// Takes over the requests that another one knows.
+  void learn(const SnapshotLines& other);
+  /// A request has come, and is remembered.
+  void note(const protocol::RunTest& request, const std::vector<Fd>& fds);
+  /// The run with this id has ended; it would not have told whether CUDA had been initialised ahead of it.
+  void likes_cuda_ahead(std::uint64_t id);
+
+  /// No run waits: forks ahead what is not there. Or one has come (not `may`): what still collects makes way.
+  void prime(bool may);
+  /// Whether no run has come since.
+  bool is_allowed() const { return is_allowed_; }
+
+  /// A process whose run has begun.
+  struct Taken {
+    pid_t pid;
+    FlightRecorder recorder;
+  };
+  /// Gives the run to the process that has come farthest along its way, of those for which nothing that they
+  /// have looked at has changed; else to the spare; nothing where that is not there either.
+  std::optional<Taken> take(const protocol::RunTest& request, const std::vector<Fd>& fds);
+
+  /// What to poll; -1 is none.
+  static constexpr std::size_t most = 2;
+  std::vector<int> fds() const;
+  /// Takes in what they said, and their ends; ends those that are now forked elsewhere.
+  void attend();
+  /// How things stand with those that are forked here.
+  protocol::Primed state() const;
+  /// Ends them. They are forked anew when `prime` is called.
+  void end();
+  void abandon();
+  std::set<pid_t> pids() const;
+
+ private:
+  struct Stage {
+    Branch branch;
+    FlightRecorder recorder;
+    bool is_snapshot = false;  ///< It stays, and forks serve runs; else it goes on, or waits to become one.
+    bool is_pinned = false;
+    std::uint64_t position_ms = 0;
+  };
+
+  struct Entry {
+    protocol::RunTest request;
+    bool merged = false;         ///< Its stdout and stderr are one file.
+    std::list<Stage> line = {};  ///< In the order of the way.
+    Fd inotify = {};             ///< Theirs, too; closed when nobody waits.
+    bool waits = false;          ///< The last of them has collected the tests.
+    bool goes_on = false;        ///< The last of them is under way, or about to be forked.
+    std::string refused = {};
+    int forks = 0;               ///< Since the last `prime`.
+    int early = 0;               ///< That were outdated before they had collected, one after the other.
+    int refusals = 0;            ///< One after the other.
+    int runs = 0;                ///< Since the last of them.
+    std::uint64_t begun_ns = 0;  ///< When the last request came, by the clock of the files.
+    std::optional<std::uint64_t> likes_cuda_since_ns = {};
+    bool may_hold_cuda = false;  ///< The process.
+    bool never_cuda = false;     ///< A process that was to initialise it ahead has failed.
+    std::shared_ptr<WrittenPages> written = WrittenPages::create();
+  };
+
+  struct Spare {
+    bool is_wanted = false;  ///< The last request allowed it.
+    std::optional<Stage> stage = {};
+    std::shared_ptr<WrittenPages> written = WrittenPages::create();
+  };
+
+  std::optional<Taken> take_ahead(const protocol::RunTest& request, const std::vector<Fd>& fds);
+  std::optional<Taken> take_spare(const protocol::RunTest& request, const std::vector<Fd>& fds);
+  /// Whether the next run may be one for a spare of this process.
+  bool wants_spare() const { return spare_.is_wanted && !is_elsewhere_(); }
+  void fork_spare();
+  void end(Stage stage);
+  void end_spare();
+  /// Of those that are `ending_`: what has ended by now, or all.
+  void collect(bool all);
+  Entry* find(const protocol::RunTest& request, const std::vector<Fd>& fds);
+  bool may_fork(const Entry& entry) const;
+  void fork_next();
+  /// Lets the last of its line go on, or has a first one begin.
+  void go_on(Entry& entry);
+  std::optional<Stage> begin(Entry& entry);
+  std::optional<std::uint64_t> cuda_for(const Entry& entry) const;
+  void attend(Entry& entry);
+  void take_in(Entry& entry, Stage& stage, Branch::Said said);
+  static void thin_out(Entry& entry, std::list<Stage>& removed);
+  void has_ended(Entry& entry, const Stage& stage);
+  void end_last(Entry& entry);
+  static void waits_no_more(Entry& entry);
+  void end(Entry& entry);
+  /// The run's process, if this one, or a fork of it, has begun the run.
+  static std::optional<Taken> begins(Stage& stage, const protocol::RunTest& request,
+                                     const std::vector<Fd>& fds);
+  static std::optional<Taken> taken(Stage& stage, pid_t pid, const std::vector<Fd>& fds);
+
+  const Preloader& preloader_;
+  std::function<bool()> is_elsewhere_;
+  std::function<void()> leave_;
+  std::list<Entry> entries_;  ///< The last request first.
+  Spare spare_;
+  std::list<Branch> ending_;  ///< Killed, and not waited for: a run may be about to begin.
+  bool is_allowed_ = false;
+};
+
+}  // namespace stest
