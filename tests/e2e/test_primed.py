@@ -173,7 +173,7 @@ WAYS = {
         def pytest_collection_finish(session):
             manager = session.config.pluginmanager
             for plugin in list(manager.get_plugins()):
-                if type(plugin).__module__ == "sprintest._plugin": manager.unregister(plugin)
+                if type(plugin).__module__ == "sprintest.run._plugin": manager.unregister(plugin)
     """,
     "the loop itself": """
         from _pytest.main import pytest_runtestloop

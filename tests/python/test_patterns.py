@@ -7,7 +7,7 @@ import re
 from typing import Any
 
 import pytest
-from sprintest import _patterns
+from sprintest.preload import _patterns
 
 from .conftest import Worker
 

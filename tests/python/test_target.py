@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from sprintest import _target
-from sprintest._target import Target
+from sprintest.preload import _target
+from sprintest.preload._target import Target
 
 
 @pytest.fixture

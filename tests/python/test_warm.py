@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 import sprintest
-from sprintest import _ship
-from sprintest._modules import ProjectCode
+from sprintest.modules._modules import ProjectCode
+from sprintest.values import _ship
 
 
 def test_value_is_made_once_for_equal_arguments() -> None:

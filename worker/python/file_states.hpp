@@ -9,7 +9,7 @@
 
 namespace stest {
 
-/// What `file_state` of sprintest/_fingerprint.py gives: `None` where there is no such file.
+/// What `file_state` of sprintest/modules/_fingerprint.py gives: `None` where there is no such file.
 FileState file_state_of(const pybind11::handle& state);
 
 /// The places in `paths` of the files that are not, or not surely, in the state at the same place of

@@ -60,7 +60,7 @@ class Unheard {
 class WithPreloader {
  public:
   explicit WithPreloader(const protocol::Preload& wanted)
-      : object_(py::module_::import("sprintest._preload")
+      : object_(py::module_::import("sprintest.preload._preload")
                     .attr("Preloader")(fs_decode(wanted.path), reasons(wanted.unfit))) {
     object_.attr("__enter__")();
   }
@@ -102,8 +102,8 @@ Preloader::Preloader(const ProjectCode& project, Environment initial_env, AtStar
     : initial_env_(std::move(initial_env)), at_start_(std::move(at_start)) {
   account_.env_reads.insert(at_start_.env_reads.begin(), at_start_.env_reads.end());
   const Unheard imports;
-  py::module_::import("sprintest._own");  // Before anything that is not there when Python starts.
-  py::module_::import("sprintest._preload")
+  py::module_::import("sprintest.process._own");  // Before anything that is not there when Python starts.
+  py::module_::import("sprintest.preload._preload")
       .attr("set_project")(*fs_decode({project.root, project.target, project.target_path}), project.ignore);
 }
 
@@ -128,10 +128,10 @@ bool Preloader::load(const protocol::Preload& wanted, const Tell& tell) {
     take_report(preloader.get().attr("report")());
   }
   const Unheard imports;
-  py::module_::import("sprintest._runner");  // warm as well
-  py::module_::import("sprintest._plugin");
-  py::module_::import("sprintest._patterns").attr("compile_ahead")(wanted.patterns);
-  py::module_::import("sprintest._preload").attr("freeze")();
+  py::module_::import("sprintest.run._runner");  // warm as well
+  py::module_::import("sprintest.run._plugin");
+  py::module_::import("sprintest.preload._patterns").attr("compile_ahead")(wanted.patterns);
+  py::module_::import("sprintest.preload._preload").attr("freeze")();
   use_huge_pages();
   return true;
 }
@@ -140,7 +140,7 @@ protocol::Values Preloader::hold(const protocol::HoldValues& wanted) {
   py::list values;
   for (const auto& [key, request] : wanted.values) values.append(py::make_tuple(key, request));
   const auto environment = python_environment(stest::apply(environment_changes(), wanted.env));
-  const py::list report = py::module_::import("sprintest._warm").attr("hold")(values, environment);
+  const py::list report = py::module_::import("sprintest.values._warm").attr("hold")(values, environment);
   protocol::Values held;
   for (const auto& item : report) {
     held.values.push_back({item["key"].cast<std::string>(), utf8(py::str(item["reason"])),
@@ -164,7 +164,7 @@ void Preloader::take_report(const py::dict& report) {
 }
 
 EnvironmentChanges Preloader::environment_changes() const {
-  const py::dict now = py::module_::import("sprintest._preload").attr("environment")();
+  const py::dict now = py::module_::import("sprintest.preload._preload").attr("environment")();
   return difference(initial_env_, now.cast<Environment>());
 }
 
@@ -173,7 +173,7 @@ namespace {
 [[noreturn]] void sing() {
   int code = 0;
   try {
-    py::module_::import("sprintest._canary").attr("sing")();
+    py::module_::import("sprintest.preload._canary").attr("sing")();
   } catch (const std::exception&) {
     code = 1;
   }
@@ -202,7 +202,7 @@ std::optional<ExitStatus> wait_with_deadline(pid_t pid) {
 
 std::vector<std::string> site_dirs() {
   try {
-    return py::module_::import("sprintest._modules").attr("site_dirs")().cast<std::vector<std::string>>();
+    return py::module_::import("sprintest.modules._modules").attr("site_dirs")().cast<std::vector<std::string>>();
   } catch (const std::exception&) {
     return {};
   }

@@ -14,7 +14,7 @@
 
 namespace stest {
 
-/// What counts as project code: see `ProjectCode` in `sprintest/_modules.py`.
+/// What counts as project code: see `ProjectCode` in `sprintest/modules/_modules.py`.
 struct ProjectCode {
   std::string root;
   std::string target;  ///< The package under development, as configured; so is its folder.
@@ -23,7 +23,7 @@ struct ProjectCode {
 };
 
 /// Imports modules into this process ahead of the runs, and keeps account of them. The rules that
-/// decide what may stay are Python (`sprintest/_preload.py`).
+/// decide what may stay are Python (`sprintest/preload/_preload.py`).
 class Preloader {
  public:
   /// `initial_env` is what this process was started with. Throws what Python throws.
@@ -52,7 +52,7 @@ class Preloader {
   protocol::Ready account_;
 };
 
-/// Forks a child that does what tests do first (`sprintest/_canary.py`). Returns why such a child
+/// Forks a child that does what tests do first (`sprintest/preload/_canary.py`). Returns why such a child
 /// fails (hangs past the deadline, dies), or nothing: forks of this process are healthy.
 std::optional<std::string> canary();
 

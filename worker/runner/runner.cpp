@@ -229,7 +229,7 @@ Status enter_run(const protocol::RunTest& request, const std::vector<Fd>& fds) {
 
 /// What Python has to know of, or does better.
 void become_like_client(const protocol::RunTest& request, const EnvironmentChanges& changes) {
-  const auto state = py::module_::import("sprintest._process_state");
+  const auto state = py::module_::import("sprintest.process._process_state");
   state.attr("set_environment")(python_environment(apply(changes, request.env)));
   if (request.process) state.attr("ignore_signals")(request.process->ignored_signals);
 }
@@ -283,7 +283,7 @@ int run_pytest(const protocol::RunTest& request, const EnvironmentChanges& chang
   try {
     become_like_client(request, changes);
     if (!snapshot) run_state->recorder.set_phase(protocol::Phase::running);
-    return py::module_::import("sprintest._runner").attr("main")(fs_decode(request.args)).cast<int>();
+    return py::module_::import("sprintest.run._runner").attr("main")(fs_decode(request.args)).cast<int>();
   } catch (const std::exception& error) {
     return internal_error(error);
   }
@@ -430,7 +430,7 @@ bool rest(const py::object& resident) {
 
 py::object make_resident(std::uint64_t memory_limit, FlightRecorder& recorder) {
   try {
-    return py::module_::import("sprintest._resident").attr("Resident")(memory_limit);
+    return py::module_::import("sprintest.run._resident").attr("Resident")(memory_limit);
   } catch (const std::exception& error) {
     end_in(recorder, protocol::Phase::needs_cold, "an error in stest itself: " + one_line(error));
   }
@@ -472,7 +472,7 @@ void serve_runs(LineChannel& channel, FlightRecorder recorder, std::uint64_t mem
     (void)channel.send(protocol::to_json(protocol::FromWorker(done)).dump());
     if (!rest(resident)) break;
   }
-  py::module_::import("sprintest._runner").attr("finish")(py::list());
+  py::module_::import("sprintest.run._runner").attr("finish")(py::list());
   end_process(0);
 }
 

@@ -10,7 +10,7 @@
 namespace stest {
 
 std::vector<std::string> with_verdict_plugin(const std::vector<std::string>& args) {
-  std::vector<std::string> all{"-p", "sprintest._verdict"};
+  std::vector<std::string> all{"-p", "sprintest.run._verdict"};
   all.insert(all.end(), args.begin(), args.end());
   return all;
 }
@@ -42,7 +42,7 @@ Result<JudgedColdRun> run_cold_judged(const std::vector<std::string>& args, cons
 
 tl::unexpected<Error> plugin_missing(const ColdResult& cold, Console& console) {
   show_output(cold, console);
-  return fail(ErrorCode::internal, "the cold pytest did not load stest's plugin sprintest._verdict",
+  return fail(ErrorCode::internal, "the cold pytest did not load stest's plugin sprintest.run._verdict",
               "Its output is above; `stest run --cold` runs it again without the plugin.");
 }
 

@@ -8,7 +8,7 @@
 
 namespace stest {
 
-/// `args` of pytest with the plugin `sprintest._verdict` in front of them.
+/// `args` of pytest with the plugin `sprintest.run._verdict` in front of them.
 std::vector<std::string> with_verdict_plugin(const std::vector<std::string>& args);
 
 /// `project` with the variable that tells the plugin to write into `file`.

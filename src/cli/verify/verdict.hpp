@@ -35,7 +35,7 @@ struct Verdict {
   std::string ending;    ///< "exit code 1", or "died before pytest finished".
 };
 
-/// What `sprintest._verdict` wrote; nothing where pytest did not get as far as loading it.
+/// What `sprintest.run._verdict` wrote; nothing where pytest did not get as far as loading it.
 /// Errors: `internal`.
 Result<std::optional<Verdict>> read_verdict(const std::filesystem::path& file);
 

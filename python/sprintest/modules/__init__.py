@@ -1,0 +1,1 @@
+"""The module cache: what was executed before a run, hidden until the run imports it."""

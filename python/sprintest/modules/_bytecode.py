@@ -1,0 +1,57 @@
+"""Bytecode caches that cannot hide an edit.
+
+A ``.pyc`` holds its source's size and time in whole seconds. An edit that keeps the size, within the
+second in which the source was last compiled, is not seen: plain Python runs the old code. Cold starts
+take longer than that second; a warm runner does not, so here the ``.pyc`` must also be younger than its
+source, to the nanosecond. (git knows the problem as "racily clean" index entries.)
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+from typing import Any
+
+from sprintest.preload import _preload
+from sprintest.process import _private
+from sprintest.process._own import os
+
+
+def _may_be_stale(source: str, bytecode: str) -> bool:
+    code = _preload.Preloader.code
+    if code is not None and not code.may_change(source):
+        return False  # Nobody edits that from second to second, and it is too much to compile anew.
+    try:
+        info = os.stat(source)  # Nobody can set the time of the inode's last change.
+        return os.stat(bytecode).st_mtime_ns <= max(info.st_mtime_ns, info.st_ctime_ns)
+    except OSError:
+        return False  # One of them is gone: whoever asked finds that out himself.
+
+
+def distrust_younger_sources() -> None:
+    """From now on this process compiles anew what may have been edited since it was compiled."""
+    global _is_guarded
+    if not _is_guarded:
+        _is_guarded = True
+        _private.wrap_validation(_guard_python)
+        _private.wrap_reading_of_rewritten(_guard_pytest)
+
+
+_is_guarded = False
+
+
+def _guard_python(validate: Any) -> Any:
+    def validate_timestamp_pyc(data: Any, mtime: Any, size: Any, name: str, details: dict[str, Any]) -> None:
+        validate(data, mtime, size, name, details)
+        bytecode = details["path"]
+        if _may_be_stale(importlib.util.source_from_cache(bytecode), bytecode):
+            raise ImportError(f"bytecode is not younger than its source for {name!r}", **details)
+
+    return validate_timestamp_pyc
+
+
+def _guard_pytest(read_pyc: Any) -> Any:
+    def read_younger_pyc(source: Path, pyc: Path, *more: Any, **options: Any) -> Any:
+        return None if _may_be_stale(str(source), str(pyc)) else read_pyc(source, pyc, *more, **options)
+
+    return read_younger_pyc

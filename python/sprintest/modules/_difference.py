@@ -1,0 +1,223 @@
+"""Would the import of what was loaded ahead go another way in this run? See ``_cache``."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Iterator
+from typing import Any, Callable
+
+from sprintest.modules import _modules
+from sprintest.modules._effects import threading_variables
+from sprintest.modules._fingerprint import LOOKS
+from sprintest.modules._member import Deed, Member, can_be_repeated
+from sprintest.process import _private
+from sprintest.process._own import os
+from sprintest.process._process_state import variable
+
+
+class Difference:
+    """Why a module cannot be adopted: the import of ``member`` would go another way now."""
+
+    def __init__(
+        self,
+        member: Member,
+        reason: str,
+        variables: dict[str, str | None] | None = None,
+        is_outdated: bool = False,
+    ) -> None:
+        self.member = member
+        self.reason = reason
+        #: Those that have another value than when it was loaded, with the one that they have now.
+        self.variables = variables or {}
+        #: What was loaded is of no use to any run.
+        self.is_outdated = is_outdated
+
+
+class Comparison:
+    """Of what closures went by when they were loaded, with what is there now.
+
+    ``loaded``: the module of a name that was loaded ahead, or is every run's.
+    """
+
+    def __init__(self, loaded: Callable[[str], Any]) -> None:
+        self._loaded = loaded
+        self._finders: list[Any] = []
+        self._hooks: list[Any] = []
+        self._names_in: dict[str, frozenset[str]] = {}
+
+    def begin(self) -> None:
+        """Modules are loaded from here on."""
+        self._finders += sys.meta_path
+        self._hooks += sys.path_hooks
+
+    def learn(self, member: Member) -> None:
+        """What it adds to the import system is known where it was loaded ahead."""
+        for _, kind, name, value in member.deeds:
+            if kind in ("first", "last"):
+                known = {"meta_path": self._finders, "path_hooks": self._hooks}
+                known.get(name, []).append(value)
+
+    def begin_run(self) -> None:
+        self._names_in.clear()
+
+    def find(self, member: Member, closure: list[Member]) -> Difference | None:
+        """The first difference that there is."""
+        return (
+            _other_process(closure)
+            or _other_variable(closure)
+            or _other_file(closure)
+            or _other_loggers(closure)
+            or _forbidden_warning(closure)
+            or _other_entry(member, closure)
+            or self._other_finder(member, closure)
+            or self._other_place(closure)
+        )
+
+    def _other_finder(self, member: Member, closure: list[Member]) -> Difference | None:
+        """New finders are asked about all that would be imported; a new hook may change any import."""
+        if [one for one in sys.path_hooks if one not in self._hooks]:
+            return Difference(member, "sys.path_hooks has changed")
+        known = self._finders
+        finders = [one for one in sys.meta_path if one not in known and not _private.is_rewriting(one)]
+        for one in closure if finders else ():
+            path = getattr(self._loaded(one.package), "__path__", None)
+            for finder in finders:
+                if one is not member and _finds(finder, one.name, path):
+                    return Difference(one, f"{finder!r} finds {one.name}")
+        return None
+
+    def _other_place(self, closure: list[Member]) -> Difference | None:
+        """A folder of this run's path may hold a namesake, or what was searched in vain."""
+        there = self._names_on_path()
+        for one in closure:
+            for name in {one.name, *one.misses}:
+                if name not in there and not one.is_own:
+                    continue
+                found = _modules.find(name, self._search_path(name))
+                if found is not None if name in one.misses else not one.leads_to(found):
+                    return Difference(one, f"an import of {name} leads elsewhere now")
+        return None
+
+    def _search_path(self, name: str) -> Any:
+        """Where the import system looks for ``name``: ``None`` is ``sys.path``."""
+        package = name.rpartition(".")[0]
+        if not package:
+            return None
+        module = sys.modules.get(package) or self._loaded(package)
+        if module is not None:
+            return _modules.folders(getattr(module, "__path__", []))
+        # A package that will be executed, and that sets its path itself only if it is odd.
+        spec = _modules.find(package, self._search_path(package))
+        return _modules.folders(getattr(spec, "submodule_search_locations", []))
+
+    def _names_on_path(self) -> frozenset[str]:
+        """What could be imported from folders of ``sys.path`` in which nothing is installed."""
+        names: set[str] = set()
+        for entry in sys.path:
+            folder = os.path.join(entry, "") if isinstance(entry, str) else ""
+            if folder and not _modules.is_installed(folder):
+                if folder not in self._names_in:
+                    self._names_in[folder] = frozenset(name for name, _ in _modules.modules_in(entry or "."))
+                names |= self._names_in[folder]
+        return frozenset(names)
+
+
+def _other_process(closure: list[Member]) -> Difference | None:
+    """What cannot be loaded twice is used all the same, unless it is random."""
+    for one in closure:
+        if one.is_of_its_process and (one.draws or can_be_repeated(closure)):
+            return Difference(one, f"{one.name} {one.asked} when it is imported")
+    return None
+
+
+def _other_file(closure: list[Member]) -> Difference | None:
+    for one in closure:
+        if not one.is_current():
+            return Difference(one, f"{one.name} has changed")
+        for _, kind, path, state in one.deeds:
+            # A relative path is one of the folder of this very moment.
+            if kind in LOOKS and LOOKS[kind](path) != state:
+                return Difference(one, f"{one.name} has looked at {path}, which changed", is_outdated=True)
+            if kind == "folder" and os.getcwd() != state:
+                return Difference(one, f"{one.name} was loaded in the folder {state}")
+    return None
+
+
+def _other_loggers(closure: list[Member]) -> Difference | None:
+    """`basicConfig` does nothing where the root logger has a handler, as pytest has.
+
+    What cannot be loaded twice is used all the same; then it does nothing indeed.
+    """
+    for one in closure if logging.root.handlers and can_be_repeated(closure) else ():
+        if any(deed[2] == "root" for deed in one.deeds):
+            return Difference(one, f"{one.name} configures the root logger, which has handlers now")
+    return None
+
+
+def _other_entry(member: Member, closure: list[Member]) -> Difference | None:
+    """Modules that import each other: does the same one begin?
+
+    What cannot be loaded twice is used all the same.
+    """
+    entries = {one.name: one for one in closure}
+    for one in closure:
+        entry = entries.get(one.entry)
+        if entry is None or member is entry or member.order < entry.order:
+            continue
+        begins = member is one or (one.name in member.imports and entry.name not in member.imports)
+        if begins and can_be_repeated(closure):
+            return Difference(one, f"{one.name} is imported before {entry.name} now")
+    return None
+
+
+def _forbidden_warning(closure: list[Member]) -> Difference | None:
+    for one in closure:
+        for _, kind, module, value in one.deeds:
+            if kind == "warning":
+                text, category = str(value.warning.message), value.warning.category
+                if _private.action_for(text, category, module, value.warning.lineno) == "error":
+                    return Difference(one, f"{one.name} warns when it is imported, which is an error here")
+    return None
+
+
+def _other_variable(closure: list[Member]) -> Difference | None:
+    written: dict[str, str | None] = {}
+    for (_, kind, name, value), one in sorted(_in_environment(closure)):
+        if kind == "write":
+            written[name] = value
+            continue
+        if kind == "read":
+            before, now = {name: value}, {name: written.get(name, variable(name))}
+        else:
+            prefixes = tuple(name.split())
+            set_by_it = {
+                one: new for one, new in written.items() if new is not None and one.startswith(prefixes)
+            }
+            before, now = value, {**threading_variables(prefixes), **set_by_it}
+        changed = {name: now.get(name) for name in {**before, **now} if now.get(name) != before.get(name)}
+        if changed:
+            name = min(changed)
+            return Difference(one, _describe(one, name, before.get(name), changed[name]), changed)
+    return None
+
+
+def _in_environment(closure: list[Member]) -> Iterator[tuple[Deed, Member]]:
+    for one in closure:
+        for deed in one.deeds:
+            if deed[1] in ("read", "write", "threading"):
+                yield deed, one
+
+
+def _describe(member: Member, name: str, before: str | None, now: str | None) -> str:
+    def shown(value: str | None) -> str:
+        return "unset" if value is None else repr(value)
+
+    return f"{member.name} was loaded when {name} was {shown(before)}; it is {shown(now)} now"
+
+
+def _finds(finder: Any, name: str, path: Any) -> bool:
+    try:
+        return finder.find_spec(name, path, None) is not None
+    except Exception:
+        return True

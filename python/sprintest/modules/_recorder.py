@@ -1,0 +1,571 @@
+"""Follows what modules do while they are executed: see ``_cache``."""
+
+from __future__ import annotations
+
+import builtins
+import contextlib
+import importlib.util
+import sys
+import threading
+from collections.abc import Iterable, Iterator, Mapping
+from inspect import CO_OPTIMIZED
+from types import FunctionType, ModuleType
+from typing import Any, Callable
+
+from sprintest.modules import _deeds, _effects, _graph, _modules
+from sprintest.modules._context import Place
+from sprintest.modules._effects import (
+    Said,
+    Tables,
+    threading_libraries,
+    threading_prefixes,
+    threading_variables,
+)
+from sprintest.modules._fingerprint import Fingerprint, State, file_state, listing
+from sprintest.modules._member import Member, order, renewals
+from sprintest.process import _private
+from sprintest.process._environment_reads import EnvironmentReads
+from sprintest.process._own import is_environ_replaced, open, os
+from sprintest.process._process_state import changed_mark, marks
+
+
+class Recorder:
+    """Follows what modules do while they are executed.
+
+    ``members`` are those that were, by name. ``add`` is called for each, ``failed`` for each of the project
+    that could not be; ``place`` says what the run has executed before. One that ``is_ahead`` of all runs sees
+    each import statement and whatever looks at a file; else, in a run, only what executes a module, and
+    Python code that opens a file. Modules of the project are recorded in runs alone.
+    """
+
+    def __init__(
+        self,
+        code: _modules.ProjectCode,
+        members: Mapping[str, Member],
+        add: Callable[[Member], None],
+        failed: Callable[[Member, BaseException], None],
+        place: Callable[[], Place | None],
+        *,
+        is_ahead: bool,
+    ) -> None:
+        self.code = code
+        self.last: Member | None = None
+        self.imported_project = ""
+        self._members, self._add, self._failed, self._place = members, add, failed, place
+        self.is_ahead = is_ahead
+        self._libraries = threading_libraries()
+        self._loading = threading.local()
+        self._tables = Tables()
+        self._is_busy = False
+        self._environment = EnvironmentReads(self.read, self._scanned)
+        self._depth = 0
+        import _stest_runner as runner  # type: ignore[import-not-found]  # Of the worker.
+
+        self._runner = runner
+        self._exempt = code.unwatched()
+        if not is_ahead:
+            events = _deeds.ACTS | _deeds.LOOKS | _deeds.MOVES | {"open"}
+            runner.add_audit_listener(self._on_deed, events)
+        # In a run, what its filters let through; what is loaded ahead is told of all (see ``_preload``).
+        self._end_noticing: Callable[[], None] = lambda: None
+        if not is_ahead:
+            self._end_noticing = _private.notice_warnings(self._warned_in_run)
+        self._imports = _private.wrap_imports()
+        self._follow_imports()
+        self._real_import: Any = builtins.__import__
+        self._noting_import = self._make_noting_import()
+        if is_ahead:
+            runner.watch_files(self._exempt)
+            runner.add_audit_listener(self._on_listing, _deeds.LISTS)
+            builtins.__import__ = self._noting_import
+            self._registrations = _effects.Registrations(self._registers)
+
+    def _follow_imports(self) -> None:
+        find_spec, gcd_import = _private.bootstrap._find_spec, _private.bootstrap._gcd_import
+
+        def _find_spec(name: str, path: Any, target: Any = None) -> Any:
+            spec = find_spec(name, path, target)
+            if spec is None and (top := self.top()) is not None:
+                top.misses.add(name)
+            return spec
+
+        def _gcd_import(name: str, package: Any = None, level: int = 0) -> Any:
+            asking = _private.current_frame(2).f_globals.get("__name__", "")
+            module = gcd_import(name, package, level)
+            self._note_import(full := _private.resolve_name(name, package, level) if level else name)
+            self._note_later(asking, full)
+            return module
+
+        hide = _private.as_import_system
+        _private.wrap_imports(find_spec=hide(_find_spec), gcd_import=hide(_gcd_import))
+
+    def _make_noting_import(self) -> Any:
+        real_import = self._real_import
+
+        def __import__(
+            name: str, globals: Any = None, locals: Any = None, fromlist: Any = (), level: int = 0
+        ) -> Any:
+            try:
+                module = real_import(name, globals, locals, fromlist, level)
+            except ImportError:
+                if (top := self.top()) is not None:
+                    _note_barred(top, [_absolute(name, globals or {}, level)])
+                raise
+            if self.top() is not None:
+                self._note_import(_absolute(name, globals or {}, level))
+                for item in fromlist or ():
+                    self._note_item(module, str(item))
+            return module
+
+        return _private.as_import_system(__import__)
+
+    @contextlib.contextmanager
+    def _statements(self, is_own: bool) -> Iterator[None]:
+        """In a run nobody but an installed module may see that the function for import statements is ours."""
+        before, wanted = builtins.__import__, self._real_import if is_own else self._noting_import
+        if self.is_ahead or before not in (self._real_import, self._noting_import):
+            yield
+            return
+        builtins.__import__ = wanted
+        try:
+            yield
+        finally:
+            if builtins.__import__ is wanted:
+                builtins.__import__ = before
+
+    def end(self) -> None:
+        self._end_noticing()
+        if not self.is_ahead:
+            self._runner.remove_audit_listener(self._on_deed)
+        find_spec, _, gcd_import = self._imports
+        _private.wrap_imports(find_spec=find_spec, gcd_import=gcd_import)
+        if self.is_ahead:
+            self._runner.remove_audit_listener(self._on_listing)
+            self._runner.stop_watching_files()
+            builtins.__import__ = self._real_import
+            self._registrations.end()
+
+    # ---- which module it is
+
+    def stack(self) -> list[Member | None]:
+        """What this thread is executing, each for the one before."""
+        try:
+            stack: list[Member | None] = self._loading.stack
+        except AttributeError:
+            stack = self._loading.stack = []
+        return stack
+
+    def top(self) -> Member | None:
+        """The module that this thread is executing."""
+        stack = self.stack()
+        return stack[-1] if stack else None
+
+    def own_top(self) -> Member | None:
+        top = self.top()
+        return top if top is not None and top.is_own else None
+
+    # ---- what it imports
+
+    def _note_import(self, name: str) -> None:
+        if (top := self.top()) is None or name == top.name:
+            return
+        top.imports.add(name)
+        self._note_entry(name, self.stack())
+
+    @staticmethod
+    def _note_entry(name: str, executing: Iterable[Member | None]) -> None:
+        """The last of these imports the module ``name``: it may be one whose execution began before."""
+        stack = [one for one in executing if one is not None]
+        place = next((place for place, one in enumerate(stack) if one.name == name), len(stack))
+        if (
+            place < len(stack)
+            and stack[-1].is_own
+            and stack[place].spec.submodule_search_locations is not None
+        ):
+            return  # A package of the project, as a rule for what lies in it.
+        for one in stack[place + 1 :]:
+            if not one.entry and not one.name.startswith(f"{name}."):  # That always begins with its package.
+                one.entry = name
+
+    def _note_later(self, asking: str, name: str) -> None:
+        """A function of the module ``asking`` has imported it by ``importlib.import_module``."""
+        member = self._members.get(asking)
+        if member is not None and member.name != name:
+            member.later.add(name)
+
+    def _note_item(self, module: Any, item: str) -> None:
+        """``from module import item``: a submodule, or what another one has made."""
+        name = f"{getattr(module, '__name__', '')}.{item}"
+        if name in sys.modules:
+            return self._note_import(name)
+        value = getattr(module, "__dict__", {}).get(item)
+        if type(value) in (type, FunctionType) and (origin := _origin(value)) in sys.modules:
+            self._note_import(origin)
+        return None
+
+    @_private.as_import_system
+    def execute(self, spec: Any, load: Callable[[Any], Any]) -> Any:
+        """Execute the module, and take down what it does."""
+        self.look(spec)
+        stack = self.stack()
+        if (top := self.top()) is not None:
+            (top.brought if top.is_own else top.imports).add(spec.name)
+        is_own = (self.code.owns_module if self.is_ahead else self.code.is_kept_apart)(spec)
+        is_held = is_own and not self.is_ahead
+        member = Member(spec, next(order), is_own) if is_held or not is_own else None
+        if member is None and stack:
+            self.imported_project = self.imported_project or spec.name
+        before = file_state(spec.origin) if is_own and spec.has_location else None
+        marked = marks() if is_held else ()
+        if member is not None and is_held:
+            member.context = self._place()
+        stack.append(member)
+        logged = _private.log_of_warnings(self._complains) if is_held else contextlib.nullcontext()
+        try:
+            with self._reads(), self._statements(is_own), logged:
+                module = load(spec)
+        except BaseException as error:
+            self.look(spec)
+            stack.pop()
+            if member is not None and is_own:
+                self._failed(member, error)
+            raise
+        self.look(spec)
+        stack.pop()
+        if member is None:
+            return module
+        member.module = module
+        self._note_contents(member)
+        self._note_source(member)
+        if is_own:
+            self._complete(member, before, marked)
+        elif member.fresh or member.perhaps_fresh:
+            member.renewals = renewals(member)
+        if not is_own and not self.is_ahead and self._imports_own(member):
+            member.unfit = "it imports the project's code"  # What else it looks at there, nothing has seen.
+        if not self.is_ahead:
+            member.let_go()  # A test may watch for its end.
+        self._add(member)
+        self.last = member
+        return module
+
+    def _imports_own(self, member: Member) -> bool:
+        found = (self._members.get(name) for name in member.imports)
+        return any(one.is_own for one in found if one is not None)
+
+    def _note_contents(self, member: Member) -> None:
+        """What it has taken shows in its variables, by whatever way it came to it.
+
+        Code in C imports by functions that nobody can follow. A submodule is its package's attribute without
+        the package's doing.
+        """
+        if not member.is_compiled and not member.is_own:
+            return
+        if member.is_compiled and (libraries := threading_libraries()) != self._libraries:
+            prefixes = threading_prefixes(libraries - self._libraries)
+            self._libraries = libraries
+            member.deeds.append((next(order), "threading", " ".join(prefixes), threading_variables(prefixes)))
+        for key, value in list(getattr(member.module, "__dict__", {}).items()):
+            name = _origin(value)
+            if name in sys.modules and name not in (member.name, f"{member.name}.{key}"):
+                member.imports.add(name)
+
+    def _note_source(self, member: Member) -> None:
+        """What it takes from its process that nobody is asked for."""
+        if not member.spec.has_location:
+            return
+        if line := _graph.names_argv(_source(member.spec.origin)):
+            self._take_fresh(member, line, _deeds.READS_COMMAND_LINE)
+        if "__main__" in member.imports:
+            self._take_fresh(member, 0, _deeds.LOOKS_AT_MAIN)
+
+    # ---- modules of the project
+
+    def _complete(self, member: Member, before: State | None, marked: tuple[object, ...]) -> None:
+        """What a module of the project was made from, and why no other run may have it, if so."""
+        if member.spec.has_location:
+            path = member.spec.origin
+            member.files[path] = Fingerprint(path, before)
+            now = _note_source_imports(member, path, member.spec.parent or "")
+            _note_barred(member, now)
+            for name in now:
+                self._note_entry(name, [*self.stack(), member])
+        # Of packages that were executed for what lies in them, it has nothing.
+        names = member.imports | member.brought
+        passed = {name.rpartition(".")[0] for name in names}
+        passed |= {
+            ".".join(name.split(".")[:count]) for name in passed for count in range(1, name.count(".") + 1)
+        }
+        member.imports |= member.brought - passed
+        # What warns must warn in each run; what changes its process must change it in each run.
+        if type(member.module) is not ModuleType:
+            member.unfit = "it makes itself another kind of module"
+        elif any(kind == "warning" for _, kind, _, _ in member.deeds):
+            member.unfit = "it warns when imported"
+        elif is_environ_replaced():
+            member.unfit = "os.environ is another object while it is imported"
+        elif marked != (now_marked := marks()):
+            member.unfit = f"it changes {changed_mark(marked, now_marked)} when imported"
+        elif _private.is_rewriting(member.spec.loader):
+            member.unfit = "pytest rewrites it"
+
+    def _on_deed(self, event: str, args: Any) -> None:
+        top = None if self._is_busy else self.own_top()
+        if top is None:
+            return
+        asking = _private.current_frame(1).f_code.co_filename
+        if _deeds.is_exempt(asking) and not (event == "open" and _deeds.is_import_system(asking)):
+            return
+        self._is_busy = True
+        try:
+            if _deeds.is_exempt(asking):
+                self._imports_by_path(top, args)
+            elif event != "open":
+                top.unfit = f"it does {event} when imported"
+            elif not isinstance(args[0], int):
+                path = os.path.abspath(os.fsdecode(args[0]))
+                if _deeds.is_write(args[2]):
+                    top.unfit = f"it writes {path} when imported"
+                elif path not in top.files:
+                    top.files[path] = Fingerprint(path, file_state(path))
+        finally:
+            self._is_busy = False
+
+    @staticmethod
+    def _imports_by_path(top: Member, args: Any) -> None:
+        """The import system reads its source, or that of a file that it has executed by a loader."""
+        if isinstance(args[0], int) or _deeds.is_write(args[2]):
+            return
+        path = os.path.abspath(os.fsdecode(args[0]))
+        with contextlib.suppress(ValueError):
+            path = importlib.util.source_from_cache(path)
+        if path != top.spec.origin and path not in top.files and os.path.isfile(path):
+            top.files[path] = Fingerprint(path, file_state(path))
+            _note_source_imports(top, path, "")
+
+    def _scanned(self) -> None:
+        if (top := self.own_top()) is not None:
+            top.unfit = "it looks through the whole environment when imported"
+
+    # ---- what it reads
+
+    @contextlib.contextmanager
+    def _reads(self) -> Iterator[None]:
+        """Who reads variables, clocks and the like is seen where a module is being executed."""
+        self._depth += 1
+        if self._depth == 1:
+            self._environment.__enter__()
+            self._runner.add_audit_listener(self._on_fresh, set(_deeds.FRESH))
+            self._runner.add_audit_listener(self._on_folder, {_deeds.FOLDER})
+        try:
+            yield
+        finally:
+            self._depth -= 1
+            if self._depth == 0:
+                self._runner.remove_audit_listener(self._on_fresh)
+                self._runner.remove_audit_listener(self._on_folder)
+                self._environment.__exit__()
+
+    @property
+    def reads(self) -> dict[str, str | None]:
+        """All variables that were read, with the value of the first time."""
+        return self._environment.reads
+
+    def read(self, name: str, value: str | None) -> None:
+        self.look()  # It may have set it itself.
+        if (top := self.top()) is not None:
+            top.deeds.append((next(order), "read", name, value))
+
+    def warned(self, warning: Any) -> None:
+        """A warning, which is shown or not as the filters of a run have it."""
+        top = self.top()
+        if top is None:
+            return
+        frame: Any = _private.current_frame(1)
+        is_importers = False
+        while frame and (frame.f_code.co_filename, frame.f_lineno) != (warning.filename, warning.lineno):
+            is_body = not frame.f_code.co_flags & CO_OPTIMIZED
+            is_importers |= is_body and frame.f_globals.get("__name__") == top.name
+            frame = frame.f_back
+        if frame is None and warning.filename == top.spec.origin and not sys.dont_write_bytecode:
+            return  # Of its compiler, which no other process will ask: there is bytecode now.
+        place = frame.f_globals if frame else vars(sys)
+        said = Said(warning, place, is_importers)
+        top.deeds.append((next(order), "warning", str(place.get("__name__", "")), said))
+
+    def _warned_in_run(self, warning: Any) -> None:
+        for member in self.stack():
+            if member is not None:
+                member.unfit = "it warns when imported"
+        self._complains(f"{warning.category.__name__}: {warning.message}")
+
+    def _complains(self, text: str) -> None:
+        if (top := self.own_top()) is not None:
+            top.complaint = top.complaint or text
+
+    def _on_fresh(self, event: str, _: Any) -> None:
+        """Somebody asks for what is another in each process.
+
+        A library in C draws a seed for its tables when it is loaded.
+        """
+        top = self.top()
+        if top is None or top.is_compiled or top.name in _private.RENEWED:
+            return
+        frame: Any = _private.current_frame(1)
+        if event != _deeds.RANDOMNESS and not self._is_kept(frame, top):
+            if (line := self._line_of_own_call(frame, top)) and not top.is_own:
+                top.perhaps_fresh[line] = _deeds.FRESH[event]
+            elif line:
+                self._take_fresh(top, line, _deeds.FRESH[event])
+            return
+        line = 0
+        while frame is not None:
+            if frame.f_globals.get("__name__") == "tempfile":
+                return  # Names of files, which it draws anew in a fork.
+            # Of the module's body, or of a class's in it; what a function draws is whoever's that calls it.
+            if frame.f_globals.get("__name__") == top.name and not frame.f_code.co_flags & CO_OPTIMIZED:
+                line = line or frame.f_lineno
+            elif frame.f_globals.get("__name__") == top.name:
+                line = 0
+            frame = frame.f_back
+        self._take_fresh(top, line, _deeds.FRESH[event])
+
+    @staticmethod
+    def _is_kept(frame: Any, top: Member) -> bool:
+        """Whether the module's own body asks, if by way of the standard library.
+
+        What functions ask for is used up as a rule: to wait for a lock, to find out that there was no fork.
+        """
+        while frame is not None and (name := frame.f_globals.get("__name__")) != top.name:
+            is_used_up = str(name).partition(".")[0] in _deeds.USES_TIME_UP
+            if is_used_up or not _modules.is_standard(sys.modules.get(name)):
+                return False
+            frame = frame.f_back
+        return frame is not None and not frame.f_code.co_flags & CO_OPTIMIZED
+
+    @staticmethod
+    def _line_of_own_call(frame: Any, top: Member) -> int:
+        """Where the module's body has called a function of its own that asks; 0 if it is somebody else's."""
+        while frame is not None:
+            name = frame.f_globals.get("__name__")
+            if name == top.name and not frame.f_code.co_flags & CO_OPTIMIZED:
+                line: int = frame.f_lineno
+                return line
+            if name != top.name and (
+                str(name).partition(".")[0] in _deeds.USES_TIME_UP
+                or not _modules.is_standard(sys.modules.get(name))
+            ):
+                return 0
+            frame = frame.f_back
+        return 0
+
+    @staticmethod
+    def _take_fresh(member: Member, line: int, deed: str) -> None:
+        member.fresh[line] = deed
+        if member.is_own:
+            member.unfit = f"it {deed} when imported"
+
+    def _registers(self, kind: str, args: tuple[Any, ...], named: dict[str, Any]) -> None:
+        """Somebody wants to be called later. After a fork: makes anew what is another in each process."""
+        if (top := self.top()) is None:
+            return
+        if kind == "after a fork":
+            top.renews_itself |= "after_in_child" in named
+        else:
+            top.deeds.append((next(order), kind, "", (args, named)))
+
+    def _on_folder(self, *_: Any) -> None:
+        """Somebody asks for the current folder."""
+        top = self.top()
+        frame = _private.current_frame(1)
+        if top is None or top.name in _private.RENEWED or _deeds.is_exempt(frame.f_code.co_filename):
+            return
+        if self._is_kept(frame, top):
+            top.deeds.append((next(order), "folder", "", os.getcwd()))
+
+    def look(self, spec: Any = None) -> None:
+        """Ascribe to the module that is being executed what has changed since it was last looked.
+
+        The import system itself has looked at the file of ``spec``.
+        """
+        now = Tables()
+        top = self.top()
+        if top is not None:
+            for kind, name, value in now.changes_since(self._tables):
+                if kind == "drawn":  # Random numbers, and not only a seed was set.
+                    self._take_fresh(top, 0, _deeds.FRESH[_deeds.RANDOMNESS])
+                else:
+                    top.deeds.append((next(order), kind, name, value))
+        if self.is_ahead and (files := self._runner.watched_files()):
+            self._runner.watch_files(self._exempt)
+            if top is not None and not top.is_own:
+                for file in files:
+                    # What is in the path and no folder leads nowhere; the import system looked.
+                    if file != getattr(spec, "origin", None) and file not in sys.path:
+                        top.deeds.append((next(order), "file", _from_here(file), file_state(file)))
+        self._tables = now
+
+    def _on_listing(self, _: str, args: Any) -> None:
+        """Somebody asks what a folder holds. The import system does too, in its own name."""
+        top, asking = self.top(), _private.current_frame(1).f_code.co_filename
+        if top is None or top.is_own or _deeds.is_exempt(asking) or asking.endswith(_deeds.LOOKS_FOR_OTHERS):
+            return
+        folder = args[0] if args[0] is not None else "."
+        if isinstance(folder, int):
+            folder = f"/proc/self/fd/{folder}"
+        path = os.path.realpath(os.fsdecode(folder))
+        if not os.path.join(path, "").startswith(tuple(self._exempt)):
+            top.deeds.append((next(order), "listing", _from_here(path), listing(path)))
+
+    def forget(self) -> None:
+        """The process's tables are at rest again."""
+        self._tables = Tables()
+
+
+def _from_here(path: str) -> str:
+    """Of what lies in the current folder, and of that itself: where it is from there."""
+    here = os.getcwd()
+    return "." if path == here else path.removeprefix(os.path.join(here, ""))
+
+
+def _note_barred(member: Member, names: Iterable[str]) -> None:
+    """``None`` in ``sys.modules`` bars an import, and stands for what a run has done."""
+    if any(sys.modules.get(name, member) is None for name in names):
+        member.unfit = "an import of its own is barred"
+
+
+def _origin(value: Any) -> str:
+    """The module that a variable's value is, or comes from."""
+    if type(value) is ModuleType:
+        name = getattr(value, "__name__", "")
+    else:
+        name = getattr(value if isinstance(value, (type, FunctionType)) else type(value), "__module__", "")
+    return name if isinstance(name, str) else ""
+
+
+def _source(path: str) -> bytes:
+    try:
+        with open(path, "rb") as file:
+            return file.read() if path.endswith((".py", ".pyw")) else b""
+    except OSError:
+        return b""
+
+
+def _note_source_imports(member: Member, path: str, package: str) -> _graph.Names:
+    """What the file names is imported by ``member``; returns what it imports while it is executed."""
+    now, later = _graph.imported_names(_source(path), package)
+    member.imports |= now - {member.name}
+    member.later |= later - {member.name}
+    return now
+
+
+def _absolute(name: str, variables: dict[str, Any], level: int) -> str:
+    """What ``name`` means in a module with these variables, as the import statement has it."""
+    if not level:
+        return name
+    package = variables.get("__package__")
+    if package is None:
+        package = str(variables.get("__name__", ""))
+        if "__path__" not in variables:
+            package = package.rpartition(".")[0]
+    return str(_private.resolve_name(name, package, level))

@@ -1,0 +1,1 @@
+"""Importing installed packages ahead of all runs."""

@@ -1,0 +1,128 @@
+"""What stest uses of Python and of libraries, as it was before a test could put something else in its place.
+
+Tests patch ``os.stat``, ``time.time`` or ``builtins.open``, replace ``os.environ``, put a stub of torch into
+``sys.modules``, and do not always clean up. stest's modules import these names from here in place of the
+standard library's own, so that they mean what they meant when the worker started.
+"""
+
+from __future__ import annotations
+
+import builtins
+import contextlib as _contextlib
+import gc as _gc
+import genericpath as _genericpath
+import os as _os
+import posixpath as _posixpath
+import sys
+import threading as _threading
+import time as _time
+from collections.abc import Iterator as _Iterator
+from importlib.machinery import ExtensionFileLoader, ModuleSpec
+from types import FunctionType, ModuleType
+from typing import TYPE_CHECKING, Any
+
+open = builtins.open
+modules = sys.modules
+#: stest's own Python code.
+OURS = _os.path.dirname(_os.path.dirname(__file__)) + _os.sep
+#: Those that are there when Python starts: `sitecustomize`, what `.pth` files import.
+at_start = frozenset(modules)
+environ = _os.environ
+environb = _os.environb
+collect_garbage, all_objects = _gc.collect, _gc.get_objects
+all_threads = _threading.enumerate
+main_thread, current_thread = _threading.main_thread, _threading.current_thread
+
+
+@_contextlib.contextmanager
+def unseen() -> _Iterator[None]:
+    """What is imported within is not in ``sys.modules`` afterwards: no run has asked for it."""
+    before = set(modules)
+    try:
+        yield
+    finally:
+        for name in [name for name in modules if name not in before]:
+            del modules[name]
+
+
+def _copy(module: ModuleType, **others: Any) -> Any:
+    """A module with the same contents, whose functions use it, and ``others``, in the place of the first."""
+    copy = ModuleType(module.__name__)
+    variables = vars(copy)
+    variables.update(vars(module), **others)
+    for name, value in list(variables.items()):
+        if isinstance(value, FunctionType) and value.__globals__ is vars(module):
+            own = FunctionType(value.__code__, variables, name, value.__defaults__, value.__closure__)
+            own.__kwdefaults__ = value.__kwdefaults__
+            variables[name] = own
+    return copy
+
+
+_private_os = _copy(_os)
+_private_generic = _copy(_genericpath, os=_private_os)
+_from_generic = {
+    name: getattr(_private_generic, name)
+    for name in _genericpath.__all__
+    if getattr(_posixpath, name, None) is getattr(_genericpath, name)
+}
+_private_os.path = _copy(_posixpath, os=_private_os, genericpath=_private_generic)
+vars(_private_os.path).update(_from_generic)
+
+if TYPE_CHECKING:
+    import os as os
+    import time as time
+else:
+    os, time = _private_os, _copy(_time)
+
+
+def is_environ_replaced() -> bool:
+    """Whether ``os.environ`` is another object than stest looks at."""
+    return _os.environ is not environ
+
+
+# ---- libraries
+
+#: Of each library that stest has dealings with, where its compiled part is, by version.
+_PARTS = {
+    "torch": ["_C"],
+    "numpy": ["_core._multiarray_umath", "core._multiarray_umath"],
+    "numpy.random": ["mtrand"],
+}
+_libraries: dict[str, Any] = {}
+
+
+def library(name: str) -> Any:
+    """torch, numpy or ``numpy.random`` if the process has loaded it, whatever has taken its place since.
+
+    ``None`` if it has not, or not wholly. A stub is none, and neither is a package of the project of that
+    name.
+    """
+    if name not in _libraries and _is_library(found := modules.get(name), name):
+        _libraries[name] = found
+    return _libraries.get(name)
+
+
+def look_for_libraries() -> None:
+    """To be called now and then while tests run: one may be gone from ``sys.modules`` when it is needed."""
+    for name in _PARTS:
+        if name not in _libraries:
+            library(name)
+
+
+def _is_library(found: Any, name: str) -> bool:
+    spec = vars(found).get("__spec__") if isinstance(found, ModuleType) else None
+    if not isinstance(spec, ModuleSpec) or spec.name != name or getattr(spec, "_initializing", False):
+        return False
+    return any(_is_compiled(_attribute(found, path)) for path in _PARTS[name])
+
+
+def _attribute(module: Any, path: str) -> Any:
+    """What ``path`` leads to, without asking anybody: stubs answer everything."""
+    for name in path.split("."):
+        module = vars(module).get(name) if isinstance(module, ModuleType) else None
+    return module
+
+
+def _is_compiled(module: Any) -> bool:
+    spec = vars(module).get("__spec__") if isinstance(module, ModuleType) else None
+    return isinstance(getattr(spec, "loader", None), ExtensionFileLoader)

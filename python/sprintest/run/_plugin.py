@@ -1,0 +1,146 @@
+"""The pytest plugin of a run: tells the daemon which test runs and how each one ended."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Iterator
+from types import ModuleType
+from typing import Any, Callable
+
+import _stest_runner as runner  # type: ignore[import-not-found]  # built into stest-worker
+import pytest
+
+from sprintest.process import _private
+from sprintest.process._own import look_for_libraries
+
+
+@contextlib.contextmanager
+def costing_no_answer() -> Iterator[None]:
+    """Around stest's own work: where it fails before any test has begun, the run is done cold."""
+    try:
+        yield
+    except Exception as error:
+        if not runner.has_tested():
+            runner.give_up(f"an error in stest's plugin: {type(error).__name__}: {error}")
+        raise
+
+
+class Reporter:
+    """Registered in the run's own pytest session only; sessions that tests start have none."""
+
+    def __init__(self) -> None:
+        #: Whether the run can no longer be given up and started anew elsewhere.
+        self.settled = False
+        #: Whether something may still come up that the run would have to be given up for.
+        self.is_at_risk: Callable[[], bool] = lambda: False
+        #: Called with each file of tests that is about to be imported, each plugin that has been.
+        self.on_file: Callable[[str], None] = lambda path: None
+        #: Called when collection is over.
+        self.on_collected: Callable[[], None] = lambda: None
+        #: Called with the session before its first test.
+        self.on_run: Callable[[Any], None] = lambda session: None
+        #: Called when the session is over, or pytest cannot begin one.
+        self.on_end: Callable[[], None] = lambda: None
+        #: Called when the first test is over, with whether it has passed.
+        self.on_first_test: Callable[[bool], None] = lambda has_passed: None
+        #: ``sys.path`` when all test modules had been imported; pytest takes back what it added.
+        self.path: list[str] = []
+        self.interrupted = False
+        #: Once pytest is configured.
+        self.config: Any = None
+        #: Before the request has come.
+        self._collected: list[Any] = []
+        self._is_first = True
+        self._has_passed = True
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_logstart(self, nodeid: str) -> None:
+        with costing_no_answer():
+            if not self.settled and not self.is_at_risk():
+                self._settle()
+            runner.test_started(nodeid)
+
+    def pytest_configure(self, config: Any) -> None:
+        self.config = config
+        if runner.is_primed() and _private.is_cache_decisive(config):
+            runner.count_pytest_cache()
+
+    def pytest_plugin_registered(self, plugin: Any) -> None:
+        if isinstance(plugin, ModuleType) and (path := getattr(plugin, "__file__", None)):
+            self.on_file(path)
+
+    def pytest_collectstart(self, collector: Any) -> None:
+        if isinstance(collector, pytest.Module):
+            self.on_file(str(collector.path))
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_collection(self) -> None:
+        runner.configured()
+
+    def pytest_collectreport(self, report: Any) -> None:
+        if runner.is_primed():
+            self._collected.append(report)
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_collection_finish(self, session: Any) -> None:
+        with costing_no_answer():
+            runner.collected()
+            self._tell_collected(session.config, len(session.items))
+            self.path = list(sys.path)
+            self.on_collected()
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_xdist_node_collection_finished(self, node: Any, ids: list[str]) -> None:
+        self._tell_collected(node.config, len(ids))
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtestloop(self, session: Any) -> None:
+        with costing_no_answer():
+            self.on_run(session)
+            look_for_libraries()
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_runtest_logfinish(self) -> None:
+        runner.test_finished()
+        look_for_libraries()
+        if self._is_first:
+            self._is_first = False
+            self.on_first_test(self._has_passed)
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_runtest_logreport(self, report: Any) -> None:
+        self._has_passed = self._has_passed and bool(report.passed)
+        runner.report(report.nodeid, report.when or "", report.outcome, float(report.duration))
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionfinish(self) -> None:
+        with costing_no_answer():
+            self.on_end()
+            self._settle()
+        # From here on an exit code is the suite's own choice, even one made by `os._exit`.
+        runner.session_finished()
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_unconfigure(self) -> None:
+        self.on_end()
+
+    def pytest_keyboard_interrupt(self) -> None:
+        self.interrupted = True
+
+    def begin_asked_run(self) -> None:
+        """The request has come that this process was ahead of."""
+        if self.config is not None:
+            _private.restart_session_clocks(self.config)
+            _private.read_cache_again(self.config, self._collected)
+        self._collected.clear()
+
+    @staticmethod
+    def _tell_collected(config: Any, count: int) -> None:
+        """Should this process die, the daemon says how many did not run, and completes `--lf`'s file."""
+        runner.collected_tests(count, _private.last_failed_file(config))
+
+    def _settle(self) -> None:
+        if not self.settled:
+            self.settled = True
+            runner.settled()

@@ -1,0 +1,253 @@
+"""May a runner configure pytest and collect the tests before anybody has asked for the run?
+
+Only if nobody could tell. What it looks at is taken down (``file_reads`` in the worker) and compared when the
+request comes. What it must not do before it is asked is watched for here, and before it is done the process
+waits for the request: it writes a file, starts a process or a thread, connects to somebody; or project code
+or a plugin reads the clock, which will say something else by then.
+
+On its way it stays behind as a snapshot (``snapshot`` in the worker) before modules of the project, and when
+all tests are collected. Several runs go on from one: what must be another in each of them ends that.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from types import FrameType
+from typing import Any, Callable
+
+import _pytest
+import _stest_runner as runner  # type: ignore[import-not-found]  # built into stest-worker
+import pluggy
+
+from sprintest.modules import _deeds, _modules
+from sprintest.modules._cache import cache
+from sprintest.modules._effects import Registrations
+from sprintest.process import _cuda, _own, _private
+from sprintest.process._own import OURS, all_threads, current_thread, main_thread, os
+from sprintest.process._traces import is_traced, touches_cuda
+
+_STANDARD_LIBRARY = os.path.dirname(os.__file__) + os.sep
+_SITE = os.path.join(_STANDARD_LIBRARY, "site-packages") + os.sep
+_LOGGING = os.path.join(_STANDARD_LIBRARY, "logging") + os.sep
+_PYTEST = (os.path.dirname(_pytest.__file__) + os.sep, os.path.dirname(pluggy.__file__) + os.sep)
+_CAPTURE = os.path.join(_PYTEST[0], "capture.py")
+#: What executes modules: who asks within one is the module, or what it calls.
+_IMPORTING = ("<frozen importlib", os.path.join(_PYTEST[0], "assertion") + os.sep)
+
+
+class Priming:
+    """The time from the fork to the request.
+
+    ``renew`` is called in each fork: it draws anew what a process draws from the system. ``begin_run`` is
+    called when the request has come.
+    """
+
+    def __init__(
+        self, code: _modules.ProjectCode, renew: Callable[[], None], begin_run: Callable[[], None]
+    ) -> None:
+        self._code = code
+        self._renew = renew
+        self._begin_run = begin_run
+        self.is_over = False
+        self._is_busy = False
+        #: Why two runs must not go on from here; empty if they may.
+        self._single_use = ""
+
+    def begin(self) -> None:
+        self._allow_tests = _private.bar_tests()
+        self._seeds = _seeds()
+        self._registrations = Registrations(self._registers)
+        cache.on_load = self._before
+        cache.on_renewal = self._renews
+        runner.know_type_questions(*_private.type_questions())
+        runner.watch_files(_modules.VOLATILE)
+        runner.add_audit_listener(self._on_event, {*_deeds.ACTS, *_deeds.FRESH, "open"})
+
+    def wait(self, reason: str = "") -> None:
+        """Return when the request has come: everything has been collected, or ``reason``.
+
+        Does not return if the process may not wait now.
+        """
+        extra = [thread.name for thread in all_threads() if thread is not main_thread()]
+        if extra or current_thread() is not main_thread():
+            runner.cannot_prime(reason or f"a thread was started ({extra[0]})")
+        if not (self._is_forkable() and self._stay(is_pinned=True)):
+            runner.remove_audit_listener(self._on_event)
+            runner.await_request(_cuda.initialise, reason)
+            self._has_been_asked()
+
+    def _has_been_asked(self) -> None:
+        self.is_over = True
+        runner.remove_audit_listener(self._on_event)  # Twice does no harm.
+        self._registrations.end()
+        self._allow_tests()
+        self._begin_run()
+
+    # ---- snapshots
+
+    def _before(self, spec: Any) -> None:
+        """A module is about to be executed."""
+        file = spec.origin
+        if self.is_over or not isinstance(file, str) or not self._code.may_change(file):
+            return
+        if runner.is_snapshot_due(file) and self._is_forkable():
+            self._stay(runner.is_edited(file))
+
+    def _stay(self, is_pinned: bool) -> bool:
+        """Return in forks of this process only: whether the request has come."""
+        has_come: bool = runner.stay(is_pinned)
+        self._renew()
+        self._seeds = _seeds()
+        if has_come:
+            self._has_been_asked()
+        return has_come
+
+    def _is_forkable(self) -> bool:
+        return not (
+            self._single_use
+            or cache.is_of_one_run()
+            or len(os.listdir("/proc/self/task")) > 1
+            or is_traced()
+            or touches_cuda()
+            or _private.has_timers()
+            or _seeds() != self._seeds
+            or runner.why_not_forkable()
+        )
+
+    def _renews(self, member: Any) -> None:
+        """What the run imports has read the clock: it is to say what it is then."""
+        if not self.is_over and _deeds.FRESH[_deeds.CLOCK] in member.kinds:
+            self.wait(f"{member.name} reads the clock")
+
+    def _registers(self, kind: str, *_: Any) -> None:
+        if kind == "after a fork":
+            self._single_use = "functions are to be called after a fork"
+
+    def _is_individual(self, event: str) -> None:
+        """Whoever keeps the answer, two runs must not have the same."""
+        if cache.is_renewing:
+            return
+        frame = _caller()
+        while frame is not None and _is_librarys(frame):
+            if frame.f_code.co_filename.startswith((*_IMPORTING, *_PYTEST, OURS, _LOGGING)):
+                return
+            frame = frame.f_back
+        if frame is not None:
+            self._single_use = f"{frame.f_code.co_filename} {_deeds.FRESH[event]}"
+
+    # ---- what it does
+
+    def _on_event(self, event: str, args: tuple[Any, ...]) -> None:
+        if self._is_busy:
+            return
+        self._is_busy = True
+        try:
+            # Of an `open` only the first: the second is the mode, and a descriptor was opened before.
+            if event in _deeds.FRESH:
+                self._is_individual(event)
+                return self._asks_the_time(_caller()) if event == _deeds.CLOCK else None
+            named = args[:1] if event == "open" else args
+            paths = [os.fsdecode(arg) for arg in named if isinstance(arg, (str, bytes, os.PathLike))]
+            if event == "open":
+                self._opens(paths, args[2])
+            elif not self._is_bytecode(paths) and not self._is_pytests_capture():
+                self.wait(f"{self._who()} does {event} {' '.join(paths[:1])}".rstrip())
+        finally:
+            self._is_busy = False
+
+    def _opens(self, paths: list[str], flags: Any) -> None:
+        if not paths:
+            return
+        writes = _deeds.is_write(flags) and paths[0] != os.devnull
+        if writes and not self._is_bytecode(paths) and not self._is_pytests_capture():
+            self.wait(f"{self._who()} writes {paths[0]}")
+        elif (
+            paths[0].startswith(_modules.VOLATILE)
+            and paths[0] != os.devnull
+            and self._is_asked_by_own(_caller())
+        ):
+            self.wait(f"{self._who()} reads {paths[0]}")
+
+    @staticmethod
+    def _is_bytecode(paths: list[str]) -> bool:
+        prefix = sys.pycache_prefix
+        return any(
+            f"{os.sep}__pycache__" in path or (prefix is not None and path.startswith(prefix))
+            for path in paths
+        )
+
+    @staticmethod
+    def _is_pytests_capture() -> bool:
+        """Whether it is the file in memory, or nearly so, into which pytest captures output."""
+        frame = _caller()
+        while frame is not None and frame.f_code.co_filename == tempfile.__file__:
+            frame = frame.f_back
+        return frame is not None and frame.f_code.co_filename == _CAPTURE
+
+    def _who(self) -> str:
+        """The nearest that is neither the standard library's nor pytest's."""
+        frame = _caller()
+        while frame is not None and _is_librarys(frame):
+            frame = frame.f_back
+        return frame.f_code.co_filename if frame is not None else "pytest"
+
+    def _is_own(self, frame: FrameType | None) -> bool:
+        return frame is not None and self._code.may_change(frame.f_code.co_filename)
+
+    # ---- what it asks
+
+    def _is_asked_by_own(self, frame: FrameType | None) -> bool:
+        """Whether project code asks, by whatever library, and no package that is being imported."""
+        while frame is not None and not frame.f_code.co_filename.startswith((*_PYTEST, *_IMPORTING)):
+            if self._is_own(frame):
+                return True
+            frame = frame.f_back
+        return False
+
+    def _asks_the_time(self, frame: FrameType | None) -> None:
+        """Who asks, counts. Pytest's own clocks are set anew; what a log record or the import of a module of
+        the standard library makes of the time is of no consequence."""
+        if cache.is_renewing:
+            return
+        asking = frame
+        plugin = ""
+        while asking is not None:
+            file = asking.f_code.co_filename
+            if file.startswith(_LOGGING) or (file.startswith((*_IMPORTING, OURS)) and not plugin):
+                return
+            if file.startswith((*_PYTEST, *_IMPORTING)):
+                break
+            if not _is_librarys(asking):
+                plugin = plugin or file
+                if self._is_own(asking):
+                    break
+            asking = asking.f_back
+        if plugin:
+            self.wait(f"{plugin} reads the clock")
+
+
+def _seeds() -> list[Any]:
+    """The state of all generators that a fork begins anew."""
+    states: list[Any] = []
+    if (random := cache.find("random")) is not None:
+        states.append(random.getstate())
+    if (numpy := _own.library("numpy.random")) is not None:
+        kind, words, *rest = numpy.get_state()
+        states.append((kind, words.tobytes(), *rest))
+    if (torch := _own.library("torch")) is not None:
+        states.append(bytes(torch.default_generator.get_state().tolist()))
+    return states
+
+
+def _caller() -> FrameType | None:
+    frame: FrameType | None = _private.current_frame(1)
+    while frame is not None and frame.f_code.co_filename == __file__:
+        frame = frame.f_back
+    return frame
+
+
+def _is_librarys(frame: FrameType) -> bool:
+    file = frame.f_code.co_filename
+    is_standard = file.startswith(_STANDARD_LIBRARY) and not file.startswith(_SITE)
+    return is_standard or file.startswith(("<frozen ", OURS, *_PYTEST))

@@ -1,0 +1,235 @@
+"""A process that runs pytest again and again: for suites whose state is dear, on a GPU above all.
+
+After each run it is brought back to where it began; where that cannot be done it ends as a fresh
+process would, and the next run gets another fork of the zygote.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import inspect
+import linecache
+import random
+import sys
+import threading
+from typing import Any, Callable
+
+import _stest_runner as runner  # type: ignore[import-not-found]  # built into stest-worker
+
+from sprintest.modules import _fingerprint, _modules
+from sprintest.modules._cache import cache
+from sprintest.preload import _learn, _preload
+from sprintest.process import _cuda, _own, _private
+from sprintest.process._own import all_threads, main_thread, open, os
+from sprintest.process._process_state import ProcessState
+from sprintest.run import _runner
+from sprintest.values import _warm
+
+#: Descriptors that runs may leave open before the process is given up.
+_SPARE_DESCRIPTORS = 200
+
+
+#: Modules with a process that removes what others have forgotten (shared memory, semaphores) when these end.
+_TRACKERS = (
+    "multiprocessing.resource_tracker",
+    "joblib.externals.loky.backend.resource_tracker",
+    "loky.backend.resource_tracker",
+)
+
+
+def _release_trackers() -> None:
+    """Let go of these processes, as the end of this one would: they clean up, and a run starts its own."""
+    for name in _TRACKERS:
+        tracker: Any = getattr(sys.modules.get(name), "_resource_tracker", None)
+        if getattr(tracker, "_fd", None) is not None:
+            with contextlib.suppress(OSError):  # The tests may have closed it.
+                os.close(tracker._fd)
+            tracker._fd = tracker._pid = None
+
+
+def _place() -> tuple[int, int]:
+    """The group and the session of this process."""
+    return os.getpgrp(), os.getsid(0)
+
+
+class _Exits:
+    """Functions that runs register with `atexit`: called at the end of the run, not of the process.
+
+    Those of installed packages, registered while these are imported, are the process's own.
+    """
+
+    def __init__(self) -> None:
+        self._functions: list[tuple[Callable[..., Any], Any, Any]] = []
+        self._register, self._unregister = atexit.register, atexit.unregister
+        atexit.register = self.register  # type: ignore[assignment]
+        atexit.unregister = self.unregister
+
+    def register(self, function: Any, *args: Any, **kwargs: Any) -> Any:
+        if cache.is_loading_library():
+            return self._register(function, *args, **kwargs)
+        if (member := cache.loading()) is not None:
+            member.unfit = "it registers a function with atexit"
+        self._functions.append((function, args, kwargs))
+        return function
+
+    def unregister(self, function: Any) -> None:
+        self._functions = [entry for entry in self._functions if entry[0] != function]
+        self._unregister(function)
+
+    def run(self) -> None:
+        """Call them as the interpreter does: the last one first, whatever the others raise."""
+        while self._functions:
+            function, args, kwargs = self._functions.pop()
+            try:
+                function(*args, **kwargs)
+            except SystemExit:
+                pass
+            except BaseException:
+                sys.excepthook(*sys.exc_info())
+
+
+def _renew_stdin() -> None:
+    """Give this run a ``sys.stdin`` of its own, as Python makes it: the last one may have read ahead."""
+    old: Any = sys.__stdin__
+    new: Any = open(0, encoding=old.encoding, errors=old.errors, newline="\n", closefd=False)
+    new.buffer.raw.name = old.name
+    new.mode = old.mode
+    sys.stdin = sys.__stdin__ = new  # type: ignore[misc]
+    if "readline" in sys.modules:
+        sys.modules["readline"].clear_history()
+
+
+class Resident:
+    """One per process; ``run`` is called for each run, in the environment that the run asks for.
+
+    ``memory_limit``: bytes of resident memory past which the process ends after a run; 0 is none.
+    """
+
+    def __init__(self, memory_limit: int) -> None:
+        code = _preload.Preloader.code
+        assert code is not None
+        self._code = code
+        self._limit = memory_limit
+        self._exits = _Exits()
+        self._state = ProcessState(cache.libraries())
+        self._descriptors = len(os.listdir("/proc/self/fd"))
+        self._packages: dict[str, _fingerprint.State | None] = {}
+        cache.begin(code, is_ahead=False)
+        # Tests may change a value, and there is no copy of it here: each run loads its own.
+        self._forget_values = _warm.install(takes=False)
+        _preload.freeze()
+
+    def _refusal(self) -> str:
+        """Why this process cannot give a right answer in the environment that is set; empty if it can."""
+        for path, state in self._packages.items():
+            if _fingerprint.file_state(path) != state:
+                return f"{path} changed"
+        return ""
+
+    def run(self, args: list[str]) -> tuple[int, bool]:
+        """Run pytest; returns its exit code, and whether this process must end now."""
+        if reason := self._refusal():
+            runner.decline(reason)
+        modules = dict(sys.modules)
+        variables = dict(vars(modules["__main__"]))
+        with _private.unheard():
+            run = self._prepare(args)
+        place = _place()
+        exit_code, names = run.execute()
+        sys.modules = _own.modules
+        self._note_packages(modules)
+        if reason := self._must_end(run, place) or self._begin_anew(modules, variables):
+            runner.receipt(f"the process that ran the tests has ended: {reason}", [])
+            _runner.finish(names)
+            return exit_code, True
+        return exit_code, False
+
+    def rest(self) -> None:
+        """What need not be done before the run's answer is there."""
+        cache.rest()
+
+    def _begin_anew(self, modules: dict[str, Any], variables: dict[str, Any]) -> str:
+        """Bring the process back to where it was before the run; why that cannot be done, or nothing."""
+        try:
+            self._exits.run()
+            _release_trackers()
+            _private.forget_start_method(cache.find("multiprocessing.context"))
+            if reason := self._clean_up(modules):
+                return reason
+            main = vars(modules["__main__"])
+            main.clear()
+            main.update(variables)
+            _own.collect_garbage()
+            _cuda.release()
+            _cuda.renew()
+            _runner.flush()
+            self._state.restore()
+        except Exception as error:
+            return f"it cannot be put back ({type(error).__name__}: {error})"
+        return ""
+
+    def _prepare(self, args: list[str]) -> _runner.Run:
+        self._forget_values()
+        random.seed()
+        _renew_stdin()
+        run = _runner.Run(args, stays=True)
+        run.reporter.on_collected = self._imported
+        run.reporter.on_file = self._begins
+        return run
+
+    def _begins(self, path: str) -> None:
+        if self._code.may_change(path):
+            cache.context.begins(path)
+
+    def _imported(self) -> None:
+        """The run has imported its modules, and no test has run yet."""
+        self._state.learn_imported()
+        cache.tests_begin()
+
+    def _must_end(self, run: Any, place: tuple[int, int]) -> str:
+        """What the run, which began in ``place``, has left that cannot be undone."""
+        if run.reporter.interrupted:
+            return "the run was interrupted"
+        if failure := _cuda.failure():
+            return f"its GPU works no more ({failure})"
+        if _place() != place:
+            return "the tests moved it to another process group or session"
+        for thread in all_threads():
+            if thread is not main_thread() and (not thread.daemon or self._is_own(thread)):
+                return f"the tests left a thread ({thread.name})"
+        if self._limit and _resident_memory() > self._limit:
+            return f"it holds more than memory_limit allows ({self._limit >> 20} MiB)"
+        if len(os.listdir("/proc/self/fd")) > self._descriptors + _SPARE_DESCRIPTORS:
+            return "the tests left many files open"
+        return ""
+
+    def _is_own(self, thread: threading.Thread) -> bool:
+        """Whether it executes code of the project, or of nobody knows whom: a function in C."""
+        function = _private.thread_function(thread)
+        path = getattr(getattr(function, "__code__", None), "co_filename", "")
+        return not path or self._code.may_change(path)
+
+    def _note_packages(self, before: dict[str, Any]) -> None:
+        """Installed packages that this run has loaded: they stay, as long as their files do."""
+        for name in dict.fromkeys(_learn.order.names):
+            path = _modules.file_of(sys.modules.get(name))
+            if path and name not in before and not self._code.may_change(path):
+                self._packages[path] = _fingerprint.file_state(path)
+
+    @staticmethod
+    def _clean_up(before: dict[str, Any]) -> str:
+        reason = cache.end_run()
+        sys.modules.update(before)
+        linecache.clearcache()
+        for name in ("modulesbyfile", "_filesbymodname"):
+            getattr(inspect, name, {}).clear()
+        for name in ("last_type", "last_value", "last_traceback", "last_exc"):
+            with contextlib.suppress(AttributeError):
+                delattr(sys, name)
+        return reason
+
+
+def _resident_memory() -> int:
+    with open("/proc/self/statm") as file:
+        return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")

@@ -1,0 +1,301 @@
+"""One run: what ``python -m pytest ARGS`` does from its first line to its last."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import runpy  # noqa: F401  # As `python -m` has it.
+import sys
+from typing import Any
+
+import _stest_runner as runner  # type: ignore[import-not-found]  # built into stest-worker
+
+from sprintest.modules import _bytecode, _modules
+from sprintest.modules._cache import cache
+from sprintest.modules._difference import Difference
+from sprintest.modules._shadows import Shadows
+from sprintest.preload import _learn, _patterns, _preload
+from sprintest.process import _cuda, _own, _private
+from sprintest.process._own import os
+from sprintest.process._traces import touches_cuda
+from sprintest.run._plugin import Reporter, costing_no_answer
+from sprintest.run._priming import Priming
+from sprintest.values import _warm
+
+#: ``c10::detail::default_rng_seed_val``, the first seed of earlier versions of torch.
+_CONSTANT_TORCH_SEED = 67280421310721
+
+
+def _become_python_m_pytest(args: list[str]) -> None:
+    """Give this process the identity that ``python -m pytest`` has (see ``runpy``)."""
+    spec = importlib.util.find_spec("pytest.__main__")
+    assert spec is not None
+    assert spec.origin is not None
+    main = sys.modules["__main__"]
+    main.__file__, main.__package__, main.__spec__ = spec.origin, "pytest", spec
+    main.__loader__ = spec.loader
+    main.__cached__ = spec.cached  # type: ignore[attr-defined]
+    sys.argv[:] = [spec.origin, *args]
+    if hasattr(sys, "orig_argv"):
+        sys.orig_argv[:] = [sys.executable, "-m", "pytest", *args]
+    if not getattr(sys.flags, "safe_path", False):
+        sys.path.insert(0, os.getcwd())
+
+
+def _refresh_process_state() -> None:
+    """Renew what Python and its libraries draw from the system when a process starts.
+
+    ``random`` does so itself after a fork. torch's first seed comes from the system since 2.13; where it
+    was a constant when torch was imported, it is that one again.
+    """
+    sys.stdout.reconfigure(line_buffering=sys.stdout.isatty())  # type: ignore[union-attr]
+    _private.restart_log_clock()
+    # Finalisers of objects that the zygote made: theirs to run is the zygote's exit, not each run's.
+    for finaliser in _private.finalisers:
+        finaliser.atexit = False
+    if (threads := _preload.Preloader.torch_threads) is not None:
+        _own.library("torch").set_num_threads(threads)
+    _renew_after_fork()
+
+
+def _renew_after_fork() -> None:
+    """Renew what is another in each process, and what it has drawn from the system."""
+    _private.renew_native_id()
+    _private.renew_multiprocessing(cache.find("multiprocessing.process"), os.getcwd())
+    if (random := _own.library("numpy.random")) is not None:
+        random.seed()
+    if (torch := _own.library("torch")) is not None and _preload.Preloader.torch_threads is not None:
+        if _preload.Preloader.torch_seed == _CONSTANT_TORCH_SEED:
+            torch.default_generator.manual_seed(_CONSTANT_TORCH_SEED)
+        else:
+            torch.default_generator.seed()
+
+
+class Run:
+    """One run of pytest in this process. ``stays``: others follow, and what is current stays for them."""
+
+    def __init__(self, args: list[str], stays: bool = False) -> None:
+        self.reporter = Reporter()
+        self._args = args
+        self._stays = stays
+        self._pid = os.getpid()
+
+    def renew(self) -> None:
+        """This is a fork of the process in which it has begun."""
+        self._pid = os.getpid()
+        _renew_after_fork()
+        cache.renew_again()
+
+    def execute(self) -> tuple[int, list[str]]:
+        """Run it; return the exit code of ``python -m pytest``, and what was imported, in order."""
+        with _private.unheard():
+            names = self._get_ready()
+        exit_code = _run_pytest(self.reporter)
+        runner.returned()
+        with contextlib.suppress(Exception):  # The answer stands; only the next run is none the wiser.
+            self._report(names)
+        return exit_code, names
+
+    def _get_ready(self) -> list[str]:
+        # Nothing here may walk over all modules: each object that is looked at is a page copied.
+        if self._stays:
+            self._begin()
+        _refresh_process_state()
+        _become_python_m_pytest(self._args)
+        _bytecode.distrust_younger_sources()
+        names = self._follow_imports()
+        cache.begin_run(self._differs, names)
+        if _private.is_other_pytest():
+            runner.give_up("pytest is another one now than the worker has loaded")
+        cache.hide_ours()
+        return names
+
+    def _follow_imports(self) -> list[str]:
+        """Return the list to which the names of imported modules will be added; watch for hidden ones."""
+        names = _learn.order.names
+        shadows = Shadows(names)
+
+        def check() -> None:
+            if hidden := shadows.find():
+                self._is_hidden(hidden)
+
+        _learn.order.begin(check)
+        check()
+        return names
+
+    def _is_hidden(self, hidden: str) -> None:
+        if self.reporter.settled:
+            runner.receipt(f"{hidden}; `stest verify` tells whether the answer depends on it", [])
+        else:
+            runner.give_up(hidden)
+
+    def _differs(self, difference: Difference, can_be_repeated: bool) -> bool:
+        """Whether a module that was loaded ahead is to be executed by this run, which now imports it."""
+        if os.getpid() != self._pid:  # A child that a test has made reports nothing.
+            return can_be_repeated
+        if not (self.reporter.settled and can_be_repeated):
+            runner.differs(
+                difference.member.name, difference.variables, difference.is_outdated, can_be_repeated
+            )
+        if not can_be_repeated:
+            runner.give_up(difference.reason)  # Even in the middle of the tests: else the answer is wrong.
+        return True
+
+    def _begin(self) -> None:
+        if extension := cache.stale_extension():
+            runner.decline(f"{extension} is a compiled module and has changed")
+        cache.on_reload_failure = self._reload_failed
+        self.reporter.is_at_risk = cache.is_at_risk
+        changed = cache.forget_changed()
+        if cache.reloaded:
+            runner.receipt(_describe(changed, cache.reloaded), cache.reloaded)
+        self._reloaded = len(cache.reloaded)
+
+    def _reload_failed(self, name: str, reason: str) -> None:
+        """Something refuses to be done twice in one process. It may well be right in a fresh one."""
+        if not self.reporter.settled:
+            runner.decline(f"{name} cannot be loaded a second time ({reason})")
+
+    def _report(self, names: list[str]) -> None:
+        if self._stays and (again := cache.reloaded[self._reloaded :]):
+            runner.receipt(_describe(again[:1], again), again)
+        runner.imported(_learn.preloadable(names), self.reporter.path or list(sys.path))
+        if patterns := _patterns.compiled():
+            runner.compiled(patterns)
+
+
+def _describe(changed: list[str], reloaded: list[str]) -> str:
+    shown = ", ".join(changed[:3])
+    notes = []
+    if more := len(changed[3:]):
+        notes.append(f"{more} more")
+    if dependents := len(reloaded) - len(changed):
+        notes.append(f"{dependents} dependent{'s' if dependents > 1 else ''}")
+    return f"reloaded {shown}" + (f" (+{', '.join(notes)})" if notes else "")
+
+
+def main(args: list[str]) -> int:
+    """Run pytest with ``args`` in this fork; return the exit code that ``python -m pytest`` would have."""
+    with _private.unheard():
+        run = _prepare(args)
+    exit_code, names = run.execute()
+    with contextlib.suppress(Exception):  # The answer stands.
+        if touches_cuda():
+            runner.exit_matters()  # The device's memory is free when this process is gone.
+        _cuda.release()
+    finish(names)
+    return exit_code
+
+
+def _prepare(args: list[str]) -> Run:
+    _warm.install(takes=True)
+    run = Run(args)
+    cuda = _cuda.Watch()
+    run.reporter.on_run = lambda session: cuda.begin()
+    run.reporter.on_first_test = cuda.first_test_ended
+    if runner.is_primed():
+        _prime(run)
+    return run
+
+
+def _prime(run: Run) -> None:
+    """Have the run wait for its request, at the latest when it has collected its tests."""
+    assert _preload.Preloader.code is not None
+    reporter = run.reporter
+    on_run = reporter.on_run
+
+    def begin() -> None:
+        with costing_no_answer():
+            _private.restart_log_clock()
+            reporter.begin_asked_run()
+
+    priming = Priming(_preload.Preloader.code, run.renew, begin)
+
+    def wait(session: Any) -> None:
+        if not priming.is_over:
+            priming.wait()
+        on_run(session)
+
+    def give_up() -> None:
+        if not priming.is_over:
+            runner.cannot_prime("pytest ends before it has collected the tests")
+
+    reporter.on_run, reporter.on_end = wait, give_up
+    priming.begin()
+
+
+def _run_pytest(reporter: Reporter) -> int:
+    """Execute ``pytest/__main__.py`` as ``__main__``; return the exit code that it leaves with."""
+    main = sys.modules["__main__"]
+    assert main.__spec__ is not None
+    loader: Any = main.__spec__.loader
+    _private.register_in_next_session(reporter)
+    try:
+        exec(loader.get_code("pytest.__main__"), main.__dict__)
+    except SystemExit as error:
+        return _system_exit_code(error)
+    except KeyboardInterrupt:
+        _print_exception()
+        return 130
+    except BaseException:  # the interpreter's own last resort
+        _print_exception()
+        return 1
+    return 0
+
+
+def _print_exception() -> None:
+    with contextlib.suppress(BaseException):  # There may be nowhere left to print to.
+        sys.excepthook(*sys.exc_info())
+
+
+def _system_exit_code(error: SystemExit) -> int:
+    if error.code is None:
+        return 0
+    if isinstance(error.code, int):
+        return error.code & 0xFF
+    print(error.code, file=sys.stderr)
+    return 1
+
+
+def finish(imported: list[str]) -> None:
+    """What ``Py_FinalizeEx`` does that others can see, in its order: threads, atexit, flush, objects.
+
+    The rest of a finalisation only frees memory, for a tenth of a second and more with torch loaded.
+    """
+    _private.shut_threads_down()
+    _private.run_exit_functions()
+    flush()
+    with contextlib.suppress(Exception):  # Whatever the objects are.
+        _finalise_modules(imported)
+    flush()
+
+
+def _finalise_modules(names: list[str]) -> None:
+    """Let go of the objects of the run's own modules: a file not yet written, a `__del__`.
+
+    First the modules are forgotten, then those that something still holds are emptied, as CPython's
+    ``finalize_modules`` does. Installed packages are spared: they are many, and not the run's own.
+    """
+    loaded = _own.modules
+    modules = [loaded.pop(name) for name in dict.fromkeys(names) if name in loaded]
+    own = {id(vars(module)): module.__name__ for module in modules if _is_own(module)}
+    modules.clear()
+    _own.collect_garbage()
+    # What is left of them is a dictionary, held by some function; what the zygote made is not listed.
+    kept = [found for found in _own.all_objects() if type(found) is dict and id(found) in own]
+    for variables in kept:
+        if variables.get("__name__") == own[id(variables)]:
+            variables.update({name: None for name in variables if name != "__builtins__"})
+
+
+def _is_own(module: Any) -> bool:
+    code, path = _preload.Preloader.code, _modules.file_of(module)
+    assert code is not None
+    return path is not None and code.may_change(path)
+
+
+def flush() -> None:
+    """Write out what Python's own streams still hold."""
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError, AttributeError):
+            stream.flush()
