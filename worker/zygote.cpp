@@ -19,13 +19,12 @@ Zygote::Zygote(LineChannel& channel, Preloader& preloader, std::vector<std::stri
     : channel_(channel),
       preloader_(preloader),
       self_(std::move(self)),
-      values_([this](const auto& message) { pass_on(message); },
-              [this](auto& to_parent, const auto& wanted) { serve_values(to_parent, wanted); }),
+      values_(
+          preloader, [this](const auto& message) { send(message); }, [this] { leave_to_parent(); }),
       resident_(
           preloader, [this](const auto& message) { send(message); }, [this] { leave_to_parent(); },
           [this](pid_t pid, pid_t session) { return leftovers_.end_run(pid, session, own_children()); }),
-      primed_(
-          preloader, [this] { return values_.is_ready(); }, [this] { leave_to_parent(); }) {}
+      primed_(preloader, values_, [this] { leave_to_parent(); }) {}
 
 int Zygote::serve() {
   sigchld_fd();
@@ -35,15 +34,6 @@ int Zygote::serve() {
   // Of a daemon that goes on, it is the daemon's to decide what may outlive this process.
   if (!is_shut_down_) leftovers_.kill_all();
   return 0;
-}
-
-void Zygote::serve_values(LineChannel& to_parent, const protocol::HoldValues& wanted) {
-  leave_to_parent();
-  Zygote zygote(to_parent, preloader_, self_);
-  zygote.primed_.learn(primed_);
-  sigchld_fd();
-  zygote.send(preloader_.hold(wanted));
-  zygote.serve_while(true);
 }
 
 void Zygote::serve_while(bool go_on) {
@@ -60,11 +50,16 @@ void Zygote::serve_while(bool go_on) {
 }
 
 void Zygote::attend_branches() {
-  const bool was_ready = values_.is_ready();
+  const bool was_ready = values_.ready() != nullptr;
   values_.attend();
   resident_.attend();
-  // Runners are forked ahead by the process from which the next run will be forked.
-  if (values_.is_ready() != was_ready && primed_.is_allowed()) prime(true);
+  if ((values_.ready() != nullptr) != was_ready) begin_lines_anew();
+}
+
+/// They begin in the process from which the next run will be forked.
+void Zygote::begin_lines_anew() {
+  primed_.end();
+  if (primed_.is_allowed()) primed_.prime(true);
 }
 
 void Zygote::wait_for_event() {
@@ -135,7 +130,9 @@ std::string Zygote::find_culprit(const std::vector<std::string>& modules) {
 }
 
 bool Zygote::handle(const protocol::HoldValues& message, std::vector<Fd>&) {
+  const bool was_ready = values_.ready() != nullptr;
   values_.hold(message);
+  if (was_ready) begin_lines_anew();
   return true;
 }
 
@@ -144,29 +141,27 @@ bool Zygote::handle(const protocol::RunTest& message, std::vector<Fd>& fds) {
     send(could_not_run(message.id, "its descriptors did not arrive"));
     return true;
   }
-  prime(false);
+  primed_.prime(false);
   if (message.mode == protocol::RunMode::resident) {
     resident_.run(message, std::move(fds));
     return true;
   }
   primed_.note(message, fds);
-  if (!values_.run(message, fds)) start_runner(message, fds);
+  start_runner(message, fds);
   return true;
 }
 
-bool Zygote::handle(const protocol::Prime& message, std::vector<Fd>&) {
-  prime(message.may);
+bool Zygote::handle(const protocol::Prime&, std::vector<Fd>&) {
+  primed_.prime(true);
   return true;
 }
 
-void Zygote::prime(bool may) {
-  values_.prime(may);
-  primed_.prime(may);
-}
+bool Zygote::handle(const protocol::GoOn&, std::vector<Fd>&) { return true; }  // Of snapshots only.
 
 void Zygote::start_runner(const protocol::RunTest& message, std::vector<Fd>& fds) {
   auto taken = primed_.take(message, fds);
   report_primed();
+  if (Branch* values = values_.ready(); values != nullptr && !taken) taken = fork_from(*values, message, fds);
   if (!taken) return fork_runner(message, fds);
   send(protocol::Started{message.id, taken->pid});
   runs_.emplace(message.id, Run{taken->pid, ::getsid(taken->pid), std::move(taken->recorder)});
@@ -192,7 +187,7 @@ void Zygote::leave_to_parent() {
 }
 
 bool Zygote::handle(const protocol::Signal& message, std::vector<Fd>&) {
-  if (values_.forward(message.id, message) || resident_.signal(message.id, message.signal)) return true;
+  if (resident_.signal(message.id, message.signal)) return true;
   const auto run = runs_.find(message.id);
   // The runner is not reaped yet, so that its number cannot belong to anybody else.
   if (run != runs_.end()) signal_run(run->second.pid, message.signal);
@@ -200,7 +195,7 @@ bool Zygote::handle(const protocol::Signal& message, std::vector<Fd>&) {
 }
 
 bool Zygote::handle(const protocol::DumpStack& message, std::vector<Fd>&) {
-  if (values_.forward(message.id, message) || resident_.request_stack(message.id)) return true;
+  if (resident_.request_stack(message.id)) return true;
   if (const auto run = runs_.find(message.id); run != runs_.end()) request_stack(run->second.pid);
   return true;
 }
@@ -259,15 +254,8 @@ void Zygote::kill_all() {
   primed_.end();
 }
 
-void Zygote::pass_on(const protocol::FromWorker& message) {
-  report_primed();
-  if (!std::holds_alternative<protocol::Primed>(message)) send(message);
-}
-
 void Zygote::report_primed() {
   auto now = primed_.state();
-  now.waiting += values_.primed().waiting;
-  if (now.refused.empty()) now.refused = values_.primed().refused;
   if (now == reported_) return;
   reported_ = now;
   send(now);

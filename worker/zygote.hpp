@@ -9,7 +9,7 @@
 #include "worker/runner/leftovers.hpp"
 #include "worker/runner/resident_branch.hpp"
 #include "worker/snapshot/snapshot_lines.hpp"
-#include "worker/snapshot/value_branch.hpp"
+#include "worker/snapshot/value_process.hpp"
 
 namespace stest {
 
@@ -33,6 +33,7 @@ class Zygote {
 
   void serve_while(bool go_on);
   void attend_branches();
+  void begin_lines_anew();
   void wait_for_event();
   /// Whether to go on.
   bool handle_line();
@@ -40,17 +41,14 @@ class Zygote {
   bool handle(const protocol::HoldValues& message, std::vector<Fd>& fds);
   bool handle(const protocol::RunTest& message, std::vector<Fd>& fds);
   bool handle(const protocol::Prime& message, std::vector<Fd>& fds);
+  bool handle(const protocol::GoOn& message, std::vector<Fd>& fds);
   bool handle(const protocol::Signal& message, std::vector<Fd>& fds);
   bool handle(const protocol::DumpStack& message, std::vector<Fd>& fds);
   bool handle(const protocol::Ping& message, std::vector<Fd>& fds);
   bool handle(const protocol::Shutdown& message, std::vector<Fd>& fds);
 
-  /// Whether runners may be forked ahead from here on, by this process and by the one that holds values.
-  void prime(bool may);
   void start_runner(const protocol::RunTest& message, std::vector<Fd>& fds);
   void fork_runner(const protocol::RunTest& message, std::vector<Fd>& fds);
-  /// In a branch of this process, with `to_parent` in the place of its channel: to hold values.
-  void serve_values(LineChannel& to_parent, const protocol::HoldValues& wanted);
   /// In a child of this process: nothing here is its own.
   void leave_to_parent();
   void reap();
@@ -58,8 +56,6 @@ class Zygote {
   std::set<pid_t> own_children() const;
   void kill_all();
   void send(const protocol::FromWorker& message);
-  /// What a branch says, the daemon hears; but runners forked ahead are counted together.
-  void pass_on(const protocol::FromWorker& message);
   void report_primed();
   /// Which of `modules` makes forks of a process unhealthy.
   std::string find_culprit(const std::vector<std::string>& modules);
@@ -72,7 +68,7 @@ class Zygote {
   std::set<pid_t> ending_;  ///< Runners that have said their last word, and that the kernel takes down.
   bool is_shut_down_ = false;
   Leftovers leftovers_;
-  ValueBranch values_;
+  ValueProcess values_;
   ResidentBranch resident_;
   SnapshotLines primed_;
   protocol::Primed reported_;

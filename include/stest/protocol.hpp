@@ -68,13 +68,17 @@ struct RunTest {
   std::optional<ProcessAttributes> process = {};  ///< Nothing: as the worker has them.
 };
 
-/// No run waits: the worker may fork runners ahead for the last requests, configure and collect in them. Or,
-/// from the worker to its branches: a run has come, and those that still collect make way.
-struct Prime {
-  bool may = true;
-  /// From the zygote to a snapshot, which then lets a fork go on (or, not `may`, is the last of its line):
-  /// see `prime_in_this_process`.
-  std::optional<std::uint64_t> likes_cuda_since_ns = {};
+/// No run waits: the worker may fork runners ahead for the last requests, configure and collect in them.
+struct Prime {};
+
+/// From the zygote to a snapshot: a fork of it is to go on ahead of its request. The answer is `Snapshot`.
+struct GoOn {
+  bool is_last = false;  ///< Nothing goes on: this snapshot is the last of its line.
+  std::optional<std::uint64_t> likes_cuda_since_ns = {};  ///< See `prime_in_this_process`.
+  /// To a process that has not begun any run: with which request to begin. An inotify descriptor travels with
+  /// it.
+  std::optional<RunTest> request = {};
+  bool merged = false;  ///< The request's stdout and stderr are one file.
 };
 
 /// Send `signal` to the process group of run `id`, if it still runs.
@@ -97,7 +101,7 @@ struct Ping {
 /// End: no further message follows. The worker kills what runs and exits with 0.
 struct Shutdown {};
 
-using ToWorker = std::variant<Preload, HoldValues, RunTest, Prime, Signal, DumpStack, Ping, Shutdown>;
+using ToWorker = std::variant<Preload, HoldValues, RunTest, Prime, GoOn, Signal, DumpStack, Ping, Shutdown>;
 
 // ---- worker → daemon ----
 

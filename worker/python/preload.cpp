@@ -202,7 +202,9 @@ std::optional<ExitStatus> wait_with_deadline(pid_t pid) {
 
 std::vector<std::string> site_dirs() {
   try {
-    return py::module_::import("sprintest.modules._modules").attr("site_dirs")().cast<std::vector<std::string>>();
+    return py::module_::import("sprintest.modules._modules")
+        .attr("site_dirs")()
+        .cast<std::vector<std::string>>();
   } catch (const std::exception&) {
     return {};
   }

@@ -6,6 +6,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <cstdio>
 #include <nlohmann/json.hpp>
 #include <utility>
@@ -20,6 +21,8 @@ using Clock = std::chrono::steady_clock;
 
 /// What a process gets to end by itself, to call what was registered with `atexit`.
 constexpr std::chrono::seconds end_grace{1};
+/// An answer is a matter of some `stat`s.
+constexpr int answer_ms = 5000;
 
 }  // namespace
 
@@ -93,6 +96,19 @@ std::vector<protocol::FromWorker> Branch::receive() {
   std::vector<protocol::FromWorker> messages;
   for (Said& said : receive_all()) messages.push_back(std::move(said.message));
   return messages;
+}
+
+std::optional<Branch::Said> Branch::await(bool (*is_answer)(const protocol::FromWorker&)) {
+  while (fd() >= 0) {
+    pollfd answer{fd(), POLLIN, 0};
+    const int ready = ::poll(&answer, 1, answer_ms);
+    if (ready < 0 && errno == EINTR) continue;
+    if (ready <= 0) break;
+    for (Said& said : receive_all()) {
+      if (is_answer(said.message)) return std::move(said);
+    }
+  }
+  return std::nullopt;
 }
 
 bool Branch::has_ended() const {

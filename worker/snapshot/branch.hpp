@@ -45,6 +45,12 @@ class Branch {
   };
   /// The same, with the descriptors that came along.
   std::vector<Said> receive_all();
+  /// Blocks for the next message of this kind, an answer, for which others are passed over: a process that
+  /// has just been killed gives none.
+  template <class Answer>
+  std::optional<Said> await() {
+    return await([](const protocol::FromWorker& message) { return std::holds_alternative<Answer>(message); });
+  }
 
   /// Whether the process has ended. It stays a zombie until `collect`, and its pid nobody else's.
   bool has_ended() const;
@@ -62,6 +68,7 @@ class Branch {
  private:
   Branch(pid_t pid, std::unique_ptr<LineChannel> channel) : pid_(pid), channel_(std::move(channel)) {}
   static Result<Branch> fork_by(pid_t (*fork)(), const std::function<void(LineChannel&)>& serve);
+  std::optional<Said> await(bool (*is_answer)(const protocol::FromWorker&));
   void await_end(std::chrono::milliseconds patience) const;
   bool is_readable() const;
 

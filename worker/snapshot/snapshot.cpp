@@ -114,17 +114,9 @@ bool Snapshot::is_due(const std::string& file) const {
   return Clock::now() - last_point_ >= worth || is_edited(file);
 }
 
-std::optional<Snapshot::Link> Snapshot::make_link(const FlightRecorder& recorder) {
-  auto channel = make_socketpair();
-  Fd memory(::memfd_create("flight recorder", MFD_CLOEXEC));
-  auto own = memory ? FlightRecorder::create(memory) : tl::unexpected(Error{});
-  if (!channel || !own) return std::nullopt;
-  own->continue_from(recorder);
-  return Link{std::move(channel->first), std::move(channel->second), std::move(memory), std::move(*own)};
-}
-
 /// In the fork: nothing of the snapshot's is its own.
 void Snapshot::become_fork(FlightRecorder& recorder, Link link) {
+  link.recorder.continue_from(recorder);
   recorder = std::move(link.recorder);
   recorder.claim();
   lead_as_client(leads_);
@@ -140,12 +132,12 @@ void Snapshot::take_channel(Fd own) {
 }
 
 Snapshot::Fork Snapshot::go_on(FlightRecorder& recorder, bool is_pinned) {
-  auto link = make_link(recorder);
+  auto link = make_link();
   const pid_t pid = link ? fork_run(::getppid()) : -1;
   if (pid < 0) return Fork::failed;
   if (pid > 0) {
     send(protocol::Snapshot{pid, static_cast<std::uint64_t>(position_.count()), is_pinned},
-         {link->zygotes.get(), link->memory.get()});
+         {link->memory.get(), link->zygotes.get()});
     return Fork::parent;
   }
   link->zygotes.reset();
@@ -179,8 +171,8 @@ std::optional<std::vector<Fd>> Snapshot::stay(FlightRecorder& recorder, bool is_
     if (file_reads::changed()) end_as_outdated(recorder, *channel_);
     if (const auto* request = std::get_if<protocol::RunTest>(&*message)) {
       if (auto fds = serve(recorder, *request, std::move((*line)->fds))) return fds;
-    } else if (const auto* prime = std::get_if<protocol::Prime>(&*message); prime && prime->may) {
-      likes_cuda_since_ns_ = prime->likes_cuda_since_ns;
+    } else if (const auto* more = std::get_if<protocol::GoOn>(&*message); more && !more->is_last) {
+      likes_cuda_since_ns_ = more->likes_cuda_since_ns;
       const Fork fork = go_on(recorder, is_pinned);
       if (fork == Fork::failed) ::_exit(0);
       if (fork == Fork::parent) continue;
@@ -197,7 +189,7 @@ std::optional<std::vector<Fd>> Snapshot::stay(FlightRecorder& recorder, bool is_
 /// What the request brings, in the fork that serves it; nothing in the snapshot.
 std::optional<std::vector<Fd>> Snapshot::serve(FlightRecorder& recorder, const protocol::RunTest& request,
                                                std::vector<Fd> fds) {
-  auto link = make_link(recorder);
+  auto link = make_link();
   const pid_t pid = link ? fork_run(::getppid()) : -1;
   if (pid < 0) ::_exit(0);  // The zygote finds another way.
   if (pid > 0) {

@@ -12,6 +12,7 @@
 #include "common/json/line_channel.hpp"
 #include "stest/protocol.hpp"
 #include "worker/runner/flight_recorder.hpp"
+#include "worker/snapshot/forked.hpp"
 #include "worker/snapshot/own_descriptors.hpp"
 #include "worker/snapshot/written_pages.hpp"
 
@@ -72,13 +73,6 @@ class Snapshot {
   static Identity identity(int fd);
   void identify_stand_ins();
 
-  /// What a snapshot and its fork have between them.
-  struct Link {
-    Fd zygotes, own;  ///< The ends of the fork's channel.
-    Fd memory;        ///< The fork's flight recorder.
-    FlightRecorder recorder;
-  };
-  static std::optional<Link> make_link(const FlightRecorder& recorder);
   enum class Fork { failed, parent, child };
   /// The child has what it must not share, and the zygote knows it.
   Fork go_on(FlightRecorder& recorder, bool is_pinned);

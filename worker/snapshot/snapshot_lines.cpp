@@ -1,5 +1,6 @@
 #include "worker/snapshot/snapshot_lines.hpp"
 
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <sys/inotify.h>
@@ -17,8 +18,6 @@ namespace stest {
 
 namespace {
 
-/// An answer is a matter of some `stat`s.
-constexpr int answer_ms = 5000;
 /// Files that are written all the time must not have the tests collected all the time.
 constexpr int most_forks = 30;
 /// Of one line, but for the process that goes on.
@@ -48,14 +47,6 @@ bool may_prime(const protocol::RunTest& request, const std::vector<Fd>& fds) {
 }
 
 }  // namespace
-
-void SnapshotLines::learn(const SnapshotLines& other) {
-  for (const Entry& entry : other.entries_) {
-    entries_.push_back({.request = entry.request, .merged = entry.merged, .written = entry.written});
-  }
-  spare_.is_wanted = other.spare_.is_wanted;
-  spare_.written = other.spare_.written;
-}
 
 void SnapshotLines::note(const protocol::RunTest& request, const std::vector<Fd>& fds) {
   spare_.is_wanted = request.prime;
@@ -117,14 +108,13 @@ void SnapshotLines::end_last(Entry& entry) {
   entry.line.pop_back();
 }
 
-std::optional<SnapshotLines::Taken> SnapshotLines::take(const protocol::RunTest& request,
-                                                        const std::vector<Fd>& fds) {
+std::optional<Forked> SnapshotLines::take(const protocol::RunTest& request, const std::vector<Fd>& fds) {
   auto taken = take_ahead(request, fds);
   return taken ? std::move(taken) : take_spare(request, fds);
 }
 
-std::optional<SnapshotLines::Taken> SnapshotLines::take_spare(const protocol::RunTest& request,
-                                                              const std::vector<Fd>& fds) {
+std::optional<Forked> SnapshotLines::take_spare(const protocol::RunTest& request,
+                                                const std::vector<Fd>& fds) {
   if (!request.prime || !spare_.stage) return std::nullopt;
   auto taken = begins(*spare_.stage, request, fds);
   if (taken) {
@@ -135,8 +125,8 @@ std::optional<SnapshotLines::Taken> SnapshotLines::take_spare(const protocol::Ru
   return taken;
 }
 
-std::optional<SnapshotLines::Taken> SnapshotLines::take_ahead(const protocol::RunTest& request,
-                                                              const std::vector<Fd>& fds) {
+std::optional<Forked> SnapshotLines::take_ahead(const protocol::RunTest& request,
+                                                const std::vector<Fd>& fds) {
   Entry* entry = may_prime(request, fds) ? find(request, fds) : nullptr;
   while (entry != nullptr && !entry->line.empty()) {
     Stage& last = entry->line.back();
@@ -150,34 +140,16 @@ std::optional<SnapshotLines::Taken> SnapshotLines::take_ahead(const protocol::Ru
   return std::nullopt;
 }
 
-/// Blocks for the answer: a process that has just been killed gives none.
-std::optional<SnapshotLines::Taken> SnapshotLines::begins(Stage& stage, const protocol::RunTest& request,
-                                                          const std::vector<Fd>& fds) {
+std::optional<Forked> SnapshotLines::begins(Stage& stage, const protocol::RunTest& request,
+                                            const std::vector<Fd>& fds) {
+  if (stage.is_snapshot) return fork_from(stage.branch, request, fds);
   stage.branch.send(request, fds);
-  while (stage.branch.fd() >= 0) {
-    pollfd answer{stage.branch.fd(), POLLIN, 0};
-    const int ready = ::poll(&answer, 1, answer_ms);
-    if (ready < 0 && errno == EINTR) continue;
-    if (ready <= 0) break;
-    for (Branch::Said& said : stage.branch.receive_all()) {
-      const auto* started = std::get_if<protocol::Started>(&said.message);
-      if (started != nullptr) return taken(stage, started->pid, said.fds);
-    }
-  }
-  return std::nullopt;
-}
-
-std::optional<SnapshotLines::Taken> SnapshotLines::taken(Stage& stage, pid_t pid,
-                                                         const std::vector<Fd>& fds) {
-  if (!stage.is_snapshot) return Taken{stage.branch.release(), std::move(stage.recorder)};
-  auto recorder = fds.empty() ? tl::unexpected(Error{}) : FlightRecorder::map(fds[0]);
-  if (recorder) return Taken{pid, std::move(*recorder)};
-  ::kill(pid, SIGKILL);
-  return std::nullopt;
+  if (!stage.branch.await<protocol::Started>()) return std::nullopt;
+  return Forked{stage.branch.release(), std::move(stage.recorder)};
 }
 
 bool SnapshotLines::may_fork(const Entry& entry) const {
-  return !is_elsewhere_() && !entry.waits && !entry.goes_on && entry.forks < most_forks &&
+  return !entry.waits && !entry.goes_on && entry.forks < most_forks &&
          (entry.refusals == 0 || entry.runs >= 1 << std::min(entry.refusals, most_doublings));
 }
 
@@ -222,15 +194,24 @@ void SnapshotLines::go_on(Entry& entry) {
     if (!first) return;
     entry.line.push_back(std::move(*first));
   } else {
-    entry.line.back().branch.send(protocol::Prime{true, cuda_since_ns});
+    entry.line.back().branch.send(protocol::GoOn{.likes_cuda_since_ns = cuda_since_ns});
   }
   entry.goes_on = true;
 }
 
 std::optional<SnapshotLines::Stage> SnapshotLines::begin(Entry& entry) {
+  entry.inotify = Fd(::inotify_init1(IN_CLOEXEC | IN_NONBLOCK));
+  if (Branch* values = values_.ready()) {
+    std::vector<Fd> fds;
+    fds.emplace_back(::fcntl(entry.inotify.get(), F_DUPFD_CLOEXEC, 0));
+    auto first = fork_from(
+        *values, {.likes_cuda_since_ns = cuda_for(entry), .request = entry.request, .merged = entry.merged},
+        fds);
+    if (!first) return std::nullopt;
+    return Stage{Branch(first->pid, std::move(first->channel)), std::move(first->recorder)};
+  }
   auto recorder = FlightRecorder::create();
   if (!recorder) return std::nullopt;
-  entry.inotify = Fd(::inotify_init1(IN_CLOEXEC | IN_NONBLOCK));
   auto branch = Branch::fork_for_run([&](LineChannel& channel) {
     auto inotify = std::move(entry.inotify);
     leave_();
@@ -251,7 +232,7 @@ std::vector<int> SnapshotLines::fds() const {
 
 void SnapshotLines::attend() {
   collect(/*all=*/false);
-  for (Entry& entry : entries_) is_elsewhere_() ? end(entry) : attend(entry);
+  for (Entry& entry : entries_) attend(entry);
   if (!wants_spare()) end_spare();
   fork_next();
 }
@@ -285,11 +266,11 @@ void SnapshotLines::take_in(Entry& entry, Stage& stage, Branch::Said said) {
   stage.is_snapshot = true;
   stage.is_pinned = snapshot->pinned;
   stage.position_ms = snapshot->position_ms;
-  auto recorder = said.fds.size() == 2 ? FlightRecorder::map(said.fds[1]) : tl::unexpected(Error{});
+  auto fork = forked(std::move(said));
   // A run has come meanwhile, or this one is no longer the last: the fork ends when it is not answered.
-  if (!recorder || !entry.goes_on || &stage != &entry.line.back()) return;
-  entry.line.push_back({Branch(snapshot->pid, std::move(said.fds[0])), std::move(*recorder)});
-  entry.line.back().branch.send(protocol::Prime{true});
+  if (!fork || !entry.goes_on || &stage != &entry.line.back()) return;
+  entry.line.push_back({Branch(fork->pid, std::move(fork->channel)), std::move(fork->recorder)});
+  entry.line.back().branch.send(protocol::GoOn{});
 }  // NOLINT(clang-analyzer-cplusplus.NewDeleteLeaks): the list has it.
 
 /// Of more than are worth their memory the one goes from which it is nearest to the one before.
@@ -323,7 +304,7 @@ void SnapshotLines::has_ended(Entry& entry, const Stage& stage) {
   if (declined) entry.refused = "files change while the tests are collected";
   if (entry.refused.empty()) entry.refused = "the process ended while it collected the tests";
   // What is left is as far as it gets; it ends when it is no longer current.
-  if (entry.line.size() > 1) std::prev(entry.line.end(), 2)->branch.send(protocol::Prime{false});
+  if (entry.line.size() > 1) std::prev(entry.line.end(), 2)->branch.send(protocol::GoOn{.is_last = true});
 }
 
 void SnapshotLines::end(Entry& entry) {
@@ -384,10 +365,9 @@ std::set<pid_t> SnapshotLines::pids() const {
 
 protocol::Primed SnapshotLines::state() const {
   const auto waiting = std::count_if(entries_.begin(), entries_.end(), [this](const Entry& entry) {
-    return entry.waits && entry.refused.empty() && !is_elsewhere_();
+    return entry.waits && entry.refused.empty();
   });
-  const bool is_last_here = !entries_.empty() && !is_elsewhere_();
-  return {static_cast<int>(waiting), is_last_here ? entries_.front().refused : ""};
+  return {static_cast<int>(waiting), entries_.empty() ? "" : entries_.front().refused};
 }
 
 }  // namespace stest

@@ -12,7 +12,7 @@
 
 #include "worker/python/preload.hpp"
 #include "worker/runner/flight_recorder.hpp"
-#include "worker/snapshot/branch.hpp"
+#include "worker/snapshot/value_process.hpp"
 #include "worker/snapshot/written_pages.hpp"
 
 namespace stest {
@@ -23,13 +23,11 @@ namespace stest {
 /// more process, the spare, has done nothing yet, and takes any other request.
 class SnapshotLines {
  public:
-  /// `is_elsewhere` tells whether runs are forked from another process now: so are the runners ahead of them.
-  /// `leave`, called in the child, is to `abandon` this too.
-  SnapshotLines(const Preloader& preloader, std::function<bool()> is_elsewhere, std::function<void()> leave)
-      : preloader_(preloader), is_elsewhere_(std::move(is_elsewhere)), leave_(std::move(leave)) {}
+  /// Lines begin in `values` while that is ready, else in this process. `leave`, called in the child, is to
+  /// `abandon` this too.
+  SnapshotLines(const Preloader& preloader, ValueProcess& values, std::function<void()> leave)
+      : preloader_(preloader), values_(values), leave_(std::move(leave)) {}
 
-  /// Takes over the requests that another one knows.
-  void learn(const SnapshotLines& other);
   /// A request has come, and is remembered.
   void note(const protocol::RunTest& request, const std::vector<Fd>& fds);
   /// The run with this id has ended; it would not have told whether CUDA had been initialised ahead of it.
@@ -40,21 +38,16 @@ class SnapshotLines {
   /// Whether no run has come since.
   bool is_allowed() const { return is_allowed_; }
 
-  /// A process whose run has begun.
-  struct Taken {
-    pid_t pid;
-    FlightRecorder recorder;
-  };
   /// Gives the run to the process that has come farthest along its way, of those for which nothing that they
   /// have looked at has changed; else to the spare; nothing where that is not there either.
-  std::optional<Taken> take(const protocol::RunTest& request, const std::vector<Fd>& fds);
+  std::optional<Forked> take(const protocol::RunTest& request, const std::vector<Fd>& fds);
 
   /// What to poll; -1 is none.
   static constexpr std::size_t most = 2;
   std::vector<int> fds() const;
-  /// Takes in what they said, and their ends; ends those that are now forked elsewhere.
+  /// Takes in what they said, and their ends.
   void attend();
-  /// How things stand with those that are forked here.
+  /// How things stand with them.
   protocol::Primed state() const;
   /// Ends them. They are forked anew when `prime` is called.
   void end();
@@ -95,10 +88,10 @@ class SnapshotLines {
     std::shared_ptr<WrittenPages> written = WrittenPages::create();
   };
 
-  std::optional<Taken> take_ahead(const protocol::RunTest& request, const std::vector<Fd>& fds);
-  std::optional<Taken> take_spare(const protocol::RunTest& request, const std::vector<Fd>& fds);
+  std::optional<Forked> take_ahead(const protocol::RunTest& request, const std::vector<Fd>& fds);
+  std::optional<Forked> take_spare(const protocol::RunTest& request, const std::vector<Fd>& fds);
   /// Whether the next run may be one for a spare of this process.
-  bool wants_spare() const { return spare_.is_wanted && !is_elsewhere_(); }
+  bool wants_spare() const { return spare_.is_wanted && values_.ready() == nullptr; }
   void fork_spare();
   void end(Stage stage);
   void end_spare();
@@ -119,12 +112,11 @@ class SnapshotLines {
   static void waits_no_more(Entry& entry);
   void end(Entry& entry);
   /// The run's process, if this one, or a fork of it, has begun the run.
-  static std::optional<Taken> begins(Stage& stage, const protocol::RunTest& request,
-                                     const std::vector<Fd>& fds);
-  static std::optional<Taken> taken(Stage& stage, pid_t pid, const std::vector<Fd>& fds);
+  static std::optional<Forked> begins(Stage& stage, const protocol::RunTest& request,
+                                      const std::vector<Fd>& fds);
 
   const Preloader& preloader_;
-  std::function<bool()> is_elsewhere_;
+  ValueProcess& values_;
   std::function<void()> leave_;
   std::list<Entry> entries_;  ///< The last request first.
   Spare spare_;

@@ -94,9 +94,11 @@ json message_json(const RunTest& message) {
   if (message.process) value["process"] = to_json(*message.process);
   return value;
 }
-json message_json(const Prime& message) {
-  json value{{"type", "prime"}, {"may", message.may}};
+json message_json(const Prime&) { return {{"type", "prime"}}; }
+json message_json(const GoOn& message) {
+  json value{{"type", "go_on"}, {"is_last", message.is_last}, {"merged", message.merged}};
   if (message.likes_cuda_since_ns) value["likes_cuda_since_ns"] = *message.likes_cuda_since_ns;
+  if (message.request) value["request"] = message_json(*message.request);
   return value;
 }
 json message_json(const DumpStack& message) { return {{"type", "dump_stack"}, {"id", message.id}}; }
@@ -214,9 +216,12 @@ void read(FieldReader& fields, RunTest& out) {
   fields.read("prime", out.prime);
   fields.read_optional_object("process", [&](FieldReader& item) { read(item, out.process.emplace()); });
 }
-void read(FieldReader& fields, Prime& out) {
-  fields.read("may", out.may);
+void read(FieldReader&, Prime&) {}
+void read(FieldReader& fields, GoOn& out) {
+  fields.read("is_last", out.is_last);
+  fields.read("merged", out.merged);
   fields.read_optional("likes_cuda_since_ns", out.likes_cuda_since_ns);
+  fields.read_optional_object("request", [&](FieldReader& item) { read(item, out.request.emplace()); });
 }
 void read(FieldReader& fields, Signal& out) {
   fields.read("id", out.id);
@@ -327,11 +332,12 @@ struct Parser {
   Result<Message> (*parse)(FieldReader&);
 };
 
-constexpr std::array<Parser<ToWorker>, 8> kToWorker{{
+constexpr std::array<Parser<ToWorker>, 9> kToWorker{{
     {"preload", parse<ToWorker, Preload>},
     {"hold_values", parse<ToWorker, HoldValues>},
     {"run_test", parse<ToWorker, RunTest>},
     {"prime", parse<ToWorker, Prime>},
+    {"go_on", parse<ToWorker, GoOn>},
     {"signal", parse<ToWorker, Signal>},
     {"dump_stack", parse<ToWorker, DumpStack>},
     {"ping", parse<ToWorker, Ping>},

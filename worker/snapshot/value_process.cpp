@@ -1,0 +1,129 @@
+#include "worker/snapshot/value_process.hpp"
+
+#include <unistd.h>
+
+#include <cstdio>
+#include <nlohmann/json.hpp>
+#include <utility>
+
+#include "worker/runner/runner.hpp"
+#include "worker/snapshot/fork.hpp"
+
+namespace stest {
+
+namespace {
+
+void send(LineChannel& channel, const protocol::FromWorker& message, const std::vector<int>& fds = {}) {
+  (void)channel.send(protocol::to_json(message).dump(), fds);
+}
+
+/// The values are loaded; what comes now asks for forks, or has patterns compiled.
+class Server {
+ public:
+  Server(LineChannel& channel, Preloader& preloader) : channel_(channel), preloader_(preloader) {}
+
+  void serve() {
+    while (auto line = channel_.receive()) {
+      if (!*line) return;
+      const auto message =
+          protocol::to_worker_from_json(nlohmann::json::parse((*line)->text, nullptr, /*exceptions=*/false));
+      if (!message) return;
+      fds_ = std::move((*line)->fds);
+      if (const auto* patterns = std::get_if<protocol::Preload>(&*message)) {
+        preloader_.load(*patterns, [](const auto&) {});
+      } else if (const auto* request = std::get_if<protocol::RunTest>(&*message)) {
+        run(*request);
+      } else if (const auto* begin = std::get_if<protocol::GoOn>(&*message); begin && begin->request) {
+        go_on(*begin);
+      }
+    }
+  }
+
+ private:
+  void run(const protocol::RunTest& request) {
+    auto link = make_link();
+    const pid_t pid = link ? fork_run(::getppid()) : -1;
+    if (pid == 0) {
+      ::close(channel_.fd());
+      auto recorder = std::move(link->recorder);
+      link.reset();
+      run_in_this_process(request, std::move(fds_), std::move(recorder), preloader_.environment_changes());
+    }
+    answer(pid, protocol::Started{request.id, pid}, link);
+  }
+
+  void go_on(const protocol::GoOn& message) {
+    auto link = fds_.empty() ? std::nullopt : make_link();
+    const pid_t pid = link ? fork_run(::getppid()) : -1;
+    if (pid == 0) {
+      ::close(channel_.fd());
+      LineChannel own(std::move(link->own));
+      auto recorder = std::move(link->recorder);
+      link.reset();
+      prime_in_this_process(own, std::move(fds_.front()), *message.request, message.merged,
+                            message.likes_cuda_since_ns, nullptr, std::move(recorder),
+                            preloader_.environment_changes());
+    }
+    answer(pid, protocol::Snapshot{pid}, link);
+  }
+
+  void answer(pid_t pid, const protocol::FromWorker& forked, const std::optional<Link>& link) const {
+    if (pid < 0) ::_exit(0);  // The zygote finds another way.
+    send(channel_, forked, {link->memory.get(), link->zygotes.get()});
+  }
+
+  LineChannel& channel_;
+  Preloader& preloader_;
+  std::vector<Fd> fds_;
+};
+
+}  // namespace
+
+void ValueProcess::hold(const protocol::HoldValues& wanted) {
+  end();
+  auto branch = wanted.values.empty() ? tl::unexpected(Error{}) : Branch::fork([&](LineChannel& channel) {
+    leave_();
+    send(channel, preloader_.hold(wanted));
+    Server(channel, preloader_).serve();
+  });
+  if (!branch) return send_(protocol::Values{});
+  is_loading_ = true;
+  branch_.emplace(std::move(*branch));
+}
+
+void ValueProcess::compile(const std::vector<std::string>& patterns) {
+  if (!branch_) return;
+  patterns_.insert(patterns_.end(), patterns.begin(), patterns.end());
+  if (is_loading_ || patterns_.empty()) return;
+  branch_->send(protocol::Preload{.modules = {}, .path = {}, .patterns = std::exchange(patterns_, {})});
+}
+
+void ValueProcess::attend() {
+  if (!branch_) return;
+  const bool has_ended = branch_->has_ended();  // Before reading, so that nothing is said after it.
+  for (const auto& message : branch_->receive()) {
+    if (!std::holds_alternative<protocol::Values>(message)) continue;
+    is_loading_ = false;
+    send_(message);
+    compile({});
+  }
+  if (!has_ended) return;
+  const int status = branch_->collect();
+  branch_.reset();
+  if (!std::exchange(is_loading_, false)) return;
+  std::fprintf(stderr, "stest-worker: the process that holds values ended while it loaded them (status %d)\n",
+               status);
+  send_(protocol::Values{});
+}
+
+void ValueProcess::end() {
+  branch_.reset();
+  is_loading_ = false;
+  patterns_.clear();
+}
+
+void ValueProcess::abandon() {
+  if (branch_) branch_->abandon();
+}
+
+}  // namespace stest
