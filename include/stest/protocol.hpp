@@ -17,7 +17,7 @@
 /// `docs/protocol.md` is the written form; `protocol_version` changes with it.
 namespace stest::protocol {
 
-inline constexpr int version = 9;
+inline constexpr int version = 10;
 
 // ---- daemon → worker ----
 
@@ -143,7 +143,8 @@ struct Importing {
   std::string module;
 };
 
-/// The runner of run `id` was forked.
+/// The runner of run `id` was forked. From a snapshot to the zygote: or cannot go on from it; then `pid` is
+/// 0.
 struct Started {
   std::uint64_t id = 0;
   int pid = 0;
@@ -219,6 +220,7 @@ struct Snapshot {
   int pid = 0;                    ///< The fork's.
   std::uint64_t position_ms = 0;  ///< What the way to this point has taken.
   bool pinned = false;            ///< It is kept before others.
+  bool any_args = false;          ///< It may serve a request that differs in its arguments alone.
 };
 
 /// What a process holds since `HoldValues`, or why not.

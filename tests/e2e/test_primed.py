@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 from typing import Any
 
@@ -38,20 +39,6 @@ def waiting(project: Project) -> set[int]:
         return {pid for pid in pids if processes.waits_for_its_request(pid) and processes.holds_output(pid)}
 
     return wait_for(found, "a runner forked ahead that waits")
-
-
-def spare(project: Project) -> int:
-    """The process that waits for any request: it has run nothing yet."""
-
-    def found() -> int:
-        worker = project.status()["worker"]
-        pids = {process.pid for process in project.processes("stest-worker")}
-        pids = {
-            pid for pid in pids if processes.waits_for_its_request(pid) and not processes.holds_output(pid)
-        }
-        return pids.pop() if worker["state"] == "ready" and len(pids) == 1 else 0
-
-    return wait_for(found, "a spare process")
 
 
 def pid_of(finished: Finished) -> int:
@@ -104,41 +91,96 @@ def test_nothing_is_collected_ahead_while_a_run_goes_on_in_another_process(proje
     project.stest("test_alone.py", env={"SPRINTEST_ISOLATION": "resident"}).expect(0)
 
 
-def test_other_folder_umask_or_variable(project: Project) -> None:
+def test_other_folder_or_variable(project: Project) -> None:
     project.write("sub/test_it.py", PASSES)
     project.stest("run", "--events").expect(0)
+    waiting(project)
     for other in ({"cwd": project.root / "sub"}, {"env": {"NEW": "1"}}):
-        expected = spare(project)
-        assert pid_of(project.stest("run", "--events", **other).expect(0)) == expected
+        project.stest(**other).expect(0)
 
 
-def test_a_spare_that_has_died_is_not_asked(project: Project) -> None:
+TELLS = """
+import sys
+import pytest
+
+def pytest_addoption(parser):
+    parser.addoption("--level", type=int, default=1)
+
+def pytest_configure(config):
+    {configures}
+
+def pytest_collection_finish(session):
+    config = session.config
+    print("TELLS", config.args, config.invocation_params.args, sys.argv[1:], sys.orig_argv[3:])
+    print("TELLS", type(config.option).__name__, type(config.args).__name__, type(sys.argv).__name__)
+    print("TELLS", config.rootpath.name, config.known_args_namespace.level, config.getoption("file_or_dir"))
+"""
+#: Each follows the one before.
+OTHER_ARGUMENTS = [
+    ["test_it.py"],
+    ["test_it.py::test_one"],
+    ["-k", "two"],
+    ["test_it.py", "-x", "-m", "not slow"],
+    ["-v", "test_it.py"],
+    ["--level=2", "test_it.py"],
+    ["sub/test_sub.py", "test_it.py"],
+    ["own", "test_it.py"],
+    ["--nonsense"],
+    ["--fixtures", "test_it.py"],
+    [],
+    ["absent.py"],
+    ["test_it.py", "--deselect=test_it.py::test_one", "-rA"],
+]
+
+
+@pytest.mark.parametrize(
+    "configures",
+    [
+        "pass",
+        "config.level = config.option.level",
+        "config.first = config.args[:1]",
+        "config.words = sys.argv[1:]",
+    ],
+)
+def test_other_arguments(project: Project, configures: str) -> None:
+    """Nobody can tell that pytest had been configured for others."""
+    tells = TELLS.format(configures=configures)
+    for name in ("level", "first", "words"):
+        tells += f"    print('TELLS', getattr(config, {name!r}, None))\n"
+    project.configure(pytest="markers = ['slow']\ntestpaths = ['test_it.py', 'sub']")
+    project.write("conftest.py", tells)
+    project.write(
+        "test_it.py", "def test_one(): pass\ndef test_two(): assert False\ndef test_three(): pass\n"
+    )
+    project.write("sub/test_sub.py", PASSES)
+    project.write("own/pytest.ini", "[pytest]\n")
+    project.write("own/conftest.py", "def pytest_configure(config): print('TELLS of its own')\n")
+    project.write("own/test_own.py", PASSES)
+    project.stest("test_it.py")
+    for args in OTHER_ARGUMENTS:
+        plain = project.plain(*args)
+        primed(project)
+        warm = project.stest(*args)
+        assert warm.code == plain.code, args
+        assert said(warm) == said(plain), args
+
+
+def said(finished: Finished) -> str:
+    return re.sub(r"in \d+\.\d+s|=+", "", finished.text)
+
+
+def test_snapshot_that_is_killed_when_it_is_asked(project: Project) -> None:
     project.write("test_it.py", PASSES)
     project.stest().expect(0)
-    os.kill(spare(project), signal.SIGKILL)
-    for argument in ("-v", "-vv"):
-        project.stest(argument).expect(0)
-
-
-def test_a_spare_that_is_killed_when_it_is_asked(project: Project) -> None:
-    project.write("test_it.py", PASSES)
-    project.stest().expect(0)
-    pid = spare(project)
-    os.kill(pid, signal.SIGSTOP)
-    client = project.start("-v")
+    waiting(project)
+    ahead = {one.pid for one in project.processes("stest-worker") if processes.holds_output(one.pid)}
+    for pid in ahead:
+        os.kill(pid, signal.SIGSTOP)
+    client = project.start("test_it.py")
     wait_for(lambda: project.status()["runs"], "the run")
-    os.kill(pid, signal.SIGKILL)
+    for pid in ahead:
+        os.kill(pid, signal.SIGKILL)
     project.finish(client).expect(0)
-
-
-def test_a_spare_knows_what_was_installed_since(project: Project) -> None:
-    project.install("third.py", "VALUE = 1\n")
-    project.write("test_it.py", "import third\ndef test(): assert third.VALUE == 1\n")
-    for argument in ("-v", "-vv"):
-        project.stest(argument).expect(0)
-        spare(project)
-    project.install("third.py", "VALUE = 2\n")
-    project.stest("-q").expect(1)
 
 
 def test_status_says_why_there_is_none(project: Project) -> None:

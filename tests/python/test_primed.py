@@ -45,7 +45,7 @@ def primed(worker: Worker) -> dict[str, Any]:
 def children(worker: Worker) -> list[int]:
     """Those that have collected tests; not those that have run them: the kernel may still be taking one down.
 
-    What these print goes to files in memory, until their request comes. The spare has none.
+    What these print goes to files in memory, until their request comes.
     """
     pid = worker.process.pid
     found = map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split())

@@ -273,7 +273,7 @@ class Worker:
             ]
         self._send(
             "ready",
-            protocol=int(env.get("FAKE_PROTOCOL", "9")),
+            protocol=int(env.get("FAKE_PROTOCOL", "10")),
             stest_version="0",
             python="3",
             executable=self._python,

@@ -100,9 +100,16 @@ void begin_asked_run(std::vector<Fd> fds) {
   run_state->recorder.pass(&protocol::Milestones::begun);
 }
 
-/// Stays behind as a snapshot; see there. Returns whether the request has come.
-bool stay(bool is_pinned) {
-  auto fds = snapshot->stay(run_state->recorder, is_pinned);
+/// Stays behind as a snapshot; see there. Returns whether the request has come. `accepts` tells whether it
+/// may be one with other arguments; None is never.
+bool stay(bool is_pinned, const py::object& accepts) {
+  Snapshot::Accepts accepts_args;
+  if (!accepts.is_none()) {
+    accepts_args = [&](const std::vector<std::string>& args) {
+      return accepts(fs_decode(args)).cast<bool>();
+    };
+  }
+  auto fds = snapshot->stay(run_state->recorder, is_pinned, accepts_args);
   if (fds) begin_asked_run(std::move(*fds));
   return fds.has_value();
 }

@@ -72,6 +72,7 @@ Snapshot::Snapshot(LineChannel& channel, Fd inotify, const protocol::RunTest& re
     : channel_(&channel),
       inotify_(std::move(inotify)),
       leads_(request.process ? request.process->leads : Leads{}),
+      args_(request.args),
       likes_cuda_since_ns_(likes_cuda_since_ns),
       deadline_(kill_me_after(most_seconds)) {
   auto pipe = make_pipe();
@@ -131,12 +132,13 @@ void Snapshot::take_channel(Fd own) {
   descriptors_->may_share(channel_->fd());
 }
 
-Snapshot::Fork Snapshot::go_on(FlightRecorder& recorder, bool is_pinned) {
+Snapshot::Fork Snapshot::go_on(FlightRecorder& recorder, const Point& point) {
   auto link = make_link();
   const pid_t pid = link ? fork_run(::getppid()) : -1;
   if (pid < 0) return Fork::failed;
   if (pid > 0) {
-    send(protocol::Snapshot{pid, static_cast<std::uint64_t>(position_.count()), is_pinned},
+    send(protocol::Snapshot{pid, static_cast<std::uint64_t>(position_.count()), point.is_pinned,
+                            point.any_args},
          {link->memory.get(), link->zygotes.get()});
     return Fork::parent;
   }
@@ -150,11 +152,13 @@ Snapshot::Fork Snapshot::go_on(FlightRecorder& recorder, bool is_pinned) {
   return Fork::child;
 }
 
-std::optional<std::vector<Fd>> Snapshot::stay(FlightRecorder& recorder, bool is_pinned) {
+std::optional<std::vector<Fd>> Snapshot::stay(FlightRecorder& recorder, bool is_pinned,
+                                              const Accepts& accepts) {
+  const Point point{is_pinned, accepts != nullptr};
   position_ += std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - last_point_);
   file_reads::stop();
   raw_calls::stop();
-  if (go_on(recorder, is_pinned) != Fork::parent) {
+  if (go_on(recorder, point) != Fork::parent) {
     file_reads::go_on();
     raw_calls::start();
     return std::nullopt;
@@ -170,10 +174,14 @@ std::optional<std::vector<Fd>> Snapshot::stay(FlightRecorder& recorder, bool is_
     if (!message) ::_exit(0);  // The zygote has no more use for it.
     if (file_reads::changed()) end_as_outdated(recorder, *channel_);
     if (const auto* request = std::get_if<protocol::RunTest>(&*message)) {
-      if (auto fds = serve(recorder, *request, std::move((*line)->fds))) return fds;
+      if (request->args != args_ && !(accepts && accepts(request->args))) {
+        send(protocol::Started{request->id, 0});  // Nobody has.
+      } else if (auto fds = serve(recorder, *request, std::move((*line)->fds))) {
+        return fds;
+      }
     } else if (const auto* more = std::get_if<protocol::GoOn>(&*message); more && !more->is_last) {
       likes_cuda_since_ns_ = more->likes_cuda_since_ns;
-      const Fork fork = go_on(recorder, is_pinned);
+      const Fork fork = go_on(recorder, point);
       if (fork == Fork::failed) ::_exit(0);
       if (fork == Fork::parent) continue;
       file_reads::go_on();

@@ -4,6 +4,7 @@
 
 #include <array>
 #include <chrono>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -50,9 +51,11 @@ class Snapshot {
   /// Why a fork of this process would not be like it; empty if it would.
   std::string why_not_forkable() const { return descriptors_->shared(); }
 
+  /// Whether the run can go on from here with other arguments.
+  using Accepts = std::function<bool(const std::vector<std::string>& args)>;
   /// Stays here, as a snapshot; returns in its forks only. Nothing: the fork goes on ahead. Else the request
   /// has come: what `take` returns. `is_pinned`: the point is kept before others.
-  std::optional<std::vector<Fd>> stay(FlightRecorder& recorder, bool is_pinned);
+  std::optional<std::vector<Fd>> stay(FlightRecorder& recorder, bool is_pinned, const Accepts& accepts = {});
 
   /// Tells the zygote that the tests are collected, or why it can go no further, and blocks until the request
   /// comes. Then the streams are
@@ -74,8 +77,12 @@ class Snapshot {
   void identify_stand_ins();
 
   enum class Fork { failed, parent, child };
+  struct Point {
+    bool is_pinned = false;
+    bool any_args = false;
+  };
   /// The child has what it must not share, and the zygote knows it.
-  Fork go_on(FlightRecorder& recorder, bool is_pinned);
+  Fork go_on(FlightRecorder& recorder, const Point& point);
   std::optional<std::vector<Fd>> serve(FlightRecorder& recorder, const protocol::RunTest& request,
                                        std::vector<Fd> fds);
   void become_fork(FlightRecorder& recorder, Link link);
@@ -94,6 +101,7 @@ class Snapshot {
   std::array<Identity, 3> identities_;
   std::optional<OwnDescriptors> descriptors_;
   Leads leads_;
+  std::vector<std::string> args_;
   std::optional<std::uint64_t> likes_cuda_since_ns_;
   timer_t deadline_{};
   Clock::time_point last_point_ = Clock::now();

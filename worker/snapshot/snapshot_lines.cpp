@@ -26,9 +26,10 @@ constexpr int most_early = 3;
 /// A runner that could not be forked ahead is tried again after 1, 2, 4 … runs; never more than 2^this.
 constexpr int most_doublings = 6;
 
+/// But for their arguments.
 bool is_same_request(const protocol::RunTest& a, const protocol::RunTest& b) {
   const auto key = [](const protocol::RunTest& run) {
-    return std::tie(run.args, run.cwd, run.env, run.umask, run.process);
+    return std::tie(run.cwd, run.env, run.umask, run.process);
   };
   return key(a) == key(b);
 }
@@ -49,7 +50,6 @@ bool may_prime(const protocol::RunTest& request, const std::vector<Fd>& fds) {
 }  // namespace
 
 void SnapshotLines::note(const protocol::RunTest& request, const std::vector<Fd>& fds) {
-  spare_.is_wanted = request.prime;
   const bool may_be_primed = may_prime(request, fds);
   Entry* known = may_be_primed ? find(request, fds) : nullptr;
   for (Entry& entry : entries_) {
@@ -84,7 +84,8 @@ void SnapshotLines::likes_cuda_ahead(std::uint64_t id) {
 SnapshotLines::Entry* SnapshotLines::find(const protocol::RunTest& request, const std::vector<Fd>& fds) {
   const bool merged = is_same_file(fds[1].get(), fds[2].get());
   const auto known = std::find_if(entries_.begin(), entries_.end(), [&](const Entry& entry) {
-    return entry.merged == merged && is_same_request(entry.request, request);
+    return entry.merged == merged && entry.request.args == request.args &&
+           is_same_request(entry.request, request);
   });
   return known == entries_.end() ? nullptr : &*known;
 }
@@ -95,7 +96,6 @@ void SnapshotLines::prime(bool may) {
     entry.forks = 0;
     if (!may && std::exchange(entry.goes_on, false)) end_last(entry);
   }
-  if (may) fork_spare();
   fork_next();
 }
 
@@ -109,25 +109,8 @@ void SnapshotLines::end_last(Entry& entry) {
 }
 
 std::optional<Forked> SnapshotLines::take(const protocol::RunTest& request, const std::vector<Fd>& fds) {
-  auto taken = take_ahead(request, fds);
-  return taken ? std::move(taken) : take_spare(request, fds);
-}
-
-std::optional<Forked> SnapshotLines::take_spare(const protocol::RunTest& request,
-                                                const std::vector<Fd>& fds) {
-  if (!request.prime || !spare_.stage) return std::nullopt;
-  auto taken = begins(*spare_.stage, request, fds);
-  if (taken) {
-    spare_.stage.reset();
-  } else {
-    end_spare();
-  }
-  return taken;
-}
-
-std::optional<Forked> SnapshotLines::take_ahead(const protocol::RunTest& request,
-                                                const std::vector<Fd>& fds) {
-  Entry* entry = may_prime(request, fds) ? find(request, fds) : nullptr;
+  if (!may_prime(request, fds)) return std::nullopt;
+  Entry* entry = find(request, fds);
   while (entry != nullptr && !entry->line.empty()) {
     Stage& last = entry->line.back();
     auto taken = begins(last, request, fds);
@@ -136,6 +119,20 @@ std::optional<Forked> SnapshotLines::take_ahead(const protocol::RunTest& request
     entry->line.pop_back();
     waits_no_more(*entry);
     if (taken) return taken;
+  }
+  return take_with_other_args(request, fds);
+}
+
+/// From a snapshot of another request. It may be outdated, and then ends by itself.
+std::optional<Forked> SnapshotLines::take_with_other_args(const protocol::RunTest& request,
+                                                          const std::vector<Fd>& fds) {
+  const bool merged = is_same_file(fds[1].get(), fds[2].get());
+  for (Entry& entry : entries_) {
+    if (entry.merged != merged || !is_same_request(entry.request, request)) continue;
+    for (Stage& stage : entry.line) {
+      if (!stage.any_args) continue;
+      if (auto taken = begins(stage, request, fds)) return taken;
+    }
   }
   return std::nullopt;
 }
@@ -159,24 +156,6 @@ void SnapshotLines::fork_next() {
   const auto next =
       std::find_if(entries_.begin(), entries_.end(), [this](const Entry& entry) { return may_fork(entry); });
   if (next != entries_.end()) go_on(*next);
-}
-
-void SnapshotLines::fork_spare() {
-  if (!wants_spare() || (spare_.stage && !spare_.stage->branch.has_ended())) return;
-  auto recorder = FlightRecorder::create();
-  if (!recorder) return;
-  end_spare();
-  auto branch = Branch::fork_for_run([&](LineChannel& channel) {
-    leave_();
-    be_first_to_go();
-    if (spare_.written) spare_.written->copy_ahead();
-    auto run = receive_run(channel);
-    if (!run) return;
-    say_begun(channel);
-    run_in_this_process(run->request, std::move(run->fds), std::move(*recorder),
-                        preloader_.environment_changes(), spare_.written);
-  });
-  if (branch) spare_.stage.emplace(Stage{std::move(*branch), std::move(*recorder)});
 }
 
 /// The one for the last request only: each takes memory of the device.
@@ -233,7 +212,6 @@ std::vector<int> SnapshotLines::fds() const {
 void SnapshotLines::attend() {
   collect(/*all=*/false);
   for (Entry& entry : entries_) attend(entry);
-  if (!wants_spare()) end_spare();
   fork_next();
 }
 
@@ -265,6 +243,7 @@ void SnapshotLines::take_in(Entry& entry, Stage& stage, Branch::Said said) {
   if (snapshot == nullptr) return;
   stage.is_snapshot = true;
   stage.is_pinned = snapshot->pinned;
+  stage.any_args = snapshot->any_args;
   stage.position_ms = snapshot->position_ms;
   auto fork = forked(std::move(said));
   // A run has come meanwhile, or this one is no longer the last: the fork ends when it is not answered.
@@ -324,12 +303,6 @@ void SnapshotLines::end(Stage stage) {
   ending_.push_back(std::move(stage.branch));
 }
 
-void SnapshotLines::end_spare() {
-  if (!spare_.stage) return;
-  end(std::move(*spare_.stage));
-  spare_.stage.reset();
-}
-
 void SnapshotLines::collect(bool all) {
   ending_.remove_if([all](Branch& branch) {
     if (!all && !branch.has_ended()) return false;
@@ -340,12 +313,10 @@ void SnapshotLines::collect(bool all) {
 
 void SnapshotLines::end() {
   for (Entry& entry : entries_) end(entry);
-  end_spare();
   collect(/*all=*/true);
 }
 
 void SnapshotLines::abandon() {
-  if (spare_.stage) spare_.stage->branch.abandon();
   for (Branch& branch : ending_) branch.abandon();
   for (Entry& entry : entries_) {
     for (Stage& stage : entry.line) stage.branch.abandon();
@@ -358,7 +329,6 @@ std::set<pid_t> SnapshotLines::pids() const {
   for (const Entry& entry : entries_) {
     for (const Stage& stage : entry.line) pids.insert(stage.branch.pid());
   }
-  if (spare_.stage) pids.insert(spare_.stage->branch.pid());
   for (const Branch& branch : ending_) pids.insert(branch.pid());
   return pids;
 }

@@ -19,8 +19,7 @@ namespace stest {
 
 /// What is done ahead for the last requests, should they come again. Each has a line of processes that have
 /// gone some way along its run and wait there (see `Snapshot`); the last one, if nothing stopped it, has
-/// collected the tests, and becomes the run. They are made while no run waits, one line after the other. One
-/// more process, the spare, has done nothing yet, and takes any other request.
+/// collected the tests, and becomes the run. They are made while no run waits, one line after the other.
 class SnapshotLines {
  public:
   /// Lines begin in `values` while that is ready, else in this process. `leave`, called in the child, is to
@@ -39,7 +38,7 @@ class SnapshotLines {
   bool is_allowed() const { return is_allowed_; }
 
   /// Gives the run to the process that has come farthest along its way, of those for which nothing that they
-  /// have looked at has changed; else to the spare; nothing where that is not there either.
+  /// have looked at has changed. Nothing: there is none.
   std::optional<Forked> take(const protocol::RunTest& request, const std::vector<Fd>& fds);
 
   /// What to poll; -1 is none.
@@ -60,6 +59,7 @@ class SnapshotLines {
     FlightRecorder recorder;
     bool is_snapshot = false;  ///< It stays, and forks serve runs; else it goes on, or waits to become one.
     bool is_pinned = false;
+    bool any_args = false;  ///< It may serve a request that differs in its arguments alone.
     std::uint64_t position_ms = 0;
   };
 
@@ -82,19 +82,8 @@ class SnapshotLines {
     std::shared_ptr<WrittenPages> written = WrittenPages::create();
   };
 
-  struct Spare {
-    bool is_wanted = false;  ///< The last request allowed it.
-    std::optional<Stage> stage = {};
-    std::shared_ptr<WrittenPages> written = WrittenPages::create();
-  };
-
-  std::optional<Forked> take_ahead(const protocol::RunTest& request, const std::vector<Fd>& fds);
-  std::optional<Forked> take_spare(const protocol::RunTest& request, const std::vector<Fd>& fds);
-  /// Whether the next run may be one for a spare of this process.
-  bool wants_spare() const { return spare_.is_wanted && values_.ready() == nullptr; }
-  void fork_spare();
+  std::optional<Forked> take_with_other_args(const protocol::RunTest& request, const std::vector<Fd>& fds);
   void end(Stage stage);
-  void end_spare();
   /// Of those that are `ending_`: what has ended by now, or all.
   void collect(bool all);
   Entry* find(const protocol::RunTest& request, const std::vector<Fd>& fds);
@@ -119,7 +108,6 @@ class SnapshotLines {
   ValueProcess& values_;
   std::function<void()> leave_;
   std::list<Entry> entries_;  ///< The last request first.
-  Spare spare_;
   std::list<Branch> ending_;  ///< Killed, and not waited for: a run may be about to begin.
   bool is_allowed_ = false;
 };

@@ -10,6 +10,7 @@ import atexit
 import contextlib
 import genericpath
 import importlib
+import inspect
 import logging
 import operator
 import os
@@ -24,10 +25,13 @@ from collections.abc import Iterable, Iterator
 from types import CodeType, FunctionType, SimpleNamespace
 from typing import Any, Callable
 
+import _pytest
 import _pytest.config
+import _pytest.config.argparsing
 import _pytest.main
 import _pytest.runner
 import _pytest.timing
+import pluggy
 import pytest
 from _pytest.assertion import rewrite
 
@@ -47,7 +51,7 @@ _NEEDED = {
     warnings: ["_showwarnmsg", "_showwarnmsg_impl"],
     weakref: ["finalize._registry"],
     rewrite: ["AssertionRewritingHook", "_read_pyc", "assertstate_key"],
-    _pytest.config: ["_iter_rewritable_modules", "_prepareconfig"],
+    _pytest.config: ["_iter_rewritable_modules", "_prepareconfig", "determine_setup"],
     _pytest.main: ["pytest_runtestloop"],
     _pytest.runner: ["call_and_report", "runtestprotocol"],
     _pytest.timing: ["time"],
@@ -309,6 +313,28 @@ def register_in_next_session(plugin: object) -> None:
         return prepare(args, [*(plugins or ()), plugin], **more)
 
     _pytest.config._prepareconfig = prepare_with_plugin
+
+
+PYTEST_FOLDERS = tuple(
+    os.path.dirname(package.__file__) + os.sep for package in (_pytest, pytest, pluggy) if package.__file__
+)
+#: Where pytest's own options are parsed, and where they are read from.
+ARGUMENT_PARSER, CONFIGURATION = str(_pytest.config.argparsing.__file__), str(_pytest.config.__file__)
+
+
+def determine_setup(config: Any, options: dict[str, Any]) -> tuple[Any, Any]:
+    """The root and the configuration file that these options lead to."""
+    known = {
+        "inifile": options["inifilename"],
+        "override_ini": options["override_ini"],
+        "args": options["file_or_dir"],
+        "rootdir_cmd_arg": options["rootdir"] or None,
+        "invocation_dir": config.invocation_params.dir,
+        "config": config,
+    }
+    function: Any = getattr(_pytest.config, "determine_setup")  # noqa: B009  # It is findpaths' own.
+    found: Any = function(**{name: known[name] for name in inspect.signature(function).parameters})
+    return found[0], found[1]
 
 
 def is_other_pytest() -> bool:

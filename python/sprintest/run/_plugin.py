@@ -34,6 +34,12 @@ class Reporter:
         self.settled = False
         #: Whether something may still come up that the run would have to be given up for.
         self.is_at_risk: Callable[[], bool] = lambda: False
+        #: Called with the configuration and the list of arguments, before pytest parses them.
+        self.on_arguments: Callable[[Any, list[str]], None] = lambda config, args: None
+        #: Called when they have been parsed.
+        self.on_parsed: Callable[[], None] = lambda: None
+        #: Called once pytest is configured, and has not said anything.
+        self.on_configured: Callable[[], None] = lambda: None
         #: Called with each file of tests that is about to be imported, each plugin that has been.
         self.on_file: Callable[[str], None] = lambda path: None
         #: Called when collection is over.
@@ -61,6 +67,14 @@ class Reporter:
                 self._settle()
             runner.test_started(nodeid)
 
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_cmdline_parse(self, pluginmanager: Any, args: list[str]) -> None:
+        self.on_arguments(pluginmanager.get_plugin("pytestconfig"), args)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_cmdline_main(self) -> None:
+        self.on_parsed()
+
     def pytest_configure(self, config: Any) -> None:
         self.config = config
         if runner.is_primed() and _private.is_cache_decisive(config):
@@ -73,6 +87,11 @@ class Reporter:
     def pytest_collectstart(self, collector: Any) -> None:
         if isinstance(collector, pytest.Module):
             self.on_file(str(collector.path))
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionstart(self) -> None:
+        with costing_no_answer():
+            self.on_configured()
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection(self) -> None:

@@ -26,6 +26,7 @@ from sprintest.modules._effects import Registrations
 from sprintest.process import _cuda, _own, _private
 from sprintest.process._own import OURS, all_threads, current_thread, main_thread, os
 from sprintest.process._traces import is_traced, touches_cuda
+from sprintest.run._arguments import Arguments
 
 _STANDARD_LIBRARY = os.path.dirname(os.__file__) + os.sep
 _SITE = os.path.join(_STANDARD_LIBRARY, "site-packages") + os.sep
@@ -44,25 +45,36 @@ class Priming:
     """
 
     def __init__(
-        self, code: _modules.ProjectCode, renew: Callable[[], None], begin_run: Callable[[], None]
+        self,
+        code: _modules.ProjectCode,
+        renew: Callable[[], None],
+        begin_run: Callable[[], None],
+        arguments: Arguments,
     ) -> None:
         self._code = code
         self._renew = renew
         self._begin_run = begin_run
+        self._arguments = arguments
         self.is_over = False
         self._is_busy = False
         #: Why two runs must not go on from here; empty if they may.
         self._single_use = ""
+        #: What generators held when pytest began, or the last fork.
+        self._seeds: list[Any] = []
 
     def begin(self) -> None:
         self._allow_tests = _private.bar_tests()
-        self._seeds = _seeds()
         self._registrations = Registrations(self._registers)
         cache.on_load = self._before
         cache.on_renewal = self._renews
         runner.know_type_questions(*_private.type_questions())
         runner.watch_files(_modules.VOLATILE)
         runner.add_audit_listener(self._on_event, {*_deeds.ACTS, *_deeds.FRESH, "open"})
+
+    def pytest_begins(self, config: Any, args: list[str]) -> None:
+        """``args``: the list from which pytest will parse its options."""
+        self._seeds = _seeds()
+        self._arguments.watch(config, args)
 
     def wait(self, reason: str = "") -> None:
         """Return when the request has come: everything has been collected, or ``reason``.
@@ -82,9 +94,22 @@ class Priming:
         runner.remove_audit_listener(self._on_event)  # Twice does no harm.
         self._registrations.end()
         self._allow_tests()
+        self._arguments.take()
         self._begin_run()
 
     # ---- snapshots
+
+    def configured(self) -> None:
+        """pytest is configured, and may begin with other arguments as well."""
+        if not self.is_over and self._arguments.are_open() and self._is_forkable():
+            self._stay(is_pinned=True, accepts=self._accepts)
+
+    def _accepts(self, args: list[str]) -> bool:
+        self._is_busy = True
+        try:
+            return self._arguments.accept(args)
+        finally:
+            self._is_busy = False
 
     def _before(self, spec: Any) -> None:
         """A module is about to be executed."""
@@ -94,9 +119,12 @@ class Priming:
         if runner.is_snapshot_due(file) and self._is_forkable():
             self._stay(runner.is_edited(file))
 
-    def _stay(self, is_pinned: bool) -> bool:
-        """Return in forks of this process only: whether the request has come."""
-        has_come: bool = runner.stay(is_pinned)
+    def _stay(self, is_pinned: bool, accepts: Callable[[list[str]], bool] | None = None) -> bool:
+        """Return in forks of this process only: whether the request has come.
+
+        ``accepts`` says whether it may have come with other arguments.
+        """
+        has_come: bool = runner.stay(is_pinned, accepts)
         self._renew()
         self._seeds = _seeds()
         if has_come:

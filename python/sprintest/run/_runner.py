@@ -18,6 +18,7 @@ from sprintest.preload import _learn, _patterns, _preload
 from sprintest.process import _cuda, _own, _private
 from sprintest.process._own import os
 from sprintest.process._traces import touches_cuda
+from sprintest.run._arguments import Arguments
 from sprintest.run._plugin import Reporter, costing_no_answer
 from sprintest.run._priming import Priming
 from sprintest.values import _warm
@@ -76,7 +77,7 @@ class Run:
 
     def __init__(self, args: list[str], stays: bool = False) -> None:
         self.reporter = Reporter()
-        self._args = args
+        self.args = args
         self._stays = stays
         self._pid = os.getpid()
 
@@ -101,7 +102,7 @@ class Run:
         if self._stays:
             self._begin()
         _refresh_process_state()
-        _become_python_m_pytest(self._args)
+        _become_python_m_pytest(self.args)
         _bytecode.distrust_younger_sources()
         names = self._follow_imports()
         cache.begin_run(self._differs, names)
@@ -209,7 +210,8 @@ def _prime(run: Run) -> None:
             _private.restart_log_clock()
             reporter.begin_asked_run()
 
-    priming = Priming(_preload.Preloader.code, run.renew, begin)
+    arguments = Arguments(run.args)
+    priming = Priming(_preload.Preloader.code, run.renew, begin, arguments)
 
     def wait(session: Any) -> None:
         if not priming.is_over:
@@ -220,6 +222,8 @@ def _prime(run: Run) -> None:
         if not priming.is_over:
             runner.cannot_prime("pytest ends before it has collected the tests")
 
+    reporter.on_arguments, reporter.on_parsed = priming.pytest_begins, arguments.parsed
+    reporter.on_configured = priming.configured
     reporter.on_run, reporter.on_end = wait, give_up
     priming.begin()
 

@@ -169,7 +169,8 @@ json message_json(const Snapshot& message) {
   return {{"type", "snapshot"},
           {"pid", message.pid},
           {"position_ms", message.position_ms},
-          {"pinned", message.pinned}};
+          {"pinned", message.pinned},
+          {"any_args", message.any_args}};
 }
 
 json message_json(const Values& message) {
@@ -306,6 +307,7 @@ void read(FieldReader& fields, Snapshot& out) {
   fields.read("pid", out.pid);
   fields.read("position_ms", out.position_ms);
   fields.read("pinned", out.pinned);
+  fields.read("any_args", out.any_args);
 }
 
 void read(FieldReader& fields, Values& out) {
