@@ -104,12 +104,15 @@ class Context:
         """Of those of the files that have done something before the line in which they are."""
         found = ((path, line, self._of(path, _acts)) for path, line in files if path)
         return [
-            frozenset(
-                (file, self._of(file, _fingerprint.digest)) for file in (path, *self._files_of(acts.imports))
-            )
+            self._held((path, *self._files_of(acts.imports)))
             for path, line, acts in found
             if acts is not None and acts.line < line
         ]
+
+    def _held(self, files: Iterable[str]) -> _Key:
+        """What they hold; a module whose file has gone is known for a while, and imported by nobody."""
+        held = ((file, self._of(file, _fingerprint.digest)) for file in files)
+        return frozenset((file, digest) for file, digest in held if digest is not None)
 
     def _of(self, path: str, look: Callable[[str], Any]) -> Any:
         """What ``look`` finds in the file, which it reads again only if that was written."""
