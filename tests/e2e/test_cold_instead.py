@@ -61,7 +61,7 @@ def project(
 @pytest.fixture
 def broken(request: pytest.FixtureRequest, environment: Environment) -> Iterator[None]:
     module, line, *_ = request.param
-    file = environment.site / "sprintest" / f"{module}.py"
+    (file,) = (environment.site / "sprintest").rglob(f"{module}.py")
     text = file.read_text()
     file.write_text(f"{text}\n{line}\n")
     yield
