@@ -8,7 +8,7 @@ import signal
 import pytest
 
 from .harness import STEST, WAITING_TEST, Finished, Project, wait_for
-from .modes import MODES
+from .modes import MODES, MODES_OF_LONG_TESTS
 
 CANCELLED, NO_SUCH_RUN, USAGE_ERROR = 107, 108, 101  # include/stest/exit_code.hpp
 
@@ -235,7 +235,7 @@ def test_interrupt_while_the_worker_warms_up(project: Project) -> None:
 
 
 @pytest.mark.parametrize(("how", "code"), [("interrupt", 2), ("terminate", CANCELLED), ("kill", CANCELLED)])
-@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("mode", MODES_OF_LONG_TESTS)
 def test_cancel_from_another_terminal(project: Project, mode: str, how: str, code: int) -> None:
     project.env |= MODES[mode]
     project.write("test_it.py", WAITS)
@@ -310,7 +310,7 @@ PHASES = {
 WAIT = "import time; file = open('started', 'w'); file.write('yes\\n'); file.close(); time.sleep(1000)"
 
 
-@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("mode", MODES_OF_LONG_TESTS)
 @pytest.mark.parametrize(("file", "text"), PHASES.values(), ids=PHASES)
 def test_killed_client_in_each_phase(project: Project, mode: str, file: str, text: str) -> None:
     project.env |= MODES[mode]

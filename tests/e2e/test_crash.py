@@ -7,7 +7,7 @@ import json
 import pytest
 
 from .harness import Project
-from .modes import MODES
+from .modes import MODES, MODES_OF_LONG_TESTS
 from .warmth import Warmth
 
 SHARES_A_DAEMON = True
@@ -54,7 +54,7 @@ def test_death_in_a_test(project: Project, death: str, code: int, named: str) ->
     assert_next_run_works(project)
 
 
-@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("mode", MODES_OF_LONG_TESTS)
 @pytest.mark.parametrize(("death", "code", "named"), DEATHS)
 def test_the_next_run_after_a_death_is_warm(
     project: Project, death: str, code: int, named: str, mode: str
@@ -68,7 +68,7 @@ def test_the_next_run_after_a_death_is_warm(
     warmth.assert_kept()
 
 
-@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("mode", MODES_OF_LONG_TESTS)
 def test_endless_recursion_is_a_plain_failure(project: Project, mode: str) -> None:
     project.write("test_it.py", "def test_deep():\n    def f(): f()\n    f()\ndef test_after(): pass\n")
     assert "RecursionError" in project.plain().expect(1).text

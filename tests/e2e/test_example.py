@@ -65,30 +65,25 @@ def wait_for_values(project: Project) -> dict[str, Any]:
 
 
 @pytest.mark.torch
-def test_plain_first_and_warm_runs_agree(example: Project) -> None:
-    project = example
-    project.plain("-q", "--junitxml=plain.xml", "test_ai_model.py").expect(0)
-    for name in ("first", "warm"):
-        project.stest("-q", f"--junitxml={name}.xml", "test_ai_model.py").expect(0)
-    plain = outcomes(project.root / "plain.xml")
-    assert len(plain) >= 3
-    assert outcomes(project.root / "first.xml") == plain
-    assert outcomes(project.root / "warm.xml") == plain
-
-
-@pytest.mark.torch
 @pytest.mark.parametrize("mode", MODES_OF_LONG_TESTS)
-def test_edit_is_seen_at_once_with_torch_still_loaded(example: Project, mode: str) -> None:
+def test_runs_agree_with_plain_and_an_edit_is_seen_with_torch_still_loaded(
+    example: Project, mode: str
+) -> None:
     example.env.update(MODES[mode])
-    for _ in range(2):  # What the first run teaches is loaded after it.
-        example.stest("-q").expect(0)
+    example.plain("-q", "--junitxml=plain.xml", "test_ai_model.py").expect(0)
+    for name in ("first", "warm"):  # What the first run teaches is loaded after it.
+        example.stest("-q", f"--junitxml={name}.xml", "test_ai_model.py").expect(0)
         wait_for(lambda: example.status()["worker"]["state"] == "ready", "the preloading")
+    plain = outcomes(example.root / "plain.xml")
+    assert len(plain) >= 3
+    assert outcomes(example.root / "first.xml") == plain
+    assert outcomes(example.root / "warm.xml") == plain
     worker = example.status()["worker"]["pid"]
     source = example.read("tinyai/score.py")
     wrong = "import itertools\nnumbers = itertools.count()\ndef signed(answer): return next(numbers)\n"
     for text, code in ((source + wrong, 1), (source, 0)):
         example.write("tinyai/score.py", text)
-        run = example.stest("-q").expect(code)
+        run = example.stest("-q", "test_ai_model.py").expect(code)
         assert ("test_a_batch_gives_what_single_texts_give" in run.text) == (code == 1)
         receipt = "\n".join(example.status()["last_result"]["receipt"])
         assert receipt == ("" if mode == "fork" else "reloaded tinyai.score")

@@ -8,7 +8,7 @@ import signal
 import pytest
 
 from .harness import Project, wait_for
-from .modes import MODES
+from .modes import MODES, MODES_OF_LONG_TESTS
 
 # Each starts a process "sleep" that stays in the run's session.
 STAYS = {
@@ -64,7 +64,7 @@ def write_test(project: Project, statement: str) -> None:
     project.write("test_fine.py", "def test(): pass\n")
 
 
-@pytest.fixture(params=MODES)
+@pytest.fixture(params=MODES_OF_LONG_TESTS)
 def moded(request: pytest.FixtureRequest, project: Project) -> Project:
     project.env |= MODES[request.param]
     return project

@@ -137,9 +137,14 @@ OTHER_ARGUMENTS = [
     "configures",
     [
         "pass",
-        "config.level = config.option.level",
-        "config.first = config.args[:1]",
-        "config.words = sys.argv[1:]",
+        *(
+            pytest.param(statement, marks=pytest.mark.long)
+            for statement in (
+                "config.level = config.option.level",
+                "config.first = config.args[:1]",
+                "config.words = sys.argv[1:]",
+            )
+        ),
     ],
 )
 def test_other_arguments(project: Project, configures: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from .harness import Project
-from .modes import MODES
+from .modes import MODES, MODES_OF_LONG_TESTS
 from .sight import COMPILED, found, preload, write_test
 
 #: Statements of a library, and where their effect shows.
@@ -41,7 +41,7 @@ NAMES = (
 FIND = "def find(name):\n    try: return codecs.lookup(name)\n    except LookupError: return None\n"
 
 
-@pytest.fixture(params=MODES)
+@pytest.fixture(params=MODES_OF_LONG_TESTS)
 def project(project: Project, request: pytest.FixtureRequest) -> Project:
     project.env |= MODES[request.param]
     return project
