@@ -70,4 +70,14 @@ py::list changed(const py::iterable& known) {
   return found;
 }
 
+py::list names_of(const py::dict& variables, const py::handle& value) {
+  py::list found;
+  Py_ssize_t i = 0;
+  PyObject *name = nullptr, *held = nullptr;
+  while (PyDict_Next(variables.ptr(), &i, &name, &held) != 0) {
+    if (held == value.ptr()) found.append(py::handle(name));
+  }
+  return found;
+}
+
 }  // namespace stest::held_objects

@@ -11,4 +11,7 @@ namespace stest::held_objects {
 /// that raises.
 pybind11::list changed(const pybind11::iterable& known);
 
+/// The names by which `variables` hold this very `value`.
+pybind11::list names_of(const pybind11::dict& variables, const pybind11::handle& value);
+
 }  // namespace stest::held_objects

@@ -100,9 +100,9 @@ void begin_asked_run(std::vector<Fd> fds) {
   run_state->recorder.pass(&protocol::Milestones::begun);
 }
 
-/// Stays behind as a snapshot; see there. Returns whether the request has come. `accepts` tells whether it
-/// may be one with other arguments; None is never.
-bool stay(bool is_pinned, const py::object& accepts) {
+/// Stays behind as a snapshot; see there. Returns the arguments of the request if it has come, or None.
+/// `accepts` tells whether it may be one with other arguments; None is never.
+py::object stay(bool is_pinned, const py::object& accepts) {
   Snapshot::Accepts accepts_args;
   if (!accepts.is_none()) {
     accepts_args = [&](const std::vector<std::string>& args) {
@@ -110,8 +110,10 @@ bool stay(bool is_pinned, const py::object& accepts) {
     };
   }
   auto fds = snapshot->stay(run_state->recorder, is_pinned, accepts_args);
-  if (fds) begin_asked_run(std::move(*fds));
-  return fds.has_value();
+  if (!fds) return py::none();
+  py::list args = fs_decode(snapshot->args());
+  begin_asked_run(std::move(*fds));
+  return args;
 }
 
 /// Blocks for the request that this process is ahead of. Where it has collected the tests (no `reason` to
@@ -205,6 +207,7 @@ PYBIND11_EMBEDDED_MODULE(_stest_runner, m) {
   m.def("know_type_questions", &type_questions::know);
   m.def("in_other_state", &in_other_state);
   m.def("changed_holders", &held_objects::changed);
+  m.def("names_of", &held_objects::names_of);
   m.def("stop_watching_files", [] {
     file_reads::stop();
     raw_calls::stop();

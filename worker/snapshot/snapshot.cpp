@@ -246,6 +246,7 @@ std::vector<Fd> Snapshot::await(FlightRecorder& recorder, WrittenPages* written,
 }
 
 std::vector<Fd> Snapshot::take(const protocol::RunTest& request, std::vector<Fd> fds) {
+  args_ = request.args;
   if (request.process) set_oom_score_adj(request.process->oom_score_adj);
   (void)copy_contents(stand_ins_[1].get(), fds[1].get());
   if (identities_[1] != identities_[2]) (void)copy_contents(stand_ins_[2].get(), fds[2].get());

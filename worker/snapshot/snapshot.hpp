@@ -51,6 +51,9 @@ class Snapshot {
   /// Why a fork of this process would not be like it; empty if it would.
   std::string why_not_forkable() const { return descriptors_->shared(); }
 
+  /// The arguments of the request: of the one that it is ahead of, and once that has come, those that came.
+  const std::vector<std::string>& args() const { return args_; }
+
   /// Whether the run can go on from here with other arguments.
   using Accepts = std::function<bool(const std::vector<std::string>& args)>;
   /// Stays here, as a snapshot; returns in its forks only. Nothing: the fork goes on ahead. Else the request

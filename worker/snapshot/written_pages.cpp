@@ -96,7 +96,7 @@ void WrittenPages::record() {
   // A copy made ahead counts as written whether or not it was: in time it would be more than any run needs.
   if (table_.first_bytes == 0) {
     table_.first_bytes = table_.bytes;
-  } else if (table_.bytes > 2 * table_.first_bytes) {
+  } else if (table_.is_full() && table_.bytes > 2 * table_.first_bytes) {
     table_.count = table_.bytes = table_.first_bytes = 0;
   }
 }

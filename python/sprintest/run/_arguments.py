@@ -70,8 +70,8 @@ class Arguments:
         self._all: list[str] = []
         self._config: Any = None
         self._replaced: dict[str, list[str]] = {}
-        #: By the last of ``accept``: arguments, and the options that differ.
-        self._accepted: tuple[list[str], dict[str, Any]] | None = None
+        #: What ``accept`` was asked about last, and the options that differ.
+        self._accepted: tuple[list[str], dict[str, Any]] = ([], {})
 
     def watch(self, config: Any, args: list[str]) -> None:
         """Before pytest parses ``args``, a list to which it adds."""
@@ -144,16 +144,21 @@ class Arguments:
         conftests = [file for anchor in anchors or [folder] for file in _conftests(anchor)]
         return *_private.determine_setup(self._config, options), list(dict.fromkeys(conftests))
 
-    def take(self) -> None:
-        """In the fork: they are those of this run, and are read from here on as anybody likes."""
+    def take(self, args: list[str] | None = None) -> None:
+        """In the fork: they are those of this run, and are read from here on as anybody likes.
+
+        ``args``: if not the same, those that ``accept`` was asked about last.
+        """
         config = self._config
         if config is None:
             return
         for options in (config.option, config.known_args_namespace):
             if type(options) is _Options:
                 options.__class__ = argparse.Namespace  # type: ignore[assignment]
-        if self._accepted is not None:
-            self._become(*self._accepted)
+        if args is not None and args != self._args:
+            accepted, changed = self._accepted
+            assert args == accepted
+            self._become(args, changed)
         config.args = list(config.args)
         config.invocation_params = _with(config.invocation_params, tuple(self._args))
         for name, words in self._replaced.items():

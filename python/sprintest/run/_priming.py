@@ -17,14 +17,13 @@ from types import FrameType
 from typing import Any, Callable
 
 import _pytest
-import _stest_runner as runner  # type: ignore[import-not-found]  # built into stest-worker
 import pluggy
 
 from sprintest.modules import _deeds, _modules
 from sprintest.modules._cache import cache
 from sprintest.modules._effects import Registrations
 from sprintest.process import _cuda, _own, _private
-from sprintest.process._own import OURS, all_threads, current_thread, main_thread, os
+from sprintest.process._own import OURS, all_threads, current_thread, main_thread, os, runner
 from sprintest.process._traces import is_traced, touches_cuda
 from sprintest.run._arguments import Arguments
 
@@ -89,12 +88,13 @@ class Priming:
             runner.await_request(_cuda.initialise, reason)
             self._has_been_asked()
 
-    def _has_been_asked(self) -> None:
+    def _has_been_asked(self, args: list[str] | None = None) -> None:
+        """``args``: those that came, where they may be others."""
         self.is_over = True
         runner.remove_audit_listener(self._on_event)  # Twice does no harm.
         self._registrations.end()
         self._allow_tests()
-        self._arguments.take()
+        self._arguments.take(args)
         self._begin_run()
 
     # ---- snapshots
@@ -124,12 +124,13 @@ class Priming:
 
         ``accepts`` says whether it may have come with other arguments.
         """
-        has_come: bool = runner.stay(is_pinned, accepts)
+        args: list[str] | None = runner.stay(is_pinned, accepts)
         self._renew()
         self._seeds = _seeds()
-        if has_come:
-            self._has_been_asked()
-        return has_come
+        if args is None:
+            return False
+        self._has_been_asked(args)
+        return True
 
     def _is_forkable(self) -> bool:
         return not (
