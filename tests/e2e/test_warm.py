@@ -185,8 +185,12 @@ def test_patched_helper_is_used(project: Project) -> None:
 
 def run_ahead(project: Project) -> Any:
     """What the test has seen in a runner that had been forked ahead."""
-    known = waiting(project)
-    assert pid_of(project.stest("run", "--events").expect(0)) in known
+
+    def is_taken() -> bool:  # Unless it is just being replaced by one that has the value.
+        known = waiting(project)
+        return pid_of(project.stest("run", "--events").expect(0)) in known
+
+    wait_for(is_taken, "a run in a runner that was forked ahead")
     return json.loads(project.read("seen"))
 
 
