@@ -55,6 +55,17 @@ def test_a_submodule_that_nobody_imported_is_no_attribute(project: Project) -> N
     assert found(project) == [False, True]
 
 
+def test_file_that_a_test_writes_is_found_by_what_it_imports_then(project: Project) -> None:
+    seeks = "import importlib.util\nFOUND = importlib.util.find_spec('extra') is not None\n"
+    preload(project, other="", seeks=seeks)
+    write_test(
+        project,
+        "import importlib, pathlib, other\nextra = pathlib.Path('extra.py')\nextra.touch()\n"
+        "importlib.invalidate_caches()\nimport seeks\nextra.unlink()\nfound = seeks.FOUND",
+    )
+    assert found(project) is True
+
+
 def test_stand_in_of_a_conftest_is_what_others_import(project: Project) -> None:
     user = "try:\n    import real\n    KIND = real.KIND\nexcept ImportError:\n    KIND = 'none'\n"
     preload(project, real="KIND = 'real'\n", user=user)

@@ -30,6 +30,7 @@ from sprintest.modules._recorder import Recorder
 from sprintest.modules._residue import Residue
 from sprintest.modules._shape import shape_of
 from sprintest.process import _own, _private
+from sprintest.process._own import runner
 from sprintest.process._traces import is_traced
 
 #: The bytes that were executed, and what they raised.
@@ -328,7 +329,6 @@ class Cache:
         """
         self._on_difference, self._names = on_difference, names
         self._first = next(order)
-        self._comparison.begin_run()
         self.context.begin_run()
         self._rest = Tables()
 
@@ -398,19 +398,23 @@ class Cache:
         found = {member.name: member}
         waiting = [member]
         difference = None
+        seen = {"", member.name}  # Most are imported by many.
         while waiting:
             one = waiting.pop()
-            for name in (*one.imports, one.package):
-                if name in found or not name:
-                    continue
+            names = {*one.imports, one.package} - seen
+            seen |= names
+            for name in names:
                 other = members.get(name)
                 if other is None:
                     if name in visible and loaded.get(name) is not visible[name]:
                         difference = Difference(one, f"{name} is another module now")
                 elif name in loaded:
-                    # That it lies in an other package than before is of no consequence to one of the project.
-                    if loaded[name] is not other.module and (name in one.imports or not one.is_own):
+                    if loaded[name] is other.module:
+                        continue
+                    if name in one.imports or not one.is_own:
                         difference = Difference(one, f"{name} is another module now")
+                    else:  # To one of the project it is of no consequence in what package it lies.
+                        seen.discard(name)
                 elif self._was_in_run(other):
                     difference = Difference(one, f"{name} was imported before, and has gone")
                 else:
@@ -590,7 +594,7 @@ class Cache:
                 for old, new in self._renewed[name]:
                     if type(old) is bool or (type(old) is int and -5 <= old <= 256):
                         continue  # Python has one of each: nothing tells where it comes from.
-                    for key in [key for key, value in variables.items() if value is old]:
+                    for key in runner.names_of(variables, old):
                         variables[key] = new
                 self._residue.accept(variables)
 

@@ -9,7 +9,7 @@ from typing import Any, Callable
 
 from sprintest.modules import _modules
 from sprintest.modules._effects import threading_variables
-from sprintest.modules._fingerprint import LOOKS
+from sprintest.modules._fingerprint import LOOKS, UNKNOWN, State, file_state, is_settled
 from sprintest.modules._member import Deed, Member, can_be_repeated
 from sprintest.process import _private
 from sprintest.process._own import os
@@ -44,7 +44,7 @@ class Comparison:
         self._loaded = loaded
         self._finders: list[Any] = []
         self._hooks: list[Any] = []
-        self._names_in: dict[str, frozenset[str]] = {}
+        self._names_in: dict[str, tuple[State | None, frozenset[str]]] = {}
 
     def begin(self) -> None:
         """Modules are loaded from here on."""
@@ -57,9 +57,6 @@ class Comparison:
             if kind in ("first", "last"):
                 known = {"meta_path": self._finders, "path_hooks": self._hooks}
                 known.get(name, []).append(value)
-
-    def begin_run(self) -> None:
-        self._names_in.clear()
 
     def find(self, member: Member, closure: list[Member]) -> Difference | None:
         """The first difference that there is."""
@@ -117,10 +114,15 @@ class Comparison:
         for entry in sys.path:
             folder = os.path.join(entry, "") if isinstance(entry, str) else ""
             if folder and not _modules.is_installed(folder):
-                if folder not in self._names_in:
-                    self._names_in[folder] = frozenset(name for name, _ in _modules.modules_in(entry or "."))
-                names |= self._names_in[folder]
+                names |= self._names_of(folder)
         return frozenset(names)
+
+    def _names_of(self, folder: str) -> frozenset[str]:
+        state, names = self._names_in.get(folder, (UNKNOWN, frozenset()))
+        if (now := file_state(folder)) != state:
+            names = frozenset(name for name, _ in _modules.modules_in(folder))
+            self._names_in[folder] = (now if is_settled(now) else UNKNOWN, names)
+        return names
 
 
 def _other_process(closure: list[Member]) -> Difference | None:
@@ -133,14 +135,18 @@ def _other_process(closure: list[Member]) -> Difference | None:
 
 def _other_file(closure: list[Member]) -> Difference | None:
     for one in closure:
-        if not one.is_current():
+        if one.files and not one.is_current():
             return Difference(one, f"{one.name} has changed")
-        for _, kind, path, state in one.deeds:
-            # A relative path is one of the folder of this very moment.
-            if kind in LOOKS and LOOKS[kind](path) != state:
-                return Difference(one, f"{one.name} has looked at {path}, which changed", is_outdated=True)
-            if kind == "folder" and os.getcwd() != state:
-                return Difference(one, f"{one.name} was loaded in the folder {state}")
+        for _, kind, _, folder in one.deeds:
+            if kind == "folder" and os.getcwd() != folder:
+                return Difference(one, f"{one.name} was loaded in the folder {folder}")
+    looks: set[tuple[str, str, Any]] = set().union(*(one.looks for one in closure))
+    for look in looks:  # Thousands of modules have looked at the same few files.
+        kind, path, state = look
+        # A relative path is one of the folder of this very moment.
+        if LOOKS[kind](path) != state:
+            one = next(one for one in closure if look in one.looks)
+            return Difference(one, f"{one.name} has looked at {path}, which changed", is_outdated=True)
     return None
 
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 
-from sprintest.process._own import open, os, time
+from sprintest.process._own import open, os, runner, time
 
 State = tuple[int, int, int, int]
 
@@ -47,7 +47,8 @@ def listing(path: str) -> frozenset[str] | None:
 LOOKS = {"file": file_state, "listing": listing}
 
 
-def _is_settled(state: State | None) -> bool:
+def is_settled(state: State | None) -> bool:
+    """Whether whoever changes the file from now on leaves a trace in its times."""
     return state is None or time.time_ns() - max(state[0], state[1]) > _TICK_NS
 
 
@@ -67,7 +68,7 @@ def digest(path: str) -> bytes | None:
 
 
 #: Of no file.
-_UNKNOWN: State = (0, 0, 0, -1)
+UNKNOWN: State = (0, 0, 0, -1)
 
 
 class Fingerprint:
@@ -79,19 +80,19 @@ class Fingerprint:
 
     def __init__(self, path: str, before: State | None) -> None:
         self.path = path
-        is_known = _is_settled(before)
+        is_known = is_settled(before)
         self._digest = digest(path)
         #: In this one it holds what was read.
         self.state = before
         if not is_known or file_state(path) != before:
-            self._digest, self.state = None, _UNKNOWN
+            self._digest, self.state = None, UNKNOWN
 
     def is_current(self) -> bool:
         """Whether the file holds the same bytes now, whatever its times say."""
         state = file_state(self.path)
         if state == self.state:
             return True
-        settled = _is_settled(state)
+        settled = is_settled(state)
         if self._digest is None or digest(self.path) != self._digest or file_state(self.path) != state:
             return False
         if settled:
@@ -101,7 +102,5 @@ class Fingerprint:
 
 def suspects(files: Sequence[Fingerprint]) -> list[int]:
     """The places in ``files`` of those that are not current, or in another state; quicker than one by one."""
-    import _stest_runner as runner  # type: ignore[import-not-found]  # Of the worker.
-
     found: list[int] = runner.in_other_state([file.path for file in files], [file.state for file in files])
     return found

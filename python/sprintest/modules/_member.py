@@ -54,6 +54,8 @@ class Member:
         self.misses: set[str] = set()
         #: What it read and wrote of the process's tables.
         self.deeds: list[Deed] = []
+        #: What it looked at in the file system, in a way of ``_fingerprint.LOOKS``, and what it saw there.
+        self.looks: set[tuple[str, str, Any]] = set()
         #: The lines in which it asked for what is another in each process, and what it did there.
         self.fresh: dict[int, str] = {}
         #: The same by its own functions, which may use up what they ask for.

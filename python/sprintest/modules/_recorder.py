@@ -25,7 +25,7 @@ from sprintest.modules._fingerprint import Fingerprint, State, file_state, listi
 from sprintest.modules._member import Member, order, renewals
 from sprintest.process import _private
 from sprintest.process._environment_reads import EnvironmentReads
-from sprintest.process._own import is_environ_replaced, open, os
+from sprintest.process._own import is_environ_replaced, open, os, runner
 from sprintest.process._process_state import changed_mark, marks
 
 
@@ -59,9 +59,6 @@ class Recorder:
         self._is_busy = False
         self._environment = EnvironmentReads(self.read, self._scanned)
         self._depth = 0
-        import _stest_runner as runner  # type: ignore[import-not-found]  # Of the worker.
-
-        self._runner = runner
         self._exempt = code.unwatched()
         if not is_ahead:
             events = _deeds.ACTS | _deeds.LOOKS | _deeds.MOVES | {"open"}
@@ -136,12 +133,12 @@ class Recorder:
     def end(self) -> None:
         self._end_noticing()
         if not self.is_ahead:
-            self._runner.remove_audit_listener(self._on_deed)
+            runner.remove_audit_listener(self._on_deed)
         find_spec, _, gcd_import = self._imports
         _private.wrap_imports(find_spec=find_spec, gcd_import=gcd_import)
         if self.is_ahead:
-            self._runner.remove_audit_listener(self._on_listing)
-            self._runner.stop_watching_files()
+            runner.remove_audit_listener(self._on_listing)
+            runner.stop_watching_files()
             builtins.__import__ = self._real_import
             self._registrations.end()
 
@@ -355,15 +352,15 @@ class Recorder:
         self._depth += 1
         if self._depth == 1:
             self._environment.__enter__()
-            self._runner.add_audit_listener(self._on_fresh, set(_deeds.FRESH))
-            self._runner.add_audit_listener(self._on_folder, {_deeds.FOLDER})
+            runner.add_audit_listener(self._on_fresh, set(_deeds.FRESH))
+            runner.add_audit_listener(self._on_folder, {_deeds.FOLDER})
         try:
             yield
         finally:
             self._depth -= 1
             if self._depth == 0:
-                self._runner.remove_audit_listener(self._on_fresh)
-                self._runner.remove_audit_listener(self._on_folder)
+                runner.remove_audit_listener(self._on_fresh)
+                runner.remove_audit_listener(self._on_folder)
                 self._environment.__exit__()
 
     @property
@@ -496,13 +493,13 @@ class Recorder:
                     self._take_fresh(top, 0, _deeds.FRESH[_deeds.RANDOMNESS])
                 else:
                     top.deeds.append((next(order), kind, name, value))
-        if self.is_ahead and (files := self._runner.watched_files()):
-            self._runner.watch_files(self._exempt)
+        if self.is_ahead and (files := runner.watched_files()):
+            runner.watch_files(self._exempt)
             if top is not None and not top.is_own:
                 for file in files:
                     # What is in the path and no folder leads nowhere; the import system looked.
                     if file != getattr(spec, "origin", None) and file not in sys.path:
-                        top.deeds.append((next(order), "file", _from_here(file), file_state(file)))
+                        top.looks.add(("file", _from_here(file), file_state(file)))
         self._tables = now
 
     def _on_listing(self, _: str, args: Any) -> None:
@@ -515,7 +512,7 @@ class Recorder:
             folder = f"/proc/self/fd/{folder}"
         path = os.path.realpath(os.fsdecode(folder))
         if not os.path.join(path, "").startswith(tuple(self._exempt)):
-            top.deeds.append((next(order), "listing", _from_here(path), listing(path)))
+            top.looks.add(("listing", _from_here(path), listing(path)))
 
     def forget(self) -> None:
         """The process's tables are at rest again."""

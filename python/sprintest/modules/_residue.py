@@ -21,6 +21,7 @@ from weakref import WeakKeyDictionary, WeakValueDictionary, ref
 from sprintest.modules import _graph
 from sprintest.modules._member import Member
 from sprintest.process import _private
+from sprintest.process._own import runner
 from sprintest.process._process_state import loggers
 
 _CACHE = type(functools.lru_cache(repr))
@@ -460,8 +461,6 @@ class Residue:
                 function.cache_clear()
 
     def _changed(self) -> list[_Known]:
-        import _stest_runner as runner  # type: ignore[import-not-found]  # Of the worker; others import this too.
-
         found: list[_Known] = runner.changed_holders(self._known.values())
         return found
 

@@ -21,7 +21,6 @@ import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
-import _stest_runner as runner  # type: ignore[import-not-found]  # built into stest-worker
 import pluggy
 import pytest
 
@@ -31,7 +30,15 @@ from sprintest.preload import _target
 from sprintest.preload._tripwire import Tripwire
 from sprintest.process import _private
 from sprintest.process._child import in_child
-from sprintest.process._own import all_threads, environb, library, look_for_libraries, main_thread, time
+from sprintest.process._own import (
+    all_threads,
+    environb,
+    library,
+    look_for_libraries,
+    main_thread,
+    runner,
+    time,
+)
 from sprintest.process._process_state import limits
 from sprintest.process._traces import TemporaryFiles, children, is_traced, touches_cuda
 

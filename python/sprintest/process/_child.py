@@ -9,7 +9,7 @@ import signal
 from collections.abc import Iterator
 from typing import Any, Callable, TypeVar
 
-from sprintest.process._own import open, os
+from sprintest.process._own import open, os, runner
 
 T = TypeVar("T")
 
@@ -51,8 +51,6 @@ def _answer_file() -> Iterator[int]:
 
 
 def _work_and_exit(work: Callable[[], Any], answer: int) -> None:
-    import _stest_runner as runner  # type: ignore[import-not-found]  # Of the worker; others import this too.
-
     code = 1
     try:
         runner.die_with_parent()

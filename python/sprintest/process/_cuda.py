@@ -12,9 +12,7 @@ import contextlib
 import warnings
 from typing import Any
 
-import _stest_runner as runner  # type: ignore[import-not-found]  # built into stest-worker
-
-from sprintest.process._own import environ, library, os
+from sprintest.process._own import environ, library, os, runner
 
 
 class Watch:

@@ -17,6 +17,7 @@ import sys
 import threading as _threading
 import time as _time
 from collections.abc import Iterator as _Iterator
+from importlib import import_module
 from importlib.machinery import ExtensionFileLoader, ModuleSpec
 from types import FunctionType, ModuleType
 from typing import TYPE_CHECKING, Any
@@ -27,6 +28,10 @@ modules = sys.modules
 OURS = _os.path.dirname(_os.path.dirname(__file__)) + _os.sep
 #: Those that are there when Python starts: `sitecustomize`, what `.pth` files import.
 at_start = frozenset(modules)
+#: The worker's own functions. Whoever imported them later than this would put them into the sight of a run.
+runner: Any = None
+with _contextlib.suppress(ImportError):  # Where this is not the worker.
+    runner = import_module("_stest_runner")
 environ = _os.environ
 environb = _os.environb
 collect_garbage, all_objects = _gc.collect, _gc.get_objects

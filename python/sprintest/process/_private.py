@@ -10,6 +10,7 @@ import atexit
 import contextlib
 import genericpath
 import importlib
+import importlib.util
 import inspect
 import logging
 import operator
@@ -35,6 +36,8 @@ import pluggy
 import pytest
 from _pytest.assertion import rewrite
 
+from sprintest.process._own import runner
+
 _NEEDED = {
     importlib: [
         "_bootstrap._find_spec",
@@ -42,6 +45,7 @@ _NEEDED = {
         "_bootstrap._load_unlocked",
         "_bootstrap._resolve_name",
         "_bootstrap_external._validate_timestamp_pyc",
+        "util._find_spec",
     ],
     os: ["environ._data", "environ.encodekey", "environ.encodevalue"],
     atexit: ["_ncallbacks", "_run_exitfuncs"],
@@ -88,6 +92,8 @@ def wrap_imports(
     for name, function in new.items():
         if function is not None:
             setattr(bootstrap, name, function)
+    if find_spec is not None:
+        importlib.util._find_spec = find_spec  # type: ignore[attr-defined]
     return before
 
 
@@ -376,14 +382,10 @@ def bar_tests() -> Callable[[], None]:
     codes: list[tuple[Any, CodeType]] = [(one, one.__code__) for one in (loop, *_LEAD_TO_TESTS)]
 
     def pytest_runtestloop(session: Any) -> None:  # pluggy reads the name of the argument.
-        from _stest_runner import require_request  # type: ignore[import-not-found]
-
-        require_request()
+        runner.require_request()
 
     def barred(*args: Any, **kwargs: Any) -> None:
-        from _stest_runner import require_request
-
-        require_request()
+        runner.require_request()
 
     def end() -> None:
         for function, code in codes:

@@ -6,21 +6,18 @@ import contextlib
 import sys
 from typing import Any
 
-from sprintest.process._own import library, open, os
+from sprintest.process._own import library, open, os, runner
 
 
 class TemporaryFiles:
     """Notices temporary files that stay: the first run would delete at exit what later runs still use."""
 
     def __enter__(self) -> None:
-        import _stest_runner as runner  # type: ignore[import-not-found]  # Of the worker.
-
-        self._runner = runner
         self._made: list[str] = []
         runner.add_audit_listener(self._note, {"tempfile.mkdtemp", "tempfile.mkstemp"})
 
     def __exit__(self, *_: object) -> None:
-        self._runner.remove_audit_listener(self._note)
+        runner.remove_audit_listener(self._note)
 
     def _note(self, _: str, args: tuple[Any, ...]) -> None:
         self._made.append(os.fsdecode(args[0]))

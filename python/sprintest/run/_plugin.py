@@ -8,11 +8,10 @@ from collections.abc import Iterator
 from types import ModuleType
 from typing import Any, Callable
 
-import _stest_runner as runner  # type: ignore[import-not-found]  # built into stest-worker
 import pytest
 
 from sprintest.process import _private
-from sprintest.process._own import look_for_libraries
+from sprintest.process._own import look_for_libraries, runner
 
 
 @contextlib.contextmanager

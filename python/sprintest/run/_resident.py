@@ -15,13 +15,11 @@ import sys
 import threading
 from typing import Any, Callable
 
-import _stest_runner as runner  # type: ignore[import-not-found]  # built into stest-worker
-
 from sprintest.modules import _fingerprint, _modules
 from sprintest.modules._cache import cache
 from sprintest.preload import _learn, _preload
 from sprintest.process import _cuda, _own, _private
-from sprintest.process._own import all_threads, main_thread, open, os
+from sprintest.process._own import all_threads, main_thread, open, os, runner
 from sprintest.process._process_state import ProcessState
 from sprintest.run import _runner
 from sprintest.values import _warm

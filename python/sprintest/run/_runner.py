@@ -8,15 +8,13 @@ import runpy  # noqa: F401  # As `python -m` has it.
 import sys
 from typing import Any
 
-import _stest_runner as runner  # type: ignore[import-not-found]  # built into stest-worker
-
 from sprintest.modules import _bytecode, _modules
 from sprintest.modules._cache import cache
 from sprintest.modules._difference import Difference
 from sprintest.modules._shadows import Shadows
 from sprintest.preload import _learn, _patterns, _preload
 from sprintest.process import _cuda, _own, _private
-from sprintest.process._own import os
+from sprintest.process._own import os, runner
 from sprintest.process._traces import touches_cuda
 from sprintest.run._arguments import Arguments
 from sprintest.run._plugin import Reporter, costing_no_answer

@@ -19,8 +19,6 @@ import weakref
 from collections.abc import Iterable, Iterator
 from typing import Any, Callable, NamedTuple
 
-import _stest_runner as runner  # type: ignore[import-not-found]  # built into stest-worker
-
 import sprintest
 from sprintest.modules import _deeds, _modules
 from sprintest.modules._cache import cache
@@ -30,7 +28,7 @@ from sprintest.preload import _canary, _patterns, _preload
 from sprintest.process import _private, _process_state
 from sprintest.process._child import in_child
 from sprintest.process._environment_reads import EnvironmentReads
-from sprintest.process._own import collect_garbage, environ, open, os, time
+from sprintest.process._own import collect_garbage, environ, open, os, runner, time
 from sprintest.process._process_state import (
     ProcessState,
     changed_mark,
