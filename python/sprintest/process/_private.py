@@ -36,8 +36,6 @@ import pluggy
 import pytest
 from _pytest.assertion import rewrite
 
-from sprintest.process._own import runner
-
 _NEEDED = {
     importlib: [
         "_bootstrap._find_spec",
@@ -382,10 +380,14 @@ def bar_tests() -> Callable[[], None]:
     codes: list[tuple[Any, CodeType]] = [(one, one.__code__) for one in (loop, *_LEAD_TO_TESTS)]
 
     def pytest_runtestloop(session: Any) -> None:  # pluggy reads the name of the argument.
-        runner.require_request()
+        from _stest_runner import require_request  # type: ignore[import-not-found]
+
+        require_request()
 
     def barred(*args: Any, **kwargs: Any) -> None:
-        runner.require_request()
+        from _stest_runner import require_request
+
+        require_request()
 
     def end() -> None:
         for function, code in codes:

@@ -28,7 +28,8 @@ _WITH_ARGS = ("pytest_cmdline_parse", "pytest_cmdline_preparse", "pytest_load_in
 _FIRST = {"argv": 1, "orig_argv": 3}
 _WORDS = "the list itself"
 
-_read: set[str] = set()
+#: Plugins that are named (`-p`) pytest looks for among the arguments themselves.
+_read: set[str] = {"plugins"}
 
 
 def _watched(base: Any) -> Any:
@@ -51,7 +52,10 @@ def _watched(base: Any) -> Any:
 _List, _Tuple = _watched(list), _watched(tuple)
 
 
-class _Options(argparse.Namespace):
+_Namespace = argparse.Namespace
+
+
+class _Options(_Namespace):
     def __getattribute__(self, name: str) -> Any:
         code = sys._getframe(1).f_code
         # What files and folders are named, pytest asks while it configures: see `Arguments._leads_to`.
@@ -77,6 +81,7 @@ class Arguments:
         """Before pytest parses ``args``, a list to which it adds."""
         self._config, self._all = config, args
         config.option.__class__ = _Options
+        argparse.Namespace = _Options  # type: ignore[misc]  # It is parsed for some options alone, too.
         config.invocation_params = _with(config.invocation_params, _Tuple(args))
         self._replaced = {name: getattr(sys, name) for name in _FIRST if hasattr(sys, name)}
         for name, words in self._replaced.items():
@@ -84,6 +89,7 @@ class Arguments:
 
     def parsed(self) -> None:
         """pytest has parsed them."""
+        argparse.Namespace = _Namespace  # type: ignore[misc]
         if self._config is not None:
             self._config.args = _List(self._config.args)
 
@@ -152,9 +158,10 @@ class Arguments:
         config = self._config
         if config is None:
             return
+        argparse.Namespace = _Namespace  # type: ignore[misc]  # It may not have come to ``parsed``.
         for options in (config.option, config.known_args_namespace):
             if type(options) is _Options:
-                options.__class__ = argparse.Namespace  # type: ignore[assignment]
+                options.__class__ = _Namespace  # type: ignore[assignment]
         if args is not None and args != self._args:
             accepted, changed = self._accepted
             assert args == accepted
