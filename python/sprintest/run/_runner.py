@@ -8,7 +8,7 @@ import runpy  # noqa: F401  # As `python -m` has it.
 import sys
 from typing import Any
 
-from sprintest.modules import _bytecode, _modules
+from sprintest.modules import _modules
 from sprintest.modules._cache import cache
 from sprintest.modules._difference import Difference
 from sprintest.modules._shadows import Shadows
@@ -16,6 +16,7 @@ from sprintest.preload import _learn, _patterns, _preload
 from sprintest.process import _cuda, _own, _private
 from sprintest.process._own import os, runner
 from sprintest.process._traces import touches_cuda
+from sprintest.run import _bytecode
 from sprintest.run._arguments import Arguments
 from sprintest.run._plugin import Reporter, costing_no_answer
 from sprintest.run._priming import Priming
