@@ -66,6 +66,15 @@ def test_file_that_a_test_writes_is_found_by_what_it_imports_then(project: Proje
     assert found(project) is True
 
 
+def test_class_in_the_place_of_a_module_that_imports_what_is_made_anew(project: Project) -> None:
+    token = "import uuid\nTOKEN = uuid.uuid4().hex\n"
+    odd = BORN + "import sys, token_maker\nclass Odd:\n    BORN = BORN\nsys.modules[__name__] = Odd\n"
+    preload(project, token_maker=token, odd=odd)
+    write_test(project, "import odd, token_maker\nfound = [odd.__name__, len(token_maker.TOKEN)]")
+    assert found(project) == ["Odd", 32]
+    assert is_shared(project, "odd")
+
+
 def test_stand_in_of_a_conftest_is_what_others_import(project: Project) -> None:
     user = "try:\n    import real\n    KIND = real.KIND\nexcept ImportError:\n    KIND = 'none'\n"
     preload(project, real="KIND = 'real'\n", user=user)

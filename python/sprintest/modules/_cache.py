@@ -591,6 +591,8 @@ class Cache:
         for one in closure if self._renewed else ():
             for name in one.imports & self._renewed.keys():
                 variables = getattr(one.module, "__dict__", {})
+                if not isinstance(variables, dict):
+                    continue  # A class in the module's place.
                 for old, new in self._renewed[name]:
                     if type(old) is bool or (type(old) is int and -5 <= old <= 256):
                         continue  # Python has one of each: nothing tells where it comes from.
