@@ -9,11 +9,12 @@ namespace stest {
 
 std::string OutputHold::take(std::string_view bytes, Clock::time_point now) {
   held_ += bytes;
+  if (!until_ && !held_.empty()) until_ = now + patience;
   if (const auto mark = held_.rfind(start_over_mark); mark != std::string::npos) {
     const auto begin = holds_ ? 0 : mark;
     held_.erase(begin, mark + start_over_mark.size() - begin);
   }
-  if (holds_ && held_.size() < limit && now < until_) return {};
+  if (holds_ && held_.size() < limit && (!until_ || now < until_)) return {};
   return release();
 }
 
@@ -24,7 +25,7 @@ std::string OutputHold::release() {
 
 std::optional<std::chrono::milliseconds> OutputHold::remaining(Clock::time_point now) const {
   if (!holds_ || held_.empty()) return std::nullopt;
-  return std::max(std::chrono::ceil<std::chrono::milliseconds>(until_ - now), std::chrono::milliseconds(0));
+  return std::max(std::chrono::ceil<std::chrono::milliseconds>(*until_ - now), std::chrono::milliseconds(0));
 }
 
 }  // namespace stest

@@ -7,16 +7,14 @@
 
 namespace stest {
 
-/// What tests write on their terminal at first is held back for a moment: their process may yet give the run
-/// up, and the next one says it all again. A person at a prompt must not wait for long.
+/// What tests write on their terminal at first is held back for a moment, which begins with it: their process
+/// may yet give the run up, and the next one says it all again. A person at a prompt must not wait for long.
 class OutputHold {
  public:
   using Clock = std::chrono::steady_clock;
   static constexpr std::chrono::milliseconds patience{500};
   /// So much is held at the most.
   static constexpr std::size_t limit = 1u << 20;
-
-  explicit OutputHold(Clock::time_point begin) : until_(begin + patience) {}
 
   /// What to show of all that was held and `bytes`; what a process wrote that gave the run up is dropped, if
   /// none of it was shown.
@@ -31,7 +29,7 @@ class OutputHold {
   std::optional<std::chrono::milliseconds> remaining(Clock::time_point now) const;
 
  private:
-  Clock::time_point until_;
+  std::optional<Clock::time_point> until_;
   bool holds_ = true;
   std::string held_;
 };

@@ -74,7 +74,6 @@ void TerminalLink::begin() {
   if (signals_->fd() < 0) return;
   pty_.copy_size(streams_.fd);
   take_keyboard();
-  hold_.emplace(OutputHold::Clock::now());
   thread_ = std::thread([this] { serve(); });
 }
 
@@ -105,7 +104,7 @@ bool TerminalLink::step() {
   std::array<pollfd, 3> polled{
       {{signals_->fd(), POLLIN, 0}, {has_output_ ? pty_.fd() : -1, wanted, 0}, {reads ? 0 : -1, POLLIN, 0}}};
   const int ready = ::poll(polled.data(), polled.size(), patience(listens && !reads));
-  if (ready == 0) show(hold_->take({}, OutputHold::Clock::now()));
+  if (ready == 0) show(hold_.take({}, OutputHold::Clock::now()));
   if (polled[0].revents && !take_signal()) return false;
   if (listens && !modes_.is_raw()) take_keyboard();
   if (polled[2].revents && modes_.is_raw()) read_keys();
@@ -115,7 +114,7 @@ bool TerminalLink::step() {
 }
 
 int TerminalLink::patience(bool waits_for_foreground) const {
-  const auto held = hold_->remaining(OutputHold::Clock::now());
+  const auto held = hold_.remaining(OutputHold::Clock::now());
   const auto left = held ? static_cast<int>(held->count()) : -1;
   if (!waits_for_foreground) return left;
   return held ? std::min(left, foreground_interval_ms) : foreground_interval_ms;
@@ -124,7 +123,7 @@ int TerminalLink::patience(bool waits_for_foreground) const {
 bool TerminalLink::take_signal() {
   const int signal = signals_->next();
   if (signal == end_of_service) return false;
-  if (signal == run_has_settled) show(hold_->release());
+  if (signal == run_has_settled) show(hold_.release());
   if (signal == SIGTSTP) suspend();
   if (signal == SIGCONT) take_keyboard();
   pty_.copy_size(streams_.fd);
@@ -145,7 +144,7 @@ void TerminalLink::type(std::string_view keys) {
   const auto modes = pty_.modes();
   const bool makes_signals = (modes.c_lflag & ISIG) != 0;
   typed_ = true;
-  show(hold_->release());
+  show(hold_.release());
   for (const char key : keys) {
     if (makes_signals && is_key(modes, VSUSP, key)) {
       suspend();
@@ -191,7 +190,7 @@ void TerminalLink::show_output() {
   const auto read = read_some(pty_.fd(), piece);
   if (read && read->would_block) return;
   has_output_ = read && !read->end;
-  if (has_output_) show(hold_->take(read->data, OutputHold::Clock::now()));
+  if (has_output_) show(hold_.take(read->data, OutputHold::Clock::now()));
 }
 
 void TerminalLink::show(const std::string& bytes) {
@@ -205,10 +204,10 @@ void TerminalLink::show_rest() {
     const auto read = read_some(pty_.fd(), piece);
     if (!read || read->data.empty()) break;
     left += read->data.size();
-    show(hold_->take(read->data, OutputHold::Clock::now()));
+    show(hold_.take(read->data, OutputHold::Clock::now()));
   }
-  if (is_said_again_) hold_->drop();
-  show(hold_->release());
+  if (is_said_again_) hold_.drop();
+  show(hold_.release());
 }
 
 }  // namespace stest

@@ -81,7 +81,7 @@ class TerminalLink {
   const Actions actions_;
   Pty pty_;
   std::optional<SignalPipe> signals_;  ///< While the tests have the terminal.
-  std::optional<OutputHold> hold_;
+  OutputHold hold_;
   std::string keys_;  ///< Typed, and not yet taken by the tests' terminal.
   bool has_keyboard_ = true;
   bool has_output_ = true;

@@ -12,10 +12,11 @@ using namespace std::chrono_literals;
 class OutputHoldTest : public ::testing::Test {
  protected:
   const OutputHold::Clock::time_point begin_{};
-  OutputHold hold_{begin_};
+  OutputHold hold_;
 };
 
 TEST_F(OutputHoldTest, HoldsForAMomentAndThenNoMore) {
+  EXPECT_EQ(hold_.take("", begin_ - 1h), "") << "there is nothing yet, however late it is";
   EXPECT_FALSE(hold_.remaining(begin_));
   EXPECT_EQ(hold_.take("one ", begin_), "");
   EXPECT_EQ(hold_.remaining(begin_ + 100ms), 400ms);
