@@ -2,7 +2,6 @@
 
 #include <dlfcn.h>
 #include <execinfo.h>
-#include <link.h>
 #include <sys/random.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -17,6 +16,7 @@
 #include <iterator>
 #include <string_view>
 
+#include "worker/watch/code.hpp"
 #include "worker/watch/interpose.hpp"
 #include "worker/watch/questions.hpp"
 
@@ -58,35 +58,21 @@ namespace {
 namespace watch = stest::watch;
 using watch::Question;
 
-struct Code {
-  std::uintptr_t begin = 0;
-  std::uintptr_t end = 0;
-};
-
-Code code_of(const void* function) {
-  constexpr std::uintptr_t usual_size = 1024;
-  const auto begin = reinterpret_cast<std::uintptr_t>(function);
-  Dl_info info{};
-  ElfW(Sym)* symbol = nullptr;
-  const bool is_known = ::dladdr1(function, &info, reinterpret_cast<void**>(&symbol), RTLD_DL_SYMENT) != 0 &&
-                        symbol != nullptr && info.dli_saddr == function;
-  return {begin, begin + (is_known ? symbol->st_size : usual_size)};
-}
-
 /// CPython asks for the time whenever it takes a lock, if only to see that it need not wait.
 bool takes_a_lock() {
-  static const Code lock = code_of(::dlsym(RTLD_DEFAULT, "PyThread_acquire_lock_timed"));
+  static const watch::Code lock = watch::code_of(::dlsym(RTLD_DEFAULT, "PyThread_acquire_lock_timed"));
   void* frames[6];
   const int count = ::backtrace(frames, std::size(frames));
-  return std::any_of(frames, frames + count, [](const void* frame) {
-    const auto address = reinterpret_cast<std::uintptr_t>(frame);
-    return address >= lock.begin && address < lock.end;
-  });
+  return std::any_of(frames, frames + count, [](const void* frame) { return lock.contains(frame); });
 }
 
-void note_clock(clockid_t clock) {
+void ask(const void* caller, Question question) {
+  if (!watch::is_of_allocator(caller)) watch::tell(question);
+}
+
+void ask_clock(const void* caller, clockid_t clock) {
   if (!watch::hears(Question::clock)) return;
-  if (clock != CLOCK_MONOTONIC || !takes_a_lock()) watch::tell(Question::clock);
+  if (clock != CLOCK_MONOTONIC || !takes_a_lock()) ask(caller, Question::clock);
 }
 
 /// Whether an extension module seeds its hash tables: Rust's standard library and the crate ahash ask for so
@@ -100,12 +86,14 @@ bool seeds_tables(const void* caller, std::size_t size, unsigned flags) {
   return file.find(".cpython-") != file.npos || file.ends_with(".abi3.so");
 }
 
-void note_random(const void* caller, std::size_t size, unsigned flags) {
+void ask_random(const void* caller, std::size_t size, unsigned flags) {
   if (!watch::hears(Question::randomness)) return;
-  if (!seeds_tables(caller, size, flags)) watch::tell(Question::randomness);
+  if (!seeds_tables(caller, size, flags)) ask(caller, Question::randomness);
 }
 
 }  // namespace
+
+#define STEST_CALLER __builtin_return_address(0)
 
 extern "C" {
 /// What a fortified program calls; no header names it.
@@ -113,34 +101,41 @@ char* __getcwd_chk(char* buffer, size_t size, size_t room);  // NOLINT(bugprone-
 
 #pragma GCC visibility push(default)
 
-STEST_NOTE_NOEXCEPT(int, clock_gettime, (clockid_t clock, timespec* now), (clock, now), note_clock(clock))
-STEST_NOTE_NOEXCEPT(int, gettimeofday, (timeval * now, void* zone), (now, zone), watch::tell(Question::clock))
-STEST_NOTE_NOEXCEPT(time_t, time, (time_t * now), (now), watch::tell(Question::clock))
-STEST_NOTE_NOEXCEPT(clock_t, times, (tms * now), (now), watch::tell(Question::clock))
-STEST_NOTE_NOEXCEPT(clock_t, clock, (), (), watch::tell(Question::clock))
+STEST_NOTE_NOEXCEPT(int, clock_gettime, (clockid_t clock, timespec* now), (clock, now),
+                    ask_clock(STEST_CALLER, clock))
+STEST_NOTE_NOEXCEPT(int, gettimeofday, (timeval * now, void* zone), (now, zone),
+                    ask(STEST_CALLER, Question::clock))
+STEST_NOTE_NOEXCEPT(time_t, time, (time_t * now), (now), ask(STEST_CALLER, Question::clock))
+STEST_NOTE_NOEXCEPT(clock_t, times, (tms * now), (now), ask(STEST_CALLER, Question::clock))
+STEST_NOTE_NOEXCEPT(clock_t, clock, (), (), ask(STEST_CALLER, Question::clock))
 STEST_NOTE_NOEXCEPT(int, getrusage, (__rusage_who_t who, rusage* used), (who, used),
-                    watch::tell(Question::clock))
-STEST_NOTE_NOEXCEPT(int, sysinfo, (struct sysinfo * info), (info), watch::tell(Question::clock))
-STEST_NOTE_NOEXCEPT(int, timespec_get, (timespec * now, int base), (now, base), watch::tell(Question::clock))
+                    ask(STEST_CALLER, Question::clock))
+STEST_NOTE_NOEXCEPT(int, sysinfo, (struct sysinfo * info), (info), ask(STEST_CALLER, Question::clock))
+STEST_NOTE_NOEXCEPT(int, timespec_get, (timespec * now, int base), (now, base),
+                    ask(STEST_CALLER, Question::clock))
 
 STEST_NOTE(ssize_t, getrandom, (void* buffer, size_t size, unsigned flags), (buffer, size, flags),
-           note_random(__builtin_return_address(0), size, flags))
+           ask_random(STEST_CALLER, size, flags))
 #if __GLIBC_PREREQ(2, 36)
-STEST_NOTE_NOEXCEPT(std::uint32_t, arc4random, (), (), watch::tell(Question::randomness))
+STEST_NOTE_NOEXCEPT(std::uint32_t, arc4random, (), (), ask(STEST_CALLER, Question::randomness))
 STEST_NOTE_NOEXCEPT(void, arc4random_buf, (void* buffer, size_t size), (buffer, size),
-                    watch::tell(Question::randomness))
+                    ask(STEST_CALLER, Question::randomness))
 STEST_NOTE_NOEXCEPT(std::uint32_t, arc4random_uniform, (std::uint32_t below), (below),
-                    watch::tell(Question::randomness))
+                    ask(STEST_CALLER, Question::randomness))
 #endif
-STEST_NOTE(int, getentropy, (void* buffer, size_t size), (buffer, size), watch::tell(Question::randomness))
+STEST_NOTE(int, getentropy, (void* buffer, size_t size), (buffer, size),
+           ask(STEST_CALLER, Question::randomness))
 
-STEST_NOTE_NOEXCEPT(char*, getcwd, (char* buffer, size_t size), (buffer, size), watch::tell(Question::folder))
+STEST_NOTE_NOEXCEPT(char*, getcwd, (char* buffer, size_t size), (buffer, size),
+                    ask(STEST_CALLER, Question::folder))
 STEST_NOTE(char*, __getcwd_chk, (char* buffer, size_t size, size_t room), (buffer, size, room),
-           watch::tell(Question::folder))
-STEST_NOTE_NOEXCEPT(char*, get_current_dir_name, (), (), watch::tell(Question::folder))
+           ask(STEST_CALLER, Question::folder))
+STEST_NOTE_NOEXCEPT(char*, get_current_dir_name, (), (), ask(STEST_CALLER, Question::folder))
 
-STEST_NOTE_NOEXCEPT(pid_t, getpid, (), (), watch::tell(Question::identity))
-STEST_NOTE_NOEXCEPT(pid_t, getppid, (), (), watch::tell(Question::identity))
+STEST_NOTE_NOEXCEPT(pid_t, getpid, (), (), ask(STEST_CALLER, Question::identity))
+STEST_NOTE_NOEXCEPT(pid_t, getppid, (), (), ask(STEST_CALLER, Question::identity))
 
 #pragma GCC visibility pop
 }
+
+#undef STEST_CALLER

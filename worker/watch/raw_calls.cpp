@@ -7,7 +7,6 @@
 #include "worker/watch/raw_calls.hpp"
 
 #include <dlfcn.h>
-#include <link.h>
 #include <linux/audit.h>
 #include <pthread.h>
 #include <signal.h>
@@ -21,9 +20,9 @@
 #include <array>
 #include <cerrno>
 #include <cstdint>
-#include <span>
 #include <utility>
 
+#include "worker/watch/code.hpp"
 #include "worker/watch/file_reads.hpp"
 #include "worker/watch/fresh_reads.hpp"
 #include "worker/watch/interpose.hpp"
@@ -35,33 +34,9 @@ namespace stest::raw_calls {
 
 namespace {
 
+using watch::Code;
+using watch::code_around;
 using watch::Question;
-
-struct Code {
-  std::uintptr_t begin = 0;
-  std::uintptr_t end = 0;
-
-  bool contains(const void* address) const {
-    const auto at = reinterpret_cast<std::uintptr_t>(address);
-    return at >= begin && at < end;
-  }
-};
-
-/// The code of the library in which this lies.
-Code code_around(const void* address) {
-  std::pair found{address, Code{}};
-  const auto look = [](dl_phdr_info* library, std::size_t, void* data) {
-    auto& [wanted, code] = *static_cast<decltype(found)*>(data);
-    for (const auto& part : std::span(library->dlpi_phdr, library->dlpi_phnum)) {
-      const auto begin = library->dlpi_addr + part.p_vaddr;
-      const Code all{begin, begin + part.p_memsz};
-      if (part.p_type == PT_LOAD && (part.p_flags & PF_X) != 0 && all.contains(wanted)) code = all;
-    }
-    return 0;
-  };
-  ::dl_iterate_phdr(look, &found);
-  return found.second;
-}
 
 auto* const library_call = interpose::next<decltype(::syscall)>("syscall");
 auto* const library_sigaction = interpose::next<decltype(::sigaction)>("sigaction");
@@ -126,7 +101,8 @@ void on_signal(int signal, siginfo_t* info, void* context) {
   const std::array<long, 6> with{registers[REG_RDI], registers[REG_RSI], registers[REG_RDX],
                                  registers[REG_R10], registers[REG_R8],  registers[REG_R9]};
   const long number = info->si_syscall;
-  const bool is_systems = loader.contains(info->si_call_addr) || kernels.contains(info->si_call_addr);
+  const bool is_systems = loader.contains(info->si_call_addr) || kernels.contains(info->si_call_addr) ||
+                          watch::is_of_allocator(info->si_call_addr);
   const bool is_known =
       info->si_arch == AUDIT_ARCH_X86_64 && (is_systems || is_harmless(number) || note(number, with));
   if (is_known) {
@@ -150,10 +126,9 @@ void arm_fork() {
   if (is_on && first_unknown < 0) arm();
 }
 
-/// Before glibc 2.34 threads had a library apart. Sanitizers make calls of their own.
+/// Before glibc 2.34 threads had a library apart.
 bool is_possible() {
-  return library.contains(::dlsym(RTLD_NEXT, "pthread_create")) &&
-         ::dlsym(RTLD_DEFAULT, "__sanitizer_set_death_callback") == nullptr &&
+  return library.contains(::dlsym(RTLD_NEXT, "pthread_create")) && !watch::has_sanitizer() &&
          ::pthread_atfork(nullptr, nullptr, arm_fork) == 0;
 }
 

@@ -6,6 +6,7 @@
 #include <array>
 #include <cstdarg>
 
+#include "worker/watch/code.hpp"
 #include "worker/watch/file_reads.hpp"
 #include "worker/watch/fresh_reads.hpp"
 #include "worker/watch/interpose.hpp"
@@ -18,6 +19,7 @@ extern "C" __attribute__((visibility("default"))) long syscall(long number, ...)
   for (long& one : with) one = va_arg(list, long);  // NOLINT(clang-analyzer-valist.Uninitialized)
   va_end(list);
   stest::file_reads::note_system_call(number, with);
-  stest::fresh_reads::note_system_call(number);
+  if (!stest::watch::is_of_allocator(__builtin_return_address(0)))
+    stest::fresh_reads::note_system_call(number);
   return original(number, with[0], with[1], with[2], with[3], with[4], with[5]);
 }
