@@ -32,6 +32,7 @@ class Expectation:
         self._novelty = Novelty()
         self._plain = False  # Only plain edits since the run before.
         self._sound = False  # The run before was sound, and all that was touched before it is settled.
+        self._was_whole = True  # So was the run before.
         self._touched: set[str] = set()
         self._graph: Graph = world.graph(lenient=True)
         self._files: dict[str, str] = {}
@@ -118,6 +119,10 @@ class Expectation:
         """What came after a conftest.py that does something (it writes a module) may have gone by that."""
         return self._ever if self._has_made else set()
 
+    def _after_part(self) -> set[str]:
+        """Of what a test imported, files that were not in that run may be importers: before the tests."""
+        return set() if self._was_whole else self._ever
+
     def _exactly(
         self, mode: str, world: World, changed: set[str], held: set[str], reloaded: set[str]
     ) -> list[str]:
@@ -135,7 +140,7 @@ class Expectation:
         affected = dependents(self._graph, self._touched | changed)
         if any(module.name in affected for module in world.of_kind("test", "conftest")):
             return []  # Files that each run executes: what they do before an import is part of what it made.
-        surplus = reloaded - affected - self._unsure(world) - self._after_conftest()
+        surplus = reloaded - affected - self._unsure(world) - self._after_conftest() - self._after_part()
         if not surplus:
             return []
         return [f"{mode}: touched {sorted(self._touched | changed)}; without need: {sorted(surplus)}"]
@@ -151,6 +156,7 @@ class Expectation:
         for name, file in self._loaded.items():
             self._places.setdefault(name, set()).add(file)
         self._runs += 1
+        self._was_whole = whole
         sound = loaded is not None and cold.answer.code in (0, 1) and not world.ill
         self._sound = sound and (self._sound or whole)
         self._plain = True
