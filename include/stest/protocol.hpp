@@ -75,10 +75,9 @@ struct Prime {};
 struct GoOn {
   bool is_last = false;  ///< Nothing goes on: this snapshot is the last of its line.
   std::optional<std::uint64_t> likes_cuda_since_ns = {};  ///< See `prime_in_this_process`.
-  /// To a process that has not begun any run: with which request to begin. An inotify descriptor travels with
-  /// it.
+  /// To a process that has not begun any run: with which request to begin. An inotify descriptor and three
+  /// like the request's standard streams travel with it.
   std::optional<RunTest> request = {};
-  bool merged = false;  ///< The request's stdout and stderr are one file.
 };
 
 /// Send `signal` to the process group of run `id`, if it still runs.

@@ -20,6 +20,8 @@ import pytest
 from . import processes
 from .harness import DEADLINE, PYTHON, STEST, WAITING_TEST, Project, wait_for
 from .modes import MODES
+from .sight import BORN
+from .test_primed import primed
 from .warmth import settle
 
 PLAIN = (str(PYTHON), "-m", "pytest")
@@ -38,7 +40,11 @@ def any_mode(project: Project, request: pytest.FixtureRequest) -> Project:
 
 @contextmanager
 def terminal(
-    project: Project, *args: str, program: tuple[str, ...] = WARM, env: dict[str, str] | None = None
+    project: Project,
+    *args: str,
+    program: tuple[str, ...] = WARM,
+    env: dict[str, str] | None = None,
+    size: tuple[int, int] = SIZE,
 ) -> Iterator[Any]:
     """A program on a terminal of its own; fails if it has not ended at the end."""
     variables = {**project.env, "TERM": "xterm-256color", **(env or {})}
@@ -47,7 +53,7 @@ def terminal(
         shlex.join([*program, *args]),  # A lone program pexpect would split at its spaces.
         cwd=str(project.root),
         env=variables,
-        dimensions=SIZE,
+        dimensions=size,
         timeout=DEADLINE,
         encoding="utf-8",
         codec_errors="backslashreplace",
@@ -125,6 +131,61 @@ def test_output_is_that_of_plain_pytest(any_mode: Project) -> None:
     assert plain[0] == warm[0] == 1
     assert "\x1b[31m" in warm[1]
     assert lines(warm[1]) == lines(plain[1])
+
+
+def test_run_that_goes_on_from_a_snapshot(project: Project) -> None:
+    """It has its own terminal, and what was printed while nobody had asked for it comes first."""
+    del project.env["SPRINTEST_PRIME"]
+    project.write(
+        "test_it.py",
+        BORN
+        + """
+import shutil, sys
+print("imported", sys.stdout.isatty(), shutil.get_terminal_size(), os.tcgetpgrp(0) == os.getpgrp())
+
+def test_terminal():
+    own = os.open("/dev/tty", os.O_RDWR)
+    os.write(own, b"to the terminal\\r\\n")
+    assert os.isatty(0) and os.tcgetpgrp(own) == os.getpgrp()
+    assert os.get_terminal_size(own) == os.get_terminal_size(1) == (100, 30)
+    assert sys.stdin.readline() == "typed\\n"
+    open("here", "a").write(f"{BORN != threading.get_native_id()} ")
+""",
+    )
+    plain = run(project, "-s", program=PLAIN, keys="typed\r")
+    warm_up(project)
+    run(project, "-s", keys="typed\r")
+    project.write("here", "")
+    for _ in range(2):
+        primed(project)
+        warm = run(project, "-s", keys="typed\r")
+        assert warm[0] == plain[0] == 0, warm
+        assert sorted(lines(warm[1])) == sorted(lines(plain[1]))  # The echo comes when it does.
+    assert project.read("here") == "True True "
+
+
+def test_terminal_of_another_size_is_another(project: Project) -> None:
+    del project.env["SPRINTEST_PRIME"]
+    project.write("test_it.py", "import os\nSIZE = os.get_terminal_size(0)\ndef test(): print(SIZE)\n")
+    for _ in range(2):
+        run(project, "-s")
+        primed(project)
+    with terminal(project, "-s", size=(20, 90)) as child:
+        assert "columns=90, lines=20" in finish(child)[1]
+
+
+def test_a_terminal_opened_while_tests_are_collected_is_the_run_s(project: Project) -> None:
+    del project.env["SPRINTEST_PRIME"]
+    project.write(
+        "test_it.py",
+        """
+        TTY = open("/dev/tty", "w")
+        def test(): print("to the terminal", file=TTY, flush=True)
+    """,
+    )
+    for _ in range(3):
+        assert "to the terminal" in run(project)[1]
+        assert "opens the terminal" in primed(project)["refused"]
 
 
 def test_run_that_starts_over_says_nothing_twice(project: Project) -> None:

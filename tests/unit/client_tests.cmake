@@ -35,7 +35,6 @@ target_sources(stest_unit_tests PRIVATE
   cli/terminal/ansi_filter_test.cpp
   cli/terminal/console_test.cpp
   cli/terminal/presentation_test.cpp
-  cli/terminal/pty_test.cpp
   cli/terminal/signal_pipe_test.cpp
   cli/terminal/standard_input_test.cpp
   cli/terminal/terminal_link_test.cpp

@@ -370,13 +370,13 @@ void run_in_this_process(const protocol::RunTest& request, std::vector<Fd> fds, 
   end_run_process(run_pytest(request, changes));
 }
 
-void prime_in_this_process(LineChannel& channel, Fd inotify, const protocol::RunTest& request, bool merged,
-                           std::optional<std::uint64_t> likes_cuda_since_ns,
+void prime_in_this_process(LineChannel& channel, Fd inotify, StandIns stand_ins,
+                           const protocol::RunTest& request, std::optional<std::uint64_t> likes_cuda_since_ns,
                            std::shared_ptr<WrittenPages> written, FlightRecorder recorder,
                            const EnvironmentChanges& changes) {
   recorder.claim();
   written_pages = std::move(written);
-  snapshot.emplace(channel, std::move(inotify), request, merged, likes_cuda_since_ns);
+  snapshot.emplace(channel, std::move(inotify), std::move(stand_ins), request, likes_cuda_since_ns);
   if (Status ready = enter_run(request, snapshot->stand_ins()); !ready) {
     snapshot->refuse(ready.error().message);
   }

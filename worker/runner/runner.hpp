@@ -10,6 +10,7 @@
 #include "stest/protocol.hpp"
 #include "worker/python/environment_changes.hpp"
 #include "worker/runner/flight_recorder.hpp"
+#include "worker/snapshot/stand_ins.hpp"
 #include "worker/snapshot/written_pages.hpp"
 
 namespace stest {
@@ -39,11 +40,12 @@ void say_begun(LineChannel& channel);
                              const EnvironmentChanges& changes);
 
 /// The same ahead of the request, which then comes through `channel`; see `Snapshot`.
-/// `likes_cuda_since_ns`: when a run began that would not have told whether CUDA had been initialised ahead
-/// of it; it then is, if no file that has been read until the tests are collected was written since.
-/// `written` is had ahead, and recorded anew.
-[[noreturn]] void prime_in_this_process(LineChannel& channel, Fd inotify, const protocol::RunTest& request,
-                                        bool merged, std::optional<std::uint64_t> likes_cuda_since_ns,
+/// `stand_ins`: for its streams. `likes_cuda_since_ns`: when a run began that would not have told whether
+/// CUDA had been initialised ahead of it; it then is, if no file that has been read until the tests are
+/// collected was written since. `written` is had ahead, and recorded anew.
+[[noreturn]] void prime_in_this_process(LineChannel& channel, Fd inotify, StandIns stand_ins,
+                                        const protocol::RunTest& request,
+                                        std::optional<std::uint64_t> likes_cuda_since_ns,
                                         std::shared_ptr<WrittenPages> written, FlightRecorder recorder,
                                         const EnvironmentChanges& changes);
 

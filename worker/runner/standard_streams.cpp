@@ -9,22 +9,19 @@
 
 namespace stest {
 
-namespace {
-
 /// Keys like Ctrl-C are then signals for the tests, and /dev/tty is it. We do not get another session's own.
-void take_terminal() {
-  for (int fd = 0; fd < 3; ++fd) {
+void take_terminal(const std::vector<Fd>& fds) {
+  for (std::size_t i = 0; i < 3; ++i) {
+    const int fd = fds.at(i).get();
     if (::isatty(fd) != 0 && lead_session_for_terminal() && ::ioctl(fd, TIOCSCTTY, 0) == 0) return;
   }
 }
-
-}  // namespace
 
 Status take_streams(const std::vector<Fd>& fds) {
   for (int target = 0; target < 3; ++target) {
     if (::dup2(fds.at(static_cast<std::size_t>(target)).get(), target) < 0) return errno_error("dup2");
   }
-  take_terminal();
+  take_terminal(fds);
   return {};
 }
 

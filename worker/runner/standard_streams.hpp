@@ -12,6 +12,8 @@ namespace stest {
 /// where it is among them, the one of its session. Errors: `internal`, one cannot be duplicated.
 Status take_streams(const std::vector<Fd>& fds);
 
+/// Makes the terminal among the first three of `fds`, if any, that of this session, which this process leads.
+void take_terminal(const std::vector<Fd>& fds);
 /// Lets go of the terminal, whether or not it still is one of the streams.
 void release_terminal();
 

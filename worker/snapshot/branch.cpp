@@ -67,8 +67,12 @@ void Branch::send(const protocol::ToWorker& message, const std::vector<Fd>& fds)
   std::vector<int> numbers;
   numbers.reserve(fds.size());
   for (const Fd& fd : fds) numbers.push_back(fd.get());
-  // One that is gone is noticed by its end.
-  (void)channel_->send(protocol::to_json(message).dump(), numbers);
+  send(message, numbers);
+}
+
+/// One that is gone is noticed by its end.
+void Branch::send(const protocol::ToWorker& message, const std::vector<int>& fds) {
+  (void)channel_->send(protocol::to_json(message).dump(), fds);
 }
 
 bool Branch::is_readable() const {

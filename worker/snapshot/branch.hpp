@@ -32,7 +32,8 @@ class Branch {
 
   pid_t pid() const { return pid_; }
 
-  void send(const protocol::ToWorker& message, const std::vector<Fd>& fds = {});
+  void send(const protocol::ToWorker& message, const std::vector<int>& fds = {});
+  void send(const protocol::ToWorker& message, const std::vector<Fd>& fds);
 
   /// What to poll; -1 once the process has closed its end.
   int fd() const { return closed_ ? -1 : channel_->fd(); }

@@ -35,7 +35,8 @@ std::optional<Forked> fork_from(Branch& snapshot, const protocol::RunTest& reque
   return said ? forked(std::move(*said)) : std::nullopt;
 }
 
-std::optional<Forked> fork_from(Branch& snapshot, const protocol::GoOn& message, const std::vector<Fd>& fds) {
+std::optional<Forked> fork_from(Branch& snapshot, const protocol::GoOn& message,
+                                const std::vector<int>& fds) {
   snapshot.send(message, fds);
   auto said = snapshot.await<protocol::Snapshot>();
   return said ? forked(std::move(*said)) : std::nullopt;

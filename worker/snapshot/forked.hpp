@@ -32,6 +32,6 @@ std::optional<Forked> forked(Branch::Said said);
 /// where there is none: the snapshot is outdated, or has gone.
 std::optional<Forked> fork_from(Branch& snapshot, const protocol::RunTest& request,
                                 const std::vector<Fd>& fds);
-std::optional<Forked> fork_from(Branch& snapshot, const protocol::GoOn& message, const std::vector<Fd>& fds);
+std::optional<Forked> fork_from(Branch& snapshot, const protocol::GoOn& message, const std::vector<int>& fds);
 
 }  // namespace stest

@@ -4,8 +4,6 @@
 #include <poll.h>
 #include <signal.h>
 #include <sys/inotify.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -15,6 +13,7 @@
 
 #include "worker/runner/run_place.hpp"
 #include "worker/runner/runner.hpp"
+#include "worker/runner/standard_streams.hpp"
 #include "worker/snapshot/fork.hpp"
 #include "worker/watch/file_reads.hpp"
 #include "worker/watch/raw_calls.hpp"
@@ -67,34 +66,16 @@ void drain(int fd) {
 
 }  // namespace
 
-Snapshot::Snapshot(LineChannel& channel, Fd inotify, const protocol::RunTest& request, bool merged,
+Snapshot::Snapshot(LineChannel& channel, Fd inotify, StandIns stand_ins, const protocol::RunTest& request,
                    std::optional<std::uint64_t> likes_cuda_since_ns)
     : channel_(&channel),
       inotify_(std::move(inotify)),
+      stand_ins_(std::move(stand_ins)),
       leads_(request.process ? request.process->leads : Leads{}),
       args_(request.args),
       likes_cuda_since_ns_(likes_cuda_since_ns),
       deadline_(kill_me_after(most_seconds)) {
-  auto pipe = make_pipe();
-  if (!pipe) refuse(pipe.error().message);
-  silent_ = std::move(pipe->write);
-  stand_ins_.push_back(std::move(pipe->read));
-  stand_ins_.emplace_back(::memfd_create("stdout", MFD_CLOEXEC));
-  stand_ins_.emplace_back(merged ? ::fcntl(stand_ins_[1].get(), F_DUPFD_CLOEXEC, 0)
-                                 : ::memfd_create("stderr", MFD_CLOEXEC));
-  if (!stand_ins_[1] || !stand_ins_[2]) refuse("no memory for what it prints");
-  identify_stand_ins();
   descriptors_.emplace();
-}
-
-Snapshot::Identity Snapshot::identity(int fd) {
-  struct stat info {};
-  ::fstat(fd, &info);
-  return {info.st_dev, info.st_ino};
-}
-
-void Snapshot::identify_stand_ins() {
-  for (std::size_t i = 0; i < identities_.size(); ++i) identities_[i] = identity(stand_ins_[i].get());
 }
 
 void Snapshot::send(const protocol::FromWorker& message, const std::vector<int>& fds) {
@@ -120,9 +101,13 @@ void Snapshot::become_fork(FlightRecorder& recorder, Link link) {
   link.recorder.continue_from(recorder);
   recorder = std::move(link.recorder);
   recorder.claim();
-  lead_as_client(leads_);
+  const auto terminal = stand_ins_.separate();
+  if (!terminal) ::_exit(1);  // The zygote goes by that.
+  descriptors_->may_share(*terminal);
   OwnDescriptors::separate();
-  identify_stand_ins();
+  stand_ins_.identify();
+  take_terminal(stand_ins_.streams());
+  lead_as_client(leads_);
 }
 
 void Snapshot::take_channel(Fd own) {
@@ -158,6 +143,7 @@ std::optional<std::vector<Fd>> Snapshot::stay(FlightRecorder& recorder, bool is_
   position_ += std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - last_point_);
   file_reads::stop();
   raw_calls::stop();
+  stand_ins_.keep_output();
   if (go_on(recorder, point) != Fork::parent) {
     file_reads::go_on();
     raw_calls::start();
@@ -248,26 +234,13 @@ std::vector<Fd> Snapshot::await(FlightRecorder& recorder, WrittenPages* written,
 std::vector<Fd> Snapshot::take(const protocol::RunTest& request, std::vector<Fd> fds) {
   args_ = request.args;
   if (request.process) set_oom_score_adj(request.process->oom_score_adj);
-  (void)copy_contents(stand_ins_[1].get(), fds[1].get());
-  if (identities_[1] != identities_[2]) (void)copy_contents(stand_ins_[2].get(), fds[2].get());
-  replace_streams(fds);
-  stand_ins_.clear();
-  silent_.reset();
+  release_terminal();
+  stand_ins_.give_way_to(fds);
+  stand_ins_ = {};
+  take_terminal(fds);
   inotify_.reset();
   fds.erase(fds.begin(), fds.begin() + 3);
   return fds;
-}
-
-/// Wherever a stand-in has got by now: pytest has made copies of the descriptors for itself.
-void Snapshot::replace_streams(const std::vector<Fd>& streams) const {
-  for (const int fd : open_descriptors()) {
-    const auto file = identity(fd);
-    for (std::size_t i = 0; i < identities_.size(); ++i) {
-      if (file != identities_[i]) continue;
-      (void)put_behind(fd, streams[i].get());
-      break;
-    }
-  }
 }
 
 }  // namespace stest

@@ -2,7 +2,6 @@
 
 #include <sys/types.h>
 
-#include <array>
 #include <chrono>
 #include <functional>
 #include <memory>
@@ -15,6 +14,7 @@
 #include "worker/runner/flight_recorder.hpp"
 #include "worker/snapshot/forked.hpp"
 #include "worker/snapshot/own_descriptors.hpp"
+#include "worker/snapshot/stand_ins.hpp"
 #include "worker/snapshot/written_pages.hpp"
 
 namespace stest {
@@ -26,15 +26,14 @@ namespace stest {
 /// `file_reads`) is not as it was.
 class Snapshot {
  public:
-  /// `channel` leads to the zygote; `merged`: stdout and stderr are one file. The zygote keeps `inotify` open
-  /// too: the last to close one that watches is kept waiting, for 10 ms or so.
+  /// `channel` leads to the zygote; `stand_ins`: for the request's streams. The zygote keeps `inotify`
+  /// open too: the last to close one that watches is kept waiting, for 10 ms or so.
   /// `likes_cuda_since_ns`: see `prime_in_this_process`.
-  Snapshot(LineChannel& channel, Fd inotify, const protocol::RunTest& request, bool merged,
+  Snapshot(LineChannel& channel, Fd inotify, StandIns stand_ins, const protocol::RunTest& request,
            std::optional<std::uint64_t> likes_cuda_since_ns);
 
-  /// What to use for stdin, stdout and stderr: a pipe into which nothing is ever written, and files in
-  /// memory.
-  const std::vector<Fd>& stand_ins() const { return stand_ins_; }
+  /// What to use for stdin, stdout and stderr.
+  const std::vector<Fd>& stand_ins() const { return stand_ins_.streams(); }
 
   /// Whether CUDA may be initialised ahead of the request; `file_reads` must have stopped.
   bool may_initialise_cuda() const;
@@ -70,15 +69,6 @@ class Snapshot {
  private:
   using Clock = std::chrono::steady_clock;
 
-  /// Tells one open file from another.
-  struct Identity {
-    dev_t device = 0;
-    ino_t inode = 0;
-    friend bool operator==(const Identity& a, const Identity& b) = default;
-  };
-  static Identity identity(int fd);
-  void identify_stand_ins();
-
   enum class Fork { failed, parent, child };
   struct Point {
     bool is_pinned = false;
@@ -93,15 +83,12 @@ class Snapshot {
   /// Blocks until the zygote says something; `watches`: and ends this process where a file has changed.
   void await_line(FlightRecorder& recorder, bool watches);
   std::vector<Fd> take(const protocol::RunTest& request, std::vector<Fd> fds);
-  void replace_streams(const std::vector<Fd>& streams) const;
   void send(const protocol::FromWorker& message, const std::vector<int>& fds = {});
 
   LineChannel* channel_;
   std::unique_ptr<LineChannel> own_channel_;
   Fd inotify_;
-  Fd silent_;  ///< The other end of the stand-in for stdin.
-  std::vector<Fd> stand_ins_;
-  std::array<Identity, 3> identities_;
+  StandIns stand_ins_;
   std::optional<OwnDescriptors> descriptors_;
   Leads leads_;
   std::vector<std::string> args_;

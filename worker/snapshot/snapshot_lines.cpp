@@ -4,7 +4,6 @@
 #include <poll.h>
 #include <signal.h>
 #include <sys/inotify.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -34,23 +33,13 @@ bool is_same_request(const protocol::RunTest& a, const protocol::RunTest& b) {
   return key(a) == key(b);
 }
 
-bool is_same_file(int one, int other) {
-  struct stat first {
-  }, second{};
-  return ::fstat(one, &first) == 0 && ::fstat(other, &second) == 0 && first.st_dev == second.st_dev &&
-         first.st_ino == second.st_ino;
-}
-
-/// What a terminal shows depends on the very terminal.
-bool may_prime(const protocol::RunTest& request, const std::vector<Fd>& fds) {
-  return request.prime && file_reads::is_supported() &&
-         std::none_of(fds.begin(), fds.begin() + 3, [](const Fd& fd) { return ::isatty(fd.get()) != 0; });
-}
+bool may_prime(const protocol::RunTest& request) { return request.prime && file_reads::is_supported(); }
 
 }  // namespace
 
 void SnapshotLines::note(const protocol::RunTest& request, const std::vector<Fd>& fds) {
-  const bool may_be_primed = may_prime(request, fds);
+  auto streams = StandIns::like(fds);
+  const bool may_be_primed = may_prime(request) && streams;
   Entry* known = may_be_primed ? find(request, fds) : nullptr;
   for (Entry& entry : entries_) {
     if (!entry.may_hold_cuda || &entry == known) continue;
@@ -67,7 +56,7 @@ void SnapshotLines::note(const protocol::RunTest& request, const std::vector<Fd>
       end(entries_.back());
       entries_.pop_back();
     }
-    entries_.push_front({.request = request, .merged = is_same_file(fds[1].get(), fds[2].get())});
+    entries_.push_front({.request = request, .streams = std::move(*streams)});
   }
   auto& noted = entries_.front();
   ++noted.runs;
@@ -82,9 +71,8 @@ void SnapshotLines::likes_cuda_ahead(std::uint64_t id) {
 }
 
 SnapshotLines::Entry* SnapshotLines::find(const protocol::RunTest& request, const std::vector<Fd>& fds) {
-  const bool merged = is_same_file(fds[1].get(), fds[2].get());
   const auto known = std::find_if(entries_.begin(), entries_.end(), [&](const Entry& entry) {
-    return entry.merged == merged && entry.request.args == request.args &&
+    return entry.streams.are_like(fds) && entry.request.args == request.args &&
            is_same_request(entry.request, request);
   });
   return known == entries_.end() ? nullptr : &*known;
@@ -109,7 +97,7 @@ void SnapshotLines::end_last(Entry& entry) {
 }
 
 std::optional<Forked> SnapshotLines::take(const protocol::RunTest& request, const std::vector<Fd>& fds) {
-  if (!may_prime(request, fds)) return std::nullopt;
+  if (!may_prime(request)) return std::nullopt;
   Entry* entry = find(request, fds);
   while (entry != nullptr && !entry->line.empty()) {
     Stage& last = entry->line.back();
@@ -126,9 +114,8 @@ std::optional<Forked> SnapshotLines::take(const protocol::RunTest& request, cons
 /// From a snapshot of another request. It may be outdated, and then ends by itself.
 std::optional<Forked> SnapshotLines::take_with_other_args(const protocol::RunTest& request,
                                                           const std::vector<Fd>& fds) {
-  const bool merged = is_same_file(fds[1].get(), fds[2].get());
   for (Entry& entry : entries_) {
-    if (entry.merged != merged || !is_same_request(entry.request, request)) continue;
+    if (!entry.streams.are_like(fds) || !is_same_request(entry.request, request)) continue;
     for (Stage& stage : entry.line) {
       if (!stage.any_args) continue;
       if (auto taken = begins(stage, request, fds)) return taken;
@@ -180,21 +167,21 @@ void SnapshotLines::go_on(Entry& entry) {
 
 std::optional<SnapshotLines::Stage> SnapshotLines::begin(Entry& entry) {
   entry.inotify = Fd(::inotify_init1(IN_CLOEXEC | IN_NONBLOCK));
+  const auto& streams = entry.streams.streams();
   if (Branch* values = values_.ready()) {
-    std::vector<Fd> fds;
-    fds.emplace_back(::fcntl(entry.inotify.get(), F_DUPFD_CLOEXEC, 0));
-    auto first = fork_from(
-        *values, {.likes_cuda_since_ns = cuda_for(entry), .request = entry.request, .merged = entry.merged},
-        fds);
+    std::vector<int> fds{entry.inotify.get()};
+    for (const Fd& stream : streams) fds.push_back(stream.get());
+    auto first = fork_from(*values, {.likes_cuda_since_ns = cuda_for(entry), .request = entry.request}, fds);
     if (!first) return std::nullopt;
     return Stage{Branch(first->pid, std::move(first->channel)), std::move(first->recorder)};
   }
   auto recorder = FlightRecorder::create();
-  if (!recorder) return std::nullopt;
+  auto stand_ins = StandIns::like(streams);
+  if (!recorder || !stand_ins) return std::nullopt;
   auto branch = Branch::fork_for_run([&](LineChannel& channel) {
     auto inotify = std::move(entry.inotify);
     leave_();
-    prime_in_this_process(channel, std::move(inotify), entry.request, entry.merged, cuda_for(entry),
+    prime_in_this_process(channel, std::move(inotify), std::move(*stand_ins), entry.request, cuda_for(entry),
                           entry.written, std::move(*recorder), preloader_.environment_changes());
   });
   if (!branch) return std::nullopt;
@@ -321,6 +308,7 @@ void SnapshotLines::abandon() {
   for (Entry& entry : entries_) {
     for (Stage& stage : entry.line) stage.branch.abandon();
     entry.inotify.reset();
+    entry.streams = {};
   }
 }
 

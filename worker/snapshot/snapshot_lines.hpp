@@ -12,6 +12,7 @@
 
 #include "worker/python/preload.hpp"
 #include "worker/runner/flight_recorder.hpp"
+#include "worker/snapshot/stand_ins.hpp"
 #include "worker/snapshot/value_process.hpp"
 #include "worker/snapshot/written_pages.hpp"
 
@@ -65,7 +66,7 @@ class SnapshotLines {
 
   struct Entry {
     protocol::RunTest request;
-    bool merged = false;         ///< Its stdout and stderr are one file.
+    StandIns streams;            ///< Like its own.
     std::list<Stage> line = {};  ///< In the order of the way.
     Fd inotify = {};             ///< Theirs, too; closed when nobody waits.
     bool waits = false;          ///< The last of them has collected the tests.

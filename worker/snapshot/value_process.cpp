@@ -53,14 +53,18 @@ class Server {
   }
 
   void go_on(const protocol::GoOn& message) {
-    auto link = fds_.empty() ? std::nullopt : make_link();
+    if (fds_.size() < 4) ::_exit(0);
+    Fd inotify = std::move(fds_.front());
+    fds_.erase(fds_.begin());
+    auto stand_ins = StandIns::like(fds_);
+    auto link = stand_ins ? make_link() : std::nullopt;
     const pid_t pid = link ? fork_run(::getppid()) : -1;
     if (pid == 0) {
       ::close(channel_.fd());
       LineChannel own(std::move(link->own));
       auto recorder = std::move(link->recorder);
       link.reset();
-      prime_in_this_process(own, std::move(fds_.front()), *message.request, message.merged,
+      prime_in_this_process(own, std::move(inotify), std::move(*stand_ins), *message.request,
                             message.likes_cuda_since_ns, nullptr, std::move(recorder),
                             preloader_.environment_changes());
     }

@@ -188,15 +188,16 @@ class Priming:
     def _opens(self, paths: list[str], flags: Any) -> None:
         if not paths:
             return
-        writes = _deeds.is_write(flags) and paths[0] != os.devnull
-        if writes and not self._is_bytecode(paths) and not self._is_pytests_capture():
-            self.wait(f"{self._who()} writes {paths[0]}")
-        elif (
-            paths[0].startswith(_modules.VOLATILE)
-            and paths[0] != os.devnull
-            and self._is_asked_by_own(_caller())
-        ):
-            self.wait(f"{self._who()} reads {paths[0]}")
+        path = paths[0]
+        if path == "/dev/tty":
+            self.wait(f"{self._who()} opens the terminal")
+        elif path == os.devnull:
+            return
+        elif _deeds.is_write(flags):
+            if not self._is_bytecode(paths) and not self._is_pytests_capture():
+                self.wait(f"{self._who()} writes {path}")
+        elif path.startswith(_modules.VOLATILE) and self._is_asked_by_own(_caller()):
+            self.wait(f"{self._who()} reads {path}")
 
     @staticmethod
     def _is_bytecode(paths: list[str]) -> bool:

@@ -9,7 +9,7 @@
 #include <array>
 #include <string>
 
-#include "cli/terminal/pty.hpp"
+#include "common/os/pty.hpp"
 #include "cli/terminal/terminal_modes.hpp"
 
 namespace stest {

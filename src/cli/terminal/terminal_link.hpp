@@ -9,7 +9,7 @@
 
 #include "cli/run/output_hold.hpp"
 #include "cli/terminal/console.hpp"
-#include "cli/terminal/pty.hpp"
+#include "common/os/pty.hpp"
 #include "cli/terminal/signal_pipe.hpp"
 #include "cli/terminal/terminal_modes.hpp"
 

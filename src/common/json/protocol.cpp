@@ -96,7 +96,7 @@ json message_json(const RunTest& message) {
 }
 json message_json(const Prime&) { return {{"type", "prime"}}; }
 json message_json(const GoOn& message) {
-  json value{{"type", "go_on"}, {"is_last", message.is_last}, {"merged", message.merged}};
+  json value{{"type", "go_on"}, {"is_last", message.is_last}};
   if (message.likes_cuda_since_ns) value["likes_cuda_since_ns"] = *message.likes_cuda_since_ns;
   if (message.request) value["request"] = message_json(*message.request);
   return value;
@@ -220,7 +220,6 @@ void read(FieldReader& fields, RunTest& out) {
 void read(FieldReader&, Prime&) {}
 void read(FieldReader& fields, GoOn& out) {
   fields.read("is_last", out.is_last);
-  fields.read("merged", out.merged);
   fields.read_optional("likes_cuda_since_ns", out.likes_cuda_since_ns);
   fields.read_optional_object("request", [&](FieldReader& item) { read(item, out.request.emplace()); });
 }

@@ -12,7 +12,7 @@ namespace {
 class TerminalLinkTest : public ::testing::Test {
  protected:
   void SetUp() override {
-    auto link = TerminalLink::open({user_.far_fd(), false, true, true}, modes_, console_,
+    auto link = TerminalLink::open({user_.far().get(), false, true, true}, modes_, console_,
                                    {[](bool, bool) {}, [](bool) {}});
     ASSERT_TRUE(link) << link.error().message;
     link_ = std::move(*link);
@@ -21,8 +21,8 @@ class TerminalLinkTest : public ::testing::Test {
   }
 
   Pty user_ = *Pty::open(-1);
-  TerminalModes modes_{user_.far_fd()};
-  Console console_{{user_.far_fd(), user_.far_fd(), true, true}, {}};
+  TerminalModes modes_{user_.far().get()};
+  Console console_{{user_.far().get(), user_.far().get(), true, true}, {}};
   std::unique_ptr<TerminalLink> link_;
   Fd tests_;
 };
@@ -44,7 +44,7 @@ TEST_F(TerminalLinkTest, ShowsAllThatTheTestsWroteBeforeItIsFinished) {
 TEST_F(TerminalLinkTest, TheSizeFollows) {
   link_->begin();
   const winsize wanted{12, 34, 0, 0};
-  ::ioctl(user_.far_fd(), TIOCSWINSZ, &wanted);
+  ::ioctl(user_.far().get(), TIOCSWINSZ, &wanted);
   ::kill(::getpid(), SIGWINCH);
   ASSERT_TRUE(write_all(tests_.get(), "x"));
   link_->finish();

@@ -8,7 +8,7 @@
 
 #include <functional>
 
-#include "cli/terminal/pty.hpp"
+#include "common/os/pty.hpp"
 
 namespace stest {
 namespace {
@@ -84,10 +84,10 @@ TEST(TerminalModesTest, ACrashRestores) {
 TEST(TerminalModesTest, ATerminalOfAnotherJobIsLeftAlone) {
   const auto pty = Pty::open(-1);
   ASSERT_TRUE(pty);
-  TerminalModes modes(pty->far_fd());
-  EXPECT_FALSE(is_foreground(pty->far_fd()));
+  TerminalModes modes(pty->far().get());
+  EXPECT_FALSE(is_foreground(pty->far().get()));
   EXPECT_FALSE(modes.make_raw());
-  EXPECT_FALSE(is_raw(pty->far_fd()));
+  EXPECT_FALSE(is_raw(pty->far().get()));
 }
 
 }  // namespace

@@ -7,7 +7,7 @@
 
 #include <fstream>
 
-#include "cli/terminal/pty.hpp"
+#include "common/os/pty.hpp"
 #include "unit/temporary_folder.hpp"
 
 namespace stest {
@@ -65,7 +65,7 @@ class ClientTerminalTest : public ::testing::Test {
   void set_single_keys(bool on) {
     auto modes = pty_.modes();
     modes.c_lflag = on ? modes.c_lflag & ~static_cast<tcflag_t>(ICANON) : modes.c_lflag | ICANON;
-    ::tcsetattr(pty_.far_fd(), TCSANOW, &modes);
+    ::tcsetattr(pty_.far().get(), TCSANOW, &modes);
   }
 
   Pty pty_ = *Pty::open(-1);

@@ -20,7 +20,7 @@ class Pty {
   static Result<Pty> open(int like);
 
   int fd() const { return near_.get(); }
-  int far_fd() const { return far_.get(); }
+  const Fd& far() const { return far_; }
   /// By which the daemon finds the far side.
   OpenFile file() const { return identify_file(far_.get(), path_); }
 

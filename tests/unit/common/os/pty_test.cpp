@@ -1,4 +1,4 @@
-#include "cli/terminal/pty.hpp"
+#include "common/os/pty.hpp"
 
 #include <gtest/gtest.h>
 #include <sys/ioctl.h>
@@ -25,23 +25,23 @@ class PtyTest : public ::testing::Test {
 };
 
 TEST_F(PtyTest, TakesSizeAndSettingsOver) {
-  set_size(like_.far_fd(), 33, 77);
+  set_size(like_.far().get(), 33, 77);
   auto modes = like_.modes();
   modes.c_lflag &= ~static_cast<tcflag_t>(ECHO);
-  ::tcsetattr(like_.far_fd(), TCSANOW, &modes);
-  const auto pty = Pty::open(like_.far_fd());
+  ::tcsetattr(like_.far().get(), TCSANOW, &modes);
+  const auto pty = Pty::open(like_.far().get());
   ASSERT_TRUE(pty) << pty.error().message;
-  EXPECT_EQ(size_of(pty->far_fd()).ws_row, 33);
-  EXPECT_EQ(size_of(pty->far_fd()).ws_col, 77);
+  EXPECT_EQ(size_of(pty->far().get()).ws_row, 33);
+  EXPECT_EQ(size_of(pty->far().get()).ws_col, 77);
   EXPECT_EQ(pty->modes().c_lflag & ECHO, 0u);
 }
 
 TEST_F(PtyTest, FollowsTheSize) {
-  const auto pty = Pty::open(like_.far_fd());
-  set_size(like_.far_fd(), 10, 20);
-  pty->copy_size(like_.far_fd());
-  EXPECT_EQ(size_of(pty->far_fd()).ws_row, 10);
-  EXPECT_EQ(size_of(pty->far_fd()).ws_col, 20);
+  const auto pty = Pty::open(like_.far().get());
+  set_size(like_.far().get(), 10, 20);
+  pty->copy_size(like_.far().get());
+  EXPECT_EQ(size_of(pty->far().get()).ws_row, 10);
+  EXPECT_EQ(size_of(pty->far().get()).ws_col, 20);
 }
 
 TEST_F(PtyTest, IsFoundByItsFile) {
@@ -53,11 +53,11 @@ TEST_F(PtyTest, IsFoundByItsFile) {
 }
 
 TEST_F(PtyTest, JoinsItsSides) {
-  ASSERT_TRUE(write_all(like_.far_fd(), "out"));
+  ASSERT_TRUE(write_all(like_.far().get(), "out"));
   EXPECT_EQ(read_some(like_.fd(), 100)->data, "out");
   EXPECT_TRUE(read_some(like_.fd(), 100)->would_block);
   ASSERT_TRUE(write_all(like_.fd(), "in\n"));
-  EXPECT_EQ(read_some(like_.far_fd(), 100)->data, "in\n");
+  EXPECT_EQ(read_some(like_.far().get(), 100)->data, "in\n");
 }
 
 TEST_F(PtyTest, NobodyIsInTheForegroundAtFirst) { EXPECT_FALSE(like_.has_foreground()); }

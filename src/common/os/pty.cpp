@@ -1,4 +1,4 @@
-#include "cli/terminal/pty.hpp"
+#include "common/os/pty.hpp"
 
 #include <fcntl.h>
 #include <sys/ioctl.h>
