@@ -39,8 +39,9 @@ class Arena:
         self._home = home
         self._state = home / "state"
         self.copy = Copy(project, home / "project")
+        self._args, self._others = project.args, 0
         self._words = {"args": project.args, "state": str(self._state), "port": str(_free_port())}
-        self._env = self._environment(programs)
+        self._programs = programs
 
     def __enter__(self) -> Arena:
         return self
@@ -72,9 +73,14 @@ class Arena:
             shutil.rmtree(folder, ignore_errors=True)
         self._state.mkdir()
 
-    def run(self, line: str = "") -> Run:
-        """Runs the project's tests, as the rival does or by another command line, and looks at the answer."""
+    def run(self, line: str = "", other_arguments: bool = False) -> Run:
+        """Runs the project's tests, as the rival does or by another command line, and looks at the answer.
+
+        `other_arguments`: ones that select the same tests, but were in no run before.
+        """
         self.copy.take_answer()
+        self._others += other_arguments
+        self._words["args"] = self._args + f" --deselect=nothing{self._others}" * other_arguments
         run = self.command(line or self.rival.run)
         answer = self.copy.take_answer()
         if run.problem or answer == self.copy.answer:
@@ -99,7 +105,7 @@ class Arena:
             return subprocess.Popen(
                 shlex.split(line.format(**self._words)),
                 cwd=self.copy.folder,
-                env=self._env,
+                env=self._environment(),
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
@@ -108,12 +114,15 @@ class Arena:
     def _output(self) -> str:
         return (self._home / "output").read_text(errors="replace")
 
-    def _environment(self, programs: Path) -> dict[str, str]:
+    def _environment(self) -> dict[str, str]:
         """As after `source activate`, with the rival's variables."""
         inherited = {k: v for k, v in os.environ.items() if not k.startswith(FOREIGN)}
         own = {k: v.format(**self._words) for k, v in self.rival.env.items()}
-        path = f"{programs}:{os.environ['PATH']}"
-        return {**inherited, **own, **self.family.env, "PATH": path, "VIRTUAL_ENV": str(programs.parent)}
+        path = {
+            "PATH": f"{self._programs}:{os.environ['PATH']}",
+            "VIRTUAL_ENV": str(self._programs.parent),
+        }
+        return {**inherited, **own, **self.family.env, **path}
 
 
 def _ends_within(seconds: float, pid: int) -> bool:

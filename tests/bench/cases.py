@@ -57,6 +57,20 @@ def _leaf_edited_before(arena: Arena) -> Sample:
     return _seconds(arena.run())
 
 
+def _middle_edited(arena: Arena) -> Sample:
+    arena.copy.edit_middle()
+    return _seconds(arena.run())
+
+
+def _other_arguments(arena: Arena) -> Sample:
+    return _seconds(arena.run(other_arguments=True))
+
+
+def _leaf_edited_other_arguments(arena: Arena) -> Sample:
+    arena.copy.edit_leaf()
+    return _seconds(arena.run(other_arguments=True))
+
+
 def _core_edited(arena: Arena) -> Sample:
     arena.copy.edit_core()
     return _seconds(arena.run())
@@ -140,6 +154,7 @@ CASES = (
     Case("cold", "The example, first run, no daemon yet", EXAMPLE, _cold, refuse=_without_daemon),
     *([EXAMPLE_WITH_WARM] if HAS_WARM else []),
     Case("one", "One test, unchanged", ONE_TEST, _unchanged),
+    Case("other", "One test, other arguments than last time", ONE_TEST, _other_arguments),
     Case("leaf", "One test, at once after the edit of a leaf module", ONE_TEST, _leaf_edited),
     Case("leaf-2s", "One test, 2 s after the edit of a leaf module", ONE_TEST, _leaf_edited_before),
     Case("core", "One test, at once after the edit of what all import", ONE_TEST, _core_edited),
@@ -158,4 +173,12 @@ CASES = (
     ),
     Case("big", "300 modules, 2 s of own imports, unchanged", BIG, _unchanged),
     Case("big-leaf", "300 modules, at once after the edit of a leaf module", BIG, _leaf_edited),
+    Case("big-middle", "300 modules, at once after the edit of one in the middle", BIG, _middle_edited),
+    Case("big-other", "300 modules, other arguments than last time", BIG, _other_arguments),
+    Case(
+        "big-leaf-other",
+        "300 modules, other arguments, at once after the edit of a leaf module",
+        BIG,
+        _leaf_edited_other_arguments,
+    ),
 )

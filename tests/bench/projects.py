@@ -1,6 +1,6 @@
-"""The projects whose tests are timed: written into an empty folder, each with two modules to edit.
+"""The projects whose tests are timed: written into an empty folder, each with modules to edit.
 
-Every project has a test that writes down what it sees of both modules, so that a run which is fast because
+Every project has a test that writes down what it sees of them, so that a run which is fast because
 it is stale is found out.
 """
 
@@ -16,20 +16,22 @@ WARM = "test_ai_model_warm.py"
 HAS_WARM = (EXAMPLES / WARM).exists()  # Not yet.
 
 SETTINGS = "CORE = {core}  # {padding}\n"  # A module that every other one imports.
+MIDDLE = "MIDDLE = {middle}  # {padding}\n"
 ANSWER = """
 from {package}.settings import CORE
+from {package}.{module} import MIDDLE
 
 
 def answer() -> str:
-    return f"{leaf} {{CORE}}"  # {padding}
+    return f"{leaf} {{CORE}} {{MIDDLE}}"  # {padding}
 """
 WRITES_ANSWER = """
+from pathlib import Path
+
+from {package} import {leaf}
+
 
 def test_answer({fixture}) -> None:
-    from pathlib import Path
-
-    from {package} import {leaf}
-
     Path(__file__).with_name("answer.txt").write_text({leaf}.answer())
 """
 PYTEST = '[tool.pytest.ini_options]\npythonpath = ["."]\n'
@@ -43,6 +45,7 @@ class Project:
     leaf: str  # Module of the package that nothing else of it imports; has `answer()`.
     write: Callable[[Path], None]
     args: str  # pytest's.
+    middle: str = "middle"  # Module of the package that half of what is imported comes before.
 
 
 class Copy:
@@ -51,25 +54,31 @@ class Copy:
     def __init__(self, project: Project, folder: Path) -> None:
         self.folder = folder
         self._package = folder / project.package
-        self._leaf = self._package / f"{project.leaf}.py"
+        self._middle = project.middle
         project.write(folder)
-        self._original = self._leaf.read_text() if self._leaf.exists() else ""
-        self._values = {"leaf": 0, "core": 0}
-        self._write_settings()
-        self._write_leaf()
+        self._originals: dict[str, str] = {}
+        self._templates = {"settings": SETTINGS, project.middle: MIDDLE, project.leaf: ANSWER}
+        self._leaf = project.leaf
+        self._values = {"leaf": 0, "core": 0, "middle": 0}
+        for module in self._templates:
+            self._write(module)
 
     @property
     def answer(self) -> str:
         """What a run must see."""
-        return f"{self._values['leaf']} {self._values['core']}"
+        return " ".join(str(self._values[name]) for name in ("leaf", "core", "middle"))
 
     def edit_leaf(self) -> None:
         self._values["leaf"] += 1
-        self._write_leaf()
+        self._write(self._leaf)
+
+    def edit_middle(self) -> None:
+        self._values["middle"] += 1
+        self._write(self._middle)
 
     def edit_core(self) -> None:
         self._values["core"] += 1
-        self._write_settings()
+        self._write("settings")
 
     def take_answer(self) -> str:
         """What the last run saw; nothing if it wrote no answer. The next one starts without."""
@@ -78,16 +87,14 @@ class Copy:
         file.unlink(missing_ok=True)
         return answer
 
-    def _write_settings(self) -> None:
-        (self._package / "settings.py").write_text(SETTINGS.format(padding=self._padding(), **self._values))
-
-    def _write_leaf(self) -> None:
-        text = ANSWER.format(package=self._package.name, padding=self._padding(), **self._values)
-        self._leaf.write_text(self._original + text)
-
-    def _padding(self) -> str:
-        """Every edit changes the size: Python's bytecode cache goes by it, and by whole seconds."""
-        return "x" * sum(self._values.values())
+    def _write(self, module: str) -> None:
+        file = self._package / f"{module}.py"
+        if module not in self._originals:
+            self._originals[module] = file.read_text() if file.exists() else ""
+        words = {"package": self._package.name, "module": self._middle, **self._values}
+        # Every edit changes the size: Python's bytecode cache goes by it, and by whole seconds.
+        padding = "x" * sum(self._values.values())
+        file.write_text(self._originals[module] + self._templates[module].format(padding=padding, **words))
 
 
 def _writes_answer(package: str, leaf: str, fixture: str = "") -> str:
@@ -165,4 +172,4 @@ EXAMPLE_WARM = Project("tinyai", "score", _example(WARM), f"-q {WARM}")
 ONE_TEST = Project("tinyai", "score", EXAMPLE.write, "-q test_ai_model.py::test_answer")
 THOUSAND = Project("small", "scores", _small(1000), "-q test_small.py")
 LIGHT = Project("small", "scores", _small(5), "-q test_small.py")
-BIG = Project("big", "scores", _big, "-q test_big.py")
+BIG = Project("big", "scores", _big, "-q test_big.py", middle=f"m{MODULES // 2}")

@@ -102,5 +102,21 @@ RIVALS = (
         "pytest --workers auto {args}",
         "no daemon: each run imports, then forks its workers",
     ),
+    Rival(
+        "pytest-parallex",
+        "pytest-parallex==0.2.5",
+        "pytest --parallel=fork {args}",
+        "no daemon: each run collects, then forks its workers",
+    ),
+    Rival(
+        "cito",
+        "cito==0.3.0",
+        "cito run --daemon {args}",
+        "its daemon, with warm workers",
+        daemon=True,
+        stop="cito daemon stop",
+        status="cito daemon status",
+    ),
+    Rival("rstest", "rstest==0.9.0", "rstest {args}", "no daemon; a runner of its own"),
     Rival("pytest-xdist", "pytest-xdist==3.8.0", "pytest -n auto {args}", "no daemon"),
 )
