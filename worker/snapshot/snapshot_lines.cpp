@@ -38,20 +38,20 @@ bool may_prime(const protocol::RunTest& request) { return request.prime && file_
 }  // namespace
 
 void SnapshotLines::note(const protocol::RunTest& request, const std::vector<Fd>& fds) {
-  auto streams = StandIns::like(fds);
-  const bool may_be_primed = may_prime(request) && streams;
-  Entry* known = may_be_primed ? find(request, fds) : nullptr;
+  Entry* known = may_prime(request) ? find(request, fds) : nullptr;
   for (Entry& entry : entries_) {
     if (!entry.may_hold_cuda || &entry == known) continue;
     end_last(entry);
     collect(/*all=*/true);  // The device's memory is for the run.
   }
-  if (!may_be_primed) return;
+  if (!may_prime(request)) return;
   if (known != nullptr) {
     const auto position = std::find_if(entries_.begin(), entries_.end(),
                                        [known](const Entry& entry) { return &entry == known; });
     entries_.splice(entries_.begin(), entries_, position);
   } else {
+    auto streams = StandIns::like(fds);
+    if (!streams) return;
     if (entries_.size() == most) {
       end(entries_.back());
       entries_.pop_back();

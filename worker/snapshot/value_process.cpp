@@ -57,6 +57,7 @@ class Server {
     Fd inotify = std::move(fds_.front());
     fds_.erase(fds_.begin());
     auto stand_ins = StandIns::like(fds_);
+    fds_.clear();
     auto link = stand_ins ? make_link() : std::nullopt;
     const pid_t pid = link ? fork_run(::getppid()) : -1;
     if (pid == 0) {

@@ -27,8 +27,8 @@ from sprintest.modules._difference import Comparison, Difference
 from sprintest.modules._effects import Tables, do_again, undo
 from sprintest.modules._member import Member, can_be_repeated, order
 from sprintest.modules._recorder import Recorder
-from sprintest.modules._residue import Residue
 from sprintest.modules._shape import shape_of
+from sprintest.modules.residue._residue import Residue
 from sprintest.process import _own, _private
 from sprintest.process._own import runner
 from sprintest.process._traces import is_traced
