@@ -30,7 +30,7 @@ int probe(const stest::Interpreter& interpreter, stest::Preloader& preloader, co
       unfit = found->module + " " + found->reason;
     }
   });
-  if (may_serve) unfit = stest::canary().value_or("");
+  if (may_serve) unfit = stest::check_fork_health().value_or("");
   const nlohmann::json answer = {
       {"python", interpreter.version()}, {"prefix", interpreter.prefix()}, {"unfit", unfit}};
   std::printf("%s\n", answer.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace).c_str());

@@ -20,11 +20,11 @@ Zygote::Zygote(LineChannel& channel, Preloader& preloader, std::vector<std::stri
       preloader_(preloader),
       self_(std::move(self)),
       values_(
-          preloader, [this](const auto& message) { send(message); }, [this] { leave_to_parent(); }),
+          preloader, [this](const auto& message) { send(message); }, [this] { close_in_child(); }),
       resident_(
-          preloader, [this](const auto& message) { send(message); }, [this] { leave_to_parent(); },
+          preloader, [this](const auto& message) { send(message); }, [this] { close_in_child(); },
           [this](pid_t pid, pid_t session) { return leftovers_.end_run(pid, session, own_children()); }),
-      primed_(preloader, values_, [this] { leave_to_parent(); }) {}
+      snapshots_(preloader, values_, [this] { close_in_child(); }) {}
 
 int Zygote::serve() {
   sigchld_fd();
@@ -41,7 +41,7 @@ void Zygote::serve_while(bool go_on) {
     if (!channel_.has_buffered_line()) wait_for_event();
     reap();
     attend_branches();
-    primed_.attend();
+    snapshots_.attend();
     report_primed();
     pollfd readable{channel_.fd(), POLLIN, 0};
     if (channel_.has_buffered_line() || ::poll(&readable, 1, 0) > 0) go_on = handle_line();
@@ -58,18 +58,19 @@ void Zygote::attend_branches() {
 
 /// They begin in the process from which the next run will be forked.
 void Zygote::begin_lines_anew() {
-  primed_.end();
-  if (primed_.is_allowed()) primed_.prime(true);
+  snapshots_.end();
+  if (snapshots_.is_allowed()) snapshots_.prime(true);
 }
 
 void Zygote::wait_for_event() {
-  reap();  // What ended while a message was handled: the canary and the branches take such signals too.
+  reap();  // What ended while a message was handled: the check of forks and the branches take such signals
+           // too.
   // A negative descriptor is none.
   std::vector<pollfd> fds{{channel_.fd(), POLLIN, 0},
                           {sigchld_fd(), POLLIN, 0},
                           {values_.fd(), POLLIN, 0},
                           {resident_.fd(), POLLIN, 0}};
-  for (const int fd : primed_.fds()) fds.push_back({fd, POLLIN, 0});
+  for (const int fd : snapshots_.fds()) fds.push_back({fd, POLLIN, 0});
   ::poll(fds.data(), fds.size(), -1);
 }
 
@@ -92,12 +93,12 @@ bool Zygote::handle(const protocol::Preload& message, std::vector<Fd>&) {
     resident_.end();
   }
   values_.compile(message.patterns);
-  primed_.end();
+  snapshots_.end();
   if (!preloader_.load(message, [this](const auto& news) { send(news); })) return false;
   modules_.insert(modules_.end(), message.modules.begin(), message.modules.end());
   if (!message.modules.empty()) send(protocol::Importing{});
-  // Nothing that pytest imports has threads: the greeting needs no canary.
-  if (auto reason = message.modules.empty() ? std::nullopt : canary()) {
+  // Nothing that pytest imports has threads: the greeting needs no check of forks.
+  if (auto reason = message.modules.empty() ? std::nullopt : check_fork_health()) {
     send(protocol::Unfit{find_culprit(modules_), *reason});
     return false;
   }
@@ -141,25 +142,25 @@ bool Zygote::handle(const protocol::RunTest& message, std::vector<Fd>& fds) {
     send(could_not_run(message.id, "its descriptors did not arrive"));
     return true;
   }
-  primed_.prime(false);
+  snapshots_.prime(false);
   if (message.mode == protocol::RunMode::resident) {
     resident_.run(message, std::move(fds));
     return true;
   }
-  primed_.note(message, fds);
+  snapshots_.note(message, fds);
   start_runner(message, fds);
   return true;
 }
 
 bool Zygote::handle(const protocol::Prime&, std::vector<Fd>&) {
-  primed_.prime(true);
+  snapshots_.prime(true);
   return true;
 }
 
 bool Zygote::handle(const protocol::GoOn&, std::vector<Fd>&) { return true; }  // Of snapshots only.
 
 void Zygote::start_runner(const protocol::RunTest& message, std::vector<Fd>& fds) {
-  auto taken = primed_.take(message, fds);
+  auto taken = snapshots_.take(message, fds);
   report_primed();
   if (Branch* values = values_.ready(); values != nullptr && !taken) taken = fork_from(*values, message, fds);
   if (!taken) return fork_runner(message, fds);
@@ -171,7 +172,7 @@ void Zygote::fork_runner(const protocol::RunTest& message, std::vector<Fd>& fds)
   auto recorder = FlightRecorder::create();
   const pid_t pid = recorder ? fork_run() : -1;
   if (pid == 0) {
-    leave_to_parent();
+    close_in_child();
     run_in_this_process(message, std::move(fds), std::move(*recorder), preloader_.environment_changes());
   }
   if (pid < 0) return send(could_not_run(message.id, "cannot fork a process for the tests"));
@@ -179,11 +180,11 @@ void Zygote::fork_runner(const protocol::RunTest& message, std::vector<Fd>& fds)
   send(protocol::Started{message.id, pid});
 }
 
-void Zygote::leave_to_parent() {
+void Zygote::close_in_child() {
   ::close(channel_.fd());
-  values_.abandon();
-  resident_.abandon();
-  primed_.abandon();
+  values_.close_in_child();
+  resident_.close_in_child();
+  snapshots_.close_in_child();
 }
 
 bool Zygote::handle(const protocol::Signal& message, std::vector<Fd>&) {
@@ -225,7 +226,7 @@ void Zygote::reap() {
     auto left = leftovers_.end_run(run->second.pid, run->second.session, own_children());
     int status = W_EXITCODE(last_word.value_or(0), 0);
     if (::waitpid(run->second.pid, &status, last_word ? WNOHANG : 0) == 0) ending_.insert(run->second.pid);
-    if (run->second.recorder.likes_cuda_ahead()) primed_.likes_cuda_ahead(run->first);
+    if (run->second.recorder.likes_cuda_ahead()) snapshots_.likes_cuda_ahead(run->first);
     auto done = end_of_run(run->first, run->second.recorder, status);
     done.left = std::move(left);
     send(done);
@@ -235,7 +236,7 @@ void Zygote::reap() {
 }
 
 std::set<pid_t> Zygote::own_children() const {
-  auto own = primed_.pids();
+  auto own = snapshots_.pids();
   own.insert({values_.pid(), resident_.pid(), resident_.session()});
   own.insert(ending_.begin(), ending_.end());
   for (const auto& [id, run] : runs_) own.insert({run.pid, run.session});
@@ -251,11 +252,11 @@ void Zygote::kill_all() {
   for (const pid_t pid : std::exchange(ending_, {})) wait_for(pid);
   values_.end();
   resident_.end();
-  primed_.end();
+  snapshots_.end();
 }
 
 void Zygote::report_primed() {
-  auto now = primed_.state();
+  auto now = snapshots_.state();
   if (now == reported_) return;
   reported_ = now;
   send(now);

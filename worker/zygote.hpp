@@ -50,7 +50,7 @@ class Zygote {
   void start_runner(const protocol::RunTest& message, std::vector<Fd>& fds);
   void fork_runner(const protocol::RunTest& message, std::vector<Fd>& fds);
   /// In a child of this process: nothing here is its own.
-  void leave_to_parent();
+  void close_in_child();
   void reap();
   /// The children of this process that are not orphans of a run, and the sessions of those that run tests.
   std::set<pid_t> own_children() const;
@@ -70,7 +70,7 @@ class Zygote {
   Leftovers leftovers_;
   ValueProcess values_;
   ResidentBranch resident_;
-  SnapshotLines primed_;
+  SnapshotLines snapshots_;
   protocol::Primed reported_;
 };
 

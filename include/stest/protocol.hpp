@@ -190,7 +190,7 @@ struct Pong {
   std::uint64_t id = 0;
 };
 
-/// A preloaded module proved unfit (threads, CUDA, a failed canary). The worker ends after this
+/// A preloaded module proved unfit (threads, CUDA, a fork that does not work). The worker ends after this
 /// line, and the daemon starts it anew without the module, unless a fork of it found out.
 struct Unfit {
   std::string module;

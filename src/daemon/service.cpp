@@ -158,7 +158,7 @@ Result<RunReport> Service::try_on_worker(Run& run, const Listener& listener) {
   if (!lease) return tl::unexpected(lease.error());
   auto report = RunPump(lease->worker(), run, listener).run();
   if (report.done) end_stages(run.timings, report.done->milestones, monotonic_ns());
-  manager_.learn(*lease, run, report.lessons);
+  manager_.learn(*lease, run, report.observations);
   tell_left(run, report.left, listener);
   return report;
 }

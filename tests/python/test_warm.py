@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import sprintest
 from sprintest.modules._modules import ProjectCode
-from sprintest.values import _ship
+from sprintest.values import _serialize
 
 
 def test_value_is_made_once_for_equal_arguments() -> None:
@@ -64,14 +64,14 @@ class Code:
             sys.modules.pop(name, None)
         importlib.invalidate_caches()
 
-    def ship(self, module: str, *args: Any) -> bytes:
-        return _ship.ship((importlib.import_module(module).load, args, {}), self._code)[0]
+    def serialize(self, module: str, *args: Any) -> bytes:
+        return _serialize.serialize((importlib.import_module(module).load, args, {}), self._code)[0]
 
     def call(self, data: bytes, forget: tuple[str, ...]) -> Any:
         """The result of the call in a process that has none of the modules `forget`."""
         for name in forget:
             sys.modules.pop(name, None)
-        function, args, kwargs = _ship.unship(data, _ship.Marker())
+        function, args, kwargs = _serialize.rebuild(data, _serialize.Marker())
         result = function(*args, **kwargs)
         assert not set(forget).intersection(sys.modules)
         return result
@@ -119,7 +119,7 @@ def test_call_brings_along_what_it_uses(code: Code) -> None:
                 return json.dumps([*parts, cached(), Local.place])
         """,
     )
-    data = code.ship("main", 5)
+    data = code.serialize("main", 5)
     assert code.call(data, ("main", "settings")) == '[24, 6, 6, 5, 7, 3.5, "cached", "main.py"]'
 
 
@@ -127,22 +127,22 @@ def test_bytes_tell_whether_a_call_gives_the_same(code: Code) -> None:
     main = "from helper import helped\nUSED, UNUSED = 1, 2\ndef load(number): return helped(number) + USED\n"
     helper = "BASE = 10\ndef helped(number): return BASE + number\n"
     code.write(main=main, helper=helper)
-    first = code.ship("main", 1)
-    assert code.ship("main", 1) == first
+    first = code.serialize("main", 1)
+    assert code.serialize("main", 1) == first
     code.write(main=main, helper=helper)
-    assert code.ship("main", 1) == first
+    assert code.serialize("main", 1) == first
     for edit in ({"main": main.replace("1,", "3,")}, {"helper": helper.replace("10", "11")}):
         code.write(**{"main": main, "helper": helper, **edit})
-        assert code.ship("main", 1) != first
+        assert code.serialize("main", 1) != first
     code.write(main=main.replace("2\n", "3\n"), helper=helper + "# A remark.\n")
-    assert code.ship("main", 1) == first
-    assert code.ship("main", 2) != first
-    assert code.ship("main", True) != first
+    assert code.serialize("main", 1) == first
+    assert code.serialize("main", 2) != first
+    assert code.serialize("main", True) != first
 
 
 def test_what_lies_in_another_process_is_not_known_here(code: Code) -> None:
     code.write(main="import this_is_mine\ndef load(): return this_is_mine.f()\n", this_is_mine="f = len\n")
-    data = code.ship("main")
+    data = code.serialize("main")
     with pytest.raises(TypeError):  # `len` without an argument: the module came along, itself unseen.
         code.call(data, ("main", "this_is_mine"))
 
@@ -164,5 +164,5 @@ def test_what_lies_in_another_process_is_not_known_here(code: Code) -> None:
 )
 def test_refusal(code: Code, source: str, reason: str) -> None:
     code.write(inner="NAMES = {}\nNAME = 1\n", main=source)
-    with pytest.raises(_ship.NotShippable, match=reason):
-        code.ship("main")
+    with pytest.raises(_serialize.NotShippable, match=reason):
+        code.serialize("main")

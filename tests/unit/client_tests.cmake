@@ -40,7 +40,7 @@ target_sources(stest_unit_tests PRIVATE
   cli/terminal/terminal_link_test.cpp
   cli/terminal/terminal_modes_test.cpp
   cli/verify/scratch_folder_test.cpp
-  cli/verify/verdict_test.cpp
+  cli/verify/test_report_test.cpp
   client/client_test.cpp
   client/daemon_launcher_test.cpp
   client/daemon_stopper_test.cpp

@@ -10,7 +10,7 @@ add_executable(stest_daemon_tests
   daemon/http/connection_stream_test.cpp
   daemon/http/connection_threads_test.cpp
   daemon/http/http_server_test.cpp
-  daemon/http/reception_test.cpp
+  daemon/http/pending_connections_test.cpp
   daemon/http/route_table_test.cpp
   daemon/http/server_socket_test.cpp
   daemon/run/answer_watch_test.cpp

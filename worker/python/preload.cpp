@@ -26,7 +26,7 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 /// Generous: a loaded machine must not cost a healthy module its place.
-constexpr std::chrono::seconds canary_deadline{20};
+constexpr std::chrono::seconds fork_health_deadline{20};
 
 py::dict reasons(const std::vector<protocol::LeftOut>& modules) {
   py::dict result;
@@ -170,10 +170,10 @@ EnvironmentChanges Preloader::environment_changes() const {
 
 namespace {
 
-[[noreturn]] void sing() {
+[[noreturn]] void compute_in_fork() {
   int code = 0;
   try {
-    py::module_::import("sprintest.preload._canary").attr("sing")();
+    py::module_::import("sprintest.preload._fork_health").attr("check_fork_health")();
   } catch (const std::exception&) {
     code = 1;
   }
@@ -182,7 +182,7 @@ namespace {
 
 /// Waits for `pid` to end; nothing if it did not within the deadline, and was killed for it.
 std::optional<ExitStatus> wait_with_deadline(pid_t pid) {
-  const auto deadline = Clock::now() + canary_deadline;
+  const auto deadline = Clock::now() + fork_health_deadline;
   for (;;) {
     siginfo_t info{};
     ::waitid(P_PID, static_cast<id_t>(pid), &info, WEXITED | WNOHANG | WNOWAIT);
@@ -210,10 +210,10 @@ std::vector<std::string> site_dirs() {
   }
 }
 
-std::optional<std::string> canary() {
+std::optional<std::string> check_fork_health() {
   sigchld_fd();
   const pid_t pid = fork_python();
-  if (pid == 0) sing();
+  if (pid == 0) compute_in_fork();
   if (pid < 0) return "cannot fork";
   const auto status = wait_with_deadline(pid);
   if (!status) return "a fork of the process that imported it hangs";

@@ -52,9 +52,9 @@ class Preloader {
   protocol::Ready account_;
 };
 
-/// Forks a child that does what tests do first (`sprintest/preload/_canary.py`). Returns why such a child
-/// fails (hangs past the deadline, dies), or nothing: forks of this process are healthy.
-std::optional<std::string> canary();
+/// Forks a child that does what tests do first (`sprintest/preload/_fork_health.py`). Returns why such a
+/// child fails (hangs past the deadline, dies), or nothing: forks of this process are healthy.
+std::optional<std::string> check_fork_health();
 
 /// The folders with installed packages, as far as Python can tell them now.
 std::vector<std::string> site_dirs();

@@ -90,8 +90,8 @@ void ResidentBranch::finish(protocol::Done done) {
   send_(done);
 }
 
-void ResidentBranch::abandon() {
-  if (branch_) branch_->abandon();
+void ResidentBranch::close_in_child() {
+  if (branch_) branch_->close_in_child();
   waiting_.clear();
 }
 

@@ -20,7 +20,7 @@ class ResidentBranch {
   /// Ends what a run has left behind, given its process and session; see `Leftovers::end_run`.
   using EndRun = std::function<std::vector<protocol::Done::Left>(pid_t, pid_t)>;
 
-  /// `send` takes what the daemon is to hear; `leave`, called in the child, is to `abandon` this too.
+  /// `send` takes what the daemon is to hear; `leave`, called in the child, is to `close_in_child` this too.
   ResidentBranch(const Preloader& preloader, Send send, std::function<void()> leave, EndRun end_run)
       : preloader_(preloader),
         send_(std::move(send)),
@@ -41,7 +41,7 @@ class ResidentBranch {
   void attend();
   /// Ends the process, whatever it does; the next run gets another one.
   void end() { branch_.reset(); }
-  void abandon();
+  void close_in_child();
 
  private:
   struct Waiting {

@@ -146,7 +146,7 @@ int Branch::collect() {
   return status;
 }
 
-void Branch::abandon() { release(); }
+void Branch::close_in_child() { release(); }
 
 pid_t Branch::release() {
   channel_.reset();

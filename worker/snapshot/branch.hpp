@@ -62,7 +62,7 @@ class Branch {
   int collect();
 
   /// For another fork of the zygote, whose child this process is not.
-  void abandon();
+  void close_in_child();
   /// Leaves the process to the caller.
   pid_t release();
 

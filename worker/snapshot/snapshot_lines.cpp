@@ -303,10 +303,10 @@ void SnapshotLines::end() {
   collect(/*all=*/true);
 }
 
-void SnapshotLines::abandon() {
-  for (Branch& branch : ending_) branch.abandon();
+void SnapshotLines::close_in_child() {
+  for (Branch& branch : ending_) branch.close_in_child();
   for (Entry& entry : entries_) {
-    for (Stage& stage : entry.line) stage.branch.abandon();
+    for (Stage& stage : entry.line) stage.branch.close_in_child();
     entry.inotify.reset();
     entry.streams = {};
   }

@@ -24,7 +24,7 @@ namespace stest {
 class SnapshotLines {
  public:
   /// Lines begin in `values` while that is ready, else in this process. `leave`, called in the child, is to
-  /// `abandon` this too.
+  /// `close_in_child` this too.
   SnapshotLines(const Preloader& preloader, ValueProcess& values, std::function<void()> leave)
       : preloader_(preloader), values_(values), leave_(std::move(leave)) {}
 
@@ -51,7 +51,7 @@ class SnapshotLines {
   protocol::Primed state() const;
   /// Ends them. They are forked anew when `prime` is called.
   void end();
-  void abandon();
+  void close_in_child();
   std::set<pid_t> pids() const;
 
  private:

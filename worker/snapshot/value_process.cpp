@@ -127,8 +127,8 @@ void ValueProcess::end() {
   patterns_.clear();
 }
 
-void ValueProcess::abandon() {
-  if (branch_) branch_->abandon();
+void ValueProcess::close_in_child() {
+  if (branch_) branch_->close_in_child();
 }
 
 }  // namespace stest

@@ -32,7 +32,7 @@ class ValueProcess {
   /// Takes in what it said, and its end.
   void attend();
   void end();
-  void abandon();
+  void close_in_child();
 
  private:
   Preloader& preloader_;

@@ -21,7 +21,7 @@ from collections.abc import Iterable, Iterator
 from types import ModuleType
 from typing import Any, Callable
 
-from sprintest.modules import _deeds, _fingerprint, _modules
+from sprintest.modules import _fingerprint, _modules, _side_effects
 from sprintest.modules._context import Context
 from sprintest.modules._difference import Comparison, Difference
 from sprintest.modules._effects import Tables, do_again, undo
@@ -149,8 +149,8 @@ class Cache:
             if not self._is_in_run() or member.module is module:
                 member.module = module
             hidden.append(member)
-        for deed in [deed for one in hidden for deed in one.deeds]:
-            undo(deed)
+        for effect in [effect for one in hidden for effect in one.effects]:
+            undo(effect)
         self._residue.undo()
         if self._recorder is not None and self._recorder.is_ahead:
             self._residue.collect(self._executed_since(), self._brought())
@@ -465,9 +465,12 @@ class Cache:
         may_log = not logging.root.handlers
         adopted = {one.name for one in closure}
         self._residue.redo(adopted)
-        for deed in sorted((deed for one in closure for deed in one.deeds), key=lambda deed: deed[0]):
-            if (may_log or deed[2] != "root") and not (silently and deed[1] == "warning"):
-                do_again(deed, adopted)
+        for effect in sorted(
+            (effect for one in closure for effect in one.effects),
+            key=lambda effect: effect[0],
+        ):
+            if (may_log or effect[2] != "root") and not (silently and effect[1] == "warning"):
+                do_again(effect, adopted)
         self._names += [one.name for one in closure if one.is_own]
 
     def end_run(self) -> str:
@@ -567,7 +570,10 @@ class Cache:
 
         The number of a process is nothing that others take over and keep.
         """
-        return any(_deeds.FRESH[_deeds.RANDOMNESS] in self._members[name].kinds for name in self._renewed)
+        return any(
+            _side_effects.FRESH[_side_effects.RANDOMNESS] in self._members[name].kinds
+            for name in self._renewed
+        )
 
     def renew_again(self) -> None:
         """In a fork of the process that has adopted them."""

@@ -10,7 +10,7 @@ from typing import Any, Callable
 from sprintest.modules import _modules
 from sprintest.modules._effects import threading_variables
 from sprintest.modules._fingerprint import LOOKS, UNKNOWN, State, file_state, is_settled
-from sprintest.modules._member import Deed, Member, can_be_repeated
+from sprintest.modules._member import Member, SideEffect, can_be_repeated
 from sprintest.process import _private
 from sprintest.process._own import os
 from sprintest.process._process_state import variable
@@ -53,7 +53,7 @@ class Comparison:
 
     def learn(self, member: Member) -> None:
         """What it adds to the import system is known where it was loaded ahead."""
-        for _, kind, name, value in member.deeds:
+        for _, kind, name, value in member.effects:
             if kind in ("first", "last"):
                 known = {"meta_path": self._finders, "path_hooks": self._hooks}
                 known.get(name, []).append(value)
@@ -137,7 +137,7 @@ def _other_file(closure: list[Member]) -> Difference | None:
     for one in closure:
         if one.files and not one.is_current():
             return Difference(one, f"{one.name} has changed")
-        for _, kind, _, folder in one.deeds:
+        for _, kind, _, folder in one.effects:
             if kind == "folder" and os.getcwd() != folder:
                 return Difference(one, f"{one.name} was loaded in the folder {folder}")
     looks: set[tuple[str, str, Any]] = set().union(*(one.looks for one in closure))
@@ -156,7 +156,7 @@ def _other_loggers(closure: list[Member]) -> Difference | None:
     What cannot be loaded twice is used all the same; then it does nothing indeed.
     """
     for one in closure if logging.root.handlers and can_be_repeated(closure) else ():
-        if any(deed[2] == "root" for deed in one.deeds):
+        if any(effect[2] == "root" for effect in one.effects):
             return Difference(one, f"{one.name} configures the root logger, which has handlers now")
     return None
 
@@ -179,7 +179,7 @@ def _other_entry(member: Member, closure: list[Member]) -> Difference | None:
 
 def _forbidden_warning(closure: list[Member]) -> Difference | None:
     for one in closure:
-        for _, kind, module, value in one.deeds:
+        for _, kind, module, value in one.effects:
             if kind == "warning":
                 text, category = str(value.warning.message), value.warning.category
                 if _private.action_for(text, category, module, value.warning.lineno) == "error":
@@ -208,11 +208,11 @@ def _other_variable(closure: list[Member]) -> Difference | None:
     return None
 
 
-def _in_environment(closure: list[Member]) -> Iterator[tuple[Deed, Member]]:
+def _in_environment(closure: list[Member]) -> Iterator[tuple[SideEffect, Member]]:
     for one in closure:
-        for deed in one.deeds:
-            if deed[1] in ("read", "write", "threading"):
-                yield deed, one
+        for effect in one.effects:
+            if effect[1] in ("read", "write", "threading"):
+                yield effect, one
 
 
 def _describe(member: Member, name: str, before: str | None, now: str | None) -> str:

@@ -12,8 +12,8 @@ import warnings
 from collections.abc import Collection, Iterable, Iterator
 from typing import Any, Callable, NamedTuple
 
-from sprintest.modules import _deeds
-from sprintest.modules._member import Deed
+from sprintest.modules import _side_effects
+from sprintest.modules._member import SideEffect
 from sprintest.process import _private
 from sprintest.process._own import modules, open, os
 from sprintest.process._process_state import SETTINGS, leads_to, set_variable, variable
@@ -99,7 +99,7 @@ def _list(name: str) -> Any:
     return warnings.filters if name == "filters" else getattr(sys, name)
 
 
-#: Functions by which modules ask to be called later, and the kinds of deeds that this is.
+#: Functions by which modules ask to be called later, and the kinds of side effects that this is.
 _REGISTERING = {("os", "register_at_fork"): "after a fork", ("atexit", "register"): "exit"}
 if hasattr(codecs, "unregister"):  # Since Python 3.10.
     _REGISTERING[("codecs", "register")] = "codec"
@@ -129,18 +129,18 @@ class Registrations:
             variables[name] = original
 
 
-def undo(deed: Deed) -> None:
+def undo(effect: SideEffect) -> None:
     """Take back what is not among the ``Tables``."""
-    _, kind, _, value = deed
+    _, kind, _, value = effect
     if kind == "exit":
         atexit.unregister(value[0][0])
     elif kind == "codec":
         codecs.unregister(value[0][0])
 
 
-def do_again(deed: Deed, adopted: Collection[str] = ()) -> None:
-    """``adopted``: the modules that come with the one whose deed it is."""
-    _, kind, name, value = deed
+def do_again(effect: SideEffect, adopted: Collection[str] = ()) -> None:
+    """``adopted``: the modules that come with the one whose effect it is."""
+    _, kind, name, value = effect
     if kind == "write":
         set_variable(name, value)
     elif kind in ("first", "last"):
@@ -168,7 +168,7 @@ def _warn(said: Said, module: str, is_there: bool) -> None:
     file, line = warning.filename, warning.lineno
     if said.is_importers and not is_there:  # It is another one's import now.
         frame: Any = _private.current_frame(1)
-        while frame.f_back is not None and _deeds.is_exempt(frame.f_code.co_filename):
+        while frame.f_back is not None and _side_effects.is_exempt(frame.f_code.co_filename):
             frame = frame.f_back
         file, line, place = frame.f_code.co_filename, frame.f_lineno, frame.f_globals
         module = str(place.get("__name__", ""))

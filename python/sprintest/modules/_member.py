@@ -12,7 +12,7 @@ from importlib.machinery import ExtensionFileLoader
 from types import FunctionType
 from typing import Any
 
-from sprintest.modules import _deeds, _modules
+from sprintest.modules import _modules, _side_effects
 from sprintest.modules._context import Place
 from sprintest.modules._fingerprint import Fingerprint
 from sprintest.modules._shape import Shape
@@ -22,7 +22,7 @@ from sprintest.process._own import open
 order = itertools.count()
 
 #: (its place in that order, kind, name, value)
-Deed = tuple[int, str, str, Any]
+SideEffect = tuple[int, str, str, Any]
 
 
 class Member:
@@ -53,7 +53,7 @@ class Member:
         #: Names that it searched in vain.
         self.misses: set[str] = set()
         #: What it read and wrote of the process's tables.
-        self.deeds: list[Deed] = []
+        self.effects: list[SideEffect] = []
         #: What it looked at in the file system, in a way of ``_fingerprint.LOOKS``, and what it saw there.
         self.looks: set[tuple[str, str, Any]] = set()
         #: The lines in which it asked for what is another in each process, and what it did there.
@@ -99,7 +99,7 @@ class Member:
         return bool(self.fresh) and self.renewals is None and not self.renews_itself
 
     def is_random(self, line: int) -> bool:
-        return self.fresh.get(line) == _deeds.FRESH[_deeds.RANDOMNESS]
+        return self.fresh.get(line) == _side_effects.FRESH[_side_effects.RANDOMNESS]
 
     @property
     def draws(self) -> bool:

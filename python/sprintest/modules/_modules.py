@@ -118,7 +118,7 @@ class ProjectCode:
         return any(fnmatch.fnmatchcase(name, pattern) for pattern in self._ignore)
 
     def is_kept_apart(self, spec: Any) -> bool:
-        """Whether a module is the stash's to keep, not ``sys.modules``' from run to run."""
+        """Whether a module is the module cache's to keep, not ``sys.modules``' from run to run."""
         return any(map(self.may_change, _places(spec))) and not self.is_ignored(spec.name)
 
     def owns_module(self, spec: Any) -> bool:

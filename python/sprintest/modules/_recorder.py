@@ -12,7 +12,7 @@ from inspect import CO_OPTIMIZED
 from types import FunctionType, ModuleType
 from typing import Any, Callable
 
-from sprintest.modules import _deeds, _effects, _graph, _modules
+from sprintest.modules import _effects, _graph, _modules, _side_effects
 from sprintest.modules._context import Place
 from sprintest.modules._effects import (
     Said,
@@ -26,7 +26,7 @@ from sprintest.modules._member import Member, order, renewals
 from sprintest.process import _private
 from sprintest.process._environment_reads import EnvironmentReads
 from sprintest.process._own import is_environ_replaced, open, os, runner
-from sprintest.process._process_state import changed_mark, marks
+from sprintest.process._process_state import changed_state, observed_state
 
 
 class Recorder:
@@ -61,7 +61,7 @@ class Recorder:
         self._depth = 0
         self._exempt = code.unwatched()
         if not is_ahead:
-            events = _deeds.ACTS | _deeds.LOOKS | _deeds.MOVES | {"open"}
+            events = _side_effects.ACTS | _side_effects.LOOKS | _side_effects.MOVES | {"open"}
             runner.add_audit_listener(self._on_deed, events)
         # In a run, what its filters let through; what is loaded ahead is told of all (see ``_preload``).
         self._end_noticing: Callable[[], None] = lambda: None
@@ -73,7 +73,7 @@ class Recorder:
         self._noting_import = self._make_noting_import()
         if is_ahead:
             runner.watch_files(self._exempt)
-            runner.add_audit_listener(self._on_listing, _deeds.LISTS)
+            runner.add_audit_listener(self._on_listing, _side_effects.LISTS)
             builtins.__import__ = self._noting_import
             self._registrations = _effects.Registrations(self._registers)
 
@@ -213,7 +213,7 @@ class Recorder:
         if member is None and stack:
             self.imported_project = self.imported_project or spec.name
         before = file_state(spec.origin) if is_own and spec.has_location else None
-        marked = marks() if is_held else ()
+        marked = observed_state() if is_held else ()
         if member is not None and is_held:
             member.context = self._place()
         stack.append(member)
@@ -261,7 +261,9 @@ class Recorder:
         if member.is_compiled and (libraries := threading_libraries()) != self._libraries:
             prefixes = threading_prefixes(libraries - self._libraries)
             self._libraries = libraries
-            member.deeds.append((next(order), "threading", " ".join(prefixes), threading_variables(prefixes)))
+            member.effects.append(
+                (next(order), "threading", " ".join(prefixes), threading_variables(prefixes))
+            )
         for key, value in list(getattr(member.module, "__dict__", {}).items()):
             name = _origin(value)
             if name in sys.modules and name not in (member.name, f"{member.name}.{key}"):
@@ -272,9 +274,9 @@ class Recorder:
         if not member.spec.has_location:
             return
         if line := _graph.names_argv(_source(member.spec.origin)):
-            self._take_fresh(member, line, _deeds.READS_COMMAND_LINE)
+            self._take_fresh(member, line, _side_effects.READS_COMMAND_LINE)
         if "__main__" in member.imports:
-            self._take_fresh(member, 0, _deeds.LOOKS_AT_MAIN)
+            self._take_fresh(member, 0, _side_effects.LOOKS_AT_MAIN)
 
     # ---- modules of the project
 
@@ -297,12 +299,12 @@ class Recorder:
         # What warns must warn in each run; what changes its process must change it in each run.
         if type(member.module) is not ModuleType:
             member.unfit = "it makes itself another kind of module"
-        elif any(kind == "warning" for _, kind, _, _ in member.deeds):
+        elif any(kind == "warning" for _, kind, _, _ in member.effects):
             member.unfit = "it warns when imported"
         elif is_environ_replaced():
             member.unfit = "os.environ is another object while it is imported"
-        elif marked != (now_marked := marks()):
-            member.unfit = f"it changes {changed_mark(marked, now_marked)} when imported"
+        elif marked != (now_marked := observed_state()):
+            member.unfit = f"it changes {changed_state(marked, now_marked)} when imported"
         elif _private.is_rewriting(member.spec.loader):
             member.unfit = "pytest rewrites it"
 
@@ -311,17 +313,19 @@ class Recorder:
         if top is None:
             return
         asking = _private.current_frame(1).f_code.co_filename
-        if _deeds.is_exempt(asking) and not (event == "open" and _deeds.is_import_system(asking)):
+        if _side_effects.is_exempt(asking) and not (
+            event == "open" and _side_effects.is_import_system(asking)
+        ):
             return
         self._is_busy = True
         try:
-            if _deeds.is_exempt(asking):
+            if _side_effects.is_exempt(asking):
                 self._imports_by_path(top, args)
             elif event != "open":
                 top.unfit = f"it does {event} when imported"
             elif not isinstance(args[0], int):
                 path = os.path.abspath(os.fsdecode(args[0]))
-                if _deeds.is_write(args[2]):
+                if _side_effects.is_write(args[2]):
                     top.unfit = f"it writes {path} when imported"
                 elif path not in top.files:
                     top.files[path] = Fingerprint(path, file_state(path))
@@ -331,7 +335,7 @@ class Recorder:
     @staticmethod
     def _imports_by_path(top: Member, args: Any) -> None:
         """The import system reads its source, or that of a file that it has executed by a loader."""
-        if isinstance(args[0], int) or _deeds.is_write(args[2]):
+        if isinstance(args[0], int) or _side_effects.is_write(args[2]):
             return
         path = os.path.abspath(os.fsdecode(args[0]))
         with contextlib.suppress(ValueError):
@@ -352,8 +356,8 @@ class Recorder:
         self._depth += 1
         if self._depth == 1:
             self._environment.__enter__()
-            runner.add_audit_listener(self._on_fresh, set(_deeds.FRESH))
-            runner.add_audit_listener(self._on_folder, {_deeds.FOLDER})
+            runner.add_audit_listener(self._on_fresh, set(_side_effects.FRESH))
+            runner.add_audit_listener(self._on_folder, {_side_effects.FOLDER})
         try:
             yield
         finally:
@@ -371,7 +375,7 @@ class Recorder:
     def read(self, name: str, value: str | None) -> None:
         self.look()  # It may have set it itself.
         if (top := self.top()) is not None:
-            top.deeds.append((next(order), "read", name, value))
+            top.effects.append((next(order), "read", name, value))
 
     def warned(self, warning: Any) -> None:
         """A warning, which is shown or not as the filters of a run have it."""
@@ -388,7 +392,7 @@ class Recorder:
             return  # Of its compiler, which no other process will ask: there is bytecode now.
         place = frame.f_globals if frame else vars(sys)
         said = Said(warning, place, is_importers)
-        top.deeds.append((next(order), "warning", str(place.get("__name__", "")), said))
+        top.effects.append((next(order), "warning", str(place.get("__name__", "")), said))
 
     def _warned_in_run(self, warning: Any) -> None:
         for member in self.stack():
@@ -409,11 +413,11 @@ class Recorder:
         if top is None or top.is_compiled or top.name in _private.RENEWED:
             return
         frame: Any = _private.current_frame(1)
-        if event != _deeds.RANDOMNESS and not self._is_kept(frame, top):
+        if event != _side_effects.RANDOMNESS and not self._is_kept(frame, top):
             if (line := self._line_of_own_call(frame, top)) and not top.is_own:
-                top.perhaps_fresh[line] = _deeds.FRESH[event]
+                top.perhaps_fresh[line] = _side_effects.FRESH[event]
             elif line:
-                self._take_fresh(top, line, _deeds.FRESH[event])
+                self._take_fresh(top, line, _side_effects.FRESH[event])
             return
         line = 0
         while frame is not None:
@@ -425,7 +429,7 @@ class Recorder:
             elif frame.f_globals.get("__name__") == top.name:
                 line = 0
             frame = frame.f_back
-        self._take_fresh(top, line, _deeds.FRESH[event])
+        self._take_fresh(top, line, _side_effects.FRESH[event])
 
     @staticmethod
     def _is_kept(frame: Any, top: Member) -> bool:
@@ -434,7 +438,7 @@ class Recorder:
         What functions ask for is used up as a rule: to wait for a lock, to find out that there was no fork.
         """
         while frame is not None and (name := frame.f_globals.get("__name__")) != top.name:
-            is_used_up = str(name).partition(".")[0] in _deeds.USES_TIME_UP
+            is_used_up = str(name).partition(".")[0] in _side_effects.USES_TIME_UP
             if is_used_up or not _modules.is_standard(sys.modules.get(name)):
                 return False
             frame = frame.f_back
@@ -449,7 +453,7 @@ class Recorder:
                 line: int = frame.f_lineno
                 return line
             if name != top.name and (
-                str(name).partition(".")[0] in _deeds.USES_TIME_UP
+                str(name).partition(".")[0] in _side_effects.USES_TIME_UP
                 or not _modules.is_standard(sys.modules.get(name))
             ):
                 return 0
@@ -457,10 +461,10 @@ class Recorder:
         return 0
 
     @staticmethod
-    def _take_fresh(member: Member, line: int, deed: str) -> None:
-        member.fresh[line] = deed
+    def _take_fresh(member: Member, line: int, effect: str) -> None:
+        member.fresh[line] = effect
         if member.is_own:
-            member.unfit = f"it {deed} when imported"
+            member.unfit = f"it {effect} when imported"
 
     def _registers(self, kind: str, args: tuple[Any, ...], named: dict[str, Any]) -> None:
         """Somebody wants to be called later. After a fork: makes anew what is another in each process."""
@@ -469,16 +473,16 @@ class Recorder:
         if kind == "after a fork":
             top.renews_itself |= "after_in_child" in named
         else:
-            top.deeds.append((next(order), kind, "", (args, named)))
+            top.effects.append((next(order), kind, "", (args, named)))
 
     def _on_folder(self, *_: Any) -> None:
         """Somebody asks for the current folder."""
         top = self.top()
         frame = _private.current_frame(1)
-        if top is None or top.name in _private.RENEWED or _deeds.is_exempt(frame.f_code.co_filename):
+        if top is None or top.name in _private.RENEWED or _side_effects.is_exempt(frame.f_code.co_filename):
             return
         if self._is_kept(frame, top):
-            top.deeds.append((next(order), "folder", "", os.getcwd()))
+            top.effects.append((next(order), "folder", "", os.getcwd()))
 
     def look(self, spec: Any = None) -> None:
         """Ascribe to the module that is being executed what has changed since it was last looked.
@@ -490,9 +494,9 @@ class Recorder:
         if top is not None:
             for kind, name, value in now.changes_since(self._tables):
                 if kind == "drawn":  # Random numbers, and not only a seed was set.
-                    self._take_fresh(top, 0, _deeds.FRESH[_deeds.RANDOMNESS])
+                    self._take_fresh(top, 0, _side_effects.FRESH[_side_effects.RANDOMNESS])
                 else:
-                    top.deeds.append((next(order), kind, name, value))
+                    top.effects.append((next(order), kind, name, value))
         if self.is_ahead and (files := runner.watched_files()):
             runner.watch_files(self._exempt)
             if top is not None and not top.is_own:
@@ -505,7 +509,12 @@ class Recorder:
     def _on_listing(self, _: str, args: Any) -> None:
         """Somebody asks what a folder holds. The import system does too, in its own name."""
         top, asking = self.top(), _private.current_frame(1).f_code.co_filename
-        if top is None or top.is_own or _deeds.is_exempt(asking) or asking.endswith(_deeds.LOOKS_FOR_OTHERS):
+        if (
+            top is None
+            or top.is_own
+            or _side_effects.is_exempt(asking)
+            or asking.endswith(_side_effects.LOOKS_FOR_OTHERS)
+        ):
             return
         folder = args[0] if args[0] is not None else "."
         if isinstance(folder, int):

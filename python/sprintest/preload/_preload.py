@@ -27,7 +27,7 @@ import pytest
 from sprintest.modules import _modules
 from sprintest.modules._cache import cache
 from sprintest.preload import _target
-from sprintest.preload._tripwire import Tripwire
+from sprintest.preload._import_blocker import ImportBlocker
 from sprintest.process import _private
 from sprintest.process._child import in_child
 from sprintest.process._own import (
@@ -206,10 +206,10 @@ class Preloader:
             reason, is_unfit = self._look_up(name)
             if reason:
                 return reason, is_unfit
-            tripwire = Tripwire(self._unfit)
-            sys.meta_path.insert(0, tripwire)
+            blocker = ImportBlocker(self._unfit)
+            sys.meta_path.insert(0, blocker)
             reason = self._import_and_hide(name)
-            return tripwire.reason or reason, True
+            return blocker.reason or reason, True
 
         parts = name.split(".")
         packages = [".".join(parts[:length]) for length in range(1, len(parts))]

@@ -29,7 +29,7 @@ Getter = Callable[[], Any]
 Setter = Callable[[Any], object]
 
 
-def marks() -> tuple[object, ...]:
+def observed_state() -> tuple[object, ...]:
     """What modules are known to change while they are imported; cheap enough to ask for each of them.
 
     Two equal answers: the module in between has changed nothing of it.
@@ -50,8 +50,8 @@ def marks() -> tuple[object, ...]:
     )
 
 
-def changed_mark(before: tuple[object, ...], after: tuple[object, ...]) -> str:
-    """What differs between two answers of ``marks``, in words."""
+def changed_state(before: tuple[object, ...], after: tuple[object, ...]) -> str:
+    """What differs between two answers of ``observed_state``, in words."""
     names = [*_MARKS, *_marked()]
     changed = [name for name, old, new in zip(names, before, after) if old != new]
     return changed[0] if changed else "a library's state"

@@ -19,7 +19,7 @@ from typing import Any, Callable
 import _pytest
 import pluggy
 
-from sprintest.modules import _deeds, _modules
+from sprintest.modules import _modules, _side_effects
 from sprintest.modules._cache import cache
 from sprintest.modules._effects import Registrations
 from sprintest.process import _cuda, _own, _private
@@ -68,7 +68,7 @@ class Priming:
         cache.on_renewal = self._renews
         runner.know_type_questions(*_private.type_questions())
         runner.watch_files(_modules.VOLATILE)
-        runner.add_audit_listener(self._on_event, {*_deeds.ACTS, *_deeds.FRESH, "open"})
+        runner.add_audit_listener(self._on_event, {*_side_effects.ACTS, *_side_effects.FRESH, "open"})
 
     def pytest_begins(self, config: Any, args: list[str]) -> None:
         """``args``: the list from which pytest will parse its options."""
@@ -146,7 +146,7 @@ class Priming:
 
     def _renews(self, member: Any) -> None:
         """What the run imports has read the clock: it is to say what it is then."""
-        if not self.is_over and _deeds.FRESH[_deeds.CLOCK] in member.kinds:
+        if not self.is_over and _side_effects.FRESH[_side_effects.CLOCK] in member.kinds:
             self.wait(f"{member.name} reads the clock")
 
     def _registers(self, kind: str, *_: Any) -> None:
@@ -163,7 +163,7 @@ class Priming:
                 return
             frame = frame.f_back
         if frame is not None:
-            self._single_use = f"{frame.f_code.co_filename} {_deeds.FRESH[event]}"
+            self._single_use = f"{frame.f_code.co_filename} {_side_effects.FRESH[event]}"
 
     # ---- what it does
 
@@ -173,9 +173,9 @@ class Priming:
         self._is_busy = True
         try:
             # Of an `open` only the first: the second is the mode, and a descriptor was opened before.
-            if event in _deeds.FRESH:
+            if event in _side_effects.FRESH:
                 self._is_individual(event)
-                return self._asks_the_time(_caller()) if event == _deeds.CLOCK else None
+                return self._asks_the_time(_caller()) if event == _side_effects.CLOCK else None
             named = args[:1] if event == "open" else args
             paths = [os.fsdecode(arg) for arg in named if isinstance(arg, (str, bytes, os.PathLike))]
             if event == "open":
@@ -193,7 +193,7 @@ class Priming:
             self.wait(f"{self._who()} opens the terminal")
         elif path == os.devnull:
             return
-        elif _deeds.is_write(flags):
+        elif _side_effects.is_write(flags):
             if not self._is_bytecode(paths) and not self._is_pytests_capture():
                 self.wait(f"{self._who()} writes {path}")
         elif path.startswith(_modules.VOLATILE) and self._is_asked_by_own(_caller()):

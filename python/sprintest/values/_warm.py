@@ -1,7 +1,7 @@
 """Values of functions under ``sprintest.warm`` that a process holds for the runs that are forked from it.
 
-A run that finds no value calls the function, and tells the daemon of the call in a form that needs no code
-of the project (``_ship``). While no run waits, a fork of the zygote makes the value from that, first in a
+A run that finds no value calls the function, and tells the daemon of the call in a form that needs no code of
+the project (``_serialize``). While no run waits, a fork of the zygote makes the value from that, first in a
 child that is thrown away, so that what the function does besides is found out where it harms nobody. The
 value is held if that is nothing, and the next run has it if all that it was made from is as it was.
 """
@@ -20,25 +20,25 @@ from collections.abc import Iterable, Iterator
 from typing import Any, Callable, NamedTuple
 
 import sprintest
-from sprintest.modules import _deeds, _modules
+from sprintest.modules import _modules, _side_effects
 from sprintest.modules._cache import cache
 from sprintest.modules._fingerprint import Fingerprint, file_state
 from sprintest.modules._member import Member
-from sprintest.preload import _canary, _patterns, _preload
+from sprintest.preload import _fork_health, _patterns, _preload
 from sprintest.process import _private, _process_state
 from sprintest.process._child import in_child
 from sprintest.process._environment_reads import EnvironmentReads
 from sprintest.process._own import collect_garbage, environ, open, os, runner, time
 from sprintest.process._process_state import (
     ProcessState,
-    changed_mark,
+    changed_state,
     library_modes,
-    marks,
+    observed_state,
     set_variable,
     variable,
 )
 from sprintest.process._traces import is_traced
-from sprintest.values import _ship
+from sprintest.values import _serialize
 
 
 class _Request(NamedTuple):
@@ -113,9 +113,9 @@ def _take_or_teach(
     name = _describe(function, args, kwargs)
     assert _preload.Preloader.code is not None
     try:
-        call, files = _ship.ship((function, args, kwargs), _preload.Preloader.code)
+        call, files = _serialize.serialize((function, args, kwargs), _preload.Preloader.code)
         request = _Request(call, [*cached.warm_files, *files], os.getcwd(), library_modes())
-    except (_ship.NotShippable, OSError) as refusal:
+    except (_serialize.NotShippable, OSError) as refusal:
         runner.loaded(name, "", "", str(refusal))
         return function(*args, **kwargs)
     data = marshal.dumps(tuple(request), _WITHOUT_REFERENCES)
@@ -217,8 +217,8 @@ def _try_out(request: _Request) -> tuple[str, list[str]]:
     made = _make(request, watch)  # Its value lives until the end of this process.
     looked_at = runner.watched_files()
     reason = made.reason
-    if not reason and watch.deeds:
-        reason = f"it {watch.deeds[0]}"
+    if not reason and watch.effects:
+        reason = f"it {watch.effects[0]}"
     if not reason and _more_threads_than(threads):
         reason = "it starts a thread"
     # Runs would share these: an offset in a file, what is written to memory.
@@ -233,7 +233,7 @@ def _try_out(request: _Request) -> tuple[str, list[str]]:
     if not reason and fresh:
         reason = f"{fresh[0]} changes"
     if not reason:
-        reason = in_child(_canary.sing, _PATIENCE)[0]
+        reason = in_child(_fork_health.check_fork_health, _PATIENCE)[0]
     return reason, sorted({*_spread(request.files), *watch.files, *mapped, *looked_at})
 
 
@@ -254,12 +254,12 @@ def _make(request: _Request, watch: contextlib.AbstractContextManager[Any]) -> _
         _preload.Preloader() as preloader,
         EnvironmentReads(lambda name, value: None, lambda: None) as environment,
     ):
-        state, before, modules = ProcessState(), marks(), set(sys.modules)
+        state, before, modules = ProcessState(), observed_state(), set(sys.modules)
         finalisers = len(_private.finalisers)
-        marker = _ship.Marker()
+        marker = _serialize.Marker()
         is_let_go = weakref.ref(marker)
         try:
-            function, args, kwargs = _ship.unship(request.call, marker)
+            function, args, kwargs = _serialize.rebuild(request.call, marker)
             start = time.monotonic()
             with watch, _preload.torch_threads_of_runs(), _harmless_tqdm():
                 value = function(*args, **kwargs)
@@ -273,8 +273,8 @@ def _make(request: _Request, watch: contextlib.AbstractContextManager[Any]) -> _
             return _Made("it " + reason.replace("when imported", "when called"), value)
         if warning := preloader.warning():
             return _Made(f"it warns when called ({warning})", value)
-        if before != (now := marks()):
-            return _Made(f"it changes {changed_mark(before, now)}", value)
+        if before != (now := observed_state()):
+            return _Made(f"it changes {changed_state(before, now)}", value)
         if len(_private.finalisers) > finalisers:
             return _Made("it registers a finaliser", value)
         if not state.is_current():
@@ -302,7 +302,7 @@ def _harmless_tqdm() -> Iterator[None]:
 
 
 _READS = {"open", "os.listdir", "os.scandir"}
-_DEEDS = _deeds.ACTS | _deeds.MOVES
+_DEEDS = _side_effects.ACTS | _side_effects.MOVES
 
 
 class _Watch:
@@ -310,7 +310,7 @@ class _Watch:
 
     def __init__(self) -> None:
         self.files: set[str] = set()
-        self.deeds: list[str] = []
+        self.effects: list[str] = []
 
     def __enter__(self) -> None:
         runner.add_audit_listener(self._hook, _DEEDS | _READS)
@@ -320,12 +320,12 @@ class _Watch:
 
     def _hook(self, event: str, args: Any) -> None:
         reads = event in _READS
-        if _deeds.is_exempt(_private.current_frame(1).f_code.co_filename):
+        if _side_effects.is_exempt(_private.current_frame(1).f_code.co_filename):
             return
         if reads:
             self._note(args[0], args[2] if event == "open" else 0)
         else:
-            self.deeds.append(f"does {event}")
+            self.effects.append(f"does {event}")
 
     def _note(self, name: Any, flags: int) -> None:
         if isinstance(name, int):
@@ -334,8 +334,8 @@ class _Watch:
         assert _preload.Preloader.code is not None
         if path.startswith(_modules.VOLATILE):
             return
-        if _deeds.is_write(flags):
-            self.deeds.append(f"writes {path}")
+        if _side_effects.is_write(flags):
+            self.effects.append(f"writes {path}")
         elif _preload.Preloader.code.may_change(path):
             self.files.add(path)
 

@@ -4,7 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/run/output.hpp"
-#include "cli/verify/judged_run.hpp"
+#include "cli/verify/run_with_report.hpp"
 #include "common/json/json_fields.hpp"
 
 namespace stest {
@@ -16,7 +16,7 @@ constexpr auto how_to_report =
     "please report it with the lines above. `stest verify` compares again; `stest run --cold` does without "
     "the daemon";
 
-/// One check, from the first cold run to the final verdict.
+/// One check, from the first cold run to the final report.
 class FailureCheck {
  public:
   FailureCheck(const WarmResult& warm, const RunOptions& options, const Project& project,
@@ -26,7 +26,7 @@ class FailureCheck {
         project_(project),
         folder_(folder),
         console_(console),
-        warm_(verdict_of(warm.tests)) {
+        warm_(report_of(warm.tests)) {
     warm_.ending = ending_of(warm.done);
   }
 
@@ -37,8 +37,8 @@ class FailureCheck {
       const auto again = run(failed);
       if (!again) return tl::unexpected(again.error());
       if (again->result.cancelled) return cancelled(again->result);
-      if (again->verdict.is_whole) return conclude(*again, "");
-      if (all_failed(failed, again->verdict)) return confirm(failed.size());
+      if (again->report.is_whole) return conclude(*again, "");
+      if (all_failed(failed, again->report)) return confirm(failed.size());
       fail_only_together = true;
       note("not every failed test fails on its own in a cold process; running everything cold");
     }
@@ -58,19 +58,19 @@ class FailureCheck {
     return failed;
   }
 
-  static bool all_failed(const Lines& nodeids, const Verdict& verdict) {
+  static bool all_failed(const Lines& nodeids, const TestReport& report) {
     return std::all_of(nodeids.begin(), nodeids.end(), [&](const auto& nodeid) {
-      const auto found = verdict.tests.find(nodeid);
-      return found != verdict.tests.end() && has_failed(found->second);
+      const auto found = report.tests.find(nodeid);
+      return found != report.tests.end() && has_failed(found->second);
     });
   }
 
-  Result<JudgedColdRun> run(const std::optional<Lines>& only) {
+  Result<ColdRunWithReport> run(const std::optional<Lines>& only) {
     if (!options_.events) console_.show_briefly("checking the failures in a cold process…");
-    auto again = run_cold_judged(options_.pytest_args, project_, folder_, only);
+    auto again = run_cold_with_report(options_.pytest_args, project_, folder_, only);
     if (!again) return again;
     duration_s_ += again->result.duration_s;
-    if (!again->has_verdict && !has_died(again->verdict)) return plugin_missing(again->result, console_);
+    if (!again->has_report && !has_died(again->report)) return plugin_missing(again->result, console_);
     return again;
   }
 
@@ -82,19 +82,19 @@ class FailureCheck {
     return done_;
   }
 
-  event::Done conclude(const JudgedColdRun& whole, const std::string& remark) {
-    const auto lines = differences_in_tests(warm_, whole.verdict);
+  event::Done conclude(const ColdRunWithReport& whole, const std::string& remark) {
+    const auto lines = differences_in_tests(warm_, whole.report);
     if (!lines.empty()) return diverge(whole, lines);
     note("verified: the same in a cold run of everything" + remark + " (" + seconds_text(duration_s_) + ")");
     print_verified({});
     return done_;
   }
 
-  event::Done diverge(const JudgedColdRun& whole, const Lines& lines) {
+  event::Done diverge(const ColdRunWithReport& whole, const Lines& lines) {
     show(whole.result);
     print_verified(lines);
     if (!options_.events) {
-      console_.say("a cold run of everything differs, and its verdict counts:", Console::Tone::error);
+      console_.say("a cold run of everything differs, and its report counts:", Console::Tone::error);
       for (const auto& line : lines) console_.write(Stream::err, "  " + line + "\n");
       console_.say(Error{ErrorCode::internal,
                          "this is stest's own fault, unless the tests differ from run to run",
@@ -103,12 +103,12 @@ class FailureCheck {
     return done_of(whole);
   }
 
-  event::Done done_of(const JudgedColdRun& whole) const {
+  event::Done done_of(const ColdRunWithReport& whole) const {
     auto done = done_;
-    const bool is_death = has_died(whole.verdict);
+    const bool is_death = has_died(whole.report);
     done.exit_code = is_death ? static_cast<int>(ExitCode::crashed) : *whole.result.status.code;
     done.outcome = is_death ? Outcome::crashed : outcome_of_pytest(done.exit_code);
-    done.message = is_death ? "the cold process " + whole.verdict.ending : "";
+    done.message = is_death ? "the cold process " + whole.report.ending : "";
     done.hint.clear();
     return done;
   }
@@ -150,7 +150,7 @@ class FailureCheck {
   const Project& project_;
   const ScratchFolder& folder_;
   Console& console_;
-  Verdict warm_;
+  TestReport warm_;
   double duration_s_ = 0;
 };
 

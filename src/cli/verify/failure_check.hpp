@@ -10,7 +10,7 @@ namespace stest {
 bool wants_check(const WarmResult& warm, const Project& project, Console& console);
 
 /// Runs again cold what failed warm. Where the failures are the same, the run's last event stays; else
-/// the verdict is that of a whole cold run, which is shown, with what differs. With `events` everything
+/// the report is that of a whole cold run, which is shown, with what differs. With `events` everything
 /// is printed as events.
 event::Done check_failures(const WarmResult& warm, const RunOptions& options, const Project& project,
                            Console& console);

@@ -1,7 +1,7 @@
 #include "cli/verify/verify.hpp"
 
 #include "cli/run/warm_run.hpp"
-#include "cli/verify/judged_run.hpp"
+#include "cli/verify/run_with_report.hpp"
 
 namespace stest {
 namespace {
@@ -14,26 +14,26 @@ bool could_not_run(const event::Done& done) {
 
 struct Warm {
   WarmResult result;
-  std::optional<Verdict> verdict;
+  std::optional<TestReport> report;
 };
 
-Result<Warm> run_warm_judged(const Options& options, const Project& project, const ScratchFolder& folder,
-                             Console& console) {
+Result<Warm> run_warm_with_report(const Options& options, const Project& project, const ScratchFolder& folder,
+                                  Console& console) {
   const auto file = folder.path() / "warm.jsonl";
   RunOptions with_plugin;
   with_plugin.detached = true;
-  with_plugin.pytest_args = with_verdict_plugin(options.run.pytest_args);
-  auto result = run_warm(with_plugin, with_verdict_file(project, file), console, [&] { folder.remove(); });
+  with_plugin.pytest_args = with_report_plugin(options.run.pytest_args);
+  auto result = run_warm(with_plugin, with_report_file(project, file), console, [&] { folder.remove(); });
   if (!result) return tl::unexpected(result.error().error);
-  auto verdict = read_verdict(file);
-  if (!verdict) return tl::unexpected(verdict.error());
-  if (*verdict) (*verdict)->ending = ending_of(result->done);
-  return Warm{std::move(*result), std::move(*verdict)};
+  auto report = read_report(file);
+  if (!report) return tl::unexpected(report.error());
+  if (*report) (*report)->ending = ending_of(result->done);
+  return Warm{std::move(*result), std::move(*report)};
 }
 
-void report_agreement(const Verdict& verdict, const std::string& times, Console& console) {
-  const auto ending = verdict.ending == "exit code 0" ? "" : "; both " + verdict.ending;
-  console.say("warm and cold agree: " + summary(verdict) + ending + " (" + times + ")");
+void report_agreement(const TestReport& report, const std::string& times, Console& console) {
+  const auto ending = report.ending == "exit code 0" ? "" : "; both " + report.ending;
+  console.say("warm and cold agree: " + summary(report) + ending + " (" + times + ")");
 }
 
 void report_differences(const std::vector<std::string>& lines, const ColdResult& cold,
@@ -52,27 +52,27 @@ void report_differences(const std::vector<std::string>& lines, const ColdResult&
 Result<ExitCode> verify(const Options& options, const Project& project, Console& console) {
   const auto folder = ScratchFolder::create();
   if (!folder) return tl::unexpected(folder.error());
-  const auto warm = run_warm_judged(options, project, *folder, console);
+  const auto warm = run_warm_with_report(options, project, *folder, console);
   if (!warm) return tl::unexpected(warm.error());
   const auto& done = warm->result.done;
   if (warm->result.cancelled) return exit_code_of_cancelled(done.exit_code);
   if (could_not_run(done)) return static_cast<ExitCode>(done.exit_code);
 
   console.show_briefly("running the same cold…");
-  const auto cold = run_cold_judged(options.run.pytest_args, project, *folder);
+  const auto cold = run_cold_with_report(options.run.pytest_args, project, *folder);
   if (!cold) return tl::unexpected(cold.error());
   if (cold->result.cancelled) return exit_code_of_cancelled(cold->result.status.code.value_or(0));
-  if (warm->verdict && !cold->has_verdict && !has_died(cold->verdict)) {
+  if (warm->report && !cold->has_report && !has_died(cold->report)) {
     return plugin_missing(cold->result, console);
   }
 
-  Verdict nothing;
+  TestReport nothing;
   nothing.ending = ending_of(done);
-  const auto lines = differences(warm->verdict.value_or(nothing), cold->verdict);
+  const auto lines = differences(warm->report.value_or(nothing), cold->report);
   const auto times =
       "warm " + seconds_text(done.duration_s) + ", cold " + seconds_text(cold->result.duration_s);
   if (lines.empty()) {
-    report_agreement(cold->verdict, times, console);
+    report_agreement(cold->report, times, console);
     return ExitCode::ok;
   }
   report_differences(lines, cold->result, times, console);

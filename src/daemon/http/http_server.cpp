@@ -18,8 +18,8 @@
 #include "daemon/http/connection_threads.hpp"
 #include "daemon/http/http_request.hpp"
 #include "daemon/http/openapi.hpp"
+#include "daemon/http/pending_connections.hpp"
 #include "daemon/http/raw_refusal.hpp"
-#include "daemon/http/reception.hpp"
 #include "stest/messages.hpp"
 
 namespace stest {
@@ -155,7 +155,7 @@ Error error_of(std::exception_ptr thrown) {
 }  // namespace
 
 /// httplib's server without its sockets: it parses, routes and answers on connections that come from a
-/// Reception.
+/// PendingConnections.
 class HttpServer::Server : public httplib::Server {
  public:
   Server(Service& service, ServerSocket socket);
@@ -182,12 +182,12 @@ class HttpServer::Server : public httplib::Server {
   ServerSocket socket_;
   RouteTable routes_;
   ConnectionThreads threads_;
-  Reception reception_;
+  PendingConnections pending_;
 };
 
 HttpServer::Server::Server(Service& service, ServerSocket socket)
     : socket_(std::move(socket)),
-      reception_(
+      pending_(
           socket_.fd(), [this](int connection) { return admits(connection); },
           [this](Fd connection, std::string received) {
             hand_over(std::move(connection), std::move(received));
@@ -200,14 +200,14 @@ HttpServer::Server::Server(Service& service, ServerSocket socket)
 }
 
 void HttpServer::Server::serve() {
-  reception_.run();
+  pending_.run();
   threads_.shutdown();
 }
 
 /// Who connects from now on is refused by the kernel.
 void HttpServer::Server::stop() {
   socket_.remove_file();
-  reception_.stop();
+  pending_.stop();
   ::shutdown(socket_.fd(), SHUT_RDWR);
 }
 

@@ -13,7 +13,7 @@ namespace stest {
 
 namespace {
 
-bool is_it(const OpenFile& file, const struct stat& info) {
+bool is_same_file(const OpenFile& file, const struct stat& info) {
   return (file.device == 0 || file.device == info.st_dev) && (file.inode == 0 || file.inode == info.st_ino);
 }
 
@@ -22,7 +22,7 @@ Result<Fd> open_client_file(const OpenFile& file, int flags) {
   Fd fd(::open(file.path.c_str(), flags | O_NOCTTY | O_CLOEXEC | O_NONBLOCK));
   if (!fd) return errno_error("cannot open " + file.path);
   struct stat info {};
-  if (::fstat(fd.get(), &info) != 0 || !is_it(file, info)) {
+  if (::fstat(fd.get(), &info) != 0 || !is_same_file(file, info)) {
     return fail(ErrorCode::bad_request, file.path + " is another file for the daemon than for the client");
   }
   // This open file description is our own: the client's does not change with it.

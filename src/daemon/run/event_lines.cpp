@@ -46,23 +46,24 @@ bool EventLines::take_news(const nlohmann::json& json) {
     tally_.collected(json.at("tests").get<int>());
     last_failed_file_ = std::move(file).value_or("");
   } else if (kind == "imported") {
-    lessons_.modules = json.at("modules").get<std::vector<std::string>>();
-    lessons_.path = json.at("path").get<std::vector<std::string>>();
+    observations_.modules = json.at("modules").get<std::vector<std::string>>();
+    observations_.path = json.at("path").get<std::vector<std::string>>();
   } else if (kind == "compiled") {
-    lessons_.patterns = json.at("patterns").get<std::vector<std::string>>();
+    observations_.patterns = json.at("patterns").get<std::vector<std::string>>();
   } else if (kind == "loaded") {
-    lessons_.values.push_back({json.at("name").get<std::string>(), json.at("key").get<std::string>(),
-                               json.at("request").get<std::string>(), json.at("reason").get<std::string>()});
+    observations_.values.push_back({json.at("name").get<std::string>(), json.at("key").get<std::string>(),
+                                    json.at("request").get<std::string>(),
+                                    json.at("reason").get<std::string>()});
   } else if (kind == "differs") {
-    Lessons::Difference difference{json.at("module").get<std::string>(),
-                                   {},
-                                   json.at("outdated").get<bool>(),
-                                   json.at("repeatable").get<bool>()};
+    Observations::Difference difference{json.at("module").get<std::string>(),
+                                        {},
+                                        json.at("outdated").get<bool>(),
+                                        json.at("repeatable").get<bool>()};
     for (const auto& [name, value] : json.at("variables").items()) {
       auto text = value.is_null() ? Result<std::string>("") : bytes_from_json(value);
       if (text) difference.variables.emplace(name, value.is_null() ? std::nullopt : std::optional(*text));
     }
-    lessons_.differences.push_back(std::move(difference));
+    observations_.differences.push_back(std::move(difference));
   } else {
     return false;
   }

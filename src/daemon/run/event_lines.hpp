@@ -11,7 +11,7 @@
 namespace stest {
 
 /// What a run taught about the ones to come.
-struct Lessons {
+struct Observations {
   std::vector<std::string> modules;   ///< Third-party modules that it imported itself, in order.
   std::vector<std::string> patterns;  ///< Regular expressions that it compiled itself, in order.
   std::vector<std::string> path;      ///< `sys.path` at its end.
@@ -46,7 +46,7 @@ class EventLines {
   /// Whether the run said that it cannot decline any more: tests run.
   bool settled() const { return settled_; }
 
-  const Lessons& lessons() const { return lessons_; }
+  const Observations& observations() const { return observations_; }
 
   const RunTally& tally() const { return tally_; }
 
@@ -64,7 +64,7 @@ class EventLines {
   std::string buffer_;
   std::string nodeid_;
   bool settled_ = false;
-  Lessons lessons_;
+  Observations observations_;
   RunTally tally_;
   std::string last_failed_file_;
 };

@@ -35,7 +35,7 @@ Status complete_last_failed(const std::filesystem::path& file, const RunTally& t
                             const std::string& nodeid, mode_t umask) {
   const auto before = known_failures(file);
   auto failed = before;
-  for (const auto& [test, has_failed] : tally.verdicts()) {
+  for (const auto& [test, has_failed] : tally.has_failed_by_test()) {
     if (!has_failed) failed.erase(test);
   }
   for (const auto& test : tally.unfinished(nodeid).failed) failed[test] = true;

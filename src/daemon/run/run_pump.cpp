@@ -95,7 +95,7 @@ RunReport RunPump::run() {
   if (reason_for_cold(report_)) drop_held_output();
   release();
   conclude();
-  report_.lessons = lines_.lessons();
+  report_.observations = lines_.observations();
   return std::move(report_);
 }
 

@@ -27,7 +27,7 @@ struct RunReport {
   std::optional<CancelReason> cancel_reason;
   double silent_s = 0;  ///< How long the run was silent that was ended for it.
   std::vector<protocol::Done::Left> left;
-  Lessons lessons;
+  Observations observations;
   std::optional<event::Unfinished> unfinished;  ///< Where pytest did not come to its end.
 };
 

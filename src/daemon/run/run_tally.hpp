@@ -26,7 +26,7 @@ class RunTally {
   event::Unfinished unfinished(const std::string& nodeid) const;
 
   /// The last word on each test, as pytest's `--lf` takes it: true is failed.
-  const std::unordered_map<std::string, bool>& verdicts() const { return failed_; }
+  const std::unordered_map<std::string, bool>& has_failed_by_test() const { return failed_; }
 
  private:
   std::optional<int> collected_;

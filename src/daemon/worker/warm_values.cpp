@@ -16,7 +16,7 @@ constexpr auto why_lost = "the process that was to load it ended (`stest logs`)"
 
 }  // namespace
 
-void WarmValues::learn(const std::vector<Lessons::Value>& loaded, const Environment& env,
+void WarmValues::learn(const std::vector<Observations::Value>& loaded, const Environment& env,
                        std::uint64_t seen) {
   if (loaded.empty()) return;
   env_ = env;
@@ -24,17 +24,17 @@ void WarmValues::learn(const std::vector<Lessons::Value>& loaded, const Environm
   while (values_.size() > limit) values_.erase(values_.begin());
 }
 
-void WarmValues::learn(const Lessons::Value& loaded, std::uint64_t seen) {
-  const auto is_same = [&](const Value& value) { return value.lesson.name == loaded.name; };
+void WarmValues::learn(const Observations::Value& loaded, std::uint64_t seen) {
+  const auto is_same = [&](const Value& value) { return value.observed.name == loaded.name; };
   const auto known = std::find_if(values_.begin(), values_.end(), is_same);
   Value value{loaded, State::wanted, {}};
   if (known != values_.end()) {
     // Of one that was held when it began, the run must have found that something else has changed.
     const bool was_held = known->state == State::held && known->report <= seen;
-    if (known->lesson.key == loaded.key && !was_held) value = std::move(*known);
+    if (known->observed.key == loaded.key && !was_held) value = std::move(*known);
     values_.erase(known);
   }
-  if (!value.lesson.reason.empty()) value.state = State::left_out;
+  if (!value.observed.reason.empty()) value.state = State::left_out;
   is_due_ = is_due_ || value.state == State::wanted;
   values_.push_back(std::move(value));
 }
@@ -42,10 +42,10 @@ void WarmValues::learn(const Lessons::Value& loaded, std::uint64_t seen) {
 std::optional<protocol::HoldValues> WarmValues::next() {
   if (!std::exchange(is_due_, false)) return std::nullopt;
   protocol::HoldValues message{{}, env_};
-  for (auto& [lesson, state, held, report] : values_) {
+  for (auto& [observed, state, held, report] : values_) {
     if (state == State::left_out) continue;
     state = State::loading;
-    message.values.push_back({lesson.key, lesson.request});
+    message.values.push_back({observed.key, observed.request});
   }
   return message;
 }
@@ -55,8 +55,8 @@ void WarmValues::report(const protocol::Values& held) {
   for (auto& value : values_) {
     if (value.state != State::loading) continue;
     const auto found = std::find_if(held.values.begin(), held.values.end(),
-                                    [&](const auto& one) { return one.key == value.lesson.key; });
-    value.held = found == held.values.end() ? protocol::Values::Value{value.lesson.key, why_lost} : *found;
+                                    [&](const auto& one) { return one.key == value.observed.key; });
+    value.held = found == held.values.end() ? protocol::Values::Value{value.observed.key, why_lost} : *found;
     value.state = value.held.reason.empty() ? State::held : State::left_out;
     value.report = reports_;
   }
@@ -64,7 +64,7 @@ void WarmValues::report(const protocol::Values& held) {
 
 void WarmValues::lost() {
   for (auto& value : values_) {
-    if (!value.lesson.reason.empty()) continue;
+    if (!value.observed.reason.empty()) continue;
     value.state = State::wanted;
     is_due_ = true;
   }
@@ -73,9 +73,9 @@ void WarmValues::lost() {
 nlohmann::json WarmValues::describe() const {
   static constexpr std::array<std::string_view, 4> states{"wanted", "loading", "held", "left_out"};
   auto list = nlohmann::json::array();
-  for (const auto& [lesson, state, held, report] : values_) {
-    const auto& reason = lesson.reason.empty() ? held.reason : lesson.reason;
-    list.push_back({{"name", bytes_to_json(lesson.name)},
+  for (const auto& [observed, state, held, report] : values_) {
+    const auto& reason = observed.reason.empty() ? held.reason : observed.reason;
+    list.push_back({{"name", bytes_to_json(observed.name)},
                     {"state", states[static_cast<std::size_t>(state)]},
                     {"seconds", held.seconds},
                     {"bytes", held.bytes},

@@ -16,7 +16,7 @@ namespace stest {
 class WarmValues {
  public:
   /// Takes in what a run had to load itself, in this environment. `seen`: what `reports` was when it began.
-  void learn(const std::vector<Lessons::Value>& loaded, const Environment& env, std::uint64_t seen);
+  void learn(const std::vector<Observations::Value>& loaded, const Environment& env, std::uint64_t seen);
 
   /// What to send to the worker now; nothing where it holds, or loads, what it should.
   std::optional<protocol::HoldValues> next();
@@ -36,12 +36,12 @@ class WarmValues {
  private:
   enum class State { wanted, loading, held, left_out };
   struct Value {
-    Lessons::Value lesson;
+    Observations::Value observed;
     State state = State::wanted;
     protocol::Values::Value held;
     std::uint64_t report = 0;  ///< The one that has told of it.
   };
-  void learn(const Lessons::Value& loaded, std::uint64_t seen);
+  void learn(const Observations::Value& loaded, std::uint64_t seen);
 
   std::vector<Value> values_;  ///< The last one that was learned is the last.
   Environment env_;

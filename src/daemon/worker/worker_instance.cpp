@@ -86,11 +86,11 @@ std::optional<protocol::LeftOut> WorkerInstance::end(const ExitStatus& status) {
   state = State::ended;
   exit = status;
   if (unfit && asked_for(asked, unfit->module)) {
-    lesson = {unfit->module, unfit->reason};
+    blamed = {unfit->module, unfit->reason};
   } else if (!unfit && !dismissed && !importing.empty() && status.signal != SIGKILL) {
-    lesson = {importing, "died while importing"};
+    blamed = {importing, "died while importing"};
   }
-  return lesson;
+  return blamed;
 }
 
 std::optional<ImportClock::Seconds> WorkerInstance::time_left(

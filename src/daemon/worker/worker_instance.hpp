@@ -85,7 +85,7 @@ struct WorkerInstance {
   bool dismissed = false;                  ///< The daemon ended it, through no fault of any module.
   ExitStatus exit;
   std::string end_text;                     ///< How it ended, to follow "it".
-  std::optional<protocol::LeftOut> lesson;  ///< The module that its end is blamed on.
+  std::optional<protocol::LeftOut> blamed;  ///< The module that its end is blamed on.
 
   WarmValues values;
 

@@ -334,10 +334,10 @@ std::optional<Error> WorkerManager::known_failure(const WorkerKey& wanted) {
 
 /// Whether the next worker may do better than this one, which ended before it was ready.
 bool WorkerManager::may_retry(const WorkerInstance& instance, Attempt& attempt) {
-  if (instance.unfit && instance.lesson) return true;  // Each time one module less: this comes to an end.
+  if (instance.unfit && instance.blamed) return true;  // Each time one module less: this comes to an end.
   // SIGKILL comes from outside (a person, the kernel out of memory) and says nothing of a module.
   if (instance.exit.signal == SIGKILL) return !std::exchange(attempt.after_kill, true);
-  if (!instance.lesson) return false;
+  if (!instance.blamed) return false;
   return !std::exchange(attempt.without_learned, true);
 }
 
@@ -364,20 +364,21 @@ void WorkerManager::end_current(std::unique_lock<std::mutex>& lock) {
   replacing_ = false;
 }
 
-void WorkerManager::learn(const WorkerLease& lease, const Run& run, const Lessons& lessons) {
+void WorkerManager::learn(const WorkerLease& lease, const Run& run, const Observations& observations) {
   std::lock_guard lock(mutex_);
   auto& instance = *lease.instance_;
   const auto& site_dirs = instance.ready.site_dirs;
-  if (instance.key.learns("modules")) log_failure(store_.learn(lessons.modules, lessons.path, site_dirs));
-  if (instance.key.learns("patterns")) log_failure(store_.learn_patterns(lessons.patterns, site_dirs));
+  if (instance.key.learns("modules"))
+    log_failure(store_.learn(observations.modules, observations.path, site_dirs));
+  if (instance.key.learns("patterns")) log_failure(store_.learn_patterns(observations.patterns, site_dirs));
   if (instance.key.learns("modules")) {
-    for (const auto& one : lessons.differences) learn(instance, one);
+    for (const auto& one : observations.differences) learn(instance, one);
   }
-  instance.values.learn(lessons.values, run.request.env, lease.value_reports_);
+  instance.values.learn(observations.values, run.request.env, lease.value_reports_);
 }
 
 /// What is different each time is left to the runs: else each would be done cold.
-void WorkerManager::learn(WorkerInstance& instance, const Lessons::Difference& difference) {
+void WorkerManager::learn(WorkerInstance& instance, const Observations::Difference& difference) {
   const auto& site_dirs = instance.ready.site_dirs;
   const auto& module = difference.module;
   if (!difference.variables.empty())
@@ -516,7 +517,7 @@ void WorkerManager::on_end(WorkerInstance& instance, const ExitStatus& status) {
   spdlog::info("worker {} {}", instance.process->pid(), stest::describe(status));
   {
     std::lock_guard lock(mutex_);
-    if (auto lesson = instance.end(status)) leave_out(instance, std::move(*lesson));
+    if (auto blamed = instance.end(status)) leave_out(instance, std::move(*blamed));
   }
   changed();
 }

@@ -67,7 +67,7 @@ class WorkerManager {
   Result<WorkerLease> acquire(const Run& run, const Listener& listener);
 
   /// Remembers what a run on `lease`'s worker has taught.
-  void learn(const WorkerLease& lease, const Run& run, const Lessons& lessons);
+  void learn(const WorkerLease& lease, const Run& run, const Observations& observations);
 
   /// What is for the worker to do while no run waits: import and compile what was learned since it started,
   /// fork runners ahead. It counts as begun; it begins when the result is called.
@@ -96,7 +96,7 @@ class WorkerManager {
   Result<Instance> claim_in_turn(std::unique_lock<std::mutex>& lock, Attempt& attempt, std::uint64_t turn);
   Instance take_claim();
   Result<Instance> replace(std::unique_lock<std::mutex>& lock, Attempt& attempt, const Restart& why);
-  void learn(WorkerInstance& instance, const Lessons::Difference& difference);
+  void learn(WorkerInstance& instance, const Observations::Difference& difference);
   std::optional<Restart> reason_to_replace(const Attempt& attempt) const;
   std::optional<Restart> changed_files(std::unique_lock<std::mutex>& lock,
                                        const std::shared_ptr<const LoadedFiles>& loaded) const;

@@ -35,13 +35,13 @@ TEST(EventLines, KeepsWhatTheRunTaught) {
                   .feed(R"({"event":"imported","modules":["torch","numpy"],"path":["/src"]})"
                         "\n")
                   .empty());
-  EXPECT_EQ(lines.lessons().modules, (std::vector<std::string>{"torch", "numpy"}));
-  EXPECT_EQ(lines.lessons().path, std::vector<std::string>{"/src"});
+  EXPECT_EQ(lines.observations().modules, (std::vector<std::string>{"torch", "numpy"}));
+  EXPECT_EQ(lines.observations().path, std::vector<std::string>{"/src"});
   EXPECT_TRUE(lines
                   .feed(R"json({"event":"compiled","patterns":["('a+', 0)"]})json"
                         "\n")
                   .empty());
-  EXPECT_EQ(lines.lessons().patterns, std::vector<std::string>{"('a+', 0)"});
+  EXPECT_EQ(lines.observations().patterns, std::vector<std::string>{"('a+', 0)"});
 }
 
 TEST(EventLines, LearnsWhatKeptARunFromWhatWasLoadedAhead) {
@@ -51,8 +51,8 @@ TEST(EventLines, LearnsWhatKeptARunFromWhatWasLoadedAhead) {
                         R"("outdated":false,"repeatable":true})"
                         "\n")
                   .empty());
-  ASSERT_EQ(lines.lessons().differences.size(), 1u);
-  const auto& found = lines.lessons().differences.front();
+  ASSERT_EQ(lines.observations().differences.size(), 1u);
+  const auto& found = lines.observations().differences.front();
   EXPECT_EQ(found.module, "m");
   EXPECT_EQ(found.variables, (OptionalEnvironment{{"A", "1"}, {"B", std::nullopt}}));
   EXPECT_FALSE(found.is_outdated);

@@ -7,7 +7,7 @@
 namespace stest {
 namespace {
 
-Lessons::Value lesson(const std::string& name, const std::string& key) {
+Observations::Value observed(const std::string& name, const std::string& key) {
   return {name, key, "how to make " + key, ""};
 }
 
@@ -28,7 +28,7 @@ using Keys = std::vector<std::string>;
 TEST(WarmValues, WhatARunHasLoadedIsAskedForOnce) {
   WarmValues values;
   EXPECT_FALSE(values.next());
-  values.learn({lesson("f()", "a")}, {{"A", "1"}}, values.reports());
+  values.learn({observed("f()", "a")}, {{"A", "1"}}, values.reports());
   const auto message = values.next();
   EXPECT_EQ(keys(message), Keys{"a"});
   EXPECT_EQ(message->env.at("A"), "1");
@@ -40,50 +40,50 @@ TEST(WarmValues, WhatARunHasLoadedIsAskedForOnce) {
 
 TEST(WarmValues, ANewKeyTakesThePlaceOfTheOldOne) {
   WarmValues values;
-  values.learn({lesson("f()", "a"), lesson("g()", "g")}, {}, values.reports());
+  values.learn({observed("f()", "a"), observed("g()", "g")}, {}, values.reports());
   (void)values.next();
-  values.learn({lesson("f()", "b")}, {}, values.reports());
+  values.learn({observed("f()", "b")}, {}, values.reports());
   EXPECT_EQ(keys(values.next()), (Keys{"g", "b"}));
 }
 
 TEST(WarmValues, WhatIsBeingLoadedIsNotAskedForAgain) {
   WarmValues values;
-  values.learn({lesson("f()", "a")}, {}, values.reports());
+  values.learn({observed("f()", "a")}, {}, values.reports());
   (void)values.next();
-  values.learn({lesson("f()", "a")}, {}, values.reports());
+  values.learn({observed("f()", "a")}, {}, values.reports());
   EXPECT_FALSE(values.next());
 }
 
 TEST(WarmValues, WhatIsHeldAndWasLoadedAllTheSameHasChanged) {
   WarmValues values;
-  values.learn({lesson("f()", "a")}, {}, values.reports());
+  values.learn({observed("f()", "a")}, {}, values.reports());
   (void)values.next();
   values.report({{{"a", "", 0.5, 100}}});
-  values.learn({lesson("f()", "a")}, {}, values.reports());
+  values.learn({observed("f()", "a")}, {}, values.reports());
   EXPECT_EQ(keys(values.next()), Keys{"a"});
 }
 
 TEST(WarmValues, WhatARunHasLoadedThatBeganBeforeItWasHeldHasNotChanged) {
   WarmValues values;
-  values.learn({lesson("f()", "a")}, {}, values.reports());
+  values.learn({observed("f()", "a")}, {}, values.reports());
   (void)values.next();
   const auto seen = values.reports();
   values.report({{{"a", "", 0.5, 100}}});
-  values.learn({lesson("f()", "a")}, {}, seen);
+  values.learn({observed("f()", "a")}, {}, seen);
   EXPECT_EQ(state(values), "held");
   EXPECT_FALSE(values.next());
 }
 
 TEST(WarmValues, WhatCannotBeHeldIsTriedAgainOnlyWhereItIsAnother) {
   WarmValues values;
-  values.learn({lesson("f()", "a")}, {}, values.reports());
+  values.learn({observed("f()", "a")}, {}, values.reports());
   (void)values.next();
   values.report({{{"a", "it starts a thread", 0, 0}}});
   EXPECT_EQ(state(values), "left_out");
-  values.learn({lesson("f()", "a")}, {}, values.reports());
+  values.learn({observed("f()", "a")}, {}, values.reports());
   EXPECT_FALSE(values.next());
   EXPECT_EQ(values.describe().at(0).at("reason"), "it starts a thread");
-  values.learn({lesson("f()", "b")}, {}, values.reports());
+  values.learn({observed("f()", "b")}, {}, values.reports());
   EXPECT_EQ(keys(values.next()), Keys{"b"});
 }
 
@@ -97,17 +97,17 @@ TEST(WarmValues, WhatTheRunCannotTellIsLeftOut) {
 
 TEST(WarmValues, AProcessThatEndedIsNotTriedAgainWithTheSame) {
   WarmValues values;
-  values.learn({lesson("f()", "a")}, {}, values.reports());
+  values.learn({observed("f()", "a")}, {}, values.reports());
   (void)values.next();
   values.report({});
   EXPECT_EQ(state(values), "left_out");
-  values.learn({lesson("f()", "a")}, {}, values.reports());
+  values.learn({observed("f()", "a")}, {}, values.reports());
   EXPECT_FALSE(values.next());
 }
 
 TEST(WarmValues, WhatWasLostIsDueAgain) {
   WarmValues values;
-  values.learn({lesson("f()", "a"), {"g()", "", "", "it uses eval"}}, {}, values.reports());
+  values.learn({observed("f()", "a"), {"g()", "", "", "it uses eval"}}, {}, values.reports());
   (void)values.next();
   values.report({{{"a", "it imports x, which is not warm", 0, 0}}});
   values.lost();
@@ -117,7 +117,7 @@ TEST(WarmValues, WhatWasLostIsDueAgain) {
 TEST(WarmValues, TheOldestGoWhereThereAreTooMany) {
   WarmValues values;
   for (std::size_t i = 0; i <= WarmValues::limit; ++i) {
-    values.learn({lesson(std::to_string(i), std::to_string(i))}, {}, values.reports());
+    values.learn({observed(std::to_string(i), std::to_string(i))}, {}, values.reports());
   }
   const auto found = keys(values.next());
   EXPECT_EQ(found.size(), WarmValues::limit);

@@ -1,6 +1,6 @@
 """A pytest plugin that writes down what pytest found, for the comparison of a warm and a cold run.
 
-`stest verify` gives it to both by `-p sprintest.run._verdict`. It acts only where STEST_VERDICT names a
+`stest verify` gives it to both by `-p sprintest.run._test_report`. It acts only where STEST_REPORT names a
 file, and takes that variable away, so that neither tests nor what they start see it. PYTEST_DONT_REWRITE
 """
 
@@ -22,9 +22,9 @@ _SELECTION = "stest_selection"
 
 def pytest_addoption(pluginmanager: Any) -> None:
     # The first thing that a plugin is called for; the options are nobody's concern here.
-    if file := os.environ.pop("STEST_VERDICT", ""):
-        selection = os.environ.pop("STEST_VERDICT_ONLY", "")
-        pluginmanager.register(Verdict(Path(file), selection), "stest_verdict")
+    if file := os.environ.pop("STEST_REPORT", ""):
+        selection = os.environ.pop("STEST_REPORT_ONLY", "")
+        pluginmanager.register(TestReport(Path(file), selection), "stest_test_report")
 
 
 @pytest.hookimpl(trylast=True)
@@ -40,7 +40,7 @@ def pytest_collection_modifyitems(config: Any, items: list[Any]) -> None:
         config.hook.pytest_deselected(items=others)
 
 
-class Verdict:
+class TestReport:
     """Writes one JSON line per finding to a file that it creates. Registered by the main process only."""
 
     def __init__(self, file: Path, selection: str) -> None:

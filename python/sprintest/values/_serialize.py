@@ -42,7 +42,7 @@ class Marker:
     """Lies among the globals of each function that was sent. As long as it lives, so does one of them."""
 
 
-def ship(call: Call, code: _modules.ProjectCode) -> tuple[bytes, list[str]]:
+def serialize(call: Call, code: _modules.ProjectCode) -> tuple[bytes, list[str]]:
     """The call as bytes, and the files that warm functions which it uses name. Raises ``NotShippable``."""
     buffer = io.BytesIO()
     function, args, kwargs = call
@@ -58,7 +58,7 @@ def ship(call: Call, code: _modules.ProjectCode) -> tuple[bytes, list[str]]:
     return buffer.getvalue(), pickler.files
 
 
-def unship(data: bytes, marker: Marker) -> Call:
+def rebuild(data: bytes, marker: Marker) -> Call:
     """The call again, in a process that has the installed modules loaded. Raises what unpickling raises."""
     unpickler = _Unpickler(io.BytesIO(data), marker)
     call: Call = unpickler.load()

@@ -1,4 +1,4 @@
-#include "daemon/http/reception.hpp"
+#include "daemon/http/pending_connections.hpp"
 
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -13,10 +13,10 @@
 namespace stest {
 namespace {
 
-class ReceptionTest : public testing::Test {
+class PendingConnectionsTest : public testing::Test {
  protected:
-  ~ReceptionTest() override {
-    reception.stop();
+  ~PendingConnectionsTest() override {
+    pending.stop();
     thread.join();
   }
 
@@ -49,15 +49,15 @@ class ReceptionTest : public testing::Test {
   std::mutex mutex;
   std::vector<std::string> heads;
   std::atomic<bool> admits = true;
-  Reception reception{socket.fd(), [this](int) { return admits.load(); },
-                      [this](Fd, std::string received) {
-                        std::lock_guard lock(mutex);
-                        heads.push_back(std::move(received));
-                      }};
-  std::thread thread{[this] { reception.run(); }};
+  PendingConnections pending{socket.fd(), [this](int) { return admits.load(); },
+                             [this](Fd, std::string received) {
+                               std::lock_guard lock(mutex);
+                               heads.push_back(std::move(received));
+                             }};
+  std::thread thread{[this] { pending.run(); }};
 };
 
-TEST_F(ReceptionTest, HandsOverWithTheWholeHeadAlone) {
+TEST_F(PendingConnectionsTest, HandsOverWithTheWholeHeadAlone) {
   const Fd client = connect();
   ASSERT_TRUE(write_all(client.get(), "GET / HTTP/1.1\r\nHost: x\r"));
   EXPECT_TRUE(taken().empty());
@@ -67,28 +67,28 @@ TEST_F(ReceptionTest, HandsOverWithTheWholeHeadAlone) {
   EXPECT_TRUE(taken().front().starts_with("GET / HTTP/1.1\r\nHost: x\r\n\r\n"));
 }
 
-TEST_F(ReceptionTest, RefusesALargeHead) {
+TEST_F(PendingConnectionsTest, RefusesALargeHead) {
   const Fd client = connect();
-  ASSERT_TRUE(write_all(client.get(), std::string(Reception::max_head + 1, 'x')));
+  ASSERT_TRUE(write_all(client.get(), std::string(PendingConnections::max_head + 1, 'x')));
   EXPECT_TRUE(answer(client).starts_with("HTTP/1.1 431 "));
 }
 
-TEST_F(ReceptionTest, RefusesOtherUsersUnheard) {
+TEST_F(PendingConnectionsTest, RefusesOtherUsersUnheard) {
   admits = false;
   const Fd client = connect();
   EXPECT_TRUE(answer(client).starts_with("HTTP/1.1 403 "));
 }
 
-TEST_F(ReceptionTest, PutsTheOldestOutWhereTooManyWait) {
+TEST_F(PendingConnectionsTest, PutsTheOldestOutWhereTooManyWait) {
   std::vector<Fd> clients;
-  for (std::size_t i = 0; i <= Reception::max_waiting; ++i) clients.push_back(connect());
+  for (std::size_t i = 0; i <= PendingConnections::max_waiting; ++i) clients.push_back(connect());
   EXPECT_EQ(answer(clients.front()), "");
   ASSERT_TRUE(write_all(clients[1].get(), "GET / HTTP/1.1\r\n\r\n"));
   await([&] { return taken().size() == 1; }, "the second oldest");
 }
 
-TEST_F(ReceptionTest, ForgetsClientsThatLeave) {
-  for (std::size_t i = 0; i < 3 * Reception::max_waiting; ++i) connect();
+TEST_F(PendingConnectionsTest, ForgetsClientsThatLeave) {
+  for (std::size_t i = 0; i < 3 * PendingConnections::max_waiting; ++i) connect();
   const Fd client = connect();
   ASSERT_TRUE(write_all(client.get(), "GET / HTTP/1.1\r\n\r\n"));
   await([&] { return taken().size() == 1; }, "the one that stays");

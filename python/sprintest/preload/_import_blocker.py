@@ -11,7 +11,7 @@ class _Tripped(BaseException):
     """Not to be taken for an error of the import, which many modules live with."""
 
 
-class Tripwire:
+class ImportBlocker:
     """First finder, then loader of what is known to be unfit: that can be found, but not imported."""
 
     def __init__(self, unfit: Mapping[str, str]) -> None:

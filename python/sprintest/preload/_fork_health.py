@@ -6,7 +6,7 @@ from sprintest.modules._cache import cache
 from sprintest.process._own import library
 
 
-def sing() -> None:
+def check_fork_health() -> None:
     """Run small numpy and torch operations on every thread that a run would have.
 
     A child of a process whose thread pools do not survive a fork hangs here, or dies. The caller

@@ -18,7 +18,7 @@ namespace stest {
 /// a connection handed over. Borrows the listening socket.
 ///
 /// Limits: a head has 10 s and 32 KiB. Of 256 that wait, a further one replaces the oldest.
-class Reception {
+class PendingConnections {
  public:
   static constexpr std::chrono::seconds head_patience{10};
   static constexpr std::size_t max_head = 32u << 10;
@@ -29,7 +29,7 @@ class Reception {
   /// Takes a connection and what was read of it: the head and perhaps some of the body. Must not block.
   using HandOver = std::function<void(Fd connection, std::string received)>;
 
-  Reception(int listening, Admit admit, HandOver hand_over);
+  PendingConnections(int listening, Admit admit, HandOver hand_over);
 
   /// Receives until `stop`.
   void run();
@@ -39,29 +39,29 @@ class Reception {
  private:
   using Clock = std::chrono::steady_clock;
 
-  struct Guest {
+  struct PendingConnection {
     Fd connection;
     std::string received;
     Clock::time_point deadline;
     bool is_leaving = false;  ///< Has its answer; what it still sends is dropped, lest it miss that answer.
   };
-  using Guests = std::list<Guest>;  ///< The oldest first.
+  using Pending = std::list<PendingConnection>;  ///< The oldest first.
 
   std::vector<pollfd> polled() const;
   int poll_timeout() const;
   bool accept_one();
-  void welcome(Fd connection);
+  void accept(Fd connection);
   void make_room();
-  Guests::iterator attend(Guests::iterator guest);
-  Guests::iterator take_head(Guests::iterator guest, const std::string& data);
+  Pending::iterator attend(Pending::iterator pending);
+  Pending::iterator take_head(Pending::iterator pending, const std::string& data);
   void end_overdue();
-  void dismiss(Guest& guest, const std::string& answer);
+  void reject(PendingConnection& pending, const std::string& answer);
 
   const int listening_;
   const Fd wake_;
   const Admit admit_;
   const HandOver hand_over_;
-  Guests guests_;
+  Pending all_;
 };
 
 }  // namespace stest

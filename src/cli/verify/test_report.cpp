@@ -1,4 +1,4 @@
-#include "cli/verify/verdict.hpp"
+#include "cli/verify/test_report.hpp"
 
 #include <algorithm>
 #include <cctype>
@@ -26,53 +26,53 @@ std::string without_addresses(std::string text) {
   return text;
 }
 
-void add_warning(Verdict& verdict, FieldReader& fields, std::string nodeid) {
-  Verdict::Warning warning;
+void add_warning(TestReport& report, FieldReader& fields, std::string nodeid) {
+  TestReport::Warning warning;
   fields.read("category", warning.category);
   fields.read("text", warning.text);
   warning.nodeid = std::move(nodeid);
-  ++verdict.warnings[warning];
+  ++report.warnings[warning];
 }
 
-void add_deselected(Verdict& verdict, FieldReader& fields) {
+void add_deselected(TestReport& report, FieldReader& fields) {
   std::vector<std::string> nodeids;
   fields.read("nodeids", nodeids);
-  for (auto& nodeid : nodeids) verdict.deselected.insert(without_addresses(std::move(nodeid)));
+  for (auto& nodeid : nodeids) report.deselected.insert(without_addresses(std::move(nodeid)));
 }
 
-Status add_line(Verdict& verdict, std::string_view line) {
+Status add_line(TestReport& report, std::string_view line) {
   const auto json = nlohmann::json::parse(line, nullptr, false);
-  FieldReader fields(json, "line of the verdict");
+  FieldReader fields(json, "line of the report");
   std::string event, nodeid, when, outcome;
   fields.read("event", event);
   fields.read_optional("nodeid", nodeid);
   fields.read_optional("when", when);
   fields.read_optional("outcome", outcome);
   nodeid = without_addresses(std::move(nodeid));
-  if (event == "selected") verdict.is_whole = false;
-  if (event == "session") verdict.session_began = true;
-  if (event == "finished") verdict.session_finished = true;
-  if (event == "start") verdict.tests[nodeid];
-  if (event == "test") verdict.tests[nodeid].push_back(when + " " + outcome);
-  if (event == "collect") verdict.collection[nodeid] = outcome;
-  if (event == "warning") add_warning(verdict, fields, nodeid);
-  if (event == "deselected") add_deselected(verdict, fields);
+  if (event == "selected") report.is_whole = false;
+  if (event == "session") report.session_began = true;
+  if (event == "finished") report.session_finished = true;
+  if (event == "start") report.tests[nodeid];
+  if (event == "test") report.tests[nodeid].push_back(when + " " + outcome);
+  if (event == "collect") report.collection[nodeid] = outcome;
+  if (event == "warning") add_warning(report, fields, nodeid);
+  if (event == "deselected") add_deselected(report, fields);
   return fields.status();
 }
 
-bool is_finished(const Verdict::Reports& reports) {
+bool is_finished(const TestReport::Reports& reports) {
   return !reports.empty() && reports.back().starts_with("teardown ");
 }
 
-std::string join(const Verdict::Reports& reports) {
+std::string join(const TestReport::Reports& reports) {
   std::string text;
   for (const auto& report : reports) text += (text.empty() ? "" : ", ") + report;
   return text;
 }
 
 /// The reports of one side, as short as they can be: "passed", "failed", "setup failed".
-std::string in_short(const Verdict::Reports& reports) {
-  Verdict::Reports telling;
+std::string in_short(const TestReport::Reports& reports) {
+  TestReport::Reports telling;
   for (const auto& report : reports) {
     if (!report.ends_with(" passed"))
       telling.push_back(report.starts_with("call ") ? report.substr(5) : report);
@@ -100,7 +100,7 @@ std::optional<typename Map::mapped_type> value_of(const Map& map, const typename
 /// Collects the lines of a comparison.
 class Comparison {
  public:
-  Comparison(const Verdict& warm, const Verdict& cold) : warm_(warm), cold_(cold) {}
+  Comparison(const TestReport& warm, const TestReport& cold) : warm_(warm), cold_(cold) {}
 
   void compare_endings() {
     if (warm_.ending != cold_.ending) add("pytest", warm_.ending, cold_.ending);
@@ -154,13 +154,13 @@ class Comparison {
     lines_.push_back(what + ": warm " + warm + ", cold " + cold);
   }
 
-  const Verdict& warm_;
-  const Verdict& cold_;
+  const TestReport& warm_;
+  const TestReport& cold_;
   std::vector<std::string> lines_;
 };
 
 /// The word of pytest's last line under which a test is counted.
-std::string count_as(const Verdict::Reports& reports) {
+std::string count_as(const TestReport::Reports& reports) {
   std::string word = "passed";
   for (const auto& report : reports) {
     const auto outcome = report.substr(report.rfind(' ') + 1);
@@ -171,7 +171,7 @@ std::string count_as(const Verdict::Reports& reports) {
 }
 
 /// Expected failures as events name them.
-Verdict::Reports as_in_events(Verdict::Reports reports) {
+TestReport::Reports as_in_events(TestReport::Reports reports) {
   for (auto& report : reports) {
     if (report.ends_with(" xfailed")) report.replace(report.size() - 7, 7, "skipped");
     if (report.ends_with(" xpassed")) report.replace(report.size() - 7, 7, "passed");
@@ -181,26 +181,26 @@ Verdict::Reports as_in_events(Verdict::Reports reports) {
 
 }  // namespace
 
-Result<std::optional<Verdict>> read_verdict(const std::filesystem::path& file) {
+Result<std::optional<TestReport>> read_report(const std::filesystem::path& file) {
   const auto text = read_file(file);
   if (!text) return tl::unexpected(text.error());
   if (!*text) return std::nullopt;
-  Verdict verdict;
+  TestReport report;
   std::istringstream lines(**text);
   for (std::string line; std::getline(lines, line);) {
     if (lines.eof()) break;  // The process died while it wrote.
-    if (auto added = add_line(verdict, line); !added) return tl::unexpected(added.error());
+    if (auto added = add_line(report, line); !added) return tl::unexpected(added.error());
   }
-  return verdict;
+  return report;
 }
 
-Verdict verdict_of(const std::vector<event::Test>& events) {
-  Verdict verdict;
+TestReport report_of(const std::vector<event::Test>& events) {
+  TestReport report;
   for (const auto& event : events) {
-    auto& reports = verdict.tests[without_addresses(event.nodeid)];
+    auto& reports = report.tests[without_addresses(event.nodeid)];
     if (event.when != "start") reports.push_back(event.when + " " + event.outcome);
   }
-  return verdict;
+  return report;
 }
 
 std::string ending_of(const event::Done& done) {
@@ -208,19 +208,19 @@ std::string ending_of(const event::Done& done) {
   return is_death ? std::string(died) : "exit code " + std::to_string(done.exit_code);
 }
 
-std::string ending_of(const ExitStatus& status, const Verdict& verdict) {
-  const bool is_death = !status.code || (verdict.session_began && !verdict.session_finished);
+std::string ending_of(const ExitStatus& status, const TestReport& report) {
+  const bool is_death = !status.code || (report.session_began && !report.session_finished);
   return is_death ? std::string(died) : "exit code " + std::to_string(*status.code);
 }
 
-bool has_died(const Verdict& verdict) { return verdict.ending == died; }
+bool has_died(const TestReport& report) { return report.ending == died; }
 
-bool has_failed(const Verdict::Reports& reports) {
+bool has_failed(const TestReport::Reports& reports) {
   return !is_finished(reports) ||
          std::any_of(reports.begin(), reports.end(), [](auto& one) { return one.ends_with(" failed"); });
 }
 
-std::vector<std::string> differences(const Verdict& warm, const Verdict& cold) {
+std::vector<std::string> differences(const TestReport& warm, const TestReport& cold) {
   Comparison comparison(warm, cold);
   comparison.compare_endings();
   comparison.compare_collection();
@@ -230,8 +230,8 @@ std::vector<std::string> differences(const Verdict& warm, const Verdict& cold) {
   return std::move(comparison).lines();
 }
 
-std::vector<std::string> differences_in_tests(const Verdict& warm, const Verdict& cold) {
-  Verdict alike;
+std::vector<std::string> differences_in_tests(const TestReport& warm, const TestReport& cold) {
+  TestReport alike;
   alike.ending = cold.ending;
   for (const auto& [nodeid, reports] : cold.tests) alike.tests[nodeid] = as_in_events(reports);
   Comparison comparison(warm, alike);
@@ -240,10 +240,10 @@ std::vector<std::string> differences_in_tests(const Verdict& warm, const Verdict
   return std::move(comparison).lines();
 }
 
-std::string summary(const Verdict& verdict) {
+std::string summary(const TestReport& report) {
   std::map<std::string, int> counts;
-  for (const auto& [nodeid, reports] : verdict.tests) ++counts[count_as(reports)];
-  for (const auto& [nodeid, outcome] : verdict.collection) ++counts[outcome == "failed" ? "error" : outcome];
+  for (const auto& [nodeid, reports] : report.tests) ++counts[count_as(reports)];
+  for (const auto& [nodeid, outcome] : report.collection) ++counts[outcome == "failed" ? "error" : outcome];
   std::string text;
   const auto add = [&](const std::string& word) {
     const int count = std::exchange(counts[word], 0);

@@ -1,4 +1,4 @@
-#include "daemon/http/reception.hpp"
+#include "daemon/http/pending_connections.hpp"
 
 #include <spdlog/spdlog.h>
 #include <sys/eventfd.h>
@@ -60,20 +60,20 @@ void give_up(int error) {
 
 }  // namespace
 
-Reception::Reception(int listening, Admit admit, HandOver hand_over)
+PendingConnections::PendingConnections(int listening, Admit admit, HandOver hand_over)
     : listening_(listening),
       wake_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
       admit_(std::move(admit)),
       hand_over_(std::move(hand_over)) {}
 
-void Reception::run() {
+void PendingConnections::run() {
   while (true) {
     auto entries = polled();
     if (::poll(entries.data(), entries.size(), poll_timeout()) < 0) continue;  // EINTR, or no memory now.
-    if (entries[0].revents != 0) return guests_.clear();
-    auto guest = guests_.begin();
+    if (entries[0].revents != 0) return all_.clear();
+    auto pending = all_.begin();
     for (std::size_t i = 2; i < entries.size(); ++i) {
-      guest = entries[i].revents != 0 ? attend(guest) : std::next(guest);
+      pending = entries[i].revents != 0 ? attend(pending) : std::next(pending);
     }
     end_overdue();
     while (entries[1].revents != 0 && accept_one()) {
@@ -81,85 +81,86 @@ void Reception::run() {
   }
 }
 
-void Reception::stop() { eventfd_write(wake_.get(), 1); }
+void PendingConnections::stop() { eventfd_write(wake_.get(), 1); }
 
-/// What wakes it, the listening socket, then the guests in their order.
-std::vector<pollfd> Reception::polled() const {
+/// What wakes it, the listening socket, then the connections in their order.
+std::vector<pollfd> PendingConnections::polled() const {
   std::vector<pollfd> entries{{wake_.get(), POLLIN, 0}, {listening_, POLLIN, 0}};
-  for (const auto& guest : guests_) entries.push_back({guest.connection.get(), POLLIN, 0});
+  for (const auto& pending : all_) entries.push_back({pending.connection.get(), POLLIN, 0});
   return entries;
 }
 
-int Reception::poll_timeout() const {
-  const auto first =
-      std::min_element(guests_.begin(), guests_.end(),
-                       [](const auto& left, const auto& right) { return left.deadline < right.deadline; });
-  if (first == guests_.end()) return -1;
+int PendingConnections::poll_timeout() const {
+  const auto first = std::min_element(all_.begin(), all_.end(), [](const auto& left, const auto& right) {
+    return left.deadline < right.deadline;
+  });
+  if (first == all_.end()) return -1;
   const auto left = std::chrono::ceil<std::chrono::milliseconds>(first->deadline - Clock::now());
   return static_cast<int>(std::max<std::int64_t>(left.count(), 0));
 }
 
 /// Whether another one may wait to be accepted.
-bool Reception::accept_one() {
+bool PendingConnections::accept_one() {
   Fd connection(::accept4(listening_, nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
-  if (connection) return welcome(std::move(connection)), true;
+  if (connection) return accept(std::move(connection)), true;
   const int error = errno;
   if (is_denied(error)) give_up(error);
   if (!is_shortage(error)) return is_gone(error);
   spdlog::warn("cannot accept a connection: {}", std::generic_category().message(error));
-  if (guests_.empty()) std::this_thread::sleep_for(shortage_pause);
+  if (all_.empty()) std::this_thread::sleep_for(shortage_pause);
   make_room();
   return false;
 }
 
 /// Most clients send their head at once, so that it is there already.
-void Reception::welcome(Fd connection) {
-  if (guests_.size() >= max_waiting) make_room();
-  guests_.push_back({std::move(connection), "", Clock::now() + head_patience});
-  if (!admit_(guests_.back().connection.get())) return dismiss(guests_.back(), other_user());
-  attend(std::prev(guests_.end()));
+void PendingConnections::accept(Fd connection) {
+  if (all_.size() >= max_waiting) make_room();
+  all_.push_back({std::move(connection), "", Clock::now() + head_patience});
+  if (!admit_(all_.back().connection.get())) return reject(all_.back(), other_user());
+  attend(std::prev(all_.end()));
 }
 
-void Reception::make_room() {
-  if (!guests_.empty()) guests_.pop_front();
+void PendingConnections::make_room() {
+  if (!all_.empty()) all_.pop_front();
 }
 
-/// Reads what is there; the next guest.
-Reception::Guests::iterator Reception::attend(Guests::iterator guest) {
-  const auto read = read_some(guest->connection.get(), read_size);
-  if (!read || read->end) return guests_.erase(guest);
-  if (read->would_block || guest->is_leaving) return std::next(guest);
-  return take_head(guest, read->data);
+/// Reads what is there; the next pending.
+PendingConnections::Pending::iterator PendingConnections::attend(Pending::iterator pending) {
+  const auto read = read_some(pending->connection.get(), read_size);
+  if (!read || read->end) return all_.erase(pending);
+  if (read->would_block || pending->is_leaving) return std::next(pending);
+  return take_head(pending, read->data);
 }
 
-Reception::Guests::iterator Reception::take_head(Guests::iterator guest, const std::string& data) {
-  const auto searched = guest->received.size();
-  guest->received += data;
-  if (has_head(guest->received, searched)) {
-    hand_over_(std::move(guest->connection), std::move(guest->received));
-    return guests_.erase(guest);
+PendingConnections::Pending::iterator PendingConnections::take_head(Pending::iterator pending,
+                                                                    const std::string& data) {
+  const auto searched = pending->received.size();
+  pending->received += data;
+  if (has_head(pending->received, searched)) {
+    hand_over_(std::move(pending->connection), std::move(pending->received));
+    return all_.erase(pending);
   }
-  if (guest->received.size() > max_head) dismiss(*guest, too_large());
-  return std::next(guest);
+  if (pending->received.size() > max_head) reject(*pending, too_large());
+  return std::next(pending);
 }
 
 /// One that has said nothing is owed no answer.
-void Reception::end_overdue() {
-  for (auto guest = guests_.begin(); guest != guests_.end();) {
-    const bool is_overdue = guest->deadline <= Clock::now();
-    const bool is_owed = !guest->is_leaving && !guest->received.empty();
-    if (is_overdue && is_owed) dismiss(*guest, too_slow());
-    guest = is_overdue && !is_owed ? guests_.erase(guest) : std::next(guest);
+void PendingConnections::end_overdue() {
+  for (auto pending = all_.begin(); pending != all_.end();) {
+    const bool is_overdue = pending->deadline <= Clock::now();
+    const bool is_owed = !pending->is_leaving && !pending->received.empty();
+    if (is_overdue && is_owed) reject(*pending, too_slow());
+    pending = is_overdue && !is_owed ? all_.erase(pending) : std::next(pending);
   }
 }
 
 /// What does not fit into the socket's buffer, which is empty, is not worth waiting for.
-void Reception::dismiss(Guest& guest, const std::string& answer) {
-  (void)write_some(guest.connection.get(), answer);
-  ::shutdown(guest.connection.get(), SHUT_WR);
-  guest.received.clear();
-  guest.is_leaving = true;
-  guest.deadline = Clock::now() + leave_patience;
+void PendingConnections::reject(PendingConnection& pending, const std::string& answer) {
+  (void)write_some(pending.connection.get(), answer);
+  ::shutdown(pending.connection.get(), SHUT_WR);
+  pending.received.clear();
+  pending.is_leaving = true;
+  pending.deadline = Clock::now() + leave_patience;
 }
 
 }  // namespace stest

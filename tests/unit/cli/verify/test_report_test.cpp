@@ -1,4 +1,4 @@
-#include "cli/verify/verdict.hpp"
+#include "cli/verify/test_report.hpp"
 
 #include <gtest/gtest.h>
 
@@ -9,11 +9,11 @@ namespace {
 
 using Lines = std::vector<std::string>;
 
-Verdict read(std::string_view lines) {
+TestReport read(std::string_view lines) {
   const TemporaryFolder folder;
-  const auto verdict = read_verdict(folder.write("verdict", lines));
-  EXPECT_TRUE(verdict && *verdict) << (verdict ? "" : verdict.error().message);
-  return verdict && *verdict ? **verdict : Verdict{};
+  const auto report = read_report(folder.write("report", lines));
+  EXPECT_TRUE(report && *report) << (report ? "" : report.error().message);
+  return report && *report ? **report : TestReport{};
 }
 
 constexpr auto passes = R"({"event":"start","nodeid":"t.py::a"}
@@ -22,17 +22,17 @@ constexpr auto passes = R"({"event":"start","nodeid":"t.py::a"}
 {"event":"test","nodeid":"t.py::a","when":"teardown","outcome":"passed"}
 )";
 
-Verdict with(Verdict::Reports reports) {
-  Verdict verdict;
-  verdict.tests["a"] = std::move(reports);
-  return verdict;
+TestReport with(TestReport::Reports reports) {
+  TestReport report;
+  report.tests["a"] = std::move(reports);
+  return report;
 }
 
-const Verdict passed = with({"setup passed", "call passed", "teardown passed"});
-const Verdict failed = with({"setup passed", "call failed", "teardown passed"});
+const TestReport passed = with({"setup passed", "call passed", "teardown passed"});
+const TestReport failed = with({"setup passed", "call failed", "teardown passed"});
 
-TEST(VerdictTest, EveryKindOfLineIsRead) {
-  const auto verdict = read(std::string(passes) + R"({"event":"selected"}
+TEST(TestReportTest, EveryKindOfLineIsRead) {
+  const auto report = read(std::string(passes) + R"({"event":"selected"}
 {"event":"session"}
 {"event":"collect","nodeid":"u.py","outcome":"failed"}
 {"event":"deselected","nodeids":["t.py::b","t.py::c"]}
@@ -40,27 +40,27 @@ TEST(VerdictTest, EveryKindOfLineIsRead) {
 {"event":"warning","nodeid":"t.py::a","category":"UserWarning","text":"x"}
 {"event":"finished"}
 )");
-  EXPECT_EQ(verdict.tests.at("t.py::a"), (Lines{"setup passed", "call passed", "teardown passed"}));
-  EXPECT_EQ(verdict.collection.at("u.py"), "failed");
-  EXPECT_EQ(verdict.deselected, (std::set<std::string>{"t.py::b", "t.py::c"}));
-  EXPECT_EQ(verdict.warnings.at({"t.py::a", "UserWarning", "x"}), 2);
-  EXPECT_TRUE(verdict.session_began && verdict.session_finished);
-  EXPECT_FALSE(verdict.is_whole);
+  EXPECT_EQ(report.tests.at("t.py::a"), (Lines{"setup passed", "call passed", "teardown passed"}));
+  EXPECT_EQ(report.collection.at("u.py"), "failed");
+  EXPECT_EQ(report.deselected, (std::set<std::string>{"t.py::b", "t.py::c"}));
+  EXPECT_EQ(report.warnings.at({"t.py::a", "UserWarning", "x"}), 2);
+  EXPECT_TRUE(report.session_began && report.session_finished);
+  EXPECT_FALSE(report.is_whole);
 }
 
-TEST(VerdictTest, AMissingFileIsNoVerdictAndABadOneAnError) {
+TEST(TestReportTest, AMissingFileIsNoReportAndABadOneAnError) {
   const TemporaryFolder folder;
-  const auto missing = read_verdict(folder.path() / "missing");
+  const auto missing = read_report(folder.path() / "missing");
   ASSERT_TRUE(missing);
   EXPECT_FALSE(*missing);
-  EXPECT_FALSE(read_verdict(folder.write("bad", "nonsense\n")));
+  EXPECT_FALSE(read_report(folder.write("bad", "nonsense\n")));
 }
 
-TEST(VerdictTest, ALineThatTheProcessDidNotFinishIsLeftOut) {
+TEST(TestReportTest, ALineThatTheProcessDidNotFinishIsLeftOut) {
   EXPECT_EQ(read(std::string(passes) + R"({"event":"test","no)").tests.size(), 1u);
 }
 
-TEST(VerdictTest, AddressesInNodeIdsAreMadeEqual) {
+TEST(TestReportTest, AddressesInNodeIdsAreMadeEqual) {
   const auto warm = read(R"({"event":"start","nodeid":"t.py::a[<f at 0x7f01>-0xZ]"})"
                          "\n");
   const auto cold = read(R"({"event":"start","nodeid":"t.py::a[<f at 0x55aa9>-0xZ]"})"
@@ -69,12 +69,12 @@ TEST(VerdictTest, AddressesInNodeIdsAreMadeEqual) {
   EXPECT_EQ(warm.tests.begin()->first, "t.py::a[<f at 0x…>-0xZ]");
 }
 
-TEST(VerdictTest, EqualVerdictsHaveNoDifferences) {
+TEST(TestReportTest, EqualReportsHaveNoDifferences) {
   EXPECT_EQ(differences(failed, failed), Lines{});
   EXPECT_EQ(differences_in_tests(failed, failed), Lines{});
 }
 
-TEST(VerdictTest, DifferencesInTestsNameThePhaseThatTells) {
+TEST(TestReportTest, DifferencesInTestsNameThePhaseThatTells) {
   EXPECT_EQ(differences(failed, passed), Lines{"a: warm failed, cold passed"});
   EXPECT_EQ(differences(passed, {}), Lines{"a: warm passed, cold did not run"});
   EXPECT_EQ(differences(with({}), passed), Lines{"a: warm did not finish, cold passed"});
@@ -85,8 +85,8 @@ TEST(VerdictTest, DifferencesInTestsNameThePhaseThatTells) {
                   "cold setup passed, call passed, teardown passed"});
 }
 
-TEST(VerdictTest, OtherDifferencesAreNamedAsWell) {
-  Verdict warm = passed, cold = passed;
+TEST(TestReportTest, OtherDifferencesAreNamedAsWell) {
+  TestReport warm = passed, cold = passed;
   warm.ending = "exit code 0";
   cold.ending = "exit code 2";
   cold.collection["u.py"] = "failed";
@@ -101,27 +101,27 @@ TEST(VerdictTest, OtherDifferencesAreNamedAsWell) {
                    "UserWarning of a: new: warm 0 times, cold 2 times"}));
 }
 
-TEST(VerdictTest, EventsKnowNoExpectations) {
-  const auto warm = verdict_of({{"a", "start", "", 0},
-                                {"a", "setup", "passed", 0},
-                                {"a", "call", "skipped", 0},
-                                {"a", "teardown", "passed", 0}});
+TEST(TestReportTest, EventsKnowNoExpectations) {
+  const auto warm = report_of({{"a", "start", "", 0},
+                               {"a", "setup", "passed", 0},
+                               {"a", "call", "skipped", 0},
+                               {"a", "teardown", "passed", 0}});
   const auto cold = with({"setup passed", "call xfailed", "teardown passed"});
   EXPECT_EQ(differences_in_tests(warm, cold), Lines{});
   EXPECT_EQ(differences(warm, cold), Lines{"a: warm skipped, cold xfailed"});
 }
 
-TEST(VerdictTest, FailedIsWhatFailedOrDidNotFinish) {
+TEST(TestReportTest, FailedIsWhatFailedOrDidNotFinish) {
   EXPECT_FALSE(has_failed(passed.tests.at("a")));
   EXPECT_TRUE(has_failed(failed.tests.at("a")));
   EXPECT_TRUE(has_failed({"setup passed"}));
   EXPECT_TRUE(has_failed({}));
 }
 
-TEST(VerdictTest, AnEndInTheMiddleOfASessionIsADeathWhateverTheExitCode) {
-  Verdict begun;
+TEST(TestReportTest, AnEndInTheMiddleOfASessionIsADeathWhateverTheExitCode) {
+  TestReport begun;
   begun.session_began = true;
-  Verdict finished = begun;
+  TestReport finished = begun;
   finished.session_finished = true;
   const auto death = ending_of(event::Done{105, Outcome::crashed, "", "", 0});
   EXPECT_EQ(ending_of(ExitStatus{0, {}}, begun), death);
@@ -130,17 +130,17 @@ TEST(VerdictTest, AnEndInTheMiddleOfASessionIsADeathWhateverTheExitCode) {
   EXPECT_EQ(ending_of(ExitStatus{4, {}}, {}), "exit code 4");
 }
 
-TEST(VerdictTest, TheSummaryCountsAsPytestDoes) {
-  Verdict verdict;
-  EXPECT_EQ(summary(verdict), "no tests");
-  verdict.tests = {{"a", {"setup passed", "call passed", "teardown passed"}},
-                   {"b", {"setup passed", "call failed", "teardown passed"}},
-                   {"c", {"setup failed", "teardown passed"}},
-                   {"d", {"setup skipped", "teardown passed"}},
-                   {"e", {"setup passed", "call xfailed", "teardown passed"}},
-                   {"f", {"setup passed"}}};
-  verdict.collection = {{"u.py", "failed"}};
-  EXPECT_EQ(summary(verdict), "1 passed, 1 failed, 2 errors, 1 skipped, 1 unfinished, 1 xfailed");
+TEST(TestReportTest, TheSummaryCountsAsPytestDoes) {
+  TestReport report;
+  EXPECT_EQ(summary(report), "no tests");
+  report.tests = {{"a", {"setup passed", "call passed", "teardown passed"}},
+                  {"b", {"setup passed", "call failed", "teardown passed"}},
+                  {"c", {"setup failed", "teardown passed"}},
+                  {"d", {"setup skipped", "teardown passed"}},
+                  {"e", {"setup passed", "call xfailed", "teardown passed"}},
+                  {"f", {"setup passed"}}};
+  report.collection = {{"u.py", "failed"}};
+  EXPECT_EQ(summary(report), "1 passed, 1 failed, 2 errors, 1 skipped, 1 unfinished, 1 xfailed");
 }
 
 }  // namespace
