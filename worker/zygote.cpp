@@ -42,7 +42,7 @@ void Zygote::serve_while(bool go_on) {
     reap();
     attend_branches();
     snapshots_.attend();
-    report_primed();
+    report_snapshots();
     pollfd readable{channel_.fd(), POLLIN, 0};
     if (channel_.has_buffered_line() || ::poll(&readable, 1, 0) > 0) go_on = handle_line();
   }
@@ -161,7 +161,7 @@ bool Zygote::handle(const protocol::GoOn&, std::vector<Fd>&) { return true; }  /
 
 void Zygote::start_runner(const protocol::RunTest& message, std::vector<Fd>& fds) {
   auto taken = snapshots_.take(message, fds);
-  report_primed();
+  report_snapshots();
   if (Branch* values = values_.ready(); values != nullptr && !taken) taken = fork_from(*values, message, fds);
   if (!taken) return fork_runner(message, fds);
   send(protocol::Started{message.id, taken->pid});
@@ -255,7 +255,7 @@ void Zygote::kill_all() {
   snapshots_.end();
 }
 
-void Zygote::report_primed() {
+void Zygote::report_snapshots() {
   auto now = snapshots_.state();
   if (now == reported_) return;
   reported_ = now;

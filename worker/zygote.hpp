@@ -56,7 +56,7 @@ class Zygote {
   std::set<pid_t> own_children() const;
   void kill_all();
   void send(const protocol::FromWorker& message);
-  void report_primed();
+  void report_snapshots();
   /// Which of `modules` makes forks of a process unhealthy.
   std::string find_culprit(const std::vector<std::string>& modules);
 
@@ -71,7 +71,7 @@ class Zygote {
   ValueProcess values_;
   ResidentBranch resident_;
   SnapshotLines snapshots_;
-  protocol::Primed reported_;
+  protocol::Snapshots reported_;
 };
 
 }  // namespace stest

@@ -205,12 +205,25 @@ struct Unable {
   std::vector<std::string> site_dirs;  ///< As in `Ready`, as far as it has got.
 };
 
-/// How things stand with the runners forked ahead, whenever that changes.
-struct Primed {
-  int waiting = 0;  ///< So many have collected their tests, and wait for their request. From one: it waits.
-  std::string refused;  ///< Why the last one could not be forked ahead; empty if it could.
+/// What has been done ahead, for the last requests, the last one first, but for what is on its way; whenever
+/// that changes.
+struct Snapshots {
+  struct Line {
+    std::vector<std::string> args;  ///< Of the request.
+    bool collected = false;         ///< A process has collected the tests, and waits to become the run.
+    std::string reason;             ///< Why none does; else empty.
 
-  friend bool operator==(const Primed& a, const Primed& b) = default;
+    friend bool operator==(const Line& a, const Line& b) = default;
+  };
+  std::vector<Line> lines;
+
+  friend bool operator==(const Snapshots& a, const Snapshots& b) = default;
+};
+
+/// To the zygote only: the process that says this goes no further ahead of its request.
+struct Stops {
+  bool waits = false;  ///< It becomes the run; else it ends.
+  std::string reason;  ///< What comes next, that it may not do; empty once the tests are collected.
 };
 
 /// To the zygote only: the process that says this stays behind as a snapshot, and its fork goes on. The
@@ -234,7 +247,7 @@ struct Values {
 };
 
 using FromWorker =
-    std::variant<Ready, Importing, Started, Done, Pong, Unfit, Unable, Primed, Snapshot, Values>;
+    std::variant<Ready, Importing, Started, Done, Pong, Unfit, Unable, Snapshots, Stops, Snapshot, Values>;
 
 nlohmann::json to_json(const ToWorker& message);
 nlohmann::json to_json(const FromWorker& message);

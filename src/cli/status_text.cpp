@@ -117,14 +117,14 @@ std::string left_out_lines(const json& worker) {
   return lines;
 }
 
-std::string primed_line(const json& worker) {
-  const auto& primed = field(worker, "primed");
-  const auto refused = text(primed, "refused");
-  if (!refused.empty()) return line("primed", "no: " + refused);
-  const auto waiting = text(primed, "waiting");
-  if (waiting.empty() || waiting == "0") return {};
-  return line("primed",
-              waiting + (waiting == "1" ? " runner waits" : " runners wait") + ", with the tests collected");
+std::string snapshot_lines(const json& worker) {
+  std::string lines;
+  for (const auto& one : field(worker, "snapshots")) {
+    const auto reason = text(one, "reason");
+    const auto state = reason.empty() ? "tests collected" : "tests not collected: " + reason;
+    lines += line(lines.empty() ? "snapshots" : "", command_of(one) + ", " + state);
+  }
+  return lines;
 }
 
 std::string value_lines(const json& worker) {
@@ -187,7 +187,7 @@ std::string status_text(const json& status, double now) {
   const auto& worker = field(status, "worker");
   return headline(status, now) + line("root", text(status, "root")) + line("python", text(status, "python")) +
          worker_line(worker) + target_line(field(worker, "target")) + preloaded_line(worker) +
-         left_out_lines(worker) + value_lines(worker) + primed_line(worker) + run_lines(status, now) +
+         left_out_lines(worker) + value_lines(worker) + snapshot_lines(worker) + run_lines(status, now) +
          left_lines(status) + last_result_line(field(status, "last_result"), now);
 }
 

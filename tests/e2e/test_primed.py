@@ -25,8 +25,8 @@ def primed(project: Project) -> dict[str, Any]:
     """How things stand with the runners forked ahead, once that is known."""
 
     def known() -> dict[str, Any]:
-        state: dict[str, Any] = project.status()["worker"]["primed"]
-        return state if state["waiting"] or state["refused"] else {}
+        lines = project.status()["worker"]["snapshots"]
+        return {"waiting": lines[0]["collected"], "refused": lines[0]["reason"]} if lines else {}
 
     return wait_for(known, "a runner forked ahead")
 
@@ -195,7 +195,7 @@ def test_status_says_why_there_is_none(project: Project) -> None:
     project.write("test_it.py", "import time\nnow = time.time()\n" + PASSES)
     project.stest().expect(0)
     assert primed(project)["refused"].endswith("test_it.py reads the clock")
-    assert "primed     no: " in project.stest("status").expect(0).text
+    assert "snapshots  stest, tests not collected: " in project.stest("status").expect(0).text
 
 
 def test_switched_off(project: Project) -> None:

@@ -134,8 +134,7 @@ class Suite:
         worker = status["worker"]
         if worker is None or worker["state"] != "ready":
             return worker is None
-        primed = worker["primed"]
-        return mode == "resident" or primed["waiting"] > 0 or primed["refused"] != ""
+        return mode == "resident" or worker["snapshots"] != []
 
     def _settings(self, mode: str) -> dict[str, str]:
         return {**MODES[mode], "SPRINTEST_DIR": str(self.project.home / mode)}

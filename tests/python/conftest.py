@@ -109,7 +109,7 @@ class Worker:
         told = [json.loads(line) for line in running.events]
         running.events.close()
         started, done = self.receive(), self.receive()
-        while started["type"] == "primed":
+        while started["type"] == "snapshots":
             started, done = done, self.receive()
         assert (started["type"], done["type"]) == ("started", "done")
         assert started["id"] == done["id"] == running.id

@@ -37,9 +37,12 @@ def refused(worker: Worker) -> str:
 
 
 def primed(worker: Worker) -> dict[str, Any]:
+    """So many have collected their tests, and why one has not."""
     answer = worker.receive()
-    assert answer["type"] == "primed", answer
-    return answer
+    assert answer["type"] == "snapshots", answer
+    lines = answer["lines"]
+    reasons = [line["reason"] for line in lines if line["reason"]]
+    return {"waiting": sum(line["collected"] for line in lines), "refused": "".join(reasons[:1])}
 
 
 def children(worker: Worker) -> list[int]:
@@ -138,7 +141,7 @@ def test_bytecode_is_no_obstacle(worker: Worker) -> None:
     ready(worker)
     worker.write("helper.py", "value = 22\n")
     assert primed(worker)["waiting"] == 0
-    assert primed(worker) == {"type": "primed", "waiting": 1, "refused": ""}
+    assert primed(worker) == {"waiting": 1, "refused": ""}
     (bytecode,) = (worker.root / "__pycache__").glob("helper.*")
     assert b"\x16" in bytecode.read_bytes(), "compiled ahead"
     assert run(worker).exit_code == 1

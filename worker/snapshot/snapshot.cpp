@@ -84,7 +84,7 @@ void Snapshot::send(const protocol::FromWorker& message, const std::vector<int>&
 }
 
 void Snapshot::refuse(const std::string& reason) {
-  send(protocol::Primed{0, reason});
+  send(protocol::Stops{false, reason});
   ::_exit(0);
 }
 
@@ -220,7 +220,7 @@ std::vector<Fd> Snapshot::await(FlightRecorder& recorder, WrittenPages* written,
   if (file_reads::changed()) end_as_outdated(recorder, *channel_);
   ::timer_delete(deadline_);
   be_first_to_go();
-  send(protocol::Primed{1, reason});
+  send(protocol::Stops{true, reason});
   // A request that comes in the middle of this waits no longer than it would for the same copies.
   if (written != nullptr) written->copy_ahead();
   await_line(recorder, /*watches=*/true);

@@ -220,9 +220,9 @@ void SnapshotLines::attend(Entry& entry) {
 }
 
 void SnapshotLines::take_in(Entry& entry, Stage& stage, Branch::Said said) {
-  if (const auto* primed = std::get_if<protocol::Primed>(&said.message)) {
-    entry.waits = primed->waiting > 0;
-    entry.refused = primed->refused;
+  if (const auto* stops = std::get_if<protocol::Stops>(&said.message)) {
+    entry.waits = stops->waits;
+    entry.refused = stops->reason;
     entry.goes_on = !entry.waits;  // It is about to end.
     if (entry.waits) entry.refusals = entry.early = 0;
   }
@@ -321,11 +321,13 @@ std::set<pid_t> SnapshotLines::pids() const {
   return pids;
 }
 
-protocol::Primed SnapshotLines::state() const {
-  const auto waiting = std::count_if(entries_.begin(), entries_.end(), [this](const Entry& entry) {
-    return entry.waits && entry.refused.empty();
-  });
-  return {static_cast<int>(waiting), entries_.empty() ? "" : entries_.front().refused};
+protocol::Snapshots SnapshotLines::state() const {
+  protocol::Snapshots state;
+  for (const Entry& entry : entries_) {
+    if (entry.waits || !entry.refused.empty())
+      state.lines.push_back({entry.request.args, entry.refused.empty(), entry.refused});
+  }
+  return state;
 }
 
 }  // namespace stest

@@ -48,7 +48,7 @@ class SnapshotLines {
   /// Takes in what they said, and their ends.
   void attend();
   /// How things stand with them.
-  protocol::Primed state() const;
+  protocol::Snapshots state() const;
   /// Ends them. They are forked anew when `prime` is called.
   void end();
   void close_in_child();

@@ -9,8 +9,8 @@
 #include <array>
 #include <string>
 
-#include "common/os/pty.hpp"
 #include "cli/terminal/terminal_modes.hpp"
+#include "common/os/pty.hpp"
 
 namespace stest {
 namespace {

@@ -9,9 +9,9 @@
 
 #include "cli/run/output_hold.hpp"
 #include "cli/terminal/console.hpp"
-#include "common/os/pty.hpp"
 #include "cli/terminal/signal_pipe.hpp"
 #include "cli/terminal/terminal_modes.hpp"
+#include "common/os/pty.hpp"
 
 namespace stest {
 

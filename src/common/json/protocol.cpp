@@ -161,8 +161,18 @@ json message_json(const Unable& message) {
           {"site_dirs", list_to_json(message.site_dirs)}};
 }
 
-json message_json(const Primed& message) {
-  return {{"type", "primed"}, {"waiting", message.waiting}, {"refused", bytes_to_json(message.refused)}};
+json message_json(const Snapshots& message) {
+  auto lines = json::array();
+  for (const auto& line : message.lines) {
+    lines.push_back({{"args", list_to_json(line.args)},
+                     {"collected", line.collected},
+                     {"reason", bytes_to_json(line.reason)}});
+  }
+  return {{"type", "snapshots"}, {"lines", std::move(lines)}};
+}
+
+json message_json(const Stops& message) {
+  return {{"type", "stops"}, {"waits", message.waits}, {"reason", bytes_to_json(message.reason)}};
 }
 
 json message_json(const Snapshot& message) {
@@ -297,9 +307,18 @@ void read(FieldReader& fields, Unable& out) {
   fields.read("site_dirs", out.site_dirs);
 }
 
-void read(FieldReader& fields, Primed& out) {
-  fields.read("waiting", out.waiting);
-  fields.read("refused", out.refused);
+void read(FieldReader& fields, Snapshots& out) {
+  fields.read_objects("lines", [&](FieldReader& item) {
+    auto& line = out.lines.emplace_back();
+    item.read("args", line.args);
+    item.read("collected", line.collected);
+    item.read("reason", line.reason);
+  });
+}
+
+void read(FieldReader& fields, Stops& out) {
+  fields.read("waits", out.waits);
+  fields.read("reason", out.reason);
 }
 
 void read(FieldReader& fields, Snapshot& out) {
@@ -345,7 +364,7 @@ constexpr std::array<Parser<ToWorker>, 9> kToWorker{{
     {"shutdown", parse<ToWorker, Shutdown>},
 }};
 
-constexpr std::array<Parser<FromWorker>, 10> kFromWorker{{
+constexpr std::array<Parser<FromWorker>, 11> kFromWorker{{
     {"ready", parse<FromWorker, Ready>},
     {"importing", parse<FromWorker, Importing>},
     {"started", parse<FromWorker, Started>},
@@ -353,7 +372,8 @@ constexpr std::array<Parser<FromWorker>, 10> kFromWorker{{
     {"pong", parse<FromWorker, Pong>},
     {"unfit", parse<FromWorker, Unfit>},
     {"unable", parse<FromWorker, Unable>},
-    {"primed", parse<FromWorker, Primed>},
+    {"snapshots", parse<FromWorker, Snapshots>},
+    {"stops", parse<FromWorker, Stops>},
     {"snapshot", parse<FromWorker, Snapshot>},
     {"values", parse<FromWorker, Values>},
 }};

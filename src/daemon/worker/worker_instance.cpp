@@ -132,7 +132,7 @@ nlohmann::json WorkerInstance::describe(const std::vector<protocol::LeftOut>& un
           {"preloaded", std::move(preloaded)},
           {"left_out", std::move(left_out)},
           {"values", values.describe()},
-          {"primed", {{"waiting", primed.waiting}, {"refused", bytes_to_json(primed.refused)}}},
+          {"snapshots", protocol::to_json(protocol::FromWorker(snapshots)).at("lines")},
           {"target", describe_target(ready.target)}};
 }
 

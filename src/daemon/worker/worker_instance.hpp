@@ -76,7 +76,7 @@ struct WorkerInstance {
   std::string importing;                      ///< The module being imported.
   protocol::Ready ready;                      ///< The last one; empty before the greeting.
   std::shared_ptr<const LoadedFiles> loaded;  ///< With it; nothing before the greeting.
-  protocol::Primed primed;                    ///< The last word about runners forked ahead.
+  protocol::Snapshots snapshots;
   std::optional<protocol::Unfit> unfit;
   std::optional<protocol::Unable> unable;  ///< It has said that it can serve no run.
   std::optional<Error> refused;            ///< Why the daemon killed it.

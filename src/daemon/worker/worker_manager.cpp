@@ -471,8 +471,8 @@ void WorkerManager::on_message(WorkerInstance& instance, const protocol::FromWor
     }
   } else if (const auto* unable = std::get_if<protocol::Unable>(&message)) {
     instance.unable = *unable;
-  } else if (const auto* primed = std::get_if<protocol::Primed>(&message)) {
-    instance.primed = *primed;
+  } else if (const auto* snapshots = std::get_if<protocol::Snapshots>(&message)) {
+    instance.snapshots = *snapshots;
   } else if (const auto* values = std::get_if<protocol::Values>(&message)) {
     instance.values.report(*values);
   }

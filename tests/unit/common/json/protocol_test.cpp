@@ -204,7 +204,8 @@ TEST(FromWorkerJson, EveryKindRoundTrips) {
   for (const FromWorker& message :
        {FromWorker(ready()), FromWorker(Importing{"a"}), FromWorker(Started{1, 2}), FromWorker(Done{}),
         FromWorker(Pong{7}), FromWorker(Unfit{"m", "hangs", false}), FromWorker(Unable{"why", {"/site"}}),
-        FromWorker(Primed{1, "why"}), FromWorker(Snapshot{2, 300, true})}) {
+        FromWorker(Snapshots{{{{"-q"}, true, ""}, {{}, false, "why"}}}), FromWorker(Stops{true, "why"}),
+        FromWorker(Snapshot{2, 300, true})}) {
     check(message, &from_worker_from_json);
   }
 }
