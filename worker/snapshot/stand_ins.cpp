@@ -20,13 +20,6 @@ namespace {
 
 bool is_terminal(const Fd& fd) { return ::isatty(fd.get()) != 0; }
 
-bool is_same_file(const Fd& one, const Fd& other) {
-  struct stat first {
-  }, second{};
-  return ::fstat(one.get(), &first) == 0 && ::fstat(other.get(), &second) == 0 &&
-         first.st_dev == second.st_dev && first.st_ino == second.st_ino;
-}
-
 /// What can be told of a terminal, but for which one it is.
 bool is_like(const Fd& one, const Fd& other) {
   if (is_terminal(one) != is_terminal(other)) return false;
@@ -87,7 +80,7 @@ Result<Fd> StandIns::make(const std::vector<Fd>& like, std::size_t i) {
     silent_ = std::move(pipe->write);
     return std::move(pipe->read);
   }
-  if (i == 2 && is_same_file(like[1], like[2])) return duplicate(streams_[1]);
+  if (i == 2 && identity(like[1].get()) == identity(like[2].get())) return duplicate(streams_[1]);
   Fd file(::memfd_create(i == 1 ? "stdout" : "stderr", MFD_CLOEXEC));
   if (!file) return errno_error("no memory for what it prints");
   return file;
@@ -95,7 +88,7 @@ Result<Fd> StandIns::make(const std::vector<Fd>& like, std::size_t i) {
 
 bool StandIns::are_like(const std::vector<Fd>& streams) const {
   return std::equal(streams_.begin(), streams_.end(), streams.begin(), is_like) &&
-         is_same_file(streams_[1], streams_[2]) == is_same_file(streams[1], streams[2]);
+         (identities_[1] == identities_[2]) == (identity(streams[1].get()) == identity(streams[2].get()));
 }
 
 StandIns::Identity StandIns::identity(int fd) {
