@@ -24,17 +24,17 @@ struct Options {
 /// `--probe`: import the modules, then exit with 0 if forks of such a process are healthy. One line on stdout
 /// says which Python this is, and why they are not.
 int probe(const stest::Interpreter& interpreter, stest::Preloader& preloader, const Options& options) {
-  std::string unfit;
+  std::string unhealthy;
   const bool may_serve = preloader.load({options.modules, {}}, [&](const auto& news) {
-    if (const auto* found = std::get_if<stest::protocol::Unfit>(&news)) {
-      unfit = found->module + " " + found->reason;
+    if (const auto* found = std::get_if<stest::protocol::NotPreloadable>(&news)) {
+      unhealthy = found->module + " " + found->reason;
     }
   });
-  if (may_serve) unfit = stest::check_fork_health().value_or("");
+  if (may_serve) unhealthy = stest::check_fork_health().value_or("");
   const nlohmann::json answer = {
-      {"python", interpreter.version()}, {"prefix", interpreter.prefix()}, {"unfit", unfit}};
+      {"python", interpreter.version()}, {"prefix", interpreter.prefix()}, {"unhealthy", unhealthy}};
   std::printf("%s\n", answer.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace).c_str());
-  return unfit.empty() ? 0 : 1;
+  return unhealthy.empty() ? 0 : 1;
 }
 
 int serve(stest::LineChannel& channel, stest::Preloader& preloader, const Options& options) {

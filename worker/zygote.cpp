@@ -40,7 +40,7 @@ void Zygote::serve_while(bool go_on) {
   while (go_on) {
     if (!channel_.has_buffered_line()) wait_for_event();
     reap();
-    attend_branches();
+    attend_processes();
     snapshots_.attend();
     report_snapshots();
     pollfd readable{channel_.fd(), POLLIN, 0};
@@ -49,7 +49,7 @@ void Zygote::serve_while(bool go_on) {
   kill_all();
 }
 
-void Zygote::attend_branches() {
+void Zygote::attend_processes() {
   const bool was_ready = values_.ready() != nullptr;
   values_.attend();
   resident_.attend();
@@ -63,7 +63,7 @@ void Zygote::begin_lines_anew() {
 }
 
 void Zygote::wait_for_event() {
-  reap();  // What ended while a message was handled: the check of forks and the branches take such signals
+  reap();  // What ended while a message was handled: the check of forks and the processes take such signals
            // too.
   // A negative descriptor is none.
   std::vector<pollfd> fds{{channel_.fd(), POLLIN, 0},
@@ -99,7 +99,7 @@ bool Zygote::handle(const protocol::Preload& message, std::vector<Fd>&) {
   if (!message.modules.empty()) send(protocol::Importing{});
   // Nothing that pytest imports has threads: the greeting needs no check of forks.
   if (auto reason = message.modules.empty() ? std::nullopt : check_fork_health()) {
-    send(protocol::Unfit{find_culprit(modules_), *reason});
+    send(protocol::NotPreloadable{find_culprit(modules_), *reason});
     return false;
   }
   send(preloader_.account());
@@ -162,7 +162,8 @@ bool Zygote::handle(const protocol::GoOn&, std::vector<Fd>&) { return true; }  /
 void Zygote::start_runner(const protocol::RunTest& message, std::vector<Fd>& fds) {
   auto taken = snapshots_.take(message, fds);
   report_snapshots();
-  if (Branch* values = values_.ready(); values != nullptr && !taken) taken = fork_from(*values, message, fds);
+  if (SnapshotProcess* values = values_.ready(); values != nullptr && !taken)
+    taken = fork_from(*values, message, fds);
   if (!taken) return fork_runner(message, fds);
   send(protocol::Started{message.id, taken->pid});
   runs_.emplace(message.id, Run{taken->pid, ::getsid(taken->pid), std::move(taken->recorder)});

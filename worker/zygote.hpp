@@ -7,7 +7,7 @@
 #include "stest/protocol.hpp"
 #include "worker/python/preload.hpp"
 #include "worker/runner/leftovers.hpp"
-#include "worker/runner/resident_branch.hpp"
+#include "worker/runner/resident_process.hpp"
 #include "worker/snapshot/snapshot_lines.hpp"
 #include "worker/snapshot/value_process.hpp"
 
@@ -15,7 +15,7 @@ namespace stest {
 
 /// The worker's heart: warm, single-threaded, it answers the daemon's messages and forks a runner for
 /// each run. It never runs a test nor touches CUDA itself. Owns its runners until they are reaped, and
-/// its branches; when the daemon goes away it kills them and ends.
+/// its processes; when the daemon goes away it kills them and ends.
 class Zygote {
  public:
   Zygote(LineChannel& channel, Preloader& preloader, std::vector<std::string> self);
@@ -32,7 +32,7 @@ class Zygote {
   };
 
   void serve_while(bool go_on);
-  void attend_branches();
+  void attend_processes();
   void begin_lines_anew();
   void wait_for_event();
   /// Whether to go on.
@@ -69,7 +69,7 @@ class Zygote {
   bool is_shut_down_ = false;
   Leftovers leftovers_;
   ValueProcess values_;
-  ResidentBranch resident_;
+  ResidentProcess resident_;
   SnapshotLines snapshots_;
   protocol::Snapshots reported_;
 };

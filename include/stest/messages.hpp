@@ -124,7 +124,7 @@ struct Stuck {
   std::string stack = {};   ///< Python's, of each thread, by `faulthandler`; empty where not to be had.
 };
 /// What was not simply warm: started, restarted, reloaded, and why.
-struct Receipt {
+struct Notice {
   std::string text;
   std::vector<std::string> reloaded = {};  ///< Project modules: what changed, then what imports it.
 };
@@ -149,7 +149,7 @@ struct Done {
 }  // namespace event
 
 using Event = std::variant<event::Queued, event::Warming, event::Started, event::Output, event::Test,
-                           event::Stuck, event::Receipt, event::Done>;
+                           event::Stuck, event::Notice, event::Done>;
 
 /// One line of the NDJSON stream, without the newline. Field "event" names the kind.
 nlohmann::json to_json(const Event& event);

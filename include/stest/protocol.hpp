@@ -22,7 +22,7 @@ inline constexpr int version = 10;
 // ---- daemon → worker ----
 
 /// A module that is not preloaded, and why.
-struct LeftOut {
+struct NotPreloaded {
   std::string name;
   std::string reason;
 };
@@ -33,8 +33,8 @@ struct Preload {
   std::vector<std::string> modules;
   std::vector<std::string> path;
   std::vector<std::string> patterns = {};  ///< Regular expressions to compile, as runs told of them.
-  /// What proved unfit before. If there is anything, a fork tries each module out first.
-  std::vector<LeftOut> unfit = {};
+  /// What proved not preloadable before. If there is anything, a fork tries each module out first.
+  std::vector<NotPreloaded> not_preloadable = {};
 };
 
 /// Have a process hold these values for the runs to come in `RunMode::fork`; `Values` tells what has become
@@ -129,7 +129,7 @@ struct Ready {
     std::string how;   ///< "configured", "project.name", "src" or "root"
   };
   std::vector<Module> preloaded;  ///< What is warm, in order of import.
-  std::vector<LeftOut> left_out;
+  std::vector<NotPreloaded> not_preloaded;
   std::vector<std::string> site_dirs;  ///< Folders in which packages are installed.
   std::vector<File> files;             ///< Project code left out, but for what is ignored.
   /// Variables that were read while preloading: value, or nothing where it was unset.
@@ -155,7 +155,7 @@ enum class Phase {
   running = 1,           ///< Inside `pytest.main()`.
   session_finished = 2,  ///< pytest's session ended and every started test reported.
   returned = 3,          ///< `pytest.main()` returned.
-  declined = 4,          ///< It cannot give a right answer and has run no test; a fresh fork may.
+  starts_over = 4,       ///< It cannot give a right answer and has run no test; a fresh fork may.
   needs_cold = 5,        ///< No fork can, at whatever time: only a process that has loaded nothing.
 };
 
@@ -173,7 +173,7 @@ struct Done {
   Phase phase = Phase::forked;
   std::optional<int> exit_code;  ///< Of the process; nothing when a signal ended it.
   std::optional<int> signal;
-  std::string nodeid;  ///< The test that was running, else empty. The reason if it declined.
+  std::string nodeid;  ///< The test that was running, else empty. The reason if it starts over.
   std::string error;   ///< Why a runner could not be started, else empty.
   /// A process that tests started in a session of its own, and that goes on.
   struct Left {
@@ -190,9 +190,9 @@ struct Pong {
   std::uint64_t id = 0;
 };
 
-/// A preloaded module proved unfit (threads, CUDA, a fork that does not work). The worker ends after this
-/// line, and the daemon starts it anew without the module, unless a fork of it found out.
-struct Unfit {
+/// A preloaded module proved not preloadable (threads, CUDA, a fork that does not work). The worker ends
+/// after this line, and the daemon starts it anew without the module, unless a fork of it found out.
+struct NotPreloadable {
   std::string module;
   std::string reason;
   bool ends_worker = true;
@@ -246,8 +246,8 @@ struct Values {
   std::vector<Value> values;
 };
 
-using FromWorker =
-    std::variant<Ready, Importing, Started, Done, Pong, Unfit, Unable, Snapshots, Stops, Snapshot, Values>;
+using FromWorker = std::variant<Ready, Importing, Started, Done, Pong, NotPreloadable, Unable, Snapshots,
+                                Stops, Snapshot, Values>;
 
 nlohmann::json to_json(const ToWorker& message);
 nlohmann::json to_json(const FromWorker& message);

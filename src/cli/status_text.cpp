@@ -49,7 +49,7 @@ std::string since(const json& object, const char* name, double now) {
 std::string line(std::string_view label, const std::string& value) {
   if (value.empty()) return {};
   std::string padded(label);
-  padded.resize(11, ' ');
+  padded.resize(15, ' ');
   return "  " + padded + value + "\n";
 }
 
@@ -109,10 +109,11 @@ std::string preloaded_line(const json& worker) {
   return line("preloaded", list);
 }
 
-std::string left_out_lines(const json& worker) {
+std::string not_preloaded_lines(const json& worker) {
   std::string lines;
-  for (const auto& module : field(worker, "left_out")) {
-    lines += line(lines.empty() ? "left out" : "", text(module, "module") + ": " + text(module, "reason"));
+  for (const auto& module : field(worker, "not_preloaded")) {
+    lines +=
+        line(lines.empty() ? "not preloaded" : "", text(module, "module") + ": " + text(module, "reason"));
   }
   return lines;
 }
@@ -133,7 +134,7 @@ std::string value_lines(const json& worker) {
     const auto& cost = field(value, "seconds");
     const auto& bytes = field(value, "bytes");
     auto what = text(value, "state");
-    if (what == "left_out") what = text(value, "reason");
+    if (what == "not_held") what = text(value, "reason");
     if (what == "held" && cost.is_number() && bytes.is_number_unsigned()) {
       what = seconds(cost.get<double>()) + ", " + std::to_string(bytes.get<std::uint64_t>() >> 20) + " MiB";
     }
@@ -187,7 +188,7 @@ std::string status_text(const json& status, double now) {
   const auto& worker = field(status, "worker");
   return headline(status, now) + line("root", text(status, "root")) + line("python", text(status, "python")) +
          worker_line(worker) + target_line(field(worker, "target")) + preloaded_line(worker) +
-         left_out_lines(worker) + value_lines(worker) + snapshot_lines(worker) + run_lines(status, now) +
+         not_preloaded_lines(worker) + value_lines(worker) + snapshot_lines(worker) + run_lines(status, now) +
          left_lines(status) + last_result_line(field(status, "last_result"), now);
 }
 

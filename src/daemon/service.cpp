@@ -9,7 +9,7 @@
 #include <utility>
 
 #include "common/json/json_fields.hpp"
-#include "daemon/run/queue_notice.hpp"
+#include "daemon/run/queue_progress.hpp"
 #include "daemon/run/run_pump.hpp"
 
 namespace stest {
@@ -46,13 +46,12 @@ nlohmann::json run_to_json(const RunQueue::View& view) {
           {"test_started_at", moment_to_json(view.test_started)}};
 }
 
-std::string result_to_text(const Run& run, const event::Done& done,
-                           const std::vector<std::string>& receipts) {
+std::string result_to_text(const Run& run, const event::Done& done, const std::vector<std::string>& notices) {
   const nlohmann::json result = {{"id", run.id},
                                  {"exit_code", done.exit_code},
                                  {"outcome", name(done.outcome)},
                                  {"duration_s", done.duration_s},
-                                 {"receipt", receipts},
+                                 {"notice", notices},
                                  {"finished_at", std::time(nullptr)}};
   return result.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
@@ -100,13 +99,13 @@ Result<std::shared_ptr<Service::Ticket>> Service::admit(RunRequest request) {
 
 void Service::run(Ticket& ticket, const Listener& listener) {
   Run& run = *ticket.run_;
-  std::vector<std::string> receipts;
+  std::vector<std::string> notices;
   const Listener observed{[&](const Event& event) {
                             if (const auto* test = std::get_if<event::Test>(&event)) {
                               queue_.set_nodeid(run, test->when == "teardown" ? "" : test->nodeid);
                             }
-                            if (const auto* receipt = std::get_if<event::Receipt>(&event)) {
-                              receipts.push_back(receipt->text);
+                            if (const auto* notice = std::get_if<event::Notice>(&event)) {
+                              notices.push_back(notice->text);
                             }
                             return listener.emit(event);
                           },
@@ -117,7 +116,7 @@ void Service::run(Ticket& ticket, const Listener& listener) {
   done.timings = run.timings;
   // Before the client hears of the end, so that whatever it asks next finds the run over; but it need not
   // share the processor with what only begins now.
-  const auto idle_tasks = finish(run, done, receipts);
+  const auto idle_tasks = finish(run, done, notices);
   listener.emit(done);
   idle_tasks();
 }
@@ -132,13 +131,16 @@ event::Done Service::execute(Run& run, const Listener& listener) {
 
 /// The result of a run that ended while it waited.
 std::optional<event::Done> Service::await_turn(const Run& run, const Listener& listener) {
-  QueueNotice notice(run, listener, queue_);
-  const bool is_turn = queue_.await_turn(run, [&](int position) { return notice.tick(position); });
+  QueueProgress progress(run, listener, queue_);
+  const bool is_turn = queue_.await_turn(run, [&](int position) {
+    progress.tell(position);
+    return is_wanted(run, listener);
+  });
   if (is_turn && !run.control.strongest()) return std::nullopt;
   return cancelled_result(run.control.reason());
 }
 
-/// A worker that does not begin the run has stopped answering: the next one gets it, and its receipt says so.
+/// A worker that does not begin the run has stopped answering: the next one gets it, and its notice says so.
 event::Done Service::run_on_worker(Run& run, const Listener& listener) {
   const auto report = try_on_worker(run, listener);
   const bool again = report && report->may_be_repeated && !run.control.strongest();
@@ -148,7 +150,7 @@ event::Done Service::run_on_worker(Run& run, const Listener& listener) {
   const auto reason = last ? reason_for_cold(*last) : last.error().message;
   if (!reason) return result_of(*last);
   spdlog::warn("run {}: to be done cold: {}", run.id, *reason);
-  listener.emit(event::Receipt{*reason + ": ran cold"});
+  listener.emit(event::Notice{*reason + ": ran cold"});
   return cold_result(*reason);
 }
 
@@ -170,15 +172,15 @@ void Service::tell_left(const Run& run, std::vector<protocol::Done::Left> left, 
   });
   if (left.empty()) return;
   spdlog::info("run {}: {}", run.id, describe(left));
-  listener.emit(event::Receipt{describe(left)});
+  listener.emit(event::Notice{describe(left)});
 }
 
 std::function<void()> Service::finish(const Run& run, const event::Done& done,
-                                      const std::vector<std::string>& receipts) {
+                                      const std::vector<std::string>& notices) {
   spdlog::info("run {}: {}, exit code {}, {:.2f} s {}", run.id, name(done.outcome), done.exit_code,
                done.duration_s, done.message);
   queue_.leave(run);
-  board_.set_last_result(result_to_text(run, done, receipts));
+  board_.set_last_result(result_to_text(run, done, notices));
   {
     std::lock_guard lock(mutex_);
     idle_since_ = Clock::now();

@@ -94,7 +94,7 @@ class Service {
   void tell_left(const Run& run, std::vector<protocol::Done::Left> left, const Listener& listener);
   Result<RunReport> try_on_worker(Run& run, const Listener& listener);
   std::function<void()> finish(const Run& run, const event::Done& done,
-                               const std::vector<std::string>& receipts);
+                               const std::vector<std::string>& notices);
   void refresh_status();
   std::string state(bool busy) const;
   void wake();

@@ -33,8 +33,8 @@ def deadlocked(project: Project) -> Project:
     return project
 
 
-def left_out(project: Project) -> dict[str, str]:
-    return {one["module"]: one["reason"] for one in project.status()["worker"]["left_out"]}
+def not_preloaded(project: Project) -> dict[str, str]:
+    return {one["module"]: one["reason"] for one in project.status()["worker"]["not_preloaded"]}
 
 
 def test_a_deadlocked_import_is_shown_and_ctrl_c_works(deadlocked: Project) -> None:
@@ -50,7 +50,7 @@ def test_a_deadlocked_import_is_given_up_and_left_to_the_run(deadlocked: Project
     finished = deadlocked.stest().expect(0)
     assert "deadlocked cannot be preloaded: its import did not end within 15 s" in finished.errors
     assert "1 passed" in finished.text
-    assert "did not end within 15 s" in left_out(deadlocked)["deadlocked"]
+    assert "did not end within 15 s" in not_preloaded(deadlocked)["deadlocked"]
     assert "healthy" in [one["module"] for one in deadlocked.status()["worker"]["preloaded"]]
     # It is remembered beyond the daemon's life, until preload.json is deleted.
     deadlocked.stest("restart").expect(0)
@@ -59,7 +59,7 @@ def test_a_deadlocked_import_is_given_up_and_left_to_the_run(deadlocked: Project
     (deadlocked.state / "preload.json").unlink()
     deadlocked.install("deadlocked.py", "")
     deadlocked.stest().expect(0)
-    assert not left_out(deadlocked)
+    assert not not_preloaded(deadlocked)
 
 
 @pytest.mark.parametrize("mode", MODES)

@@ -81,7 +81,7 @@ def test_killed_worker_is_started_again_and_told(fine: Project) -> None:
     os.kill(worker, signal.SIGKILL)
     answer = fine.api.post("/v1/test/run", fine.request()).json()
     assert answer["exit_code"] == 0, answer
-    assert any("SIGKILL" in text for text in answer["receipt"]), answer["receipt"]
+    assert any("SIGKILL" in text for text in answer["notice"]), answer["notice"]
     assert fine.status()["worker"]["pid"] != worker
     assert_one_daemon_and_worker(fine)
 
@@ -121,7 +121,7 @@ def test_worker_killed_while_it_imports_is_started_again_and_no_module_is_blamed
     fine.finish(client).expect(0)
     status = fine.status()["worker"]
     assert "slow" in [entry["module"] for entry in status["preloaded"]]
-    assert status["left_out"] == []
+    assert status["not_preloaded"] == []
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"pid": 1}', '{"pid": "x", "endpoint": 3}'])

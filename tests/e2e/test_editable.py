@@ -217,4 +217,4 @@ def test_library_named_in_preload_is_refused_as_project_code(library: Library) -
         project.write("pyproject.toml", text)
         project.stest("stop")
     assert library.name not in [entry["module"] for entry in worker["preloaded"]]
-    assert library.name in [entry["module"] for entry in worker["left_out"]]
+    assert library.name in [entry["module"] for entry in worker["not_preloaded"]]

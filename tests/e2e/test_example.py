@@ -57,7 +57,7 @@ def wait_for_values(project: Project) -> dict[str, Any]:
     def settled() -> dict[str, Any] | None:
         worker: dict[str, Any] = project.status()["worker"]
         values = worker["values"]
-        return worker if values and all(one["state"] in ("held", "left_out") for one in values) else None
+        return worker if values and all(one["state"] in ("held", "not_held") for one in values) else None
 
     worker = wait_for(settled, "the values")
     assert worker is not None
@@ -85,8 +85,8 @@ def test_runs_agree_with_plain_and_an_edit_is_seen_with_torch_still_loaded(
         example.write("tinyai/score.py", text)
         run = example.stest("-q", "test_ai_model.py").expect(code)
         assert ("test_a_batch_gives_what_single_texts_give" in run.text) == (code == 1)
-        receipt = "\n".join(example.status()["last_result"]["receipt"])
-        assert receipt == ("" if mode == "fork" else "reloaded tinyai.score")
+        notice = "\n".join(example.status()["last_result"]["notice"])
+        assert notice == ("" if mode == "fork" else "reloaded tinyai.score")
         wait_for(lambda: example.status()["worker"]["state"] == "ready", "the worker")
     assert example.status()["worker"]["pid"] == worker
     assert "torch" in {module["module"] for module in example.status()["worker"]["preloaded"]}

@@ -63,8 +63,8 @@ def run_inside(project: Project, body: str, **env: str) -> Any:
     return json.loads(project.read("found.json"))
 
 
-def left_out(project: Project) -> dict[str, str]:
-    return {entry["module"]: entry["reason"] for entry in project.status()["worker"]["left_out"]}
+def not_preloaded(project: Project) -> dict[str, str]:
+    return {entry["module"]: entry["reason"] for entry in project.status()["worker"]["not_preloaded"]}
 
 
 def preloaded(project: Project) -> list[str]:
@@ -117,7 +117,7 @@ def test_module_that_initialises_cuda_is_left_to_the_runs(project: Project) -> N
     preload(project, "calm", "eager_gpu")
     body = "import torch\nbefore = torch.cuda.is_initialized()\nimport eager_gpu\n"
     assert run_inside(project, body + "found = [before, torch.cuda.is_initialized()]") == [False, True]
-    assert "CUDA" in left_out(project)["eager_gpu"]
+    assert "CUDA" in not_preloaded(project)["eager_gpu"]
     assert "calm" in preloaded(project)
 
 
@@ -132,26 +132,26 @@ THREADED = """
 """
 
 
-def test_module_that_starts_a_thread_is_left_out(project: Project) -> None:
+def test_module_that_starts_a_thread_is_not_preloadable(project: Project) -> None:
     project.install("threaded.py", THREADED)
     project.install("calm.py", "")
     preload(project, "threaded", "calm")
     assert run_inside(project, "import threaded\nfound = threaded.thread.is_alive()")
-    assert "thread" in left_out(project)["threaded"]
+    assert "thread" in not_preloaded(project)["threaded"]
     assert "calm" in preloaded(project)
     assert "threaded" not in preloaded(project)
 
 
-def test_module_left_out_stays_out_after_a_restart(project: Project) -> None:
+def test_module_not_preloaded_stays_out_after_a_restart(project: Project) -> None:
     project.install("threaded.py", THREADED)
     preload(project, "threaded")
     for _ in range(2):
         run_inside(project, "found = threading.active_count()")
-        assert "thread" in left_out(project)["threaded"]
+        assert "thread" in not_preloaded(project)["threaded"]
         project.stest("restart").expect(0)
 
 
-def test_many_modules_that_import_an_unfit_one_cost_one_worker(project: Project) -> None:
+def test_many_modules_that_import_one_that_is_not_preloadable_cost_one_worker(project: Project) -> None:
     project.install("threaded.py", THREADED)
     users = [f"user{number}" for number in range(8)]
     for name in users:
@@ -162,21 +162,21 @@ def test_many_modules_that_import_an_unfit_one_cost_one_worker(project: Project)
     project.install("calm.py", "import importlib.util\nfound = importlib.util.find_spec('threaded')\n")
     project.configure(sprintest='ignore = ["user?", "threaded", "tolerant", "package*", "calm"]')
     body = f"import {', '.join(users)}, tolerant, package.part, calm\nfound = tolerant.threaded is not None"
-    unfit = {"threaded", "tolerant", "package", *users}
+    not_preloadable = {"threaded", "tolerant", "package", *users}
     assert run_inside(project, body)
     wait_for(lambda: project.status()["worker"] is None, "the end of the worker that is spoilt")
     assert run_inside(project, body)
     wait_for(lambda: "calm" in preloaded(project), "the preloading")
-    assert unfit <= left_out(project).keys()
+    assert not_preloadable <= not_preloaded(project).keys()
     for _ in range(2):
         assert run_inside(project, body)
         assert "calm" in preloaded(project)
-        assert not unfit & set(preloaded(project))
+        assert not not_preloadable & set(preloaded(project))
         project.stest("restart").expect(0)
     log = (project.state / "daemon.log").read_text()
-    assert log.count("is left out of preloading") == log.count(": lies in") + len(unfit)
+    assert log.count("is not preloadable") == log.count(": lies in") + len(not_preloadable)
     workers = len(re.findall(r"worker \d+ started", log))
-    assert workers == 3, "the first one, one for what was unfit, one for the restart"
+    assert workers == 3, "the first one, one for what is not preloadable, one for the restart"
 
 
 def test_temporary_file_that_is_gone_after_the_import_does_no_harm(project: Project) -> None:
@@ -186,7 +186,7 @@ def test_temporary_file_that_is_gone_after_the_import_does_no_harm(project: Proj
     preload(project, "keeping", "opening", "probing")
     assert run_inside(project, "import probing\nfound = not os.path.exists(probing.folder)")
     assert preloaded(project) == ["probing"]
-    assert left_out(project).keys() == {"keeping", "opening"}
+    assert not_preloaded(project).keys() == {"keeping", "opening"}
 
 
 def test_runs_begin_with_one_thread(project: Project) -> None:
@@ -198,17 +198,17 @@ def test_runs_begin_with_one_thread(project: Project) -> None:
     ]
 
 
-def test_module_whose_fork_hangs_is_found_and_left_out(project: Project) -> None:
+def test_module_whose_fork_hangs_is_found_and_not_preloaded(project: Project) -> None:
     source = "import os, time\nos.register_at_fork(after_in_child=lambda: time.sleep(10**6))\n"
     project.install("calm.py", "")
     project.install("hangs.py", source)
     preload(project, "calm", "hangs")
     assert run_inside(project, "import hangs\nfound = 1") == 1
-    assert "hangs" in left_out(project)
+    assert "hangs" in not_preloaded(project)
     assert "calm" in preloaded(project)
 
 
-def test_module_that_kills_the_worker_is_found_and_left_out(project: Project) -> None:
+def test_module_that_kills_the_worker_is_found_and_not_preloaded(project: Project) -> None:
     project.install(
         "deadly.py",
         "import os\nif 'stest-worker' in os.readlink('/proc/self/exe'): os._exit(1)\n",
@@ -216,14 +216,14 @@ def test_module_that_kills_the_worker_is_found_and_left_out(project: Project) ->
     preload(project, "deadly")
     project.write("test_it.py", "def test(): pass")
     project.stest().expect(0)
-    assert "deadly" in left_out(project)
+    assert "deadly" in not_preloaded(project)
 
 
 def test_module_that_cannot_be_imported_is_reported_and_costs_nothing(project: Project) -> None:
     preload(project, "no_such_module")
     project.write("test_it.py", "def test(): pass")
     project.stest().expect(0)
-    assert "no_such_module" in left_out(project)["no_such_module"]
+    assert "no_such_module" in not_preloaded(project)["no_such_module"]
 
 
 # ---- 4: random numbers

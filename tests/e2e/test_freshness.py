@@ -159,7 +159,7 @@ def test_variable_read_while_preloading_restarts_the_worker(project: Project) ->
     assert workers[0] != workers[1] == workers[2] != workers[3]
 
 
-def test_restart_is_told_in_the_receipt(project: Project) -> None:
+def test_restart_is_told_in_the_notice(project: Project) -> None:
     project.write("test_it.py", "def test(): pass\n")
     project.stest().expect(0)
     before = worker(project)
@@ -167,7 +167,7 @@ def test_restart_is_told_in_the_receipt(project: Project) -> None:
     request["env"] = {**project.env, "OMP_NUM_THREADS": "1"}
     answer = project.api.post("/v1/test/run", request).json()
     assert answer["exit_code"] == 0
-    assert any("OMP_NUM_THREADS" in text for text in answer["receipt"])
+    assert any("OMP_NUM_THREADS" in text for text in answer["notice"])
     assert worker(project) != before
 
 

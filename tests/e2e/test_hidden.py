@@ -224,8 +224,8 @@ def test_values_that_go_to_and_fro_are_left_to_the_runs(project: Project) -> Non
         project.stest("-q", "test_it.py").expect(0)
         assert json.loads(project.read("found.json")) == value
     assert found(project) == "f"
-    left_out = {one["module"]: one["reason"] for one in project.status()["worker"]["left_out"]}
-    assert "different values of TOGGLED" in left_out["toggled"]
+    not_preloaded = {one["module"]: one["reason"] for one in project.status()["worker"]["not_preloaded"]}
+    assert "different values of TOGGLED" in not_preloaded["toggled"]
 
 
 def test_variable_that_a_library_sets_is_set_when_it_is_imported(project: Project) -> None:
@@ -462,8 +462,8 @@ def test_numbers_in_what_cannot_be_loaded_twice(project: Project) -> None:
         project.stest("-q", "test_it.py").expect(0)
         numbers.add(json.loads(project.read("found.json")))
     assert len(numbers) == 3
-    left_out = {one["module"]: one["reason"] for one in project.status()["worker"]["left_out"]}
-    assert "draws random numbers" in left_out["dice"]
+    not_preloaded = {one["module"]: one["reason"] for one in project.status()["worker"]["not_preloaded"]}
+    assert "draws random numbers" in not_preloaded["dice"]
 
 
 def test_what_is_imported_again_is_executed(project: Project) -> None:

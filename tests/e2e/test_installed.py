@@ -40,8 +40,8 @@ def compile_extension(project: Project, value: int, name: str = NATIVE) -> None:
     built.replace(project.root / name)
 
 
-def receipts(project: Project) -> list[str]:
-    texts: list[str] = project.status()["last_result"]["receipt"]
+def notices(project: Project) -> list[str]:
+    texts: list[str] = project.status()["last_result"]["notice"]
     return texts
 
 
@@ -61,11 +61,11 @@ def test_compiled_module_of_the_project_that_changed(project: Project, mode: str
         assert project.read("seen") == str(value)
         assert run.text.count("test session starts") == 1
         if mode != "fork":
-            assert "started a clean process: native is a compiled module and has changed" in receipts(project)
+            assert "started a clean process: native is a compiled module and has changed" in notices(project)
         for _ in range(2):
             project.stest().expect(0)
             assert project.read("seen") == str(value)
-        assert receipts(project) == []
+        assert notices(project) == []
     assert project.status()["worker"]["pid"] == worker
 
 

@@ -133,11 +133,11 @@ def test_every_daemon_is_told(project: Project) -> None:
     assert len(project.processes("sleep")) == len(project.status()["left_behind"]) == 2
 
 
-def test_the_http_api_tells_it_as_a_receipt(project: Project) -> None:
+def test_the_http_api_tells_it_as_a_notice(project: Project) -> None:
     write_test(project, f"{LEAVES['setsid']}; await_sleep()")
     project.stest("test_fine.py").expect(0)
     answer = project.api.post("/v1/test/run", project.request("test_it.py")).json()
-    assert answer["receipt"][-1].startswith("the tests have left a process running: pid ")
+    assert answer["notice"][-1].startswith("the tests have left a process running: pid ")
 
 
 def test_processes_that_come_and_go_all_the_time(moded: Project) -> None:

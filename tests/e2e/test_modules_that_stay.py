@@ -16,8 +16,8 @@ def project(project: Project) -> Project:
     return project
 
 
-def receipts(project: Project) -> list[str]:
-    texts: list[str] = project.status()["last_result"]["receipt"]
+def notices(project: Project) -> list[str]:
+    texts: list[str] = project.status()["last_result"]["notice"]
     return texts
 
 
@@ -52,10 +52,10 @@ def test_edit_reloads_what_it_must_and_is_held_anew(project: Project) -> None:
     project.write("leaf.py", "VALUE = 2\n")
     project.stest().expect(0)
     assert project.read("seen").split() == ["2", born]
-    assert receipts(project) == ["reloaded leaf (+1 dependent)"]
+    assert notices(project) == ["reloaded leaf (+1 dependent)"]
     project.stest().expect(0)
     assert project.read("seen").split()[0] == "2"
-    assert receipts(project) == []
+    assert notices(project) == []
 
 
 def test_package_between_a_package_and_what_it_imports(project: Project) -> None:
@@ -137,7 +137,7 @@ def test_import_by_a_computed_name(project: Project) -> None:
         project.write("leaf.py", f"VALUE = {value}\n")
         run = project.stest().expect(0)
         assert project.read("seen") == str(value)
-        assert receipts(project) == ["reloaded leaf (+1 dependent)"], run
+        assert notices(project) == ["reloaded leaf (+1 dependent)"], run
 
 
 def test_data_file_that_a_module_reads(project: Project) -> None:
@@ -190,7 +190,7 @@ def test_ignored_module_lives_in_the_worker_and_a_change_is_told_once(project: P
     project.write("light.py", "VALUE = 2\n")
     project.stest().expect(0)
     assert project.read("seen").split() == [born, "2"]
-    assert receipts(project) == []
+    assert notices(project) == []
     project.write("heavy/__init__.py", "BORN = 0\n")
     told = project.stest().expect(0).errors
     assert "heavy changed, but `ignore` keeps the loaded copy" in told
@@ -338,4 +338,4 @@ def test_what_tests_import_late_is_no_difference_in_the_second_run(project: Proj
         project.stest().expect(0)
     seen = project.read("seen").split()
     assert seen[-1] == seen[-2]
-    assert receipts(project) == []
+    assert notices(project) == []

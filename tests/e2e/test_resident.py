@@ -19,8 +19,8 @@ def project(project: Project) -> Project:
     return project
 
 
-def receipt(project: Project) -> str:
-    return "\n".join(project.status()["last_result"]["receipt"])
+def notice(project: Project) -> str:
+    return "\n".join(project.status()["last_result"]["notice"])
 
 
 def test_one_process_serves_all_runs(project: Project) -> None:
@@ -55,7 +55,7 @@ def test_modules_keep_their_identity_but_those_that_changed(project: Project) ->
     assert before[1] != after[1]
     assert before[2] != after[2]
     assert before[3] == after[3]
-    assert receipt(project) == "reloaded leaf (+1 dependent)"
+    assert notice(project) == "reloaded leaf (+1 dependent)"
 
 
 def test_package_attributes_of_an_earlier_run_are_gone(project: Project) -> None:

@@ -251,7 +251,7 @@ def test_what_is_registered_with_an_object_of_a_library(project: Project) -> Non
     write_test(project, body, before="import library, plug")
     both = ["plug", "test"] * 2
     assert [found(project) for _ in range(3)] == [[["plug"] * 4, ["test"] * 2 + both]] * 3
-    assert project.status()["worker"]["left_out"] == []
+    assert project.status()["worker"]["not_preloaded"] == []
 
 
 def test_what_is_registered_with_an_object_that_another_module_has_made(project: Project) -> None:

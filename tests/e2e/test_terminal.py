@@ -21,7 +21,7 @@ from . import processes
 from .harness import DEADLINE, PYTHON, STEST, WAITING_TEST, Project, wait_for
 from .modes import MODES
 from .sight import BORN
-from .test_primed import primed
+from .test_run_ahead import ahead
 from .warmth import settle
 
 PLAIN = (str(PYTHON), "-m", "pytest")
@@ -167,7 +167,7 @@ def test_terminal():
     answer()
     project.write("here", "")
     for _ in range(2):
-        primed(project)
+        ahead(project)
         warm = answer()
         assert warm[0] == plain[0] == 0, warm
         assert lines(warm[1]) == lines(plain[1])
@@ -179,7 +179,7 @@ def test_terminal_of_another_size_is_another(project: Project) -> None:
     project.write("test_it.py", "import os\nSIZE = os.get_terminal_size(0)\ndef test(): print(SIZE)\n")
     for _ in range(2):
         run(project, "-s")
-        primed(project)
+        ahead(project)
     with terminal(project, "-s", size=(20, 90)) as child:
         assert "columns=90, lines=20" in finish(child)[1]
 
@@ -195,7 +195,7 @@ def test_a_terminal_opened_while_tests_are_collected_is_the_run_s(project: Proje
     )
     for _ in range(3):
         assert "to the terminal" in run(project)[1]
-        assert "opens the terminal" in primed(project)["refused"]
+        assert "opens the terminal" in ahead(project)["refused"]
 
 
 def test_run_that_starts_over_says_nothing_twice(project: Project) -> None:

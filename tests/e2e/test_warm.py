@@ -11,7 +11,7 @@ import pytest
 
 from .harness import Project, wait_for
 from .modes import MODES, MODES_OF_LONG_TESTS
-from .test_primed import pid_of, waiting
+from .test_run_ahead import pid_of, waiting
 
 LOADER = """
     import os, time
@@ -287,7 +287,7 @@ def test_what_cannot_be_held_is_loaded_by_each_run(
     for _ in range(2):
         run(project)
         [(state, why)] = values(project)
-        assert state == "left_out"
+        assert state == "not_held"
         assert reason in why
     project.plain().expect(0)
 
@@ -296,7 +296,7 @@ def test_file_that_is_named_and_not_there(project: Project) -> None:
     project.write("conftest.py", LOADER.replace("warm", "warm(files=['nowhere'])"))
     project.write("test_it.py", TEST)
     run(project)
-    assert values(project) == [("left_out", f"there is no {project.root}/nowhere, which it names")]
+    assert values(project) == [("not_held", f"there is no {project.root}/nowhere, which it names")]
 
 
 def test_traced_run_executes_the_function(project: Project) -> None:
@@ -367,4 +367,4 @@ def test_torch_model(project: Project) -> None:
     first, second = run(project), run(project)
     assert (first[0], second[0]) == (True, False)
     assert first[1:] == second[1:]
-    assert sorted(values(project)) == [("held", ""), ("left_out", "it changes torch")]
+    assert sorted(values(project)) == [("held", ""), ("not_held", "it changes torch")]

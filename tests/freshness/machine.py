@@ -93,7 +93,7 @@ class Freshness(RuleBasedStateMachine):
         world, tree = self.edits.world, self.edits.tree
         problems = self.expectation.problems(world, tree, runs, self.suite.loaded(), whole=not args)
         assert not problems, self._report(
-            problems, {mode: "\n".join([run.output, *run.receipts]) for mode, run in runs.items()}
+            problems, {mode: "\n".join([run.output, *run.notices]) for mode, run in runs.items()}
         )
         self.suite.settle()
         self.ill_for = self.ill_for + 1 if world.ill else 0

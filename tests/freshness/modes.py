@@ -43,13 +43,13 @@ class Answer:
 
 @dataclass(frozen=True)
 class Run:
-    """An answer, the output that it was read from, and the modules that the receipt calls reloaded."""
+    """An answer, the output that it was read from, and the modules that the notice calls reloaded."""
 
     answer: Answer
     output: str
     started: Moment  # The process began later.
     reloaded: frozenset[str] = frozenset()
-    receipts: tuple[str, ...] = ()
+    notices: tuple[str, ...] = ()
 
 
 def chosen_modes() -> list[str]:
@@ -72,9 +72,9 @@ def _warm_run(finished: Finished, started: Moment) -> Run:
     events = [json.loads(line) for line in finished.out.splitlines()]
     output = b"".join(_bytes(event["data"]) for event in events if event["event"] == "output")
     text = output.decode(errors="backslashreplace") + finished.errors
-    receipts = [event for event in events if event["event"] == "receipt"]
-    reloaded = {name for event in receipts for name in event.get("reloaded", ())}
-    told = tuple(event["text"] for event in receipts)
+    notices = [event for event in events if event["event"] == "notice"]
+    reloaded = {name for event in notices for name in event.get("reloaded", ())}
+    told = tuple(event["text"] for event in notices)
     return Run(_answer(finished.code, text), text, started, frozenset(reloaded), told)
 
 

@@ -106,14 +106,14 @@ def check(suite: Suite, is_long: bool) -> Row:
     print(suite.name, flush=True)
     with tempfile.TemporaryDirectory(prefix="stest-parity-") as scratch:
         plain = plain_runs(suite, is_long, Path(scratch))
-        if wrong := unfit(plain):
+        if wrong := unsteady(plain):
             print("\n    ".join([f"  {suite.name} cannot be compared:", *wrong]))
-            return Row(suite, len(plain[0].outcomes), {"default": "unfit"})
+            return Row(suite, len(plain[0].outcomes), {"default": "unsteady"})
         found = {mode: _checked(suite, mode, plain, is_long) for mode in (MODES if is_long else ["default"])}
         return Row(suite, len(plain[0].outcomes), found)
 
 
-def unfit(plain: list[Run]) -> list[str]:
+def unsteady(plain: list[Run]) -> list[str]:
     """Why nothing can be compared with it; empty: it can."""
     if not plain[0].outcomes:
         return [f"plain pytest ran no test:\n{plain[0].output[-3000:]}{plain[0].said[-3000:]}"]

@@ -75,7 +75,7 @@ class Worker:
         self, *modules: str, path: tuple[str, ...] = (), patterns: Sequence[str] = ()
     ) -> dict[str, Any]:
         """Ask for imports; return the answer that ends them."""
-        more = {"path": path, "patterns": patterns, "unfit": ()}
+        more = {"path": path, "patterns": patterns, "not_preloadable": ()}
         self.send({"type": "preload", "modules": modules, **more})
         answer = self.receive()
         while answer["type"] == "importing":
@@ -176,8 +176,8 @@ class Run:
         return list(self._last("imported")["path"])
 
     @property
-    def receipts(self) -> list[tuple[str, list[str]]]:
-        return [(event["text"], event["reloaded"]) for event in self.events if event["event"] == "receipt"]
+    def notices(self) -> list[tuple[str, list[str]]]:
+        return [(event["text"], event["reloaded"]) for event in self.events if event["event"] == "notice"]
 
 
 class Site:

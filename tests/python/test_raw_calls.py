@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from .conftest import Site, StartWorker, Worker
-from .test_primed import PASSES, again, ready, refused, settle
-from .test_primed import run as run_primed
+from .test_run_ahead import PASSES, again, ready, refused, settle
+from .test_run_ahead import run as run_ahead
 
 _SET_DISPATCH = 59  # PR_SET_SYSCALL_USER_DISPATCH
 pytestmark = pytest.mark.skipif(
@@ -102,7 +102,7 @@ def test_what_is_another_in_each_process(worker: Worker, site: Site, way: str, a
 def test_module_that_makes_a_socket(worker: Worker, site: Site) -> None:
     site.add("spoiler", RAW + ASKS + "assert socket() >= 0\n")
     answer = worker.preload("colorsys", "spoiler")
-    assert (answer["type"], answer["module"]) == ("unfit", "spoiler")
+    assert (answer["type"], answer["module"]) == ("not_preloadable", "spoiler")
     assert answer["reason"] == "calls the kernel by itself (socket) when imported"
     assert worker.process.wait(30) == 0
 
@@ -118,14 +118,22 @@ def test_module_that_makes_a_socket(worker: Worker, site: Site) -> None:
 def test_module_is_tried_out_in_a_fork(worker: Worker, site: Site, source: str, reason: str) -> None:
     site.add("spoiler", f"{RAW}assert {source}\n")
     site.add("imports", "import spoiler")
-    modules, unfit = ["spoiler", "imports", "colorsys"], [{"name": "other", "reason": "fails"}]
-    worker.send({"type": "preload", "modules": modules, "path": (), "patterns": (), "unfit": unfit})
+    modules, not_preloadable = ["spoiler", "imports", "colorsys"], [{"name": "other", "reason": "fails"}]
+    worker.send(
+        {
+            "type": "preload",
+            "modules": modules,
+            "path": (),
+            "patterns": (),
+            "not_preloadable": not_preloadable,
+        }
+    )
     answers: list[dict[str, Any]] = []
     while not answers or answers[-1]["type"] != "ready":
         answers.append(worker.receive())
-    told = {one["module"]: one["reason"] for one in answers if one["type"] == "unfit"}
+    told = {one["module"]: one["reason"] for one in answers if one["type"] == "not_preloadable"}
     assert told["spoiler"] == f"calls the kernel by itself ({reason}) when imported"
-    assert told["imports"] == "imports spoiler, which is left out"
+    assert told["imports"] == "imports spoiler, which is not preloadable"
     assert [one["name"] for one in answers[-1]["preloaded"]] == ["colorsys"]
 
 
@@ -204,24 +212,24 @@ def test_socket_of_a_sitecustomize(start_worker: StartWorker, site: Site) -> Non
 )
 def test_deed_is_left_to_the_run(worker: Worker, source: str, reason: str) -> None:
     worker.write("test_quick.py", PASSES)
-    run_primed(worker, "test_quick.py")
+    run_ahead(worker, "test_quick.py")
     file = worker.write("test_it.py", PASSES)
-    run_primed(worker, "test_it.py")
+    run_ahead(worker, "test_it.py")
     settle(worker)
     file.write_text(RAW + ASKS + source + "\n" + IS_OFF)
     assert reason in refused(worker)
-    answer = run_primed(worker, "test_it.py")
+    answer = run_ahead(worker, "test_it.py")
     assert answer.exit_code == 0, answer.text
 
 
 def test_process_that_waits_for_its_request_goes_on(worker: Worker) -> None:
     """The call that it had to wait before is made when the request has come, and all else as ever."""
     worker.write("test_it.py", RAW + ASKS + "FILE = socket()\nNOW = clock()\n" + IS_OFF)
-    run_primed(worker)
+    run_ahead(worker)
     settle(worker)
     reason = refused(worker)
     assert "a system call of its own" in reason
-    answer = run_primed(worker)
+    answer = run_ahead(worker)
     assert answer.exit_code == 0, answer.text
 
 
@@ -232,9 +240,9 @@ def test_edit_of_a_file_is_seen(worker: Worker, way: str) -> None:
     settle(worker)
     waiting = ready(worker, "-s")
     data.write_text("two")
-    answer = run_primed(worker, "-s")
+    answer = run_ahead(worker, "-s")
     assert (answer.pid == waiting, "two" in answer.text) == (False, True)
-    assert again(worker) == run_primed(worker, "-s").pid
+    assert again(worker) == run_ahead(worker, "-s").pid
 
 
 def test_listing_of_a_folder_is_seen(worker: Worker) -> None:
@@ -249,5 +257,5 @@ def test_listing_of_a_folder_is_seen(worker: Worker) -> None:
     settle(worker)
     waiting = ready(worker, "-s")
     worker.write("folder/two", "")
-    answer = run_primed(worker, "-s")
+    answer = run_ahead(worker, "-s")
     assert (answer.pid == waiting, "True" in answer.text) == (False, True)

@@ -72,11 +72,11 @@ def test_module_of_the_project_is_executed_again_only_if_it_changed(worker: Work
     )
     assert run(worker, LOADS="1").exit_code == 0
     again = run(worker, LOADS="1")
-    assert (again.exit_code, again.receipts) == (0, [])
+    assert (again.exit_code, again.notices) == (0, [])
     worker.write("counted.py", COUNTED + "# edited\n")
     edited = run(worker, LOADS="2")
     assert edited.exit_code == 0
-    assert edited.receipts == [("reloaded counted (+1 dependent)", ["counted", "user"])]
+    assert edited.notices == [("reloaded counted (+1 dependent)", ["counted", "user"])]
 
 
 def test_module_that_the_run_itself_has_rewritten_is_executed_again(worker: Worker) -> None:
@@ -194,42 +194,42 @@ def test_process_above_its_memory_limit_ends_after_the_run(worker: Worker) -> No
     worker.write("test_it.py", "def test(): pass\n")
     first = run(worker, memory_limit=1 << 20)
     assert first.exit_code == 0
-    assert [text for text, _ in first.receipts] == [
+    assert [text for text, _ in first.notices] == [
         "the process that ran the tests has ended: it holds more than memory_limit allows (1 MiB)"
     ]
     second = run(worker, memory_limit=64 << 30)
     third = run(worker, memory_limit=64 << 30)
     assert second.pid != first.pid
     assert second.pid == third.pid
-    assert third.receipts == []
+    assert third.notices == []
 
 
-def test_changed_module_that_refuses_to_be_executed_twice_makes_the_run_decline(worker: Worker) -> None:
+def test_changed_module_that_refuses_to_be_executed_twice_starts_the_run_over(worker: Worker) -> None:
     worker.write("once.py", ONCE)
     worker.write("test_it.py", "import once\ndef test(): pass\n")
     first = run(worker)
     assert first.exit_code == 0
     assert run(worker).pid == first.pid
     worker.write("once.py", ONCE + "# edited\n")
-    declined = run(worker)
-    assert declined.done["phase"] == "declined"
-    assert declined.done["nodeid"] == "once cannot be loaded a second time (AssertionError: only once)"
-    assert not any(event["event"] in ("settled", "test") for event in declined.events)
+    given_up = run(worker)
+    assert given_up.done["phase"] == "starts_over"
+    assert given_up.done["nodeid"] == "once cannot be loaded a second time (AssertionError: only once)"
+    assert not any(event["event"] in ("settled", "test") for event in given_up.events)
     after = run(worker)
     assert (after.exit_code, after.done["phase"]) == (0, "returned")
     assert after.pid != first.pid
 
 
-def test_refusal_while_tests_run_makes_the_run_decline_as_well(worker: Worker) -> None:
+def test_refusal_while_tests_run_starts_the_run_over_as_well(worker: Worker) -> None:
     worker.write("once.py", ONCE)
     source = "def test():\n    try:\n        import once\n    except AssertionError: pass\n"
     worker.write("test_it.py", source)
     assert run(worker).exit_code == 0
     worker.write("once.py", ONCE + "# edited\n")
-    declined = run(worker)
-    assert declined.done["phase"] == "declined"
-    assert "once cannot be loaded a second time" in declined.done["nodeid"]
-    assert not any(event["event"] == "settled" for event in declined.events)
+    given_up = run(worker)
+    assert given_up.done["phase"] == "starts_over"
+    assert "once cannot be loaded a second time" in given_up.done["nodeid"]
+    assert not any(event["event"] == "settled" for event in given_up.events)
     assert run(worker).exit_code == 0
 
 

@@ -70,7 +70,7 @@ def test_project_code_is_not_preloaded(worker: Worker) -> None:
     (worker.root / "mine.py").write_text("")
     worker.env["PYTHONPATH"] += f":{worker.root}"
     answer = worker.preload("mine")
-    assert names(answer["left_out"]) == ["mine"]
+    assert names(answer["not_preloaded"]) == ["mine"]
 
 
 def test_ignored_project_code_is_preloaded_from_where_runs_find_it(start_worker: StartWorker) -> None:
@@ -89,13 +89,13 @@ def test_ignored_project_code_is_preloaded_from_where_runs_find_it(start_worker:
 def test_code_of_the_target_path_is_not_preloaded(start_worker: StartWorker, site: Site) -> None:
     worker = start_worker("--target-path", str(site.folder))
     site.add("mine", "")
-    assert names(worker.preload("mine")["left_out"]) == ["mine"]
+    assert names(worker.preload("mine")["not_preloaded"]) == ["mine"]
 
 
-def test_missing_module_is_left_out_and_spoils_nothing(worker: Worker) -> None:
+def test_missing_module_is_not_preloadable_and_spoils_nothing(worker: Worker) -> None:
     answer = worker.preload("no_such_module", "colorsys")
     assert answer["type"] == "ready"
-    assert names(answer["left_out"]) == ["no_such_module"]
+    assert names(answer["not_preloaded"]) == ["no_such_module"]
     assert names(answer["preloaded"]) == ["colorsys"]
 
 
@@ -112,11 +112,11 @@ SPOILERS = {
 
 
 @pytest.mark.parametrize("kind", SPOILERS)
-def test_module_that_leaves_a_trace_is_unfit(worker: Worker, site: Site, kind: str) -> None:
+def test_module_that_leaves_a_trace_is_not_preloadable(worker: Worker, site: Site, kind: str) -> None:
     source, reason = SPOILERS[kind]
     site.add("spoiler", source)
     answer = worker.preload("colorsys", "spoiler")
-    assert answer["type"] == "unfit"
+    assert answer["type"] == "not_preloadable"
     assert answer["module"] == "spoiler"
     assert reason in answer["reason"]
     assert worker.process.wait(30) == 0

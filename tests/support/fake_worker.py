@@ -11,7 +11,7 @@ The arguments of a run are its script, executed in order in a forked process:
     leave:SECONDS                             leave a process behind that holds stdout
     cwd: variable:NAME                        write it to stdout
     kill_worker:
-    settled: decline:REASON                   as a runner does before the first test, or in its place. A clean
+    settled: start_over:REASON                as a runner does before the first test, or in its place. A clean
                                               run with neither settles at once
     cold:REASON                               as a runner does that only a cold run can replace
     first:STEP                                only in the run's first process
@@ -37,7 +37,7 @@ import sys
 import time
 from typing import Any
 
-PHASES = ("forked", "running", "session_finished", "returned", "declined", "needs_cold")
+PHASES = ("forked", "running", "session_finished", "returned", "starts_over", "needs_cold")
 NODE_SIZE = 1000
 
 
@@ -83,7 +83,9 @@ class Run:
         os._exit(0)
 
     def _settles_itself(self) -> bool:
-        return any(verb in step for step in self._message["args"] for verb in ("settled", "decline", "cold:"))
+        return any(
+            verb in step for step in self._message["args"] for verb in ("settled", "start_over", "cold:")
+        )
 
     def _do(self, step: str) -> None:
         verb, _, argument = step.partition(":")
@@ -149,9 +151,9 @@ class Run:
     def do_settled(self, _: str) -> None:
         self.do_event('{"event": "settled"}')
 
-    def do_decline(self, reason: str) -> None:
+    def do_start_over(self, reason: str) -> None:
         self.do_node(reason)
-        self.do_phase("declined")
+        self.do_phase("starts_over")
         os._exit(0)
 
     def do_cold(self, reason: str) -> None:
@@ -188,7 +190,8 @@ class Run:
 
 class Worker:
     """FAKE_DIE: exit at once. FAKE_PROTOCOL: its version. FAKE_DEAF: ignore the shutdown.
-    FAKE_SLOW: seconds per import. FAKE_FATAL, FAKE_UNFIT: a module that kills it, or is unfit.
+    FAKE_SLOW: seconds per import. FAKE_FATAL, FAKE_NOT_PRELOADABLE: a module that kills it, or
+    is not preloadable.
     FAKE_UNABLE: a file with the reason why it cannot serve, as long as it exists.
     FAKE_READS: variables read while importing. FAKE_SITE, FAKE_FILE: a site folder, a module's file.
     FAKE_IGNORED: that module is never unloaded. FAKE_LEFT: the pid of a process that each run has left
@@ -278,7 +281,7 @@ class Worker:
             python="3",
             executable=self._python,
             preloaded=[{"name": name, "seconds": 0.5} for name in self._preloaded],
-            left_out=[],
+            not_preloaded=[],
             site_dirs=[env["FAKE_SITE"]] if "FAKE_SITE" in env else [],
             files=files,
             env_reads={name: env.get(name) for name in reads.split(",") if name},
@@ -294,8 +297,8 @@ class Worker:
             time.sleep(float(os.environ.get("FAKE_SLOW", "0")))
             if module == os.environ.get("FAKE_FATAL"):
                 os.kill(os.getpid(), signal.SIGSEGV)
-            if module == os.environ.get("FAKE_UNFIT"):
-                self._send("unfit", module=module, reason="it starts threads", ends_worker=True)
+            if module == os.environ.get("FAKE_NOT_PRELOADABLE"):
+                self._send("not_preloadable", module=module, reason="it starts threads", ends_worker=True)
                 sys.exit(0)
             self._preloaded.append(module)
         self._ready()

@@ -30,7 +30,7 @@ target_sources(stest_unit_tests PRIVATE
   cli/run/stack_text_test.cpp
   cli/run/termination_test.cpp
   cli/run/timings_text_test.cpp
-  cli/run/wait_notice_test.cpp
+  cli/run/wait_line_test.cpp
   cli/status_text_test.cpp
   cli/terminal/ansi_filter_test.cpp
   cli/terminal/console_test.cpp

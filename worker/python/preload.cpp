@@ -28,7 +28,7 @@ using Clock = std::chrono::steady_clock;
 /// Generous: a loaded machine must not cost a healthy module its place.
 constexpr std::chrono::seconds fork_health_deadline{20};
 
-py::dict reasons(const std::vector<protocol::LeftOut>& modules) {
+py::dict reasons(const std::vector<protocol::NotPreloaded>& modules) {
   py::dict result;
   for (const auto& [name, reason] : modules) result[py::str(name)] = reason;
   return result;
@@ -61,7 +61,7 @@ class WithPreloader {
  public:
   explicit WithPreloader(const protocol::Preload& wanted)
       : object_(py::module_::import("sprintest.preload._preload")
-                    .attr("Preloader")(fs_decode(wanted.path), reasons(wanted.unfit))) {
+                    .attr("Preloader")(fs_decode(wanted.path), reasons(wanted.not_preloadable))) {
     object_.attr("__enter__")();
   }
   ~WithPreloader() {
@@ -113,16 +113,16 @@ bool Preloader::load(const protocol::Preload& wanted, const Tell& tell) {
     for (const auto& name : wanted.modules) {
       tell(protocol::Importing{name});
       const auto start = Clock::now();
-      const auto [reason, is_unfit, is_spoilt] =
+      const auto [reason, is_lasting, is_spoilt] =
           preloader.get().attr("load")(name).cast<std::tuple<std::string, bool, bool>>();
       const double seconds = std::chrono::duration<double>(Clock::now() - start).count();
-      if (is_unfit) tell(protocol::Unfit{name, reason, is_spoilt});
+      if (is_lasting) tell(protocol::NotPreloadable{name, reason, is_spoilt});
       if (is_spoilt) return false;
-      if (is_unfit) continue;  // The daemon takes account of it.
+      if (is_lasting) continue;  // The daemon takes account of it.
       if (reason.empty()) {
         account_.preloaded.push_back({name, seconds});
       } else {
-        account_.left_out.push_back({name, reason});
+        account_.not_preloaded.push_back({name, reason});
       }
     }
     take_report(preloader.get().attr("report")());

@@ -30,9 +30,9 @@ class Preloader {
   Preloader(const ProjectCode& project, Environment initial_env, AtStart at_start);
 
   using Tell = std::function<void(const protocol::FromWorker&)>;
-  /// Imports the modules in order; tells of each beforehand, and afterwards where it proved unfit. Then
-  /// compiles the patterns, those that neither warn nor fail. Returns false where a module has spoilt this
-  /// process, which must not serve; nothing is done after it. Throws what Python throws.
+  /// Imports the modules in order; tells of each beforehand, and afterwards where it proved not preloadable.
+  /// Then compiles the patterns, those that neither warn nor fail. Returns false where a module has spoilt
+  /// this process, which must not serve; nothing is done after it. Throws what Python throws.
   bool load(const protocol::Preload& wanted, const Tell& tell);
 
   /// Loads these values, for the forks of this process. Throws what Python throws: it must not serve then.

@@ -70,7 +70,8 @@ void write_test_event(const std::string& nodeid, const char* when, const std::st
 
 void answer_stack_requests(Fd fd);
 
-/// Ends this process. A run that declines may be right in another fork, one that needs a cold process cannot.
+/// Ends this process. A run that starts over may be right in another fork, one that needs a cold process
+/// cannot.
 [[noreturn]] void end_in(FlightRecorder& recorder, protocol::Phase phase, const std::string& reason) {
   recorder.set_nodeid(reason);
   recorder.set_phase(phase);
@@ -184,17 +185,18 @@ PYBIND11_EMBEDDED_MODULE(_stest_runner, m) {
                 {"repeatable", is_repeatable}});
         });
   m.def("settled", [] { tell({{"event", "settled"}}); });
-  m.def("receipt", [](const py::str& text, const std::vector<std::string>& reloaded) {
-    tell({{"event", "receipt"}, {"text", utf8(text)}, {"reloaded", reloaded}});
+  m.def("notice", [](const py::str& text, const std::vector<std::string>& reloaded) {
+    tell({{"event", "notice"}, {"text", utf8(text)}, {"reloaded", reloaded}});
   });
-  m.def("decline",
-        [](const py::str& reason) { end_in(run_state->recorder, protocol::Phase::declined, utf8(reason)); });
+  m.def("start_over", [](const py::str& reason) {
+    end_in(run_state->recorder, protocol::Phase::starts_over, utf8(reason));
+  });
   m.def("give_up", [](const py::str& reason) { give_up(utf8(reason)); });
   m.def("has_tested", [] { return run_state->has_tested; });
   m.def("require_request", &require_request);
   m.def("exit_matters", [] { run_state->exit_matters = true; });
   // Of a process that was forked ahead of its request.
-  m.def("is_primed", [] { return snapshot.has_value(); });
+  m.def("is_snapshot", [] { return snapshot.has_value(); });
   m.def("is_edited", &Snapshot::is_edited);
   m.def("is_snapshot_due", [](const std::string& file) { return snapshot->is_due(file); });
   m.def("why_not_forkable", [] { return snapshot->why_not_forkable(); });
@@ -215,7 +217,7 @@ PYBIND11_EMBEDDED_MODULE(_stest_runner, m) {
   m.def("unknown_system_call", &raw_calls::unknown);
   m.def("watched_files", [] { return fs_decode(file_reads::files()); });
   m.def("die_with_parent", [] { ::prctl(PR_SET_PDEATHSIG, SIGKILL); });
-  m.def("cannot_prime", [](const py::str& reason) { snapshot->refuse(utf8(reason)); });
+  m.def("cannot_go_on", [](const py::str& reason) { snapshot->refuse(utf8(reason)); });
   m.def("await_request", &await_request);
 }
 
@@ -249,7 +251,7 @@ void become_like_client(const protocol::RunTest& request, const EnvironmentChang
 void take_attributes(const protocol::RunTest& request, bool is_fresh) {
   const auto why = request.process ? apply(*request.process) : std::nullopt;
   if (!why) return;
-  if (!is_fresh) end_in(run_state->recorder, protocol::Phase::declined, *why);
+  if (!is_fresh) end_in(run_state->recorder, protocol::Phase::starts_over, *why);
   give_up(*why);
 }
 

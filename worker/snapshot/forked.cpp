@@ -15,7 +15,7 @@ std::optional<Link> make_link() {
   return Link{std::move(channel->first), std::move(channel->second), std::move(memory), std::move(*recorder)};
 }
 
-std::optional<Forked> forked(Branch::Said said) {
+std::optional<Forked> forked(SnapshotProcess::Said said) {
   const auto* started = std::get_if<protocol::Started>(&said.message);
   const auto* snapshot = std::get_if<protocol::Snapshot>(&said.message);
   if (said.fds.empty() || (started == nullptr && snapshot == nullptr)) return std::nullopt;
@@ -28,14 +28,14 @@ std::optional<Forked> forked(Branch::Said said) {
   return Forked{pid, std::move(*recorder), said.fds.size() > 1 ? std::move(said.fds[1]) : Fd()};
 }
 
-std::optional<Forked> fork_from(Branch& snapshot, const protocol::RunTest& request,
+std::optional<Forked> fork_from(SnapshotProcess& snapshot, const protocol::RunTest& request,
                                 const std::vector<Fd>& fds) {
   snapshot.send(request, fds);
   auto said = snapshot.await<protocol::Started>();
   return said ? forked(std::move(*said)) : std::nullopt;
 }
 
-std::optional<Forked> fork_from(Branch& snapshot, const protocol::GoOn& message,
+std::optional<Forked> fork_from(SnapshotProcess& snapshot, const protocol::GoOn& message,
                                 const std::vector<int>& fds) {
   snapshot.send(message, fds);
   auto said = snapshot.await<protocol::Snapshot>();

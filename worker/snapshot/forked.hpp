@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "worker/runner/flight_recorder.hpp"
-#include "worker/snapshot/branch.hpp"
+#include "worker/snapshot/snapshot_process.hpp"
 
 namespace stest {
 
@@ -26,12 +26,13 @@ struct Forked {
   Fd channel = {};  ///< To one that goes on ahead of its request.
 };
 /// From what the snapshot says of it.
-std::optional<Forked> forked(Branch::Said said);
+std::optional<Forked> forked(SnapshotProcess::Said said);
 
 /// Has a snapshot fork a process that begins the run, or goes on ahead of it. Blocks for the answer; nothing
 /// where there is none: the snapshot is outdated, or has gone.
-std::optional<Forked> fork_from(Branch& snapshot, const protocol::RunTest& request,
+std::optional<Forked> fork_from(SnapshotProcess& snapshot, const protocol::RunTest& request,
                                 const std::vector<Fd>& fds);
-std::optional<Forked> fork_from(Branch& snapshot, const protocol::GoOn& message, const std::vector<int>& fds);
+std::optional<Forked> fork_from(SnapshotProcess& snapshot, const protocol::GoOn& message,
+                                const std::vector<int>& fds);
 
 }  // namespace stest

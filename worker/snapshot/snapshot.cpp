@@ -59,7 +59,7 @@ void drain(int fd) {
 
 /// The zygote learns of it by the channel's end, and not only by that of the process, which takes its time.
 [[noreturn]] void end_as_outdated(FlightRecorder& recorder, const LineChannel& channel) {
-  recorder.set_phase(protocol::Phase::declined);
+  recorder.set_phase(protocol::Phase::starts_over);
   ::close(channel.fd());
   ::_exit(0);
 }

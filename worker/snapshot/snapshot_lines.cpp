@@ -126,10 +126,10 @@ std::optional<Forked> SnapshotLines::take_with_other_args(const protocol::RunTes
 
 std::optional<Forked> SnapshotLines::begins(Stage& stage, const protocol::RunTest& request,
                                             const std::vector<Fd>& fds) {
-  if (stage.is_snapshot) return fork_from(stage.branch, request, fds);
-  stage.branch.send(request, fds);
-  if (!stage.branch.await<protocol::Started>()) return std::nullopt;
-  return Forked{stage.branch.release(), std::move(stage.recorder)};
+  if (stage.is_snapshot) return fork_from(stage.process, request, fds);
+  stage.process.send(request, fds);
+  if (!stage.process.await<protocol::Started>()) return std::nullopt;
+  return Forked{stage.process.release(), std::move(stage.recorder)};
 }
 
 bool SnapshotLines::may_fork(const Entry& entry) const {
@@ -160,7 +160,7 @@ void SnapshotLines::go_on(Entry& entry) {
     if (!first) return;
     entry.line.push_back(std::move(*first));
   } else {
-    entry.line.back().branch.send(protocol::GoOn{.likes_cuda_since_ns = cuda_since_ns});
+    entry.line.back().process.send(protocol::GoOn{.likes_cuda_since_ns = cuda_since_ns});
   }
   entry.goes_on = true;
 }
@@ -168,30 +168,30 @@ void SnapshotLines::go_on(Entry& entry) {
 std::optional<SnapshotLines::Stage> SnapshotLines::begin(Entry& entry) {
   entry.inotify = Fd(::inotify_init1(IN_CLOEXEC | IN_NONBLOCK));
   const auto& streams = entry.streams.streams();
-  if (Branch* values = values_.ready()) {
+  if (SnapshotProcess* values = values_.ready()) {
     std::vector<int> fds{entry.inotify.get()};
     for (const Fd& stream : streams) fds.push_back(stream.get());
     auto first = fork_from(*values, {.likes_cuda_since_ns = cuda_for(entry), .request = entry.request}, fds);
     if (!first) return std::nullopt;
-    return Stage{Branch(first->pid, std::move(first->channel)), std::move(first->recorder)};
+    return Stage{SnapshotProcess(first->pid, std::move(first->channel)), std::move(first->recorder)};
   }
   auto recorder = FlightRecorder::create();
   auto stand_ins = StandIns::like(streams);
   if (!recorder || !stand_ins) return std::nullopt;
-  auto branch = Branch::fork_for_run([&](LineChannel& channel) {
+  auto process = SnapshotProcess::fork_for_run([&](LineChannel& channel) {
     auto inotify = std::move(entry.inotify);
     leave_();
     prime_in_this_process(channel, std::move(inotify), std::move(*stand_ins), entry.request, cuda_for(entry),
                           entry.written, std::move(*recorder), preloader_.environment_changes());
   });
-  if (!branch) return std::nullopt;
-  return Stage{std::move(*branch), std::move(*recorder)};
+  if (!process) return std::nullopt;
+  return Stage{std::move(*process), std::move(*recorder)};
 }
 
 std::vector<int> SnapshotLines::fds() const {
   std::vector<int> fds;
   for (const Entry& entry : entries_) {
-    for (const Stage& stage : entry.line) fds.push_back(stage.branch.fd());
+    for (const Stage& stage : entry.line) fds.push_back(stage.process.fd());
   }
   return fds;
 }
@@ -204,8 +204,8 @@ void SnapshotLines::attend() {
 
 void SnapshotLines::attend(Entry& entry) {
   for (auto stage = entry.line.begin(); stage != entry.line.end();) {
-    const bool is_over = stage->branch.has_ended();  // Before reading, so that nothing is said after it.
-    for (Branch::Said& said : stage->branch.receive_all()) take_in(entry, *stage, std::move(said));
+    const bool is_over = stage->process.has_ended();  // Before reading, so that nothing is said after it.
+    for (SnapshotProcess::Said& said : stage->process.receive_all()) take_in(entry, *stage, std::move(said));
     if (!is_over) {
       ++stage;
       continue;
@@ -219,7 +219,7 @@ void SnapshotLines::attend(Entry& entry) {
   for (Stage& stage : removed) end(std::move(stage));
 }
 
-void SnapshotLines::take_in(Entry& entry, Stage& stage, Branch::Said said) {
+void SnapshotLines::take_in(Entry& entry, Stage& stage, SnapshotProcess::Said said) {
   if (const auto* stops = std::get_if<protocol::Stops>(&said.message)) {
     entry.waits = stops->waits;
     entry.refused = stops->reason;
@@ -235,8 +235,8 @@ void SnapshotLines::take_in(Entry& entry, Stage& stage, Branch::Said said) {
   auto fork = forked(std::move(said));
   // A run has come meanwhile, or this one is no longer the last: the fork ends when it is not answered.
   if (!fork || !entry.goes_on || &stage != &entry.line.back()) return;
-  entry.line.push_back({Branch(fork->pid, std::move(fork->channel)), std::move(fork->recorder)});
-  entry.line.back().branch.send(protocol::GoOn{});
+  entry.line.push_back({SnapshotProcess(fork->pid, std::move(fork->channel)), std::move(fork->recorder)});
+  entry.line.back().process.send(protocol::GoOn{});
 }  // NOLINT(clang-analyzer-cplusplus.NewDeleteLeaks): the list has it.
 
 /// Of more than are worth their memory the one goes from which it is nearest to the one before.
@@ -259,18 +259,18 @@ void SnapshotLines::thin_out(Entry& entry, std::list<Stage>& removed) {
 
 /// The last one of a line.
 void SnapshotLines::has_ended(Entry& entry, const Stage& stage) {
-  const bool declined = stage.recorder.phase() == protocol::Phase::declined;
-  const bool is_early = declined && !entry.waits && !stage.is_snapshot;
+  const bool is_outdated = stage.recorder.phase() == protocol::Phase::starts_over;
+  const bool is_early = is_outdated && !entry.waits && !stage.is_snapshot;
   entry.goes_on = false;
   waits_no_more(entry);
-  if (declined && !(is_early && ++entry.early > most_early)) return;
+  if (is_outdated && !(is_early && ++entry.early > most_early)) return;
   ++entry.refusals;
   entry.runs = 0;
   entry.never_cuda = entry.never_cuda || entry.may_hold_cuda;
-  if (declined) entry.refused = "files change while the tests are collected";
+  if (is_outdated) entry.refused = "files change while the tests are collected";
   if (entry.refused.empty()) entry.refused = "the process ended while it collected the tests";
   // What is left is as far as it gets; it ends when it is no longer current.
-  if (entry.line.size() > 1) std::prev(entry.line.end(), 2)->branch.send(protocol::GoOn{.is_last = true});
+  if (entry.line.size() > 1) std::prev(entry.line.end(), 2)->process.send(protocol::GoOn{.is_last = true});
 }
 
 void SnapshotLines::end(Entry& entry) {
@@ -286,14 +286,14 @@ void SnapshotLines::waits_no_more(Entry& entry) {
 }
 
 void SnapshotLines::end(Stage stage) {
-  stage.branch.kill();
-  ending_.push_back(std::move(stage.branch));
+  stage.process.kill();
+  ending_.push_back(std::move(stage.process));
 }
 
 void SnapshotLines::collect(bool all) {
-  ending_.remove_if([all](Branch& branch) {
-    if (!all && !branch.has_ended()) return false;
-    branch.collect();
+  ending_.remove_if([all](SnapshotProcess& process) {
+    if (!all && !process.has_ended()) return false;
+    process.collect();
     return true;
   });
 }
@@ -304,9 +304,9 @@ void SnapshotLines::end() {
 }
 
 void SnapshotLines::close_in_child() {
-  for (Branch& branch : ending_) branch.close_in_child();
+  for (SnapshotProcess& process : ending_) process.close_in_child();
   for (Entry& entry : entries_) {
-    for (Stage& stage : entry.line) stage.branch.close_in_child();
+    for (Stage& stage : entry.line) stage.process.close_in_child();
     entry.inotify.reset();
     entry.streams = {};
   }
@@ -315,9 +315,9 @@ void SnapshotLines::close_in_child() {
 std::set<pid_t> SnapshotLines::pids() const {
   std::set<pid_t> pids;
   for (const Entry& entry : entries_) {
-    for (const Stage& stage : entry.line) pids.insert(stage.branch.pid());
+    for (const Stage& stage : entry.line) pids.insert(stage.process.pid());
   }
-  for (const Branch& branch : ending_) pids.insert(branch.pid());
+  for (const SnapshotProcess& process : ending_) pids.insert(process.pid());
   return pids;
 }
 

@@ -56,7 +56,7 @@ class SnapshotLines {
 
  private:
   struct Stage {
-    Branch branch;
+    SnapshotProcess process;
     FlightRecorder recorder;
     bool is_snapshot = false;  ///< It stays, and forks serve runs; else it goes on, or waits to become one.
     bool is_pinned = false;
@@ -95,7 +95,7 @@ class SnapshotLines {
   std::optional<Stage> begin(Entry& entry);
   std::optional<std::uint64_t> cuda_for(const Entry& entry) const;
   void attend(Entry& entry);
-  void take_in(Entry& entry, Stage& stage, Branch::Said said);
+  void take_in(Entry& entry, Stage& stage, SnapshotProcess::Said said);
   static void thin_out(Entry& entry, std::list<Stage>& removed);
   void has_ended(Entry& entry, const Stage& stage);
   void end_last(Entry& entry);
@@ -108,8 +108,8 @@ class SnapshotLines {
   const Preloader& preloader_;
   ValueProcess& values_;
   std::function<void()> leave_;
-  std::list<Entry> entries_;  ///< The last request first.
-  std::list<Branch> ending_;  ///< Killed, and not waited for: a run may be about to begin.
+  std::list<Entry> entries_;           ///< The last request first.
+  std::list<SnapshotProcess> ending_;  ///< Killed, and not waited for: a run may be about to begin.
   bool is_allowed_ = false;
 };
 

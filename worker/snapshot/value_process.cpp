@@ -86,35 +86,36 @@ class Server {
 
 void ValueProcess::hold(const protocol::HoldValues& wanted) {
   end();
-  auto branch = wanted.values.empty() ? tl::unexpected(Error{}) : Branch::fork([&](LineChannel& channel) {
-    leave_();
-    send(channel, preloader_.hold(wanted));
-    Server(channel, preloader_).serve();
-  });
-  if (!branch) return send_(protocol::Values{});
+  auto process =
+      wanted.values.empty() ? tl::unexpected(Error{}) : SnapshotProcess::fork([&](LineChannel& channel) {
+        leave_();
+        send(channel, preloader_.hold(wanted));
+        Server(channel, preloader_).serve();
+      });
+  if (!process) return send_(protocol::Values{});
   is_loading_ = true;
-  branch_.emplace(std::move(*branch));
+  process_.emplace(std::move(*process));
 }
 
 void ValueProcess::compile(const std::vector<std::string>& patterns) {
-  if (!branch_) return;
+  if (!process_) return;
   patterns_.insert(patterns_.end(), patterns.begin(), patterns.end());
   if (is_loading_ || patterns_.empty()) return;
-  branch_->send(protocol::Preload{.modules = {}, .path = {}, .patterns = std::exchange(patterns_, {})});
+  process_->send(protocol::Preload{.modules = {}, .path = {}, .patterns = std::exchange(patterns_, {})});
 }
 
 void ValueProcess::attend() {
-  if (!branch_) return;
-  const bool has_ended = branch_->has_ended();  // Before reading, so that nothing is said after it.
-  for (const auto& message : branch_->receive()) {
+  if (!process_) return;
+  const bool has_ended = process_->has_ended();  // Before reading, so that nothing is said after it.
+  for (const auto& message : process_->receive()) {
     if (!std::holds_alternative<protocol::Values>(message)) continue;
     is_loading_ = false;
     send_(message);
     compile({});
   }
   if (!has_ended) return;
-  const int status = branch_->collect();
-  branch_.reset();
+  const int status = process_->collect();
+  process_.reset();
   if (!std::exchange(is_loading_, false)) return;
   std::fprintf(stderr, "stest-worker: the process that holds values ended while it loaded them (status %d)\n",
                status);
@@ -122,13 +123,13 @@ void ValueProcess::attend() {
 }
 
 void ValueProcess::end() {
-  branch_.reset();
+  process_.reset();
   is_loading_ = false;
   patterns_.clear();
 }
 
 void ValueProcess::close_in_child() {
-  if (branch_) branch_->close_in_child();
+  if (process_) process_->close_in_child();
 }
 
 }  // namespace stest

@@ -26,9 +26,9 @@ class ValueProcess {
   void compile(const std::vector<std::string>& patterns);
 
   /// What runs are forked from; nullptr while it is the zygote.
-  Branch* ready() { return branch_ && !is_loading_ ? &*branch_ : nullptr; }
-  pid_t pid() const { return branch_ ? branch_->pid() : -1; }
-  int fd() const { return branch_ ? branch_->fd() : -1; }
+  SnapshotProcess* ready() { return process_ && !is_loading_ ? &*process_ : nullptr; }
+  pid_t pid() const { return process_ ? process_->pid() : -1; }
+  int fd() const { return process_ ? process_->fd() : -1; }
   /// Takes in what it said, and its end.
   void attend();
   void end();
@@ -38,7 +38,7 @@ class ValueProcess {
   Preloader& preloader_;
   Send send_;
   std::function<void()> leave_;
-  std::optional<Branch> branch_;
+  std::optional<SnapshotProcess> process_;
   bool is_loading_ = false;
   std::vector<std::string> patterns_;  ///< To compile once it is ready.
 };

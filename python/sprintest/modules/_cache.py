@@ -204,8 +204,8 @@ class Cache:
         self.context.tests_begin()
         executed = self._executed_since()
         self._residue.record(executed)
-        for name in self._residue.entangled({name for name, one in executed.items() if one.unfit}):
-            self.make_unfit(name, "what it changes is not to be told from what another module does")
+        for name in self._residue.entangled({name for name, one in executed.items() if one.uncacheable}):
+            self.make_uncacheable(name, "what it changes is not to be told from what another module does")
         # What the tests' files do is theirs: each run executes them.
         self._residue.leave_to(
             name for name, one in executed.items() if _private.is_rewriting(one.spec.loader)
@@ -234,7 +234,7 @@ class Cache:
             return
         spec = getattr(module, "__spec__", None) if isinstance(module, ModuleType) else None
         if spec is not None and recorder.code.owns_module(spec):
-            return  # Some module has imported the project's code, which makes it unfit.
+            return  # Some module has imported the project's code, which makes it uncacheable.
         owner = name
         while owner and owner not in self._members:
             owner = owner.rpartition(".")[0]
@@ -259,7 +259,7 @@ class Cache:
         """It could not be executed. What was loaded for it holds on to a module that is no more."""
         for other in self._members.values():
             if other.is_own and other.order >= member.order:
-                other.unfit = other.unfit or f"{member.name}, which imported it, has failed"
+                other.uncacheable = other.uncacheable or f"{member.name}, which imported it, has failed"
         source = _fingerprint.digest(member.spec.origin) if member.spec.has_location else None
         failure = self._failures[member.name] = (source, f"{type(error).__name__}: {error}")
         if self._executed.get(member.name, failure) != failure:
@@ -483,7 +483,7 @@ class Cache:
             self._executed.setdefault(name, failure)
         self._failures.clear()
         used = [*executed, *(self._members[name] for name in self._adopted if name in self._members)]
-        passing = [one for one in used if one.unfit or (one.is_of_its_process and one.draws)]
+        passing = [one for one in used if one.uncacheable or (one.is_of_its_process and one.draws)]
         # What tests have imported may have changed others, or the tests have: it is not known, and not kept.
         writers = self._residue.writers_among(self._executed_since())
         passing += [one for one in used if one.name in writers]
@@ -560,10 +560,10 @@ class Cache:
         top = self._recorder.top() if self._recorder is not None else None
         return top is not None and not top.is_own
 
-    def make_unfit(self, name: str, reason: str) -> None:
+    def make_uncacheable(self, name: str, reason: str) -> None:
         """No other run may use the module ``name``."""
         if (member := self._members.get(name)) is not None:
-            member.unfit = reason
+            member.uncacheable = reason
 
     def is_of_one_run(self) -> bool:
         """Whether something has been adopted that must be another in each run: a number that was drawn.

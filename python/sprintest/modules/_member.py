@@ -47,7 +47,7 @@ class Member:
         #: What it was made from, and what it read.
         self.files: dict[str, Fingerprint] = {}
         #: Why no other run may have it: something in it happens only when it is executed. Empty if none.
-        self.unfit = ""
+        self.uncacheable = ""
         #: What it has warned of, or written to a log as a warning or worse, when it was executed.
         self.complaint = ""
         #: Names that it searched in vain.

@@ -239,7 +239,9 @@ class Recorder:
         elif member.fresh or member.perhaps_fresh:
             member.renewals = renewals(member)
         if not is_own and not self.is_ahead and self._imports_own(member):
-            member.unfit = "it imports the project's code"  # What else it looks at there, nothing has seen.
+            member.uncacheable = (
+                "it imports the project's code"  # What else it looks at there, nothing has seen.
+            )
         if not self.is_ahead:
             member.let_go()  # A test may watch for its end.
         self._add(member)
@@ -298,15 +300,15 @@ class Recorder:
         member.imports |= member.brought - passed
         # What warns must warn in each run; what changes its process must change it in each run.
         if type(member.module) is not ModuleType:
-            member.unfit = "it makes itself another kind of module"
+            member.uncacheable = "it makes itself another kind of module"
         elif any(kind == "warning" for _, kind, _, _ in member.effects):
-            member.unfit = "it warns when imported"
+            member.uncacheable = "it warns when imported"
         elif is_environ_replaced():
-            member.unfit = "os.environ is another object while it is imported"
+            member.uncacheable = "os.environ is another object while it is imported"
         elif marked != (now_marked := observed_state()):
-            member.unfit = f"it changes {changed_state(marked, now_marked)} when imported"
+            member.uncacheable = f"it changes {changed_state(marked, now_marked)} when imported"
         elif _private.is_rewriting(member.spec.loader):
-            member.unfit = "pytest rewrites it"
+            member.uncacheable = "pytest rewrites it"
 
     def _on_deed(self, event: str, args: Any) -> None:
         top = None if self._is_busy else self.own_top()
@@ -322,11 +324,11 @@ class Recorder:
             if _side_effects.is_exempt(asking):
                 self._imports_by_path(top, args)
             elif event != "open":
-                top.unfit = f"it does {event} when imported"
+                top.uncacheable = f"it does {event} when imported"
             elif not isinstance(args[0], int):
                 path = os.path.abspath(os.fsdecode(args[0]))
                 if _side_effects.is_write(args[2]):
-                    top.unfit = f"it writes {path} when imported"
+                    top.uncacheable = f"it writes {path} when imported"
                 elif path not in top.files:
                     top.files[path] = Fingerprint(path, file_state(path))
         finally:
@@ -346,7 +348,7 @@ class Recorder:
 
     def _scanned(self) -> None:
         if (top := self.own_top()) is not None:
-            top.unfit = "it looks through the whole environment when imported"
+            top.uncacheable = "it looks through the whole environment when imported"
 
     # ---- what it reads
 
@@ -397,7 +399,7 @@ class Recorder:
     def _warned_in_run(self, warning: Any) -> None:
         for member in self.stack():
             if member is not None:
-                member.unfit = "it warns when imported"
+                member.uncacheable = "it warns when imported"
         self._complains(f"{warning.category.__name__}: {warning.message}")
 
     def _complains(self, text: str) -> None:
@@ -464,7 +466,7 @@ class Recorder:
     def _take_fresh(member: Member, line: int, effect: str) -> None:
         member.fresh[line] = effect
         if member.is_own:
-            member.unfit = f"it {effect} when imported"
+            member.uncacheable = f"it {effect} when imported"
 
     def _registers(self, kind: str, args: tuple[Any, ...], named: dict[str, Any]) -> None:
         """Somebody wants to be called later. After a fork: makes anew what is another in each process."""
@@ -537,7 +539,7 @@ def _from_here(path: str) -> str:
 def _note_barred(member: Member, names: Iterable[str]) -> None:
     """``None`` in ``sys.modules`` bars an import, and stands for what a run has done."""
     if any(sys.modules.get(name, member) is None for name in names):
-        member.unfit = "an import of its own is barred"
+        member.uncacheable = "an import of its own is barred"
 
 
 def _origin(value: Any) -> str:

@@ -12,14 +12,14 @@ class _Tripped(BaseException):
 
 
 class ImportBlocker:
-    """First finder, then loader of what is known to be unfit: that can be found, but not imported."""
+    """First finder, then loader of modules that are not preloadable: they can be found, but not imported."""
 
-    def __init__(self, unfit: Mapping[str, str]) -> None:
-        self._unfit = unfit
+    def __init__(self, not_preloadable: Mapping[str, str]) -> None:
+        self._not_preloadable = not_preloadable
         self.reason = ""
 
     def find_spec(self, name: str, path: Any = None, target: Any = None) -> Any:
-        if name not in self._unfit:
+        if name not in self._not_preloadable:
             return None
         others = (finder for finder in sys.meta_path if finder is not self)
         spec = next(filter(None, (finder.find_spec(name, path, target) for finder in others)), None)
@@ -28,7 +28,7 @@ class ImportBlocker:
         return spec
 
     def create_module(self, spec: Any) -> Any:
-        self.reason = self.reason or f"imports {spec.name}, which is left out"
+        self.reason = self.reason or f"imports {spec.name}, which is not preloadable"
         raise _Tripped(spec.name)
 
     def exec_module(self, module: Any) -> None:

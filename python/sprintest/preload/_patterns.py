@@ -44,7 +44,7 @@ _TABLES = [
 def compile_ahead(patterns: Sequence[str]) -> None:
     """Have ``re`` remember ``patterns``, which ``compiled()`` has told, for all forks of this process.
 
-    One that warns or fails is left out: it must do so in each run.
+    One that warns or fails is not compiled ahead: it must do so in each run.
     """
     global _room
     _private.remember_patterns(_MOST)

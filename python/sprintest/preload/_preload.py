@@ -4,8 +4,8 @@ A run that starts from a warm process must give the answer that a cold one gives
 an import does besides filling ``sys.modules`` is watched here:
 
 * modules that pytest would rewrite (plugins) are rewritten here as well;
-* a module that starts a thread or a process, opens a CUDA device, or fails is *unfit*: runs import it
-  themselves, as plain pytest does;
+* a module that starts a thread or a process, opens a CUDA device, or fails is *not preloadable*: runs import
+  it themselves, as plain pytest does;
 * what else it does, warnings included, is recorded, and done again in each run that imports it;
 * every environment variable that it reads is recorded, so that a change of it restarts the worker.
 """
@@ -95,10 +95,12 @@ class Preloader:
     #: The package under development, as it was found when this process started.
     target: _target.Target | None = None
 
-    def __init__(self, path: Sequence[str] = (), unfit: Mapping[str, str] | None = None) -> None:
+    def __init__(self, path: Sequence[str] = (), not_preloadable: Mapping[str, str] | None = None) -> None:
         assert Preloader.code is not None
         # What cannot be imported here is no trap for what imports it: that finds out by itself, as anywhere.
-        self._unfit = {name: why for name, why in (unfit or {}).items() if not why.startswith(_FAILS)}
+        self._not_preloadable = {
+            name: why for name, why in (not_preloadable or {}).items() if not why.startswith(_FAILS)
+        }
         self._code = Preloader.code
         self._path = [entry for entry in path if entry not in sys.path]
         self._warnings = warnings.catch_warnings(record=True)
@@ -138,17 +140,17 @@ class Preloader:
     def load(self, name: str) -> tuple[str, bool, bool]:
         """Import ``name``.
 
-        Returns why it is left out (empty: it is warm now), whether it is to be left out from now on, and
+        Returns why it is not preloaded (empty: it is warm now), whether that lasts, and
         whether the attempt has spoilt this process, which then must not serve runs.
         """
         if name in sys.modules or cache.knows(name):
             return "", False, False
         cache.begin(self._code, is_ahead=True)
-        if self._unfit:
-            reason, is_unfit = self._try_out(name)
+        if self._not_preloadable:
+            reason, is_lasting = self._try_out(name)
             cache.settle()
             if reason:
-                return reason, is_unfit, False
+                return reason, is_lasting, False
         reason, is_spoilt = self._look_up(name)
         if reason:
             return reason, is_spoilt, is_spoilt
@@ -197,29 +199,29 @@ class Preloader:
         return "", False
 
     def _try_out(self, name: str) -> tuple[str, bool]:
-        """Why ``name`` is left out, as a fork of this process finds out, and whether from now on.
+        """Why ``name`` is not preloadable, as a fork of this process finds out, and whether that lasts.
 
-        Where one module is unfit, all that import it are. Each would cost a worker.
+        Where one module is not preloadable, neither is any that imports it. Each would cost a worker.
         """
 
         def work() -> tuple[str, bool]:
-            reason, is_unfit = self._look_up(name)
+            reason, is_lasting = self._look_up(name)
             if reason:
-                return reason, is_unfit
-            blocker = ImportBlocker(self._unfit)
+                return reason, is_lasting
+            blocker = ImportBlocker(self._not_preloadable)
             sys.meta_path.insert(0, blocker)
             reason = self._import_and_hide(name)
             return blocker.reason or reason, True
 
         parts = name.split(".")
         packages = [".".join(parts[:length]) for length in range(1, len(parts))]
-        if unfit := [package for package in packages if package in self._unfit]:
-            return f"lies in {unfit[0]}", True
+        if not_preloadable := [package for package in packages if package in self._not_preloadable]:
+            return f"lies in {not_preloadable[0]}", True
         failure, answer = in_child(work, _PATIENCE)
-        reason, is_unfit = answer or (failure, True)
-        if reason and is_unfit:
-            self._unfit[name] = reason
-        return reason, is_unfit
+        reason, is_lasting = answer or (failure, True)
+        if reason and is_lasting:
+            self._not_preloadable[name] = reason
+        return reason, is_lasting
 
     def spoilt(self) -> str:
         """What the imports did that forks of this process would inherit; empty if nothing."""

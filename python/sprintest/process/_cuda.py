@@ -61,7 +61,7 @@ def initialise() -> None:
         torch.cuda.init()
         torch.cuda.synchronize()  # Makes the context, without a byte from the allocator.
     if said:
-        runner.cannot_prime("CUDA warns when it is initialised")
+        runner.cannot_go_on("CUDA warns when it is initialised")
 
 
 def release() -> None:

@@ -76,7 +76,7 @@ class Reporter:
 
     def pytest_configure(self, config: Any) -> None:
         self.config = config
-        if runner.is_primed() and _private.is_cache_decisive(config):
+        if runner.is_snapshot() and _private.is_cache_decisive(config):
             runner.count_pytest_cache()
 
     def pytest_plugin_registered(self, plugin: Any) -> None:
@@ -97,7 +97,7 @@ class Reporter:
         runner.configured()
 
     def pytest_collectreport(self, report: Any) -> None:
-        if runner.is_primed():
+        if runner.is_snapshot():
             self._collected.append(report)
 
     @pytest.hookimpl(trylast=True)

@@ -67,7 +67,7 @@ class _Exits:
         if cache.is_loading_library():
             return self._register(function, *args, **kwargs)
         if (member := cache.loading()) is not None:
-            member.unfit = "it registers a function with atexit"
+            member.uncacheable = "it registers a function with atexit"
         self._functions.append((function, args, kwargs))
         return function
 
@@ -128,7 +128,7 @@ class Resident:
     def run(self, args: list[str]) -> tuple[int, bool]:
         """Run pytest; returns its exit code, and whether this process must end now."""
         if reason := self._refusal():
-            runner.decline(reason)
+            runner.start_over(reason)
         modules = dict(sys.modules)
         variables = dict(vars(modules["__main__"]))
         with _private.unheard():
@@ -138,7 +138,7 @@ class Resident:
         sys.modules = _own.modules
         self._note_packages(modules)
         if reason := self._must_end(run, place) or self._begin_anew(modules, variables):
-            runner.receipt(f"the process that ran the tests has ended: {reason}", [])
+            runner.notice(f"the process that ran the tests has ended: {reason}", [])
             _runner.finish(names)
             return exit_code, True
         return exit_code, False

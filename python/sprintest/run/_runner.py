@@ -19,7 +19,7 @@ from sprintest.process._traces import touches_cuda
 from sprintest.run import _bytecode
 from sprintest.run._arguments import Arguments
 from sprintest.run._plugin import Reporter, costing_no_answer
-from sprintest.run._priming import Priming
+from sprintest.run._snapshot import Snapshot
 from sprintest.values import _warm
 
 #: ``c10::detail::default_rng_seed_val``, the first seed of earlier versions of torch.
@@ -125,7 +125,7 @@ class Run:
 
     def _is_hidden(self, hidden: str) -> None:
         if self.reporter.settled:
-            runner.receipt(f"{hidden}; `stest verify` tells whether the answer depends on it", [])
+            runner.notice(f"{hidden}; `stest verify` tells whether the answer depends on it", [])
         else:
             runner.give_up(hidden)
 
@@ -143,22 +143,22 @@ class Run:
 
     def _begin(self) -> None:
         if extension := cache.stale_extension():
-            runner.decline(f"{extension} is a compiled module and has changed")
+            runner.start_over(f"{extension} is a compiled module and has changed")
         cache.on_reload_failure = self._reload_failed
         self.reporter.is_at_risk = cache.is_at_risk
         changed = cache.forget_changed()
         if cache.reloaded:
-            runner.receipt(_describe(changed, cache.reloaded), cache.reloaded)
+            runner.notice(_describe(changed, cache.reloaded), cache.reloaded)
         self._reloaded = len(cache.reloaded)
 
     def _reload_failed(self, name: str, reason: str) -> None:
         """Something refuses to be done twice in one process. It may well be right in a fresh one."""
         if not self.reporter.settled:
-            runner.decline(f"{name} cannot be loaded a second time ({reason})")
+            runner.start_over(f"{name} cannot be loaded a second time ({reason})")
 
     def _report(self, names: list[str]) -> None:
         if self._stays and (again := cache.reloaded[self._reloaded :]):
-            runner.receipt(_describe(again[:1], again), again)
+            runner.notice(_describe(again[:1], again), again)
         runner.imported(_learn.preloadable(names), self.reporter.path or list(sys.path))
         if patterns := _patterns.compiled():
             runner.compiled(patterns)
@@ -193,12 +193,12 @@ def _prepare(args: list[str]) -> Run:
     cuda = _cuda.Watch()
     run.reporter.on_run = lambda session: cuda.begin()
     run.reporter.on_first_test = cuda.first_test_ended
-    if runner.is_primed():
-        _prime(run)
+    if runner.is_snapshot():
+        _run_ahead(run)
     return run
 
 
-def _prime(run: Run) -> None:
+def _run_ahead(run: Run) -> None:
     """Have the run wait for its request, at the latest when it has collected its tests."""
     assert _preload.Preloader.code is not None
     reporter = run.reporter
@@ -210,21 +210,21 @@ def _prime(run: Run) -> None:
             reporter.begin_asked_run()
 
     arguments = Arguments(run.args)
-    priming = Priming(_preload.Preloader.code, run.renew, begin, arguments)
+    snapshot = Snapshot(_preload.Preloader.code, run.renew, begin, arguments)
 
     def wait(session: Any) -> None:
-        if not priming.is_over:
-            priming.wait()
+        if not snapshot.is_over:
+            snapshot.wait()
         on_run(session)
 
     def give_up() -> None:
-        if not priming.is_over:
-            runner.cannot_prime("pytest ends before it has collected the tests")
+        if not snapshot.is_over:
+            runner.cannot_go_on("pytest ends before it has collected the tests")
 
-    reporter.on_arguments, reporter.on_parsed = priming.pytest_begins, arguments.parsed
-    reporter.on_configured = priming.configured
+    reporter.on_arguments, reporter.on_parsed = snapshot.pytest_begins, arguments.parsed
+    reporter.on_configured = snapshot.configured
     reporter.on_run, reporter.on_end = wait, give_up
-    priming.begin()
+    snapshot.begin()
 
 
 def _run_pytest(reporter: Reporter) -> int:

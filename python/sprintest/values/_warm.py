@@ -103,7 +103,7 @@ def _note_in_module(importing: Member, cached: Any) -> None:
     for path in _spread(cached.warm_files):
         importing.files.setdefault(path, Fingerprint(path, file_state(path)))
     if importing.name != cached.__module__:  # What the value is made from is noted there, and cached here.
-        cache.make_unfit(cached.__module__, f"its value was loaded while {importing.name} was imported")
+        cache.make_uncacheable(cached.__module__, f"its value was loaded while {importing.name} was imported")
 
 
 def _take_or_teach(
@@ -124,7 +124,7 @@ def _take_or_teach(
     if held is not None:
         if not (changed := held.changed()):
             return held.value
-        runner.receipt(f"{name} loaded anew: {changed} changed", [])
+        runner.notice(f"{name} loaded anew: {changed} changed", [])
     # What its making shall find beside what it is made from.
     path, changes = list(sys.path), _changes(environment)
     start = time.monotonic()

@@ -132,7 +132,7 @@ Result<WorkerFacts> probe_worker(const WorkerProbe& probe, const Project& projec
   options.cwd = project.cwd.string();
   const auto answer = answer_of(probe.executable, run_program(options, config.worker_timeout));
   if (!answer) return tl::unexpected(answer.error());
-  return WorkerFacts{text(*answer, "python"), text(*answer, "prefix"), text(*answer, "unfit")};
+  return WorkerFacts{text(*answer, "python"), text(*answer, "prefix"), text(*answer, "unhealthy")};
 }
 
 Finding check_worker(const Result<WorkerFacts>& worker, const PythonFacts& python) {
@@ -143,9 +143,9 @@ Finding check_worker(const Result<WorkerFacts>& worker, const PythonFacts& pytho
                        ", but the environment has " + python.version + " of " + python.prefix,
                    reinstall);
   }
-  if (worker->unfit.empty())
+  if (worker->unhealthy.empty())
     return fine("worker", "embeds Python " + worker->version + " of " + worker->prefix);
-  return failure("worker", worker->unfit,
+  return failure("worker", worker->unhealthy,
                  "Something that starts with every Python does it: look for .pth files and sitecustomize.");
 }
 
@@ -164,11 +164,12 @@ std::vector<std::string> modules_to_preload(const std::filesystem::path& preload
 Finding check_forks(const Result<WorkerFacts>& worker, std::size_t count) {
   const auto modules = std::to_string(count) + (count == 1 ? " module" : " modules");
   const auto remedy =
-      "The next run leaves out what is to blame, and `stest status` names it; take it off `preload`.";
+      "The next run finds the module and does not preload it; `stest status` names it. Remove it from "
+      "`preload`.";
   if (count == 0) return fine("fork safety", "nothing to preload yet");
   if (!worker)
     return failure("fork safety", "with " + modules + " imported: " + worker.error().message, remedy);
-  if (!worker->unfit.empty()) return warning("fork safety", worker->unfit, remedy);
+  if (!worker->unhealthy.empty()) return warning("fork safety", worker->unhealthy, remedy);
   return fine("fork safety", "forks are healthy with " + modules + " imported");
 }
 

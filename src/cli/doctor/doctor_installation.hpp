@@ -31,7 +31,7 @@ Finding check_pytest(const PythonFacts& facts);
 struct WorkerFacts {
   std::string version;  ///< Of Python.
   std::string prefix;
-  std::string unfit;  ///< Why forks of it are not healthy; empty if they are.
+  std::string unhealthy;  ///< Why forks of it are not healthy; empty if they are.
 };
 
 /// A worker to be tried out, with the modules that it is to import first.

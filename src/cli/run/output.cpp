@@ -94,7 +94,7 @@ bool Output::show_kind(const event::Stuck& event) {
   return true;
 }
 
-bool Output::show_kind(const event::Receipt& event) {
+bool Output::show_kind(const event::Notice& event) {
   if (!very_quiet_) console_.say(event.text);
   return true;
 }
@@ -102,14 +102,14 @@ bool Output::show_kind(const event::Receipt& event) {
 bool Output::show_kind(const event::Done& event) {
   end_waiting();
   console_.end_output();
-  if (event.exit_code == static_cast<int>(ExitCode::needs_cold)) return true;  // The receipt has said so.
+  if (event.exit_code == static_cast<int>(ExitCode::needs_cold)) return true;  // The notice has said so.
   if (!event.message.empty()) console_.say(Error{ErrorCode::internal, event.message, event.hint});
   if (event.unfinished) console_.say(unfinished_text(*event.unfinished));
   return true;
 }
 
-WaitNotice::Elapsed Output::elapsed() const {
-  return std::chrono::floor<WaitNotice::Elapsed>(std::chrono::steady_clock::now() - begin_);
+WaitLine::Elapsed Output::elapsed() const {
+  return std::chrono::floor<WaitLine::Elapsed>(std::chrono::steady_clock::now() - begin_);
 }
 
 void Output::begin_waiting() {

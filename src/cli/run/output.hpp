@@ -7,7 +7,7 @@
 #include <thread>
 #include <vector>
 
-#include "cli/run/wait_notice.hpp"
+#include "cli/run/wait_line.hpp"
 #include "cli/terminal/console.hpp"
 
 namespace stest {
@@ -37,10 +37,10 @@ class Output {
   bool show_kind(const event::Output& event);
   bool show_kind(const event::Test&) { return true; }
   bool show_kind(const event::Stuck& event);
-  bool show_kind(const event::Receipt& event);
+  bool show_kind(const event::Notice& event);
   bool show_kind(const event::Done& event);
 
-  WaitNotice::Elapsed elapsed() const;
+  WaitLine::Elapsed elapsed() const;
   void begin_waiting();
   void tick();
 
@@ -51,7 +51,7 @@ class Output {
 
   std::mutex mutex_;  ///< Guards `notice_` and `stopping_`.
   std::condition_variable wake_;
-  WaitNotice notice_;
+  WaitLine notice_;
   bool stopping_ = false;
   std::thread ticker_;
 };

@@ -152,9 +152,9 @@ json event_json(const event::Stuck& event) {
           {"test_seconds", event.test_seconds},
           {"stack", bytes_to_json(event.stack)}};
 }
-json event_json(const event::Receipt& event) {
+json event_json(const event::Notice& event) {
   return {
-      {"event", "receipt"}, {"text", bytes_to_json(event.text)}, {"reloaded", list_to_json(event.reloaded)}};
+      {"event", "notice"}, {"text", bytes_to_json(event.text)}, {"reloaded", list_to_json(event.reloaded)}};
 }
 json timings_json(const Timings& timings) {
   auto stages = json::array();
@@ -222,7 +222,7 @@ void read(FieldReader& fields, event::Stuck& out) {
   fields.read("test_seconds", out.test_seconds);
   fields.read("stack", out.stack);
 }
-void read(FieldReader& fields, event::Receipt& out) {
+void read(FieldReader& fields, event::Notice& out) {
   fields.read("text", out.text);
   fields.read_optional("reloaded", out.reloaded);
 }
@@ -274,7 +274,7 @@ constexpr std::array<EventParser, 8> kEventParsers{{
     {"output", parse_event<event::Output>},
     {"test", parse_event<event::Test>},
     {"stuck", parse_event<event::Stuck>},
-    {"receipt", parse_event<event::Receipt>},
+    {"notice", parse_event<event::Notice>},
     {"done", parse_event<event::Done>},
 }};
 

@@ -13,8 +13,8 @@ namespace {
 
 using nlohmann::json;
 
-constexpr std::array<std::string_view, 6> kPhases{"forked",   "running",  "session_finished",
-                                                  "returned", "declined", "needs_cold"};
+constexpr std::array<std::string_view, 6> kPhases{"forked",   "running",     "session_finished",
+                                                  "returned", "starts_over", "needs_cold"};
 constexpr std::array<std::string_view, 2> kModes{"fork", "resident"};
 
 template <class Enum, std::size_t Count>
@@ -40,9 +40,9 @@ json preloaded_json(const std::vector<Ready::Module>& modules) {
   return list;
 }
 
-json left_out_json(const std::vector<LeftOut>& modules) {
+json not_preloaded_json(const std::vector<NotPreloaded>& modules) {
   json list = json::array();
-  for (const LeftOut& module : modules) {
+  for (const NotPreloaded& module : modules) {
     list.push_back({{"name", bytes_to_json(module.name)}, {"reason", bytes_to_json(module.reason)}});
   }
   return list;
@@ -72,7 +72,7 @@ json message_json(const Preload& message) {
           {"modules", list_to_json(message.modules)},
           {"path", list_to_json(message.path)},
           {"patterns", list_to_json(message.patterns)},
-          {"unfit", left_out_json(message.unfit)}};
+          {"not_preloadable", not_preloaded_json(message.not_preloadable)}};
 }
 json message_json(const HoldValues& message) {
   auto values = json::array();
@@ -114,7 +114,7 @@ json message_json(const Ready& message) {
           {"python", bytes_to_json(message.python)},
           {"executable", bytes_to_json(message.executable)},
           {"preloaded", preloaded_json(message.preloaded)},
-          {"left_out", left_out_json(message.left_out)},
+          {"not_preloaded", not_preloaded_json(message.not_preloaded)},
           {"site_dirs", list_to_json(message.site_dirs)},
           {"files", files_json(message.files)},
           {"env_reads", environment_to_json(message.env_reads)},
@@ -148,8 +148,8 @@ json message_json(const Done& message) {
             {"tested", message.milestones.tested}}}};
 }
 json message_json(const Pong& message) { return {{"type", "pong"}, {"id", message.id}}; }
-json message_json(const Unfit& message) {
-  return {{"type", "unfit"},
+json message_json(const NotPreloadable& message) {
+  return {{"type", "not_preloadable"},
           {"module", bytes_to_json(message.module)},
           {"reason", bytes_to_json(message.reason)},
           {"ends_worker", message.ends_worker}};
@@ -194,9 +194,9 @@ json message_json(const Values& message) {
   return {{"type", "values"}, {"values", std::move(values)}};
 }
 
-void read_left_out(FieldReader& fields, const char* name, std::vector<LeftOut>& out) {
+void read_not_preloaded(FieldReader& fields, const char* name, std::vector<NotPreloaded>& out) {
   fields.read_objects(name, [&](FieldReader& item) {
-    LeftOut& module = out.emplace_back();
+    NotPreloaded& module = out.emplace_back();
     item.read("name", module.name);
     item.read("reason", module.reason);
   });
@@ -206,7 +206,7 @@ void read(FieldReader& fields, Preload& out) {
   fields.read("modules", out.modules);
   fields.read("path", out.path);
   fields.read("patterns", out.patterns);
-  read_left_out(fields, "unfit", out.unfit);
+  read_not_preloaded(fields, "not_preloadable", out.not_preloadable);
 }
 void read(FieldReader& fields, HoldValues& out) {
   fields.read_objects("values", [&](FieldReader& item) {
@@ -250,7 +250,7 @@ void read(FieldReader& fields, Ready& out) {
     item.read("name", module.name);
     item.read("seconds", module.seconds);
   });
-  read_left_out(fields, "left_out", out.left_out);
+  read_not_preloaded(fields, "not_preloaded", out.not_preloaded);
   fields.read("site_dirs", out.site_dirs);
   fields.read_objects("files", [&](FieldReader& item) {
     Ready::File& file = out.files.emplace_back();
@@ -296,7 +296,7 @@ void read(FieldReader& fields, Done& out) {
   });
 }
 void read(FieldReader& fields, Pong& out) { fields.read("id", out.id); }
-void read(FieldReader& fields, Unfit& out) {
+void read(FieldReader& fields, NotPreloadable& out) {
   fields.read("module", out.module);
   fields.read("reason", out.reason);
   fields.read("ends_worker", out.ends_worker);
@@ -370,7 +370,7 @@ constexpr std::array<Parser<FromWorker>, 11> kFromWorker{{
     {"started", parse<FromWorker, Started>},
     {"done", parse<FromWorker, Done>},
     {"pong", parse<FromWorker, Pong>},
-    {"unfit", parse<FromWorker, Unfit>},
+    {"not_preloadable", parse<FromWorker, NotPreloadable>},
     {"unable", parse<FromWorker, Unable>},
     {"snapshots", parse<FromWorker, Snapshots>},
     {"stops", parse<FromWorker, Stops>},

@@ -38,7 +38,7 @@ nlohmann::json CollectedRun::to_json() const {
   json["stderr"] = bytes_to_json(err_.text());
   json["dropped"] = {{"stdout", out_.dropped()}, {"stderr", err_.dropped()}};
   json["tests"] = list_of(tests_);
-  json["receipt"] = receipts_;
+  json["notice"] = notices_;
   json["stuck"] = list_of(stuck_);
   return json;
 }

@@ -24,7 +24,7 @@ class CollectedRun {
   void add(const event::Output& output);
   void add(const event::Test& test) { tests_.push_back(test); }
   void add(const event::Stuck& stuck) { stuck_.push_back(stuck); }
-  void add(const event::Receipt& receipt) { receipts_.push_back(receipt.text); }
+  void add(const event::Notice& notice) { notices_.push_back(notice.text); }
   void add(const event::Done& done) { done_ = done; }
   template <class Other>
   void add(const Other&) {}  // Progress, which is of no use afterwards.
@@ -33,7 +33,7 @@ class CollectedRun {
   BoundedText out_;
   BoundedText err_;
   std::vector<event::Test> tests_;
-  std::vector<std::string> receipts_;
+  std::vector<std::string> notices_;
   std::vector<event::Stuck> stuck_;
   event::Done done_;
 };

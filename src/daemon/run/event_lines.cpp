@@ -72,7 +72,7 @@ bool EventLines::take_news(const nlohmann::json& json) {
 
 /// Whether it is one of those that a runner may send.
 bool EventLines::remember(const Event& event) {
-  if (std::holds_alternative<event::Receipt>(event)) return true;
+  if (std::holds_alternative<event::Notice>(event)) return true;
   const auto* test = std::get_if<event::Test>(&event);
   if (test == nullptr) return false;
   tally_.take(*test);

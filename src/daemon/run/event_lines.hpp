@@ -37,13 +37,13 @@ struct Observations {
 /// Lines that are no event are logged and skipped: whatever tests write there must not end a run.
 class EventLines {
  public:
-  /// The reports and receipts that `bytes` completes.
+  /// The reports and notices that `bytes` completes.
   std::vector<Event> feed(std::string_view bytes);
 
   /// The test that runs; empty outside tests.
   const std::string& nodeid() const { return nodeid_; }
 
-  /// Whether the run said that it cannot decline any more: tests run.
+  /// Whether the run said that it cannot start over any more: tests run.
   bool settled() const { return settled_; }
 
   const Observations& observations() const { return observations_; }

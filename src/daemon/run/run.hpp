@@ -33,7 +33,12 @@ struct Listener {
   std::function<bool()> alive;  ///< Whether the client is still there; to be asked now and then.
 };
 
-/// How often a waiting run looks whether its client is still there and whether it was cancelled.
+/// Whether a run that waits is to go on: its client is there, and nobody has cancelled it.
+inline bool is_wanted(const Run& run, const Listener& listener) {
+  return !run.control.strongest() && listener.alive();
+}
+
+/// How often a waiting run asks `is_wanted`.
 inline constexpr std::chrono::milliseconds liveness_interval{200};
 
 }  // namespace stest

@@ -38,7 +38,7 @@ Status connect(Fd& ours, Fd& theirs) {
 /// Once tests run, output is held back for so long at most; and so much of it before.
 constexpr std::chrono::seconds held_patience{1};
 constexpr std::size_t held_limit = 16u << 20;
-/// A process that is fresh has no reason to decline; this only bounds what should not happen.
+/// A process that is fresh has no reason to start over; this only bounds what should not happen.
 constexpr int most_starts = 3;
 
 protocol::RunTest message_for(const Run& run) {
@@ -133,14 +133,14 @@ void RunPump::follow() {
 
 bool RunPump::may_start_over() const {
   return mode_of(run_.config) == protocol::RunMode::resident && report_.done &&
-         report_.done->phase == protocol::Phase::declined && !lines_.settled() && starts_ < most_starts &&
+         report_.done->phase == protocol::Phase::starts_over && !lines_.settled() && starts_ < most_starts &&
          !run_.control.strongest();
 }
 
 void RunPump::start_over() {
   const auto reason = report_.done->nodeid;
   spdlog::info("run {}: starts over: {}", run_.id, reason);
-  emit(event::Receipt{"started a clean process: " + reason});
+  emit(event::Notice{"started a clean process: " + reason});
   for (auto& shown : shown_) shown.start_over();
   if (terminal_) terminal_->mark_start_over();
   run_.control.detach();
@@ -158,7 +158,7 @@ void RunPump::open_client_files(RunnerEnds& ends) {
     if (terminal) {
       terminal_ = std::move(*terminal);
     } else {
-      emit(event::Receipt{"no terminal for the tests: " + terminal.error().message});
+      emit(event::Notice{"no terminal for the tests: " + terminal.error().message});
     }
   }
   if (!request.input) return;
@@ -166,7 +166,7 @@ void RunPump::open_client_files(RunnerEnds& ends) {
   if (input) {
     ends.in = std::move(*input);
   } else {
-    emit(event::Receipt{"an empty stdin for the tests: " + input.error().message});
+    emit(event::Notice{"an empty stdin for the tests: " + input.error().message});
   }
 }
 

@@ -90,7 +90,7 @@ class RunPump {
   Clock::time_point checked_;                  ///< When the client was last asked for.
   RunReport report_;
 
-  std::vector<Event> held_;  ///< What a process said that may still decline.
+  std::vector<Event> held_;  ///< What a process said that may still start over.
   std::size_t held_bytes_ = 0;
   std::optional<Clock::time_point> test_since_;  ///< When the first test began.
   bool holds_back_ = true;

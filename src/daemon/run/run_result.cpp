@@ -31,7 +31,7 @@ std::string place(Phase phase, const std::string& nodeid) {
       return "outside any test (while collecting, or between two tests)";
     case Phase::session_finished:
     case Phase::returned:
-    case Phase::declined:
+    case Phase::starts_over:
     case Phase::needs_cold:
       break;
   }
@@ -76,7 +76,7 @@ event::Done worker_died(const RunReport& report) {
 }
 
 /// Whether it ended by itself because it could not be right.
-bool gave_up(Phase phase) { return phase == Phase::declined || phase == Phase::needs_cold; }
+bool gave_up(Phase phase) { return phase == Phase::starts_over || phase == Phase::needs_cold; }
 
 /// Whether the way the process ended is the cancel's doing and not the tests'.
 bool ended_by_cancel(const RunReport& report) {

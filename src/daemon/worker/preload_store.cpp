@@ -16,7 +16,7 @@ namespace stest {
 
 namespace {
 
-constexpr int format_version = 3;
+constexpr int format_version = 4;
 
 /// A suite may make new patterns in every run, for as long as the daemon lives.
 constexpr std::size_t max_compiled_once = std::size_t{64} * 1024;
@@ -59,8 +59,8 @@ void PreloadStore::load() {
     auto sites = sites_from_json(json.at("sites"));
     auto learned = json.at("learned").get<std::vector<std::string>>();
     auto path = json.at("path").get<std::vector<std::string>>();
-    for (const auto& row : json.at("left_out")) {
-      left_out_.push_back({row.at("module").get<std::string>(), row.at("reason").get<std::string>()});
+    for (const auto& row : json.at("not_preloaded")) {
+      not_preloaded_.push_back({row.at("module").get<std::string>(), row.at("reason").get<std::string>()});
     }
     if (const auto last = json.value("last_start", nlohmann::json()); last.is_object()) {
       started_time_ = Seconds(last.at("seconds").get<double>());
@@ -76,7 +76,7 @@ void PreloadStore::load() {
     path_ = std::move(path);
   } catch (const nlohmann::json::exception& error) {
     spdlog::warn("{} is unreadable and starts anew: {}", file_.string(), error.what());
-    left_out_.clear();
+    not_preloaded_.clear();
   }
 }
 
@@ -86,7 +86,7 @@ void PreloadStore::forget_if_outdated() {
   spdlog::info("forgetting the learned preload list: {} changed", *changed);
   sites_.clear();
   learned_.clear();
-  left_out_.clear();
+  not_preloaded_.clear();
   patterns_.clear();
   variables_.clear();
   changes_.clear();
@@ -98,16 +98,16 @@ std::vector<std::string> PreloadStore::modules(const std::vector<std::string>& c
   std::vector<std::string> list;
   std::unordered_set<std::string> seen;
   const auto add = [&](const std::string& module) {
-    if (!is_left_out(module) && seen.insert(module).second) list.push_back(module);
+    if (!is_not_preloadable(module) && seen.insert(module).second) list.push_back(module);
   };
   std::for_each(configured.begin(), configured.end(), add);
   if (with_learned) std::for_each(learned_.begin(), learned_.end(), add);
   return list;
 }
 
-bool PreloadStore::is_left_out(std::string_view module) const {
-  return std::any_of(left_out_.begin(), left_out_.end(),
-                     [&](const LeftOut& out) { return covers(out.name, module); });
+bool PreloadStore::is_not_preloadable(std::string_view module) const {
+  return std::any_of(not_preloaded_.begin(), not_preloaded_.end(),
+                     [&](const NotPreloaded& out) { return covers(out.name, module); });
 }
 
 Status PreloadStore::learn(const std::vector<std::string>& imported, const std::vector<std::string>& path,
@@ -115,7 +115,7 @@ Status PreloadStore::learn(const std::vector<std::string>& imported, const std::
   std::unordered_set<std::string> known(learned_.begin(), learned_.end());
   const auto before = learned_.size();
   for (const auto& module : imported) {
-    if (!is_left_out(module) && known.insert(module).second) learned_.push_back(module);
+    if (!is_not_preloadable(module) && known.insert(module).second) learned_.push_back(module);
   }
   if (learned_.size() == before) return {};
   path_ = path;
@@ -149,7 +149,7 @@ Status PreloadStore::learn_variables(const std::string& module, const OptionalEn
       continue;
     }
     variables_.erase(name);
-    return leave_out({module, "runs import it with different values of " + name}, site_dirs);
+    return reject({module, "runs import it with different values of " + name}, site_dirs);
   }
   return save(site_dirs);
 }
@@ -164,10 +164,10 @@ void PreloadStore::bound_patterns() {
   patterns_.erase(patterns_.begin(), patterns_.end() - static_cast<std::ptrdiff_t>(kept));
 }
 
-Status PreloadStore::leave_out(LeftOut module, const std::vector<std::string>& site_dirs) {
-  if (is_left_out(module.name)) return {};
-  left_out_.push_back(std::move(module));
-  std::erase_if(learned_, [this](const std::string& name) { return is_left_out(name); });
+Status PreloadStore::reject(NotPreloaded module, const std::vector<std::string>& site_dirs) {
+  if (is_not_preloadable(module.name)) return {};
+  not_preloaded_.push_back(std::move(module));
+  std::erase_if(learned_, [this](const std::string& name) { return is_not_preloadable(name); });
   return save(site_dirs);
 }
 
@@ -198,13 +198,13 @@ Status PreloadStore::write() const {
                       {"path", path_},
                       {"patterns", patterns_},
                       {"variables", nlohmann::json::object()},
-                      {"left_out", nlohmann::json::array()},
+                      {"not_preloaded", nlohmann::json::array()},
                       {"last_start", {{"modules", started_modules_}, {"seconds", started_time_.count()}}}};
   for (const auto& [name, value] : variables_) {
     json["variables"][name] = value ? nlohmann::json(*value) : nlohmann::json();
   }
-  for (const auto& out : left_out_)
-    json["left_out"].push_back({{"module", out.name}, {"reason", out.reason}});
+  for (const auto& out : not_preloaded_)
+    json["not_preloaded"].push_back({{"module", out.name}, {"reason", out.reason}});
   return replace_file(file_, json.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n", 0600);
 }
 

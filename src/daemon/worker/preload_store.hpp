@@ -17,19 +17,19 @@
 namespace stest {
 
 /// What runs and workers taught about preloading, kept in `.sprintest/preload.json`: the third-party
-/// modules that runs imported themselves, those that proved unfit, and regular expressions. Forgotten when
-/// the interpreter or the installed packages change. Not thread-safe.
+/// modules that runs imported themselves, those that proved not preloadable, and regular expressions.
+/// Forgotten when the interpreter or the installed packages change. Not thread-safe.
 class PreloadStore {
  public:
-  using LeftOut = protocol::LeftOut;
+  using NotPreloaded = protocol::NotPreloaded;
 
   PreloadStore(std::filesystem::path file, std::filesystem::path python);
 
-  /// What to preload, in order: `configured`, then what was learned, without what was left out.
+  /// What to preload, in order: `configured`, then what was learned, without what is not preloadable.
   std::vector<std::string> modules(const std::vector<std::string>& configured, bool with_learned) const;
 
-  /// What proved unfit, in the order in which it was found.
-  const std::vector<LeftOut>& left_out() const { return left_out_; }
+  /// What proved not preloadable, in the order in which it was found.
+  const std::vector<NotPreloaded>& not_preloaded() const { return not_preloaded_; }
 
   /// Forgets everything if the packages are no longer those that it was learned with.
   void forget_if_outdated();
@@ -70,15 +70,15 @@ class PreloadStore {
   /// How long it will take, as far as the last time tells: it had about as many modules.
   std::optional<Seconds> start_time(std::size_t modules) const;
 
-  /// Whether so many modules can be imported without a fork that tries them out: none ever proved unfit, or
-  /// as many were imported the last time.
-  bool is_tried(std::size_t modules) const { return left_out_.empty() || modules == started_modules_; }
+  /// Whether so many modules can be imported without a fork that tries them out: none ever proved not
+  /// preloadable, or as many were imported the last time.
+  bool is_tried(std::size_t modules) const { return not_preloaded_.empty() || modules == started_modules_; }
 
   /// Never to be preloaded again, nor what lies in it.
-  Status leave_out(LeftOut module, const std::vector<std::string>& site_dirs);
+  Status reject(NotPreloaded module, const std::vector<std::string>& site_dirs);
 
  private:
-  bool is_left_out(std::string_view module) const;
+  bool is_not_preloadable(std::string_view module) const;
   void load();
   void bound_patterns();
   Status save(const std::vector<std::string>& site_dirs);
@@ -89,7 +89,7 @@ class PreloadStore {
   SitesState sites_;
   std::vector<std::string> learned_;
   std::vector<std::string> path_;
-  std::vector<LeftOut> left_out_;
+  std::vector<NotPreloaded> not_preloaded_;
   std::vector<std::string> patterns_;
   OptionalEnvironment variables_;
   std::map<std::string, int> changes_;             ///< How often each of them changed.

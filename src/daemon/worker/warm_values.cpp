@@ -34,7 +34,7 @@ void WarmValues::learn(const Observations::Value& loaded, std::uint64_t seen) {
     if (known->observed.key == loaded.key && !was_held) value = std::move(*known);
     values_.erase(known);
   }
-  if (!value.observed.reason.empty()) value.state = State::left_out;
+  if (!value.observed.reason.empty()) value.state = State::not_held;
   is_due_ = is_due_ || value.state == State::wanted;
   values_.push_back(std::move(value));
 }
@@ -43,7 +43,7 @@ std::optional<protocol::HoldValues> WarmValues::next() {
   if (!std::exchange(is_due_, false)) return std::nullopt;
   protocol::HoldValues message{{}, env_};
   for (auto& [observed, state, held, report] : values_) {
-    if (state == State::left_out) continue;
+    if (state == State::not_held) continue;
     state = State::loading;
     message.values.push_back({observed.key, observed.request});
   }
@@ -57,7 +57,7 @@ void WarmValues::report(const protocol::Values& held) {
     const auto found = std::find_if(held.values.begin(), held.values.end(),
                                     [&](const auto& one) { return one.key == value.observed.key; });
     value.held = found == held.values.end() ? protocol::Values::Value{value.observed.key, why_lost} : *found;
-    value.state = value.held.reason.empty() ? State::held : State::left_out;
+    value.state = value.held.reason.empty() ? State::held : State::not_held;
     value.report = reports_;
   }
 }
@@ -71,7 +71,7 @@ void WarmValues::lost() {
 }
 
 nlohmann::json WarmValues::describe() const {
-  static constexpr std::array<std::string_view, 4> states{"wanted", "loading", "held", "left_out"};
+  static constexpr std::array<std::string_view, 4> states{"wanted", "loading", "held", "not_held"};
   auto list = nlohmann::json::array();
   for (const auto& [observed, state, held, report] : values_) {
     const auto& reason = observed.reason.empty() ? held.reason : observed.reason;
@@ -79,7 +79,7 @@ nlohmann::json WarmValues::describe() const {
                     {"state", states[static_cast<std::size_t>(state)]},
                     {"seconds", held.seconds},
                     {"bytes", held.bytes},
-                    {"reason", bytes_to_json(state == State::left_out ? reason : "")}});
+                    {"reason", bytes_to_json(state == State::not_held ? reason : "")}});
   }
   return list;
 }

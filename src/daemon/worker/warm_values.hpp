@@ -34,7 +34,7 @@ class WarmValues {
   static constexpr std::size_t limit = 32;
 
  private:
-  enum class State { wanted, loading, held, left_out };
+  enum class State { wanted, loading, held, not_held };
   struct Value {
     Observations::Value observed;
     State state = State::wanted;

@@ -24,9 +24,9 @@ namespace {
 constexpr int lines_shown = 20;
 
 Restart why_it_ended(const WorkerInstance& instance) {
-  if (instance.unfit) {
-    return {RestartReason::unfit_module,
-            instance.unfit->module + " cannot be preloaded: " + instance.unfit->reason};
+  if (instance.not_preloadable) {
+    return {RestartReason::not_preloadable,
+            instance.not_preloadable->module + " cannot be preloaded: " + instance.not_preloadable->reason};
   }
   std::string text = "it " + instance.end_text;
   if (!instance.importing.empty()) text += " while importing " + instance.importing;
@@ -81,13 +81,13 @@ std::optional<Restart> changed_since(const LoadedFiles& loaded) {
   return Restart{RestartReason::packages_changed, stale->module + " changed (" + stale->path + ")"};
 }
 
-std::optional<protocol::LeftOut> WorkerInstance::end(const ExitStatus& status) {
+std::optional<protocol::NotPreloaded> WorkerInstance::end(const ExitStatus& status) {
   end_text = how_it_ended(*this, status);
   state = State::ended;
   exit = status;
-  if (unfit && asked_for(asked, unfit->module)) {
-    blamed = {unfit->module, unfit->reason};
-  } else if (!unfit && !dismissed && !importing.empty() && status.signal != SIGKILL) {
+  if (not_preloadable && asked_for(asked, not_preloadable->module)) {
+    blamed = {not_preloadable->module, not_preloadable->reason};
+  } else if (!not_preloadable && !dismissed && !importing.empty() && status.signal != SIGKILL) {
     blamed = {importing, "died while importing"};
   }
   return blamed;
@@ -103,9 +103,9 @@ Error WorkerInstance::failure(const std::filesystem::path& log_file) const {
   if (refused) return *refused;
   Error error{ErrorCode::worker_failed, "stest's worker " + end_text + " before it was ready",
               "`stest logs` shows its output."};
-  if (unfit) {
-    const auto culprit = unfit->module.empty() ? "" : unfit->module + ": ";
-    error.message = "stest's worker cannot serve: " + culprit + unfit->reason;
+  if (not_preloadable) {
+    const auto culprit = not_preloadable->module.empty() ? "" : not_preloadable->module + ": ";
+    error.message = "stest's worker cannot serve: " + culprit + not_preloadable->reason;
   }
   if (unable) error.message = "stest's worker cannot serve: " + unable->reason;
   if (!importing.empty()) error.message += ", while importing " + importing;
@@ -115,14 +115,14 @@ Error WorkerInstance::failure(const std::filesystem::path& log_file) const {
   return error;
 }
 
-nlohmann::json WorkerInstance::describe(const std::vector<protocol::LeftOut>& unfit_before) const {
+nlohmann::json WorkerInstance::describe(const std::vector<protocol::NotPreloaded>& known_before) const {
   auto preloaded = nlohmann::json::array();
   for (const auto& module : ready.preloaded) {
     preloaded.push_back({{"module", module.name}, {"seconds", module.seconds}});
   }
-  auto left_out = nlohmann::json::array();
-  for (const auto* list : {&ready.left_out, &unfit_before}) {
-    for (const auto& out : *list) left_out.push_back({{"module", out.name}, {"reason", out.reason}});
+  auto not_preloaded = nlohmann::json::array();
+  for (const auto* list : {&ready.not_preloaded, &known_before}) {
+    for (const auto& out : *list) not_preloaded.push_back({{"module", out.name}, {"reason", out.reason}});
   }
   return {{"pid", process->pid()},
           {"state", name(state)},
@@ -130,7 +130,7 @@ nlohmann::json WorkerInstance::describe(const std::vector<protocol::LeftOut>& un
           {"python", ready.python},
           {"executable", ready.executable},
           {"preloaded", std::move(preloaded)},
-          {"left_out", std::move(left_out)},
+          {"not_preloaded", std::move(not_preloaded)},
           {"values", values.describe()},
           {"snapshots", protocol::to_json(protocol::FromWorker(snapshots)).at("lines")},
           {"target", describe_target(ready.target)}};
@@ -194,8 +194,8 @@ std::set<std::string> WorkerInstance::env_reads() const {
   return names;
 }
 
-std::optional<Restart> WorkerInstance::unfit_for(const WorkerKey& wanted,
-                                                 std::optional<std::uint64_t> memory_limit) const {
+std::optional<Restart> WorkerInstance::why_not_for(const WorkerKey& wanted,
+                                                   std::optional<std::uint64_t> memory_limit) const {
   if (state == State::ended) return why_it_ended(*this);
   if (auto changed = difference(key, wanted, env_reads())) return changed;
   if (!memory_limit || state != State::ready) return std::nullopt;

@@ -77,28 +77,28 @@ struct WorkerInstance {
   protocol::Ready ready;                      ///< The last one; empty before the greeting.
   std::shared_ptr<const LoadedFiles> loaded;  ///< With it; nothing before the greeting.
   protocol::Snapshots snapshots;
-  std::optional<protocol::Unfit> unfit;
+  std::optional<protocol::NotPreloadable> not_preloadable;
   std::optional<protocol::Unable> unable;  ///< It has said that it can serve no run.
   std::optional<Error> refused;            ///< Why the daemon killed it.
   std::uint64_t signs = 0;                 ///< How often something was heard from it or asked of it.
   std::optional<OomWatch> oom;             ///< Since it was last given something to import.
   bool dismissed = false;                  ///< The daemon ended it, through no fault of any module.
   ExitStatus exit;
-  std::string end_text;                     ///< How it ended, to follow "it".
-  std::optional<protocol::LeftOut> blamed;  ///< The module that its end is blamed on.
+  std::string end_text;                          ///< How it ended, to follow "it".
+  std::optional<protocol::NotPreloaded> blamed;  ///< The module that its end is blamed on.
 
   WarmValues values;
 
   std::unique_ptr<WorkerProcess> process;
 
   /// Notes the end, and returns the module that the next worker must not preload, if it is to blame.
-  std::optional<protocol::LeftOut> end(const ExitStatus& status);
+  std::optional<protocol::NotPreloaded> end(const ExitStatus& status);
 
   /// The error of a run that waited for this worker, which ended before it was ready.
   Error failure(const std::filesystem::path& log_file) const;
 
-  /// The "worker" of `GET /v1/status`. `unfit_before` is what earlier workers found unfit.
-  nlohmann::json describe(const std::vector<protocol::LeftOut>& unfit_before) const;
+  /// The "worker" of `GET /v1/status`. `known_before` is what earlier workers found not preloadable.
+  nlohmann::json describe(const std::vector<protocol::NotPreloaded>& known_before) const;
 
   /// What to send to the worker, which waits: `preload` if there is anything in it; else the values that are
   /// due, for which no run waits, and that it may fork runners ahead. Sets the state that follows.
@@ -115,7 +115,8 @@ struct WorkerInstance {
   std::set<std::string> env_reads() const;
   /// Why it cannot serve `wanted`, whatever has become of its files; nothing if it can, now or once it is
   /// ready.
-  std::optional<Restart> unfit_for(const WorkerKey& wanted, std::optional<std::uint64_t> memory_limit) const;
+  std::optional<Restart> why_not_for(const WorkerKey& wanted,
+                                     std::optional<std::uint64_t> memory_limit) const;
 
  private:
   std::vector<std::string> changed_ignored();

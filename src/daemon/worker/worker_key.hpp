@@ -42,11 +42,11 @@ struct WorkerKey {
   bool learns(std::string_view kind) const;
 };
 
-/// Why a worker was started, for the log and the freshness receipt.
+/// Why a worker was started, for the log and the freshness notice.
 enum class RestartReason {
   first_run,
   died,
-  unfit_module,
+  not_preloadable,
   environment_changed,
   cwd_changed,
   attributes_changed,

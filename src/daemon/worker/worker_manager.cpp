@@ -75,7 +75,7 @@ struct WorkerManager::Attempt {
   const Run& run;
   const Listener& listener;
   WorkerKey key;
-  WarmingNotice notice;
+  WarmingProgress progress;
   bool without_learned = false;  ///< A worker died while importing; the next one imports less.
   bool after_kill = false;       ///< A worker was killed; the next one does the same once more.
   bool was_fit = false;          ///< What was claimed was ready, and all that it has read was as it is.
@@ -84,7 +84,7 @@ struct WorkerManager::Attempt {
 
 /// A worker that is not fit for the very run for which it was started will not be so the next time either:
 /// `sitecustomize` may write what it reads, say. Once, that was an edit.
-constexpr int most_unfit = 2;
+constexpr int most_restarts = 2;
 
 WorkerLease::~WorkerLease() {
   if (instance_) manager_->drop(std::move(instance_));
@@ -112,7 +112,7 @@ Result<WorkerLease> WorkerManager::acquire(const Run& run, const Listener& liste
     key.stack = stack_of(*request.process);
   }
   if (auto failure = known_failure(key)) return tl::unexpected(std::move(*failure));
-  Attempt attempt{run, listener, key, {run, listener}};
+  Attempt attempt{run, listener, key, WarmingProgress(listener)};
   for (;;) {
     auto instance = claim(attempt);
     if (!instance) return tl::unexpected(instance.error());
@@ -130,7 +130,7 @@ void WorkerManager::begin(WorkerLease& lease, const Listener& listener) {
   lease.value_reports_ = lease.instance_->values.reports();
   const auto news = lease.instance_->news();
   lock.unlock();
-  for (const auto& text : news) listener.emit(event::Receipt{text});
+  for (const auto& text : news) listener.emit(event::Notice{text});
 }
 
 /// Takes a claim on the current worker, or on a new one where that cannot serve. In turn, so that a run
@@ -165,9 +165,10 @@ Result<WorkerManager::Instance> WorkerManager::claim_in_turn(std::unique_lock<st
       if (!attempt.run.request.wait) return tl::unexpected(busy(*why));
     }
     lock.unlock();
-    const bool go_on = attempt.notice.tick("", std::nullopt);
+    attempt.progress.tell("", std::nullopt);
+    const bool goes_on = is_wanted(attempt.run, attempt.listener);
     lock.lock();
-    if (!go_on) return tl::unexpected(given_up());
+    if (!goes_on) return tl::unexpected(given_up());
     changed_.wait_for(lock, liveness_interval);
   }
 }
@@ -187,7 +188,7 @@ std::optional<Restart> WorkerManager::reason_to_replace(const Attempt& attempt) 
   if (current_->is_outdated) {
     return Restart{RestartReason::packages_changed, "what it has loaded is not what the tests import"};
   }
-  return current_->unfit_for(attempt.key, attempt.run.config.memory_limit);
+  return current_->why_not_for(attempt.key, attempt.run.config.memory_limit);
 }
 
 /// Unlocks while it looks at them: there are thousands, and the disk may be slow.
@@ -201,10 +202,10 @@ std::optional<Restart> WorkerManager::changed_files(std::unique_lock<std::mutex>
 }
 
 /// What was read while importing may have made the run need another worker after all.
-std::optional<Restart> WorkerManager::why_unfit(std::unique_lock<std::mutex>& lock,
-                                                const WorkerInstance& instance,
-                                                const Attempt& attempt) const {
-  if (auto why = instance.unfit_for(attempt.key, std::nullopt)) return why;
+std::optional<Restart> WorkerManager::why_not_for(std::unique_lock<std::mutex>& lock,
+                                                  const WorkerInstance& instance,
+                                                  const Attempt& attempt) const {
+  if (auto why = instance.why_not_for(attempt.key, std::nullopt)) return why;
   return changed_files(lock, instance.loaded);
 }
 
@@ -214,10 +215,10 @@ Result<WorkerManager::Instance> WorkerManager::replace(std::unique_lock<std::mut
   replacing_ = true;
   store_.forget_if_outdated();
   lock.unlock();
-  const auto receipt =
+  const auto notice =
       why.reason == RestartReason::first_run ? "started worker" : "restarted worker: " + why.text;
-  spdlog::info("run {}: {}", attempt.run.id, receipt);
-  const bool heard = attempt.listener.emit(event::Receipt{receipt});
+  spdlog::info("run {}: {}", attempt.run.id, notice);
+  const bool heard = attempt.listener.emit(event::Notice{notice});
   auto started = heard ? start(attempt.key, !attempt.without_learned) : tl::unexpected(given_up());
   lock.lock();
   replacing_ = false;
@@ -236,7 +237,8 @@ Result<WorkerManager::Instance> WorkerManager::start(const WorkerKey& key, bool 
   {
     std::lock_guard lock(mutex_);
     instance->asked = store_.modules(key.preload, learns && with_learned);
-    // Where modules proved unfit, others that import them will. That is found out when no run waits for it.
+    // Where modules proved not preloadable, others that import them will. That is found out when no run waits
+    // for it.
     if (learns) instance->variables = store_.variables();
     set(env, instance->variables);
     if (!store_.is_tried(instance->asked.size())) instance->asked = store_.modules(key.preload, false);
@@ -272,15 +274,16 @@ Result<bool> WorkerManager::await_ready(WorkerInstance& instance, Attempt& attem
     }
     if (stopped_) return tl::unexpected(given_up());
     if (instance.state == State::ready) {
-      const auto why = why_unfit(lock, instance, attempt);
+      const auto why = why_not_for(lock, instance, attempt);
       if (instance.state == State::ended) return false;
-      if (!why || attempt.started < most_unfit) return !why;
+      if (!why || attempt.started < most_restarts) return !why;
       return tl::unexpected(remember(instance, never_fit(*why)));
     }
     const auto module = instance.importing;
     const auto left = instance.time_left(store_.start_time(instance.asked.size()));
     lock.unlock();
-    if (!attempt.notice.tick(module, left)) return tl::unexpected(given_up());
+    attempt.progress.tell(module, left);
+    if (!is_wanted(attempt.run, attempt.listener)) return tl::unexpected(given_up());
     lock.lock();
     if (instance.importing != module || instance.state >= State::ready) continue;
     changed_.wait_for(lock, liveness_interval);
@@ -294,7 +297,8 @@ Result<bool> WorkerManager::await_ready(WorkerInstance& instance, Attempt& attem
 void WorkerManager::give_up(WorkerInstance& instance, std::chrono::milliseconds timeout) {
   const auto limit = seconds_text(timeout);
   if (!instance.importing.empty()) {
-    instance.unfit = protocol::Unfit{instance.importing, "its import did not end within " + limit};
+    instance.not_preloadable =
+        protocol::NotPreloadable{instance.importing, "its import did not end within " + limit};
   }
   instance.process->give_up("did not answer for " + limit);
 }
@@ -334,7 +338,8 @@ std::optional<Error> WorkerManager::known_failure(const WorkerKey& wanted) {
 
 /// Whether the next worker may do better than this one, which ended before it was ready.
 bool WorkerManager::may_retry(const WorkerInstance& instance, Attempt& attempt) {
-  if (instance.unfit && instance.blamed) return true;  // Each time one module less: this comes to an end.
+  if (instance.not_preloadable && instance.blamed)
+    return true;  // Each time one module less: this comes to an end.
   // SIGKILL comes from outside (a person, the kernel out of memory) and says nothing of a module.
   if (instance.exit.signal == SIGKILL) return !std::exchange(attempt.after_kill, true);
   if (!instance.blamed) return false;
@@ -386,7 +391,7 @@ void WorkerManager::learn(WorkerInstance& instance, const Observations::Differen
   instance.is_outdated = instance.is_outdated || difference.is_outdated;
   const int most = difference.is_outdated ? PreloadStore::max_changes : 1;
   if ((difference.is_repeatable && !difference.is_outdated) || ++differences_[module] <= most) return;
-  log_failure(store_.leave_out({module, "runs do not import what was loaded ahead"}, site_dirs));
+  log_failure(store_.reject({module, "runs do not import what was loaded ahead"}, site_dirs));
   instance.is_outdated = true;
 }
 
@@ -398,7 +403,7 @@ std::function<void()> WorkerManager::idle_tasks() {
   std::erase_if(modules, [&](const std::string& module) {
     return std::find(instance->asked.begin(), instance->asked.end(), module) != instance->asked.end();
   });
-  protocol::Preload preload{std::move(modules), store_.path(), {}, store_.left_out()};
+  protocol::Preload preload{std::move(modules), store_.path(), {}, store_.not_preloaded()};
   instance->asked.insert(instance->asked.end(), preload.modules.begin(), preload.modules.end());
   // Not when a worker starts: a run would wait for all of them, which needs some.
   if (instance->key.learns("patterns")) {
@@ -454,7 +459,7 @@ bool WorkerManager::is_warming() const {
 nlohmann::json WorkerManager::describe() const {
   std::lock_guard lock(mutex_);
   if (!current_ || current_->state == State::ended) return nullptr;
-  return current_->describe(store_.left_out());
+  return current_->describe(store_.not_preloaded());
 }
 
 void WorkerManager::on_message(WorkerInstance& instance, const protocol::FromWorker& message) {
@@ -463,11 +468,11 @@ void WorkerManager::on_message(WorkerInstance& instance, const protocol::FromWor
   ++instance.signs;
   if (const auto* importing = std::get_if<protocol::Importing>(&message)) {
     instance.importing = importing->module;
-  } else if (const auto* unfit = std::get_if<protocol::Unfit>(&message)) {
-    if (unfit->ends_worker) {
-      instance.unfit = *unfit;
+  } else if (const auto* not_preloadable = std::get_if<protocol::NotPreloadable>(&message)) {
+    if (not_preloadable->ends_worker) {
+      instance.not_preloadable = *not_preloadable;
     } else {
-      leave_out(instance, {unfit->module, unfit->reason});
+      reject(instance, {not_preloadable->module, not_preloadable->reason});
     }
   } else if (const auto* unable = std::get_if<protocol::Unable>(&message)) {
     instance.unable = *unable;
@@ -500,7 +505,7 @@ void WorkerManager::on_ready(WorkerInstance& instance, const protocol::Ready& re
   protocol::Preload preload;
   if (greeting) {
     preload = {instance.asked, store_.path()};
-    if (!store_.is_tried(instance.asked.size())) preload.unfit = store_.left_out();
+    if (!store_.is_tried(instance.asked.size())) preload.not_preloadable = store_.not_preloaded();
   }
   const bool has_imported_all = instance.import_clock.stop() && preload.modules.empty();
   if (has_imported_all) {
@@ -517,15 +522,15 @@ void WorkerManager::on_end(WorkerInstance& instance, const ExitStatus& status) {
   spdlog::info("worker {} {}", instance.process->pid(), stest::describe(status));
   {
     std::lock_guard lock(mutex_);
-    if (auto blamed = instance.end(status)) leave_out(instance, std::move(*blamed));
+    if (auto blamed = instance.end(status)) reject(instance, std::move(*blamed));
   }
   changed();
 }
 
-void WorkerManager::leave_out(WorkerInstance& instance, protocol::LeftOut module) {
-  spdlog::warn("{} is left out of preloading: {}", module.name, module.reason);
+void WorkerManager::reject(WorkerInstance& instance, protocol::NotPreloaded module) {
+  spdlog::warn("{} is not preloadable: {}", module.name, module.reason);
   std::erase_if(instance.asked, [&](const std::string& name) { return covers(module.name, name); });
-  log_failure(store_.leave_out(std::move(module), instance.ready.site_dirs));
+  log_failure(store_.reject(std::move(module), instance.ready.site_dirs));
 }
 
 void WorkerManager::changed() {

@@ -12,7 +12,7 @@
 
 #include "daemon/run/run.hpp"
 #include "daemon/worker/preload_store.hpp"
-#include "daemon/worker/warming_notice.hpp"
+#include "daemon/worker/warming_progress.hpp"
 #include "daemon/worker/worker_instance.hpp"
 
 namespace stest {
@@ -100,8 +100,8 @@ class WorkerManager {
   std::optional<Restart> reason_to_replace(const Attempt& attempt) const;
   std::optional<Restart> changed_files(std::unique_lock<std::mutex>& lock,
                                        const std::shared_ptr<const LoadedFiles>& loaded) const;
-  std::optional<Restart> why_unfit(std::unique_lock<std::mutex>& lock, const WorkerInstance& instance,
-                                   const Attempt& attempt) const;
+  std::optional<Restart> why_not_for(std::unique_lock<std::mutex>& lock, const WorkerInstance& instance,
+                                     const Attempt& attempt) const;
   Result<Instance> start(const WorkerKey& key, bool with_learned);
   Result<bool> await_ready(WorkerInstance& instance, Attempt& attempt);
   void give_up(WorkerInstance& instance, std::chrono::milliseconds timeout);
@@ -116,7 +116,7 @@ class WorkerManager {
   void on_message(WorkerInstance& instance, const protocol::FromWorker& message);
   void on_ready(WorkerInstance& instance, const protocol::Ready& ready);
   void on_end(WorkerInstance& instance, const ExitStatus& status);
-  void leave_out(WorkerInstance& instance, protocol::LeftOut module);
+  void reject(WorkerInstance& instance, protocol::NotPreloaded module);
   void changed();
 
   const WorkerProgram program_;

@@ -13,10 +13,10 @@ TEST(StatusTextTest, ShowsEverythingThatAPersonAsksFor) {
     "endpoint": {"socket": "/s"}, "state": "running", "started_at": 1000,
     "worker": {"pid": 12, "state": "ready", "python": "3.11.7", "executable": "/venv/bin/python",
       "preloaded": [{"module": "torch", "seconds": 1.234}, {"module": "numpy", "seconds": 0.1}],
-      "left_out": [{"module": "grpc", "reason": "starts threads"}],
+      "not_preloaded": [{"module": "grpc", "reason": "starts threads"}],
       "values": [{"name": "m.f()", "state": "held", "seconds": 0.5, "bytes": 3145728, "reason": ""},
                  {"name": "m.g()", "state": "loading", "seconds": 0, "bytes": 0, "reason": ""},
-                 {"name": "m.h()", "state": "left_out", "seconds": 0, "bytes": 0, "reason": "it uses eval"}],
+                 {"name": "m.h()", "state": "not_held", "seconds": 0, "bytes": 0, "reason": "it uses eval"}],
       "target": {"name": "tinyai", "path": "/project/tinyai", "how": "root"}},
     "runs": [{"id": 3, "state": "running", "args": ["-x", "t.py"], "nodeid": "t.py::test_a", "since": 1180,
               "position": 0, "started_at": 1190, "test_started_at": 1197},
@@ -25,18 +25,18 @@ TEST(StatusTextTest, ShowsEverythingThatAPersonAsksFor) {
     "last_result": {"id": 2, "exit_code": 1, "outcome": "failed", "duration_s": 0.5, "finished_at": 1080}})json");
   EXPECT_EQ(status_text(status, 1200),
             "stest 0.1.0: running, pid 11, up 3 min\n"
-            "  root       /project\n"
-            "  python     /venv/bin/python\n"
-            "  worker     ready, pid 12, Python 3.11.7\n"
-            "  target     tinyai, /project/tinyai (root)\n"
-            "  preloaded  torch 1.23 s, numpy 0.10 s\n"
-            "  left out   grpc: starts threads\n"
-            "  values     m.f(): 0.50 s, 3 MiB\n"
-            "             m.g(): loading\n"
-            "             m.h(): it uses eval\n"
-            "  run 3      running for 10 s (stest -x t.py): t.py::test_a for 3 s\n"
-            "  run 4      queued for 1 s, position 1 (stest)\n"
-            "  last run   failed, exit code 1, 0.50 s, 2 min ago\n");
+            "  root           /project\n"
+            "  python         /venv/bin/python\n"
+            "  worker         ready, pid 12, Python 3.11.7\n"
+            "  target         tinyai, /project/tinyai (root)\n"
+            "  preloaded      torch 1.23 s, numpy 0.10 s\n"
+            "  not preloaded  grpc: starts threads\n"
+            "  values         m.f(): 0.50 s, 3 MiB\n"
+            "                 m.g(): loading\n"
+            "                 m.h(): it uses eval\n"
+            "  run 3          running for 10 s (stest -x t.py): t.py::test_a for 3 s\n"
+            "  run 4          queued for 1 s, position 1 (stest)\n"
+            "  last run       failed, exit code 1, 0.50 s, 2 min ago\n");
 }
 
 TEST(StatusTextTest, AnIdleDaemonWithoutAWorker) {
@@ -44,13 +44,14 @@ TEST(StatusTextTest, AnIdleDaemonWithoutAWorker) {
     "started_at": 1000, "worker": null, "runs": [], "last_result": null})");
   EXPECT_EQ(status_text(status, 1001),
             "stest 0.1.0: idle, pid 11, up 1 s\n"
-            "  worker     not started yet\n");
+            "  worker         not started yet\n");
 }
 
 TEST(StatusTextTest, ATargetThatDoesNotExist) {
   const auto status = nlohmann::json::parse(R"({"worker": {"target": {"name": "gone", "path": "",
     "how": "configured"}}})");
-  EXPECT_NE(status_text(status, 0).find("  target     gone, not found (configured)\n"), std::string::npos);
+  EXPECT_NE(status_text(status, 0).find("  target         gone, not found (configured)\n"),
+            std::string::npos);
   EXPECT_EQ(status_text(nlohmann::json::parse(R"({"worker": {"target": null}})"), 0).find("target"),
             std::string::npos);
 }

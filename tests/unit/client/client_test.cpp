@@ -67,7 +67,7 @@ TEST_F(ClientTest, HandsOverEveryEventInOrder) {
   EXPECT_EQ(std::get<event::Started>(events_[0]).id, 7u);
   EXPECT_EQ(std::get<event::Output>(events_[1]).data, "hello \xff\n");
   EXPECT_EQ(std::get<event::Output>(events_[2]).stream, Stream::err);
-  EXPECT_EQ(std::get<event::Receipt>(events_[3]).text, "started the worker");
+  EXPECT_EQ(std::get<event::Notice>(events_[3]).text, "started the worker");
   EXPECT_EQ(std::get<event::Done>(events_[4]).outcome, Outcome::failed);
 }
 

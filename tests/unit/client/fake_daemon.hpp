@@ -47,7 +47,7 @@ class TemporaryProject {
 
 /// The daemon's HTTP API without a worker: what a run does is named by pytest's first argument.
 ///
-///   hello     some output on both streams, a receipt, exit code 3
+///   hello     some output on both streams, a notice, exit code 3
 ///   wait      runs until it is cancelled with "terminate" or "kill"; then exit code 2, and a message
 ///             that lists the cancels
 ///   flood     writes output until nobody listens, then creates the file "gone" in the root
@@ -147,7 +147,7 @@ class FakeDaemon {
     if (kind == "cut" || kind == "nonsense") return sink.done(), true;
     send(sink, event::Output{Stream::out, std::string("hello \xff\n")});
     send(sink, event::Output{Stream::err, "oops\n"});
-    send(sink, event::Receipt{"started the worker"});
+    send(sink, event::Notice{"started the worker"});
     send(sink, event::Done{3, Outcome::failed, "", "", 0.5});
     return sink.done(), true;
   }

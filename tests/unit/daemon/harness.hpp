@@ -82,9 +82,9 @@ class Recorder {
     return found.empty() ? event::Done{} : found.front();
   }
 
-  std::string receipt() const {
+  std::string notice() const {
     std::string text;
-    for (const auto& receipt : all<event::Receipt>()) text += receipt.text + "\n";
+    for (const auto& notice : all<event::Notice>()) text += notice.text + "\n";
     return text;
   }
 

@@ -50,12 +50,12 @@ TEST_F(ServiceTest, KeepsTheLastResult) {
   EXPECT_EQ(status->state, "idle");
 }
 
-TEST_F(ServiceTest, KeepsTheReceiptsOfTheLastRun) {
-  run({R"(event:{"event":"receipt","text":"reloaded a","reloaded":["a"]})"});
-  EXPECT_EQ(service().status()["last_result"]["receipt"],
+TEST_F(ServiceTest, KeepsTheNoticesOfTheLastRun) {
+  run({R"(event:{"event":"notice","text":"reloaded a","reloaded":["a"]})"});
+  EXPECT_EQ(service().status()["last_result"]["notice"],
             (std::vector<std::string>{"started worker", "reloaded a"}));
   run({"out:ok"});
-  EXPECT_EQ(service().status()["last_result"]["receipt"], nlohmann::json::array());
+  EXPECT_EQ(service().status()["last_result"]["notice"], nlohmann::json::array());
 }
 
 TEST_F(ServiceTest, IsIdleBeforeTheClientHearsOfTheEnd) {
@@ -246,14 +246,14 @@ TEST_F(ServiceTest, TellsOnceOfAProcessThatWasLeftBehind) {
   env["FAKE_LEFT"] = std::to_string(pid);
   Recorder first;
   run({"out:ok"}, first);
-  EXPECT_NE(first.receipt().find("the tests have left a process running: pid " + std::to_string(pid)),
+  EXPECT_NE(first.notice().find("the tests have left a process running: pid " + std::to_string(pid)),
             std::string::npos)
-      << first.receipt();
+      << first.notice();
   const auto expected = nlohmann::json::array({{{"pid", pid}, {"command", "a daemon"}, {"run", 1}}});
   EXPECT_EQ(service().status()["left_behind"], expected);
   Recorder second;
   run({"out:ok"}, second);
-  EXPECT_EQ(second.receipt(), "");
+  EXPECT_EQ(second.notice(), "");
   children.signal(pid, SIGKILL);
   children.wait(pid);
   EXPECT_TRUE(service().status()["left_behind"].empty());

@@ -76,10 +76,10 @@ TEST_F(DoctorInstallationTest, WorkerOfTheEnvironmentsPython) {
 
 TEST_F(DoctorInstallationTest, ProbeOfAWorker) {
   const auto worker =
-      probe(R"(echo "$*" > args; echo '{"python": "3.1", "prefix": "/p", "unfit": "x hangs"}'; exit 1)");
+      probe(R"(echo "$*" > args; echo '{"python": "3.1", "prefix": "/p", "unhealthy": "x hangs"}'; exit 1)");
   ASSERT_TRUE(worker) << worker.error().message;
   EXPECT_EQ(worker->prefix, "/p");
-  EXPECT_EQ(worker->unfit, "x hangs");
+  EXPECT_EQ(worker->unhealthy, "x hangs");
   EXPECT_EQ(read_text(folder_.path() / "args"),
             "--probe --python /py --root " + folder_.path().string() + " torch numpy\n");
 }

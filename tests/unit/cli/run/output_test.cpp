@@ -64,9 +64,9 @@ TEST_F(OutputTest, AStackIsShownWhereItHasChanged) {
       "before\n");
 }
 
-TEST_F(OutputTest, ReceiptsAreLinesUnlessVeryQuiet) {
-  Output(console_, true).show(event::Receipt{"started the worker"});
-  Output(console_, false).show(event::Receipt{"restarted the worker"});
+TEST_F(OutputTest, NoticesAreLinesUnlessVeryQuiet) {
+  Output(console_, true).show(event::Notice{"started the worker"});
+  Output(console_, false).show(event::Notice{"restarted the worker"});
   EXPECT_EQ(errors(), "stest: restarted the worker\n");
 }
 

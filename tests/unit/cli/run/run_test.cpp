@@ -127,7 +127,7 @@ TEST_F(RunTest, NoWaitIsSaid) {
   EXPECT_FALSE(run_request_from_json(request())->wait);
 }
 
-TEST_F(RunTest, VeryQuietHidesTheReceipt) { EXPECT_EQ(run({"hello", "-qq"}).err, "oops\n"); }
+TEST_F(RunTest, VeryQuietHidesTheNotice) { EXPECT_EQ(run({"hello", "-qq"}).err, "oops\n"); }
 
 TEST_F(RunTest, EventsArePrintedAsTheyAre) {
   const auto finished = run({"run", "--events", "--", "hello"});
@@ -136,7 +136,7 @@ TEST_F(RunTest, EventsArePrintedAsTheyAre) {
   std::vector<std::string> kinds;
   std::istringstream lines(finished.out);
   for (std::string line; std::getline(lines, line);) kinds.push_back(nlohmann::json::parse(line)["event"]);
-  EXPECT_EQ(kinds, (std::vector<std::string>{"started", "output", "output", "receipt", "done"}));
+  EXPECT_EQ(kinds, (std::vector<std::string>{"started", "output", "output", "notice", "done"}));
 }
 
 TEST_F(RunTest, ARunThatNoDaemonBeganStartsOverWithAFreshOne) {

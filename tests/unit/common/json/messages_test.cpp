@@ -221,9 +221,8 @@ INSTANTIATE_TEST_SUITE_P(
         std::pair<Event, const char*>(event::Stuck{30, "t.py::test_x", 31.5, "File"},
                                       R"({"event": "stuck", "seconds": 30.0, "nodeid": "t.py::test_x",
                                           "test_seconds": 31.5, "stack": "File"})"),
-        std::pair<Event, const char*>(
-            event::Receipt{"reloaded a", {"a", "b"}},
-            R"({"event": "receipt", "text": "reloaded a", "reloaded": ["a", "b"]})"),
+        std::pair<Event, const char*>(event::Notice{"reloaded a", {"a", "b"}},
+                                      R"({"event": "notice", "text": "reloaded a", "reloaded": ["a", "b"]})"),
         std::pair<Event, const char*>(
             event::Done{105,
                         Outcome::crashed,
@@ -239,14 +238,14 @@ INSTANTIATE_TEST_SUITE_P(
                 "unfinished": {"failed": ["t.py::a"], "nodeid": "t.py::b", "not_run": 3, "last_failed": true}})")),
     [](const auto& test) { return event_name(test.param.first) + std::to_string(test.index); });
 
-TEST(EventFromJson, AReceiptMayBeWithoutReloadedModules) {
-  const auto read = event_from_json({{"event", "receipt"}, {"text", "restarted"}});
+TEST(EventFromJson, ANoticeMayBeWithoutReloadedModules) {
+  const auto read = event_from_json({{"event", "notice"}, {"text", "restarted"}});
   ASSERT_TRUE(read);
-  EXPECT_TRUE(std::get<event::Receipt>(*read).reloaded.empty());
-  const auto full = event_from_json({{"event", "receipt"}, {"text", "x"}, {"reloaded", {"a", "b"}}});
+  EXPECT_TRUE(std::get<event::Notice>(*read).reloaded.empty());
+  const auto full = event_from_json({{"event", "notice"}, {"text", "x"}, {"reloaded", {"a", "b"}}});
   ASSERT_TRUE(full);
-  EXPECT_EQ(std::get<event::Receipt>(*full).reloaded, (std::vector<std::string>{"a", "b"}));
-  EXPECT_EQ(event_from_json({{"event", "receipt"}, {"text", "x"}, {"reloaded", "a"}}).error().message,
+  EXPECT_EQ(std::get<event::Notice>(*full).reloaded, (std::vector<std::string>{"a", "b"}));
+  EXPECT_EQ(event_from_json({{"event", "notice"}, {"text", "x"}, {"reloaded", "a"}}).error().message,
             "event: field 'reloaded' must be a list of strings");
 }
 

@@ -23,7 +23,7 @@ Ready ready() {
   ready.python = "3.11.7";
   ready.executable = "/venv/bin/python";
   ready.preloaded = {{"torch", 1.25}, {"numpy", 0.5}};
-  ready.left_out = {{"threads", "it starts threads"}};
+  ready.not_preloaded = {{"threads", "it starts threads"}};
   ready.site_dirs = {"/venv/lib/python3.11/site-packages"};
   ready.files = {{"numpy", "/site/numpy.py", {1, 7, 2, 3}, false},
                  {"mine", "/project/\xff.py", {4, 8, 5, 6}, true}};
@@ -35,7 +35,7 @@ Ready ready() {
 TEST(ToWorkerJson, IsAsWritten) {
   EXPECT_EQ(to_json(ToWorker(Preload{{"torch"}, {"/src"}, {"('a+', 0)"}, {{"bad", "warns"}}})),
             json::parse(R"json({"type": "preload", "modules": ["torch"], "path": ["/src"],
-                            "patterns": ["('a+', 0)"], "unfit": [{"name": "bad", "reason": "warns"}]})json"));
+                            "patterns": ["('a+', 0)"], "not_preloadable": [{"name": "bad", "reason": "warns"}]})json"));
   EXPECT_EQ(to_json(ToWorker(Signal{7, 2})), json::parse(R"({"type": "signal", "id": 7, "signal": 2})"));
   EXPECT_EQ(to_json(ToWorker(Shutdown{})), json::parse(R"({"type": "shutdown"})"));
 }
@@ -120,9 +120,9 @@ TEST(FromWorkerJson, ReadyKeepsEverything) {
   ASSERT_EQ(read.preloaded.size(), 2u);
   EXPECT_EQ(read.preloaded[0].name, "torch");
   EXPECT_EQ(read.preloaded[1].seconds, 0.5);
-  ASSERT_EQ(read.left_out.size(), 1u);
-  EXPECT_EQ(read.left_out[0].name, "threads");
-  EXPECT_EQ(read.left_out[0].reason, "it starts threads");
+  ASSERT_EQ(read.not_preloaded.size(), 1u);
+  EXPECT_EQ(read.not_preloaded[0].name, "threads");
+  EXPECT_EQ(read.not_preloaded[0].reason, "it starts threads");
   EXPECT_EQ(read.site_dirs, sent.site_dirs);
   EXPECT_EQ(read.env_reads, sent.env_reads);
   ASSERT_TRUE(read.target);
@@ -150,7 +150,7 @@ TEST(FromWorkerJson, ReadyMayHaveNoTarget) {
 
 TEST(FromWorkerJson, DoneKeepsEveryPhaseAndEnd) {
   for (const Phase phase : {Phase::forked, Phase::running, Phase::session_finished, Phase::returned,
-                            Phase::declined, Phase::needs_cold}) {
+                            Phase::starts_over, Phase::needs_cold}) {
     const Done sent{1, phase, 3, std::nullopt, "", "why", {{12, 99, "sleep \xff"}}};
     const Result<FromWorker> message = from_worker_from_json(through_the_wire(to_json(FromWorker(sent))));
     ASSERT_TRUE(message) << message.error().message;
@@ -203,9 +203,9 @@ TEST(ToWorkerJson, EveryKindRoundTrips) {
 TEST(FromWorkerJson, EveryKindRoundTrips) {
   for (const FromWorker& message :
        {FromWorker(ready()), FromWorker(Importing{"a"}), FromWorker(Started{1, 2}), FromWorker(Done{}),
-        FromWorker(Pong{7}), FromWorker(Unfit{"m", "hangs", false}), FromWorker(Unable{"why", {"/site"}}),
-        FromWorker(Snapshots{{{{"-q"}, true, ""}, {{}, false, "why"}}}), FromWorker(Stops{true, "why"}),
-        FromWorker(Snapshot{2, 300, true})}) {
+        FromWorker(Pong{7}), FromWorker(NotPreloadable{"m", "hangs", false}),
+        FromWorker(Unable{"why", {"/site"}}), FromWorker(Snapshots{{{{"-q"}, true, ""}, {{}, false, "why"}}}),
+        FromWorker(Stops{true, "why"}), FromWorker(Snapshot{2, 300, true})}) {
     check(message, &from_worker_from_json);
   }
 }

@@ -10,7 +10,7 @@ namespace {
 TEST(CollectedRun, GathersWhatARunSaid) {
   CollectedRun run(7);
   run.take(event::Queued{7, 1});
-  run.take(event::Receipt{"started worker"});
+  run.take(event::Notice{"started worker"});
   run.take(event::Output{Stream::out, "a"});
   run.take(event::Output{Stream::err, "\xff"});
   run.take(event::Output{Stream::out, "b"});
@@ -22,7 +22,7 @@ TEST(CollectedRun, GathersWhatARunSaid) {
     "timings": {"begin_s": 1.0, "stages": [{"stage": "tests", "duration_s": 2.0}]},
     "unfinished": null, "stdout": "ab", "stderr": {"base64": "/w=="}, "dropped": {"stdout": 0, "stderr": 0},
     "tests": [{"nodeid": "t.py::x", "when": "call", "outcome": "passed", "duration_s": 0.5}],
-    "receipt": ["started worker"], "stuck": [{"seconds": 30.0, "nodeid": "t.py::x", "test_seconds": 0.0, "stack": ""}]})"));
+    "notice": ["started worker"], "stuck": [{"seconds": 30.0, "nodeid": "t.py::x", "test_seconds": 0.0, "stack": ""}]})"));
 }
 
 }  // namespace

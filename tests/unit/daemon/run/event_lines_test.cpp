@@ -66,15 +66,15 @@ TEST(EventLines, KnowsWhenTheRunHasSettled) {
   EXPECT_TRUE(lines.settled());
 }
 
-TEST(EventLines, BringsReceiptsAndNotesWhatWasReloaded) {
+TEST(EventLines, BringsNoticesAndNotesWhatWasReloaded) {
   EventLines lines;
-  ASSERT_EQ(lines.feed("{\"event\":\"receipt\",\"text\":\"ended\"}\n").size(), 1u);
-  const auto events = lines.feed(R"({"event":"receipt","text":"reloaded a","reloaded":["a","b"]})"
+  ASSERT_EQ(lines.feed("{\"event\":\"notice\",\"text\":\"ended\"}\n").size(), 1u);
+  const auto events = lines.feed(R"({"event":"notice","text":"reloaded a","reloaded":["a","b"]})"
                                  "\n" +
                                  line("t.py::a", "start"));
   ASSERT_EQ(events.size(), 2u);
-  EXPECT_EQ(std::get<event::Receipt>(events[0]).text, "reloaded a");
-  EXPECT_EQ(std::get<event::Receipt>(events[0]).reloaded, (std::vector<std::string>{"a", "b"}));
+  EXPECT_EQ(std::get<event::Notice>(events[0]).text, "reloaded a");
+  EXPECT_EQ(std::get<event::Notice>(events[0]).reloaded, (std::vector<std::string>{"a", "b"}));
   EXPECT_TRUE(std::holds_alternative<event::Test>(events[1]));
 }
 
@@ -86,7 +86,7 @@ TEST(EventLines, SkipsWhatNoRunnerSends) {
         R"({"event":"compiled","patterns":[1]})", R"({"event":"differs","module":"m"})",
         R"({"event":"done"})", R"({"event":"queued","id":1,"position":1})",
         R"({"event":"started","id":1,"pid":1})", R"({"event":"output","stream":"stdout","data":"x"})",
-        R"({"event":"receipt"})", R"({"event":"receipt","text":"x","reloaded":3})"}) {
+        R"({"event":"notice"})", R"({"event":"notice","text":"x","reloaded":3})"}) {
     EXPECT_TRUE(lines.feed(std::string(text) + "\n").empty()) << text;
   }
   EXPECT_FALSE(lines.settled());

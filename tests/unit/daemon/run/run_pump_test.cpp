@@ -175,7 +175,7 @@ TEST_F(RunPumpTest, KillsInTheEndWhatAVanishedClientLeft) {
   EXPECT_EQ(run({"out:ok"}).exit_code, 0);
 }
 
-/// Runs whose process may decline, until it has said that it will not.
+/// Runs whose process may start over, until it has said that it will not.
 class HeldBackTest : public RunPumpTest {
  protected:
   HeldBackTest() { configure("isolation = 'resident'\n"); }
@@ -241,39 +241,39 @@ TEST_F(HeldBackTest, MergedStreamsKeepTheirOrder) {
   EXPECT_EQ(client.out(), "1 2 3 4 5");
 }
 
-TEST_F(HeldBackTest, ARunThatDeclinesStartsOverAndNobodySeesItsOutput) {
+TEST_F(HeldBackTest, ARunThatStartsOverIsRunAgainAndNobodySeesItsOutput) {
   Recorder client;
-  const auto done = run({"first:out:dropped ", "first:err:dropped", "first:decline:a changed", "out:kept ",
+  const auto done = run({"first:out:dropped ", "first:err:dropped", "first:start_over:a changed", "out:kept ",
                          "settled:", test_event("t.py::a", "start"), "out:too"},
                         client);
   EXPECT_EQ(done.exit_code, 0) << done.message;
   EXPECT_EQ(client.out(), "kept too");
   EXPECT_EQ(client.output(Stream::err), "");
-  EXPECT_EQ(client.receipt(), "started worker\nstarted a clean process: a changed\n");
+  EXPECT_EQ(client.notice(), "started worker\nstarted a clean process: a changed\n");
   EXPECT_EQ(client.all<event::Test>().size(), 1u);
   const auto started = client.all<event::Started>();
   ASSERT_EQ(started.size(), 2u);
   EXPECT_EQ(started[0].id, started[1].id);
   EXPECT_NE(started[0].pid, started[1].pid);
-  EXPECT_EQ(service().status()["last_result"]["receipt"][1], "started a clean process: a changed");
+  EXPECT_EQ(service().status()["last_result"]["notice"][1], "started a clean process: a changed");
   EXPECT_EQ(run({"out:ok"}).exit_code, 0);
 }
 
-TEST_F(HeldBackTest, OneThatDeclinesForEverComesToAnEnd) {
+TEST_F(HeldBackTest, OneThatStartsOverForEverComesToAnEnd) {
   Recorder client;
-  const auto done = run({"out:x", "decline:never"}, client);
+  const auto done = run({"out:x", "start_over:never"}, client);
   EXPECT_EQ(done.exit_code, 112);
   EXPECT_EQ(done.outcome, Outcome::internal_error);
   EXPECT_EQ(done.message, "no warm process can run these tests: never");
-  EXPECT_NE(client.receipt().find("never: ran cold"), std::string::npos);
+  EXPECT_NE(client.notice().find("never: ran cold"), std::string::npos);
   EXPECT_EQ(starts(client), 3u);
   EXPECT_EQ(client.out(), "") << "a cold run says it all";
   EXPECT_EQ(run({"out:ok"}).exit_code, 0);
 }
 
-TEST_F(HeldBackTest, ADeclineAfterTestsRanIsNoReasonToRunThemAgain) {
+TEST_F(HeldBackTest, AStartOverAfterTestsRanIsNoReasonToRunThemAgain) {
   Recorder client;
-  EXPECT_EQ(run({"settled:", test_event("t.py::a", "start"), "out:x", "decline:late"}, client).exit_code,
+  EXPECT_EQ(run({"settled:", test_event("t.py::a", "start"), "out:x", "start_over:late"}, client).exit_code,
             104);
   EXPECT_EQ(starts(client), 1u);
   EXPECT_EQ(client.out(), "x");
@@ -281,7 +281,8 @@ TEST_F(HeldBackTest, ADeclineAfterTestsRanIsNoReasonToRunThemAgain) {
 
 TEST_F(HeldBackTest, MuchOutputIsNotHeld) {
   constexpr std::size_t much = 20'000'000;
-  BackgroundRun slow(service(), request({"flood:" + std::to_string(much), await_step("a"), "decline:late"}));
+  BackgroundRun slow(service(),
+                     request({"flood:" + std::to_string(much), await_step("a"), "start_over:late"}));
   await([&] { return slow.client.out().size() == much; }, "the output");
   go("a");
   EXPECT_EQ(slow.done().exit_code, 112);
@@ -290,9 +291,9 @@ TEST_F(HeldBackTest, MuchOutputIsNotHeld) {
 }
 
 TEST_F(HeldBackTest, WhatWasShownOfARunningTestIsNotShownTwice) {
-  BackgroundRun slow(
-      service(), request({test_event("t.py::a", "start"), "out:header\n", "first:out:late ",
-                          "first:tell:", "first:" + await_step("a"), "first:decline:a changed", "out:rest"}));
+  BackgroundRun slow(service(), request({test_event("t.py::a", "start"), "out:header\n", "first:out:late ",
+                                         "first:tell:", "first:" + await_step("a"),
+                                         "first:start_over:a changed", "out:rest"}));
   await([&] { return slow.client.out() == "header\nlate "; }, "the output of a test that takes long");
   go("a");
   EXPECT_EQ(slow.done().exit_code, 0);
@@ -303,7 +304,7 @@ TEST_F(RunPumpTest, WhatAColdRunSaysAgainIsNotShown) {
   Recorder client;
   EXPECT_EQ(run({"out:header", "cold:yaml.py hides yaml"}, client).exit_code, 112);
   EXPECT_EQ(client.out(), "");
-  EXPECT_EQ(client.receipt(), "started worker\nyaml.py hides yaml: ran cold\n");
+  EXPECT_EQ(client.notice(), "started worker\nyaml.py hides yaml: ran cold\n");
 }
 
 TEST_F(RunPumpTest, AskedForItsStackARunTellsIt) {
@@ -358,7 +359,7 @@ TEST_F(HeldBackTest, ACancelReachesARunWhoseOutputIsHeld) {
 }
 
 TEST_F(HeldBackTest, ACancelledRunDoesNotStartOver) {
-  BackgroundRun slow(service(), request({"out:held", "waits:decline:late"}));
+  BackgroundRun slow(service(), request({"out:held", "waits:start_over:late"}));
   await_told();
   ASSERT_TRUE(service().cancel(slow.id, CancelHow::interrupt));
   EXPECT_EQ(slow.done().outcome, Outcome::cancelled);
@@ -366,7 +367,7 @@ TEST_F(HeldBackTest, ACancelledRunDoesNotStartOver) {
 }
 
 TEST_F(HeldBackTest, ACancelReachesTheProcessThatTookOver) {
-  BackgroundRun slow(service(), request({"first:decline:a changed", "phase:returned", "waits:exit:2"}));
+  BackgroundRun slow(service(), request({"first:start_over:a changed", "phase:returned", "waits:exit:2"}));
   await_told();
   ASSERT_TRUE(service().cancel(slow.id, CancelHow::interrupt));
   EXPECT_EQ(slow.done().exit_code, 2);
@@ -387,7 +388,7 @@ TEST_F(HeldBackTest, AsksForTheModeAndTheLimitOfTheConfiguration) {
 
 TEST_F(RunPumpTest, ARunInAForkDoesNotStartOver) {
   Recorder client;
-  EXPECT_EQ(run({"out:x", "decline:never"}, client).exit_code, 112);
+  EXPECT_EQ(run({"out:x", "start_over:never"}, client).exit_code, 112);
   EXPECT_EQ(client.all<event::Started>().size(), 1u);
 }
 

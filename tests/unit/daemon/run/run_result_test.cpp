@@ -51,12 +51,12 @@ TEST(RunResult, NeverTakesAnEarlyExitForSuccess) {
          "tests), as os._exit(3) does; pytest did not finish");
 }
 
-TEST(RunResult, NeverTakesADeclineForSuccess) {
-  auto report = exited(0, Phase::declined, "a changed");
+TEST(RunResult, NeverTakesAStartOverForSuccess) {
+  auto report = exited(0, Phase::starts_over, "a changed");
   report.has_tested = true;
   expect(report, 104, Outcome::internal_error,
          "the tests' process was given up in the middle of the run: a changed");
-  expect(cancelled(exited(0, Phase::declined, "a changed"), CancelHow::interrupt), 107, Outcome::cancelled,
+  expect(cancelled(exited(0, Phase::starts_over, "a changed"), CancelHow::interrupt), 107, Outcome::cancelled,
          "the run was cancelled before pytest finished");
 }
 
@@ -64,7 +64,7 @@ const std::string cold = "no warm process can run these tests: ";
 
 TEST(RunResult, TellsThatOnlyAColdRunCanBeRight) {
   expect(exited(0, Phase::needs_cold, "a.py hides a"), 112, Outcome::internal_error, cold + "a.py hides a");
-  expect(exited(0, Phase::declined, "a changed"), 112, Outcome::internal_error, cold + "a changed");
+  expect(exited(0, Phase::starts_over, "a changed"), 112, Outcome::internal_error, cold + "a changed");
   auto late = exited(0, Phase::needs_cold, "a was loaded with another value");
   late.has_tested = true;
   expect(late, 112, Outcome::internal_error, cold + "a was loaded with another value");

@@ -117,7 +117,7 @@ TEST_F(PreloadStoreTest, ForgetsPatternsWithTheInterpreter) {
 TEST_F(PreloadStoreTest, LeavesOutAModuleAndWhatLiesInIt) {
   auto store = open();
   ASSERT_TRUE(store.learn({"grpc", "grpc.aio", "grpcio"}, path(), sites()));
-  ASSERT_TRUE(store.leave_out({"grpc", "threads"}, sites()));
+  ASSERT_TRUE(store.reject({"grpc", "threads"}, sites()));
   ASSERT_TRUE(store.learn({"grpc._channel"}, path(), sites()));
   EXPECT_EQ(store.modules({"grpc"}, true), Names{"grpcio"});
   EXPECT_EQ(open().modules({"grpc", "x"}, true), (Names{"x", "grpcio"}));

@@ -79,7 +79,7 @@ TEST(WarmValues, WhatCannotBeHeldIsTriedAgainOnlyWhereItIsAnother) {
   values.learn({observed("f()", "a")}, {}, values.reports());
   (void)values.next();
   values.report({{{"a", "it starts a thread", 0, 0}}});
-  EXPECT_EQ(state(values), "left_out");
+  EXPECT_EQ(state(values), "not_held");
   values.learn({observed("f()", "a")}, {}, values.reports());
   EXPECT_FALSE(values.next());
   EXPECT_EQ(values.describe().at(0).at("reason"), "it starts a thread");
@@ -91,7 +91,7 @@ TEST(WarmValues, WhatTheRunCannotTellIsLeftOut) {
   WarmValues values;
   values.learn({{"f()", "", "", "it uses eval"}}, {}, values.reports());
   EXPECT_FALSE(values.next());
-  EXPECT_EQ(state(values), "left_out");
+  EXPECT_EQ(state(values), "not_held");
   EXPECT_EQ(values.describe().at(0).at("reason"), "it uses eval");
 }
 
@@ -100,7 +100,7 @@ TEST(WarmValues, AProcessThatEndedIsNotTriedAgainWithTheSame) {
   values.learn({observed("f()", "a")}, {}, values.reports());
   (void)values.next();
   values.report({});
-  EXPECT_EQ(state(values), "left_out");
+  EXPECT_EQ(state(values), "not_held");
   values.learn({observed("f()", "a")}, {}, values.reports());
   EXPECT_FALSE(values.next());
 }

@@ -27,27 +27,27 @@ class WorkerManagerTest : public ServiceFixture {
     return "event:" + nlohmann::json{{"event", "imported"}, {"modules", modules}, {"path", path}}.dump();
   }
 
-  /// The receipt of a run that does nothing.
-  std::string receipt() {
+  /// The notice of a run that does nothing.
+  std::string notice() {
     Recorder client;
     EXPECT_EQ(run({"out:ok"}, client).exit_code, 0) << client.done().message << "\n" << client.done().hint;
-    return client.receipt();
+    return client.notice();
   }
 
   /// The same of one that has to be done cold.
-  std::string cold_receipt() {
+  std::string cold_notice() {
     Recorder client;
     EXPECT_EQ(run({"out:ok"}, client).exit_code, 112);
     EXPECT_EQ(client.out(), "");
-    return client.receipt();
+    return client.notice();
   }
 };
 
 TEST_F(WorkerManagerTest, StartsOnceAndStaysWarm) {
   EXPECT_TRUE(service().status()["worker"].is_null());
-  EXPECT_EQ(receipt(), "started worker\n");
+  EXPECT_EQ(notice(), "started worker\n");
   const int pid = worker_pid();
-  EXPECT_EQ(receipt(), "");
+  EXPECT_EQ(notice(), "");
   EXPECT_EQ(worker_pid(), pid);
 }
 
@@ -80,49 +80,49 @@ TEST_F(WorkerManagerTest, ExpectsAStartToTakeAsLongAsTheLastOne) {
 }
 
 TEST_F(WorkerManagerTest, RestartsForAVariableOfAFamily) {
-  receipt();
+  notice();
   env["OMP_NUM_THREADS"] = "3";
-  EXPECT_EQ(receipt(), "restarted worker: OMP_NUM_THREADS changed\n");
+  EXPECT_EQ(notice(), "restarted worker: OMP_NUM_THREADS changed\n");
 }
 
 TEST_F(WorkerManagerTest, RestartsForAVariableThatWasRead) {
   env["FAKE_READS"] = "MODE";
-  receipt();
+  notice();
   env["OTHER"] = "1";
-  EXPECT_EQ(receipt(), "");
+  EXPECT_EQ(notice(), "");
   env["MODE"] = "1";
-  EXPECT_EQ(receipt(), "restarted worker: MODE changed\n");
+  EXPECT_EQ(notice(), "restarted worker: MODE changed\n");
 }
 
 TEST_F(WorkerManagerTest, RestartsWhenPackagesChange) {
   project.write("site/a.pth", "");
   env["FAKE_SITE"] = (project.path() / "site").string();
-  receipt();
-  EXPECT_EQ(receipt(), "");
+  notice();
+  EXPECT_EQ(notice(), "");
   const auto file = project.write("site/a.pth", "x");
-  EXPECT_EQ(receipt(), "restarted worker: " + file.string() + " changed\n");
+  EXPECT_EQ(notice(), "restarted worker: " + file.string() + " changed\n");
 }
 
 TEST_F(WorkerManagerTest, RestartsWhenAModulesFileChanges) {
   const auto file = project.write("module.py", "");
   env["FAKE_FILE"] = file.string();
-  receipt();
-  EXPECT_EQ(receipt(), "");
+  notice();
+  EXPECT_EQ(notice(), "");
   project.write("module.py", "x = 1");
-  EXPECT_EQ(receipt(), "restarted worker: fake changed (" + file.string() + ")\n");
+  EXPECT_EQ(notice(), "restarted worker: fake changed (" + file.string() + ")\n");
   std::filesystem::remove(file);
 }
 
 TEST_F(WorkerManagerTest, RestartsForAnEditAfterWhichTimeAndSizeAreSetBack) {
   const auto file = project.write("module.py", "a = 1");
   env["FAKE_FILE"] = file.string();
-  receipt();
+  notice();
   const auto time = std::filesystem::last_write_time(file);
   const auto before = file_state(file);
   project.write("module.py", "a = 2");
   std::filesystem::last_write_time(file, time);
   EXPECT_EQ(file_state(file).mtime_ns, before.mtime_ns);
-  EXPECT_EQ(receipt(), "restarted worker: fake changed (" + file.string() + ")\n");
+  EXPECT_EQ(notice(), "restarted worker: fake changed (" + file.string() + ")\n");
 }
 
 TEST_F(WorkerManagerTest, AnswersWhileItLooksAtFiles) {
@@ -148,29 +148,29 @@ TEST_F(WorkerManagerTest, AnswersWhileItLooksAtFiles) {
 }
 
 TEST_F(WorkerManagerTest, RestartsForAnotherPreloadList) {
-  receipt();
+  notice();
   configure("preload = ['torch']\n");
-  EXPECT_EQ(receipt(), "restarted worker: the configured preload list changed\n");
+  EXPECT_EQ(notice(), "restarted worker: the configured preload list changed\n");
 }
 
 TEST_F(WorkerManagerTest, RestartsAWorkerThatIsTooLarge) {
   configure("memory_limit = '1MiB'\n");
-  receipt();
-  EXPECT_NE(receipt().find("memory_limit is 1 MiB"), std::string::npos);
+  notice();
+  EXPECT_NE(notice().find("memory_limit is 1 MiB"), std::string::npos);
 }
 
 TEST_F(WorkerManagerTest, RestartsAWorkerThatDied) {
-  receipt();
+  notice();
   const int pid = worker_pid();
   ::kill(pid, SIGKILL);
   await([&] { return service().status()["worker"].is_null(); }, "the news of its death");
-  EXPECT_EQ(receipt(), "restarted worker: it died by SIGKILL (signal 9)\n");
+  EXPECT_EQ(notice(), "restarted worker: it died by SIGKILL (signal 9)\n");
 }
 
-TEST_F(WorkerManagerTest, GoesOnWithoutAnUnfitModule) {
+TEST_F(WorkerManagerTest, GoesOnWithoutAnNotPreloadableModule) {
   configure("preload = ['good', 'bad', 'bad.part']\n");
-  env["FAKE_UNFIT"] = "bad";
-  EXPECT_EQ(receipt(), "started worker\nrestarted worker: bad cannot be preloaded: it starts threads\n");
+  env["FAKE_NOT_PRELOADABLE"] = "bad";
+  EXPECT_EQ(notice(), "started worker\nrestarted worker: bad cannot be preloaded: it starts threads\n");
   EXPECT_EQ(preloaded(), std::vector<std::string>{"good"});
   EXPECT_NE(read_text(project.path() / "preload.json").find("it starts threads"), std::string::npos);
 }
@@ -178,7 +178,7 @@ TEST_F(WorkerManagerTest, GoesOnWithoutAnUnfitModule) {
 TEST_F(WorkerManagerTest, LeavesOutAModuleThatKills) {
   configure("preload = ['good', 'fatal']\n");
   env["FAKE_FATAL"] = "fatal";
-  EXPECT_EQ(receipt(),
+  EXPECT_EQ(notice(),
             "started worker\nrestarted worker: it died by SIGSEGV (signal 11) while importing fatal\n");
   EXPECT_EQ(preloaded(), std::vector<std::string>{"good"});
 }
@@ -186,20 +186,20 @@ TEST_F(WorkerManagerTest, LeavesOutAModuleThatKills) {
 TEST_F(WorkerManagerTest, LeavesOutAModuleWhoseImportDoesNotEnd) {
   configure("preload = ['good', 'endless']\nworker_timeout = '2s'\n");
   env["FAKE_ENDLESS"] = "endless";
-  EXPECT_EQ(receipt(),
+  EXPECT_EQ(notice(),
             "started worker\n"
             "restarted worker: endless cannot be preloaded: its import did not end within 2 s\n");
   EXPECT_EQ(preloaded(), std::vector<std::string>{"good"});
   EXPECT_NE(read_text(project.path() / "preload.json").find("did not end within 2 s"), std::string::npos);
-  EXPECT_EQ(receipt(), "");
+  EXPECT_EQ(notice(), "");
 }
 
 TEST_F(WorkerManagerTest, ReplacesAWorkerThatDoesNotBeginTheRun) {
   configure("worker_timeout = '1s'\n");
-  receipt();
+  notice();
   ::kill(worker_pid(), SIGSTOP);
-  EXPECT_EQ(receipt(), "restarted worker: it did not answer for 1 s\n");
-  EXPECT_EQ(receipt(), "");
+  EXPECT_EQ(notice(), "restarted worker: it did not answer for 1 s\n");
+  EXPECT_EQ(notice(), "");
 }
 
 TEST_F(WorkerManagerTest, TellsARunThatItsWorkerStoppedAnswering) {
@@ -217,17 +217,17 @@ TEST_F(WorkerManagerTest, TellsARunThatItsWorkerStoppedAnswering) {
 
 TEST_F(WorkerManagerTest, AWorkerThatAnswersHasAllTheTimeThatItsRunTakes) {
   configure("worker_timeout = '300ms'\n");
-  receipt();
+  notice();
   EXPECT_EQ(run({"sleep:2"}).exit_code, 0);
 }
 
 TEST_F(WorkerManagerTest, DoesWithoutAWorkerThatDiesAtOnce) {
   env["FAKE_DIE"] = "1";
   const std::string cold = "stest's worker ended with exit status 1 before it was ready: ran cold\n";
-  EXPECT_EQ(cold_receipt(), "started worker\n" + cold);
-  EXPECT_EQ(cold_receipt(), cold);  // It would come to the same: none is started again.
+  EXPECT_EQ(cold_notice(), "started worker\n" + cold);
+  EXPECT_EQ(cold_notice(), cold);  // It would come to the same: none is started again.
   env.erase("FAKE_DIE");
-  EXPECT_EQ(receipt(), "restarted worker: it ended with exit status 1\n");
+  EXPECT_EQ(notice(), "restarted worker: it ended with exit status 1\n");
 }
 
 TEST_F(WorkerManagerTest, OneThatIsUnableIsTriedAgainWhenPackagesHaveChanged) {
@@ -237,13 +237,13 @@ TEST_F(WorkerManagerTest, OneThatIsUnableIsTriedAgainWhenPackagesHaveChanged) {
   env["FAKE_UNABLE"] = unable.string();
   project.write("unable", "pytest has no _such");
   const std::string cold = "stest's worker cannot serve: pytest has no _such: ran cold\n";
-  EXPECT_EQ(cold_receipt(), "started worker\n" + cold);
-  EXPECT_EQ(cold_receipt(), cold);
+  EXPECT_EQ(cold_notice(), "started worker\n" + cold);
+  EXPECT_EQ(cold_notice(), cold);
   std::filesystem::remove(unable);
-  EXPECT_EQ(cold_receipt(), cold);
+  EXPECT_EQ(cold_notice(), cold);
   project.write("site/more.pth", "");
-  EXPECT_EQ(receipt(), "restarted worker: it ended with exit status 1\n");
-  EXPECT_EQ(receipt(), "");
+  EXPECT_EQ(notice(), "restarted worker: it ended with exit status 1\n");
+  EXPECT_EQ(notice(), "");
 }
 
 TEST_F(WorkerManagerTest, RefusesAnotherProtocol) {
@@ -256,7 +256,7 @@ TEST_F(WorkerManagerTest, RefusesAnotherProtocol) {
 TEST_F(WorkerManagerTest, LearnsWhileIdle) {
   run({imported({"a", "b"})});
   await([&] { return preloaded().size() == 2; }, "the preloading");
-  EXPECT_EQ(receipt(), "");
+  EXPECT_EQ(notice(), "");
   run({imported({"b", "c"})});
   await([&] { return preloaded().size() == 3; }, "the preloading");
   EXPECT_EQ(preloaded(), (std::vector<std::string>{"a", "b", "c"}));
@@ -266,7 +266,7 @@ TEST_F(WorkerManagerTest, LearnsWhatItMay) {
   configure("preload = ['torch']\nlearn = ['patterns']\n");
   run({imported({"a"})});
   configure("preload = ['torch']\n");
-  EXPECT_EQ(receipt(), "restarted worker: what runs may teach the worker changed\n");
+  EXPECT_EQ(notice(), "restarted worker: what runs may teach the worker changed\n");
   EXPECT_EQ(preloaded(), std::vector<std::string>{"torch"}) << "nothing was learned before";
 }
 
@@ -275,7 +275,7 @@ TEST_F(WorkerManagerTest, ARunWaitsForThePreloading) {
   run({imported({"slow"})});
   Recorder client;
   run({"out:ok"}, client);
-  EXPECT_EQ(client.receipt(), "");
+  EXPECT_EQ(client.notice(), "");
   EXPECT_FALSE(client.all<event::Warming>().empty());
   EXPECT_EQ(preloaded(), std::vector<std::string>{"slow"});
 }
@@ -284,23 +284,23 @@ TEST_F(WorkerManagerTest, AFatalModuleIsNotTriedAgain) {
   env["FAKE_FATAL"] = "fatal";
   run({imported({"good", "fatal"})});
   await([&] { return service().status()["worker"].is_null(); }, "the death while idle");
-  EXPECT_EQ(receipt(), "restarted worker: it died by SIGSEGV (signal 11) while importing fatal\n");
+  EXPECT_EQ(notice(), "restarted worker: it died by SIGSEGV (signal 11) while importing fatal\n");
   await([&] { return preloaded() == std::vector<std::string>{"good"}; }, "the preloading");
 }
 
-TEST_F(WorkerManagerTest, TriesOutWhatWasLearnedOnceAModuleProvedUnfitWhenNoRunWaits) {
+TEST_F(WorkerManagerTest, TriesOutWhatWasLearnedOnceAModuleProvedNotPreloadableWhenNoRunWaits) {
   const auto log = env["FAKE_LOG"] = (project.path() / "worker.jsonl").string();
-  env["FAKE_UNFIT"] = "bad";
+  env["FAKE_NOT_PRELOADABLE"] = "bad";
   run({imported({"good", "bad"})});
   await([&] { return service().status()["worker"].is_null(); }, "the end while idle");
-  EXPECT_EQ(receipt(), "restarted worker: bad cannot be preloaded: it starts threads\n");
+  EXPECT_EQ(notice(), "restarted worker: bad cannot be preloaded: it starts threads\n");
   await([&] { return preloaded() == std::vector<std::string>{"good"}; }, "the preloading");
-  EXPECT_NE(read_text(log).find(R"("unfit": [{"name": "bad")"), std::string::npos);
+  EXPECT_NE(read_text(log).find(R"("not_preloadable": [{"name": "bad")"), std::string::npos);
 
   std::filesystem::remove(log);
   env["OMP_NUM_THREADS"] = "3";
-  EXPECT_EQ(receipt(), "restarted worker: OMP_NUM_THREADS changed\n");
-  EXPECT_NE(read_text(log).find(R"("unfit": []})"), std::string::npos) << "imported before";
+  EXPECT_EQ(notice(), "restarted worker: OMP_NUM_THREADS changed\n");
+  EXPECT_NE(read_text(log).find(R"("not_preloadable": [])"), std::string::npos) << "imported before";
 }
 
 TEST_F(WorkerManagerTest, AWaitingRunCanBeCancelled) {
@@ -322,7 +322,7 @@ TEST_F(WorkerManagerTest, AnotherKeyWaitsForTheRunsOfTheFirst) {
   run({"out:second"}, second);
   EXPECT_EQ(first.done().exit_code, 0);
   EXPECT_EQ(second.done().exit_code, 0);
-  EXPECT_EQ(second.receipt(), "restarted worker: OMP_NUM_THREADS changed\n");
+  EXPECT_EQ(second.notice(), "restarted worker: OMP_NUM_THREADS changed\n");
 }
 
 TEST_F(WorkerManagerTest, AnotherKeyIsRefusedIfItDoesNotWantToWait) {
@@ -345,7 +345,7 @@ TEST_F(WorkerManagerTest, StartsInTheRootWhereTheFolderIsGone) {
   lost.cwd = (project.path() / "gone").string();
   Recorder client;
   EXPECT_EQ(run(lost, client).exit_code, 112);
-  EXPECT_EQ(client.receipt(),
+  EXPECT_EQ(client.notice(),
             "started worker\nthe tests' process ended with exit status 1 before pytest started: ran cold\n");
 }
 
@@ -358,45 +358,45 @@ TEST_F(WorkerManagerTest, TellsTheWorkerWhereToLookForWhatWasLearned) {
 
 TEST_F(WorkerManagerTest, TellsTheWorkerWhatIsTheProjectsCode) {
   env["FAKE_LOG"] = (project.path() / "worker.jsonl").string();
-  receipt();
+  notice();
   project.write("lib/pkg/__init__.py", "");
   configure("ignore = ['mine.*', 'other']\ntarget_path = 'lib/pkg'\n");
-  EXPECT_EQ(receipt(), "restarted worker: what counts as the project's code changed\n");
+  EXPECT_EQ(notice(), "restarted worker: what counts as the project's code changed\n");
   const auto target = (project.path() / "lib/pkg").string();
   EXPECT_NE(
       read_text(env["FAKE_LOG"]).find(R"("ignore": ["mine.*", "other"], "target_path": ")" + target + "\""),
       std::string::npos);
-  EXPECT_EQ(receipt(), "");
+  EXPECT_EQ(notice(), "");
 }
 
 TEST_F(WorkerManagerTest, TellsOnceThatTheTargetDoesNotExist) {
   configure("target = 'lost'\n");
   EXPECT_EQ(
-      receipt(),
+      notice(),
       "started worker\nthe target lost is neither in the project nor installed: what lies below the root "
       "and is not installed counts as the project's code\n");
-  EXPECT_EQ(receipt(), "");
+  EXPECT_EQ(notice(), "");
 }
 
 TEST_F(WorkerManagerTest, TellsOnceThatAnIgnoredModuleChanged) {
   const auto file = project.write("module.py", "");
   env["FAKE_FILE"] = file.string();
   env["FAKE_IGNORED"] = "1";
-  receipt();
-  EXPECT_EQ(receipt(), "");
+  notice();
+  EXPECT_EQ(notice(), "");
   const int pid = worker_pid();
-  const std::string notice =
+  const std::string expected =
       "fake changed, but `ignore` keeps the loaded copy: the tests see the old one; `stest restart` loads it "
       "anew\n";
   project.write("module.py", "x = 1");
-  EXPECT_EQ(receipt(), notice);
-  EXPECT_EQ(receipt(), "");
+  EXPECT_EQ(notice(), expected);
+  EXPECT_EQ(notice(), "");
   project.write("module.py", "x = 1000");
-  EXPECT_EQ(receipt(), notice);
-  EXPECT_EQ(receipt(), "");
+  EXPECT_EQ(notice(), expected);
+  EXPECT_EQ(notice(), "");
   std::filesystem::remove(file);
-  EXPECT_EQ(receipt(), notice);
-  EXPECT_EQ(receipt(), "");
+  EXPECT_EQ(notice(), expected);
+  EXPECT_EQ(notice(), "");
   EXPECT_EQ(worker_pid(), pid);
 }
 

@@ -95,7 +95,7 @@ TEST(FlightRecorder, IsResetForTheNextRunByWhoHandsItOver) {
   in_child([&] {
     recorder->claim();
     recorder->pass(&protocol::Milestones::begun);
-    recorder->set_phase(protocol::Phase::declined);
+    recorder->set_phase(protocol::Phase::starts_over);
     recorder->set_nodeid("the last run's");
     recorder->set_likes_cuda_ahead();
   });

@@ -1,4 +1,4 @@
-#include "worker/runner/resident_branch.hpp"
+#include "worker/runner/resident_process.hpp"
 
 #include <unistd.h>
 
@@ -7,12 +7,12 @@
 
 namespace stest {
 
-void ResidentBranch::run(const protocol::RunTest& request, std::vector<Fd> fds) {
+void ResidentProcess::run(const protocol::RunTest& request, std::vector<Fd> fds) {
   waiting_.push_back({request, std::move(fds)});
   if (!running_) serve_next();
 }
 
-void ResidentBranch::serve_next() {
+void ResidentProcess::serve_next() {
   while (!running_ && !waiting_.empty()) {
     const Status started = start(waiting_.front().request.memory_limit);
     const Waiting next = std::move(waiting_.front());
@@ -23,27 +23,27 @@ void ResidentBranch::serve_next() {
     }
     running_ = next.request.id;
     recorder_->reset();
-    send_(protocol::Started{next.request.id, branch_->pid()});
-    branch_->send(next.request, next.fds);
+    send_(protocol::Started{next.request.id, process_->pid()});
+    process_->send(next.request, next.fds);
   }
 }
 
-Status ResidentBranch::start(std::uint64_t memory_limit) {
-  if (branch_) return {};
+Status ResidentProcess::start(std::uint64_t memory_limit) {
+  if (process_) return {};
   auto recorder = FlightRecorder::create();
   if (!recorder) return tl::unexpected(recorder.error());
-  auto branch = Branch::fork_for_run([&](LineChannel& channel) {
+  auto process = SnapshotProcess::fork_for_run([&](LineChannel& channel) {
     leave_();
     serve_runs(channel, std::move(*recorder), memory_limit, preloader_.environment_changes());
   });
-  if (!branch) return tl::unexpected(branch.error());
+  if (!process) return tl::unexpected(process.error());
   recorder_ = std::move(*recorder);
-  branch_.emplace(std::move(*branch));
-  session_ = ::getsid(branch_->pid());
+  process_.emplace(std::move(*process));
+  session_ = ::getsid(process_->pid());
   return {};
 }
 
-bool ResidentBranch::signal(std::uint64_t id, int number) {
+bool ResidentProcess::signal(std::uint64_t id, int number) {
   for (auto waiting = waiting_.begin(); waiting != waiting_.end(); ++waiting) {
     if (waiting->request.id != id) continue;
     waiting_.erase(waiting);  // Its descriptors close, and nothing has run.
@@ -51,31 +51,31 @@ bool ResidentBranch::signal(std::uint64_t id, int number) {
     return true;
   }
   if (running_ != id) return false;
-  signal_run(branch_->pid(), number);
+  signal_run(process_->pid(), number);
   return true;
 }
 
-bool ResidentBranch::request_stack(std::uint64_t id) const {
+bool ResidentProcess::request_stack(std::uint64_t id) const {
   if (running_ != id) return false;
-  stest::request_stack(branch_->pid());
+  stest::request_stack(process_->pid());
   return true;
 }
 
-void ResidentBranch::attend() {
-  if (!branch_) return;
+void ResidentProcess::attend() {
+  if (!process_) return;
   // Its end first: what it said before is still there to be read then.
-  const bool has_ended = branch_->has_ended();
-  for (const auto& message : branch_->receive()) {
+  const bool has_ended = process_->has_ended();
+  for (const auto& message : process_->receive()) {
     if (const auto* said = std::get_if<protocol::Done>(&message)) {
       auto done = *said;
-      done.left = end_run_(branch_->pid(), session_);
+      done.left = end_run_(process_->pid(), session_);
       finish(std::move(done));
     }
   }
   if (has_ended) {
-    auto left = end_run_(branch_->pid(), session_);
-    const int status = branch_->collect();
-    branch_.reset();
+    auto left = end_run_(process_->pid(), session_);
+    const int status = process_->collect();
+    process_.reset();
     if (running_) {
       auto done = end_of_run(*running_, *recorder_, status);
       done.left = std::move(left);
@@ -85,13 +85,13 @@ void ResidentBranch::attend() {
   serve_next();
 }
 
-void ResidentBranch::finish(protocol::Done done) {
+void ResidentProcess::finish(protocol::Done done) {
   if (running_ == done.id) running_.reset();
   send_(done);
 }
 
-void ResidentBranch::close_in_child() {
-  if (branch_) branch_->close_in_child();
+void ResidentProcess::close_in_child() {
+  if (process_) process_->close_in_child();
   waiting_.clear();
 }
 

@@ -1,4 +1,4 @@
-#include "cli/run/wait_notice.hpp"
+#include "cli/run/wait_line.hpp"
 
 #include <gtest/gtest.h>
 
@@ -7,14 +7,14 @@ namespace {
 
 using namespace std::chrono_literals;
 
-TEST(WaitNoticeTest, NothingWithoutAWait) {
-  WaitNotice notice(true);
+TEST(WaitLineTest, NothingWithoutAWait) {
+  WaitLine notice(true);
   EXPECT_FALSE(notice.is_waiting());
   EXPECT_FALSE(notice.due(10s));
 }
 
-TEST(WaitNoticeTest, ShortWaitsAreNotMentioned) {
-  WaitNotice lasting(false), animated(true);
+TEST(WaitLineTest, ShortWaitsAreNotMentioned) {
+  WaitLine lasting(false), animated(true);
   for (auto* notice : {&lasting, &animated}) notice->queued({1, 2}, 0ms);
   EXPECT_FALSE(lasting.due(1900ms));
   EXPECT_FALSE(animated.due(400ms));
@@ -23,8 +23,8 @@ TEST(WaitNoticeTest, ShortWaitsAreNotMentioned) {
   EXPECT_FALSE(lasting.due(3800ms));
 }
 
-TEST(WaitNoticeTest, TheQueueIsShownWithWhatRuns) {
-  WaitNotice notice(true);
+TEST(WaitLineTest, TheQueueIsShownWithWhatRuns) {
+  WaitLine notice(true);
   notice.queued({4, 1, {{3, {"-x", "t.py"}, "t.py::a", 1.5}}}, 1s);
   EXPECT_EQ(notice.due(2s)->text,
             "next in the queue, 1.0 s; waiting for run 3, 2.5 s so far, at t.py::a (stest -x t.py)");
@@ -35,10 +35,10 @@ TEST(WaitNoticeTest, TheQueueIsShownWithWhatRuns) {
   EXPECT_EQ(notice.due(4s)->text, "number 2 in the queue, 3.0 s");
 }
 
-TEST(WaitNoticeTest, LastingLinesGrowRare) {
-  WaitNotice notice(false);
+TEST(WaitLineTest, LastingLinesGrowRare) {
+  WaitLine notice(false);
   notice.warming({"torch", 0}, 0ms);
-  std::vector<WaitNotice::Elapsed> told;
+  std::vector<WaitLine::Elapsed> told;
   for (auto now = 0ms; now < 10min; now += 100ms) {
     notice.warming({"torch", 0}, now);
     const auto line = notice.due(now);
@@ -46,11 +46,11 @@ TEST(WaitNoticeTest, LastingLinesGrowRare) {
     EXPECT_FALSE(line->brief);
     told.push_back(now);
   }
-  EXPECT_EQ(told, (std::vector<WaitNotice::Elapsed>{2s, 8s, 32s, 128s, 512s}));
+  EXPECT_EQ(told, (std::vector<WaitLine::Elapsed>{2s, 8s, 32s, 128s, 512s}));
 }
 
-TEST(WaitNoticeTest, ImportsAreShownWithTheTimeThatIsExpected) {
-  WaitNotice notice(true);
+TEST(WaitLineTest, ImportsAreShownWithTheTimeThatIsExpected) {
+  WaitLine notice(true);
   notice.warming({"", 0}, 1s);
   EXPECT_EQ(notice.due(2s)->text, "starting the worker, 1.0 s");
   notice.warming({"torch", 1.5, 4.1}, 2500ms);
@@ -58,8 +58,8 @@ TEST(WaitNoticeTest, ImportsAreShownWithTheTimeThatIsExpected) {
   EXPECT_EQ(notice.due(6s)->text, "importing torch, 5.0 s");  // It takes longer than it did.
 }
 
-TEST(WaitNoticeTest, TheEndOfTheWaitEndsTheNotice) {
-  WaitNotice notice(true);
+TEST(WaitLineTest, TheEndOfTheWaitEndsTheNotice) {
+  WaitLine notice(true);
   notice.warming({"torch", 1}, 0ms);
   notice.ended();
   EXPECT_FALSE(notice.due(9s));

@@ -36,7 +36,7 @@ _CAPTURE = os.path.join(_PYTEST[0], "capture.py")
 _IMPORTING = ("<frozen importlib", os.path.join(_PYTEST[0], "assertion") + os.sep)
 
 
-class Priming:
+class Snapshot:
     """The time from the fork to the request.
 
     ``renew`` is called in each fork: it draws anew what a process draws from the system. ``begin_run`` is
@@ -82,7 +82,7 @@ class Priming:
         """
         extra = [thread.name for thread in all_threads() if thread is not main_thread()]
         if extra or current_thread() is not main_thread():
-            runner.cannot_prime(reason or f"a thread was started ({extra[0]})")
+            runner.cannot_go_on(reason or f"a thread was started ({extra[0]})")
         if not (self._is_forkable() and self._stay(is_pinned=True)):
             runner.remove_audit_listener(self._on_event)
             runner.await_request(_cuda.initialise, reason)

@@ -21,7 +21,7 @@ def _switched_on(project: Project) -> None:
     del project.env["SPRINTEST_PRIME"]
 
 
-def primed(project: Project) -> dict[str, Any]:
+def ahead(project: Project) -> dict[str, Any]:
     """How things stand with the runners forked ahead, once that is known."""
 
     def known() -> dict[str, Any]:
@@ -32,9 +32,9 @@ def primed(project: Project) -> dict[str, Any]:
 
 
 def waiting(project: Project) -> set[int]:
-    assert primed(project)["refused"] == ""
+    assert ahead(project)["refused"] == ""
 
-    def found() -> set[int]:  # What `primed` counts may have ended since, and others may still collect.
+    def found() -> set[int]:  # What `ahead` counts may have ended since, and others may still collect.
         pids = {process.pid for process in project.processes("stest-worker")}
         return {pid for pid in pids if processes.waits_for_its_request(pid) and processes.holds_output(pid)}
 
@@ -167,7 +167,7 @@ def test_other_arguments(project: Project, configures: str) -> None:
     project.stest("test_it.py")
     for args in OTHER_ARGUMENTS:
         plain = project.plain(*args)
-        primed(project)
+        ahead(project)
         warm = project.stest(*args)
         assert warm.code == plain.code, args
         assert said(warm) == said(plain), args
@@ -194,7 +194,7 @@ def test_snapshot_that_is_killed_when_it_is_asked(project: Project) -> None:
 def test_status_says_why_there_is_none(project: Project) -> None:
     project.write("test_it.py", "import time\nnow = time.time()\n" + PASSES)
     project.stest().expect(0)
-    assert primed(project)["refused"].endswith("test_it.py reads the clock")
+    assert ahead(project)["refused"].endswith("test_it.py reads the clock")
     assert "snapshots  stest, tests not collected: " in project.stest("status").expect(0).text
 
 
@@ -210,7 +210,7 @@ def test_switched_off(project: Project) -> None:
 def test_plugins_that_act_early_are_left_alone(project: Project, plugin: str) -> None:
     project.write("test_it.py", PASSES)
     project.stest(plugin).expect(0)
-    assert primed(project)["refused"]
+    assert ahead(project)["refused"]
     log = project.root / "log"
     before = log.stat().st_mtime_ns if log.exists() else None
     project.stest(plugin).expect(0)
@@ -244,6 +244,6 @@ def test_no_way_leads_to_a_test_that_nobody_asked_for(project: Project) -> None:
         project.stest().expect(0)
         once = len(project.read("ran"))
         project.stest().expect(0)
-        refused = primed(project)["refused"]
+        refused = ahead(project)["refused"]
         assert refused == "it would run tests before they were asked for", name
         assert len(project.read("ran")) == 2 * once > 0

@@ -8,20 +8,20 @@
 
 #include "worker/python/preload.hpp"
 #include "worker/runner/runner.hpp"
-#include "worker/snapshot/branch.hpp"
+#include "worker/snapshot/snapshot_process.hpp"
 
 namespace stest {
 
 /// The process that runs the tests in `RunMode::resident`, one run after the other. Forked from the
 /// zygote for the first run, and anew whenever it has ended.
-class ResidentBranch {
+class ResidentProcess {
  public:
   using Send = std::function<void(const protocol::FromWorker&)>;
   /// Ends what a run has left behind, given its process and session; see `Leftovers::end_run`.
   using EndRun = std::function<std::vector<protocol::Done::Left>(pid_t, pid_t)>;
 
   /// `send` takes what the daemon is to hear; `leave`, called in the child, is to `close_in_child` this too.
-  ResidentBranch(const Preloader& preloader, Send send, std::function<void()> leave, EndRun end_run)
+  ResidentProcess(const Preloader& preloader, Send send, std::function<void()> leave, EndRun end_run)
       : preloader_(preloader),
         send_(std::move(send)),
         leave_(std::move(leave)),
@@ -32,15 +32,15 @@ class ResidentBranch {
   bool signal(std::uint64_t id, int number);
   /// Whether the run is here; its process is then asked for its stacks.
   bool request_stack(std::uint64_t id) const;
-  pid_t pid() const { return branch_ ? branch_->pid() : -1; }
+  pid_t pid() const { return process_ ? process_->pid() : -1; }
   /// Where that process began.
-  pid_t session() const { return branch_ ? session_ : -1; }
+  pid_t session() const { return process_ ? session_ : -1; }
 
-  int fd() const { return branch_ ? branch_->fd() : -1; }
+  int fd() const { return process_ ? process_->fd() : -1; }
   /// Takes in what it said, and its end.
   void attend();
   /// Ends the process, whatever it does; the next run gets another one.
-  void end() { branch_.reset(); }
+  void end() { process_.reset(); }
   void close_in_child();
 
  private:
@@ -56,7 +56,7 @@ class ResidentBranch {
   Send send_;
   std::function<void()> leave_;
   EndRun end_run_;
-  std::optional<Branch> branch_;
+  std::optional<SnapshotProcess> process_;
   pid_t session_ = -1;
   std::optional<FlightRecorder> recorder_;
   std::optional<std::uint64_t> running_;

@@ -1,4 +1,4 @@
-#include "worker/snapshot/branch.hpp"
+#include "worker/snapshot/snapshot_process.hpp"
 
 #include <poll.h>
 #include <signal.h>
@@ -26,15 +26,16 @@ constexpr int answer_ms = 5000;
 
 }  // namespace
 
-Result<Branch> Branch::fork(const std::function<void(LineChannel&)>& serve) {
+Result<SnapshotProcess> SnapshotProcess::fork(const std::function<void(LineChannel&)>& serve) {
   return fork_by(fork_python, serve);
 }
 
-Result<Branch> Branch::fork_for_run(const std::function<void(LineChannel&)>& serve) {
+Result<SnapshotProcess> SnapshotProcess::fork_for_run(const std::function<void(LineChannel&)>& serve) {
   return fork_by([] { return fork_run(); }, serve);
 }
 
-Result<Branch> Branch::fork_by(pid_t (*fork)(), const std::function<void(LineChannel&)>& serve) {
+Result<SnapshotProcess> SnapshotProcess::fork_by(pid_t (*fork)(),
+                                                 const std::function<void(LineChannel&)>& serve) {
   auto pair = make_socketpair();
   if (!pair) return tl::unexpected(pair.error());
   const pid_t pid = fork();
@@ -50,20 +51,20 @@ Result<Branch> Branch::fork_by(pid_t (*fork)(), const std::function<void(LineCha
     }
     ::_exit(0);
   }
-  return Branch(pid, std::make_unique<LineChannel>(std::move(pair->first)));
+  return SnapshotProcess(pid, std::make_unique<LineChannel>(std::move(pair->first)));
 }
 
-Branch::Branch(Branch&& other) noexcept
+SnapshotProcess::SnapshotProcess(SnapshotProcess&& other) noexcept
     : pid_(std::exchange(other.pid_, -1)), channel_(std::move(other.channel_)), closed_(other.closed_) {}
 
-Branch::~Branch() {
+SnapshotProcess::~SnapshotProcess() {
   if (pid_ < 0) return;
   channel_->shutdown();
   await_end(end_grace);
   collect();
 }
 
-void Branch::send(const protocol::ToWorker& message, const std::vector<Fd>& fds) {
+void SnapshotProcess::send(const protocol::ToWorker& message, const std::vector<Fd>& fds) {
   std::vector<int> numbers;
   numbers.reserve(fds.size());
   for (const Fd& fd : fds) numbers.push_back(fd.get());
@@ -71,16 +72,16 @@ void Branch::send(const protocol::ToWorker& message, const std::vector<Fd>& fds)
 }
 
 /// One that is gone is noticed by its end.
-void Branch::send(const protocol::ToWorker& message, const std::vector<int>& fds) {
+void SnapshotProcess::send(const protocol::ToWorker& message, const std::vector<int>& fds) {
   (void)channel_->send(protocol::to_json(message).dump(), fds);
 }
 
-bool Branch::is_readable() const {
+bool SnapshotProcess::is_readable() const {
   pollfd readable{channel_->fd(), POLLIN, 0};
   return channel_->has_buffered_line() || ::poll(&readable, 1, 0) > 0;
 }
 
-std::vector<Branch::Said> Branch::receive_all() {
+std::vector<SnapshotProcess::Said> SnapshotProcess::receive_all() {
   std::vector<Said> all;
   while (!closed_ && is_readable()) {
     auto line = channel_->receive();
@@ -96,13 +97,13 @@ std::vector<Branch::Said> Branch::receive_all() {
   return all;
 }
 
-std::vector<protocol::FromWorker> Branch::receive() {
+std::vector<protocol::FromWorker> SnapshotProcess::receive() {
   std::vector<protocol::FromWorker> messages;
   for (Said& said : receive_all()) messages.push_back(std::move(said.message));
   return messages;
 }
 
-std::optional<Branch::Said> Branch::await(bool (*is_answer)(const protocol::FromWorker&)) {
+std::optional<SnapshotProcess::Said> SnapshotProcess::await(bool (*is_answer)(const protocol::FromWorker&)) {
   while (fd() >= 0) {
     pollfd answer{fd(), POLLIN, 0};
     const int ready = ::poll(&answer, 1, answer_ms);
@@ -115,13 +116,13 @@ std::optional<Branch::Said> Branch::await(bool (*is_answer)(const protocol::From
   return std::nullopt;
 }
 
-bool Branch::has_ended() const {
+bool SnapshotProcess::has_ended() const {
   siginfo_t info{};
   ::waitid(P_PID, static_cast<id_t>(pid_), &info, WEXITED | WNOHANG | WNOWAIT);
   return info.si_pid == pid_;
 }
 
-void Branch::await_end(std::chrono::milliseconds patience) const {
+void SnapshotProcess::await_end(std::chrono::milliseconds patience) const {
   const auto deadline = Clock::now() + patience;
   while (!has_ended()) {
     const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - Clock::now());
@@ -132,13 +133,13 @@ void Branch::await_end(std::chrono::milliseconds patience) const {
   }
 }
 
-void Branch::kill() const {
+void SnapshotProcess::kill() const {
   const pid_t group = ::getpgid(pid_);
   if (group > 0 && group != ::getpgrp()) ::kill(-group, SIGKILL);
   ::kill(pid_, SIGKILL);
 }
 
-int Branch::collect() {
+int SnapshotProcess::collect() {
   kill();
   int status = 0;
   ::waitpid(pid_, &status, 0);
@@ -146,9 +147,9 @@ int Branch::collect() {
   return status;
 }
 
-void Branch::close_in_child() { release(); }
+void SnapshotProcess::close_in_child() { release(); }
 
-pid_t Branch::release() {
+pid_t SnapshotProcess::release() {
   channel_.reset();
   closed_ = true;
   return std::exchange(pid_, -1);

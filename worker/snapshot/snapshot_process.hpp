@@ -16,19 +16,20 @@ namespace stest {
 
 /// A fork of the zygote that outlives a run and serves the next ones: the zygote speaks with it as the
 /// daemon speaks with the zygote. Owns the process, which ends, at the latest, with this object.
-class Branch {
+class SnapshotProcess {
  public:
   /// Forks; the child runs `serve` with its end of the channel, and never returns from there.
   /// Errors: `internal`, out of descriptors or processes.
-  static Result<Branch> fork(const std::function<void(LineChannel&)>& serve);
+  static Result<SnapshotProcess> fork(const std::function<void(LineChannel&)>& serve);
   /// The same for a process in which tests will run; see `fork_run`.
-  static Result<Branch> fork_for_run(const std::function<void(LineChannel&)>& serve);
+  static Result<SnapshotProcess> fork_for_run(const std::function<void(LineChannel&)>& serve);
   /// One that another child of this process has forked, as a child of this one.
-  Branch(pid_t pid, Fd channel) : Branch(pid, std::make_unique<LineChannel>(std::move(channel))) {}
+  SnapshotProcess(pid_t pid, Fd channel)
+      : SnapshotProcess(pid, std::make_unique<LineChannel>(std::move(channel))) {}
 
-  Branch(Branch&& other) noexcept;
-  Branch& operator=(Branch&&) = delete;
-  ~Branch();
+  SnapshotProcess(SnapshotProcess&& other) noexcept;
+  SnapshotProcess& operator=(SnapshotProcess&&) = delete;
+  ~SnapshotProcess();
 
   pid_t pid() const { return pid_; }
 
@@ -67,8 +68,9 @@ class Branch {
   pid_t release();
 
  private:
-  Branch(pid_t pid, std::unique_ptr<LineChannel> channel) : pid_(pid), channel_(std::move(channel)) {}
-  static Result<Branch> fork_by(pid_t (*fork)(), const std::function<void(LineChannel&)>& serve);
+  SnapshotProcess(pid_t pid, std::unique_ptr<LineChannel> channel)
+      : pid_(pid), channel_(std::move(channel)) {}
+  static Result<SnapshotProcess> fork_by(pid_t (*fork)(), const std::function<void(LineChannel&)>& serve);
   std::optional<Said> await(bool (*is_answer)(const protocol::FromWorker&));
   void await_end(std::chrono::milliseconds patience) const;
   bool is_readable() const;

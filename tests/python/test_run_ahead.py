@@ -23,7 +23,7 @@ def prime(worker: Worker, waiting: int = 1) -> None:
     """Let the worker fork ahead, until so many wait."""
     settle(worker)
     worker.send({"type": "prime", "may": True})
-    while (answer := primed(worker))["waiting"] != waiting:
+    while (answer := ahead(worker))["waiting"] != waiting:
         assert not answer["refused"]
 
 
@@ -31,12 +31,12 @@ def refused(worker: Worker) -> str:
     """Let the worker fork ahead, which it cannot; return why."""
     settle(worker)
     worker.send({"type": "prime", "may": True})
-    while not (reason := primed(worker)["refused"]):
+    while not (reason := ahead(worker)["refused"]):
         pass
     return str(reason)
 
 
-def primed(worker: Worker) -> dict[str, Any]:
+def ahead(worker: Worker) -> dict[str, Any]:
     """So many have collected their tests, and why one has not."""
     answer = worker.receive()
     assert answer["type"] == "snapshots", answer
@@ -126,8 +126,8 @@ def test_saved_file_has_the_tests_collected_again(worker: Worker) -> None:
     worker.write("test_it.py", PASSES)
     old = ready(worker)
     worker.write("test_it.py", "def test_other(): assert 0\n")
-    assert primed(worker)["waiting"] == 0
-    assert primed(worker)["waiting"] == 1
+    assert ahead(worker)["waiting"] == 0
+    assert ahead(worker)["waiting"] == 1
     (new,) = children(worker)
     assert new != old
     answer = run(worker)
@@ -140,8 +140,8 @@ def test_bytecode_is_no_obstacle(worker: Worker) -> None:
     worker.write("test_it.py", "import helper\ndef test(): assert helper.value == 1\n")
     ready(worker)
     worker.write("helper.py", "value = 22\n")
-    assert primed(worker)["waiting"] == 0
-    assert primed(worker) == {"waiting": 1, "refused": ""}
+    assert ahead(worker)["waiting"] == 0
+    assert ahead(worker) == {"waiting": 1, "refused": ""}
     (bytecode,) = (worker.root / "__pycache__").glob("helper.*")
     assert b"\x16" in bytecode.read_bytes(), "compiled ahead"
     assert run(worker).exit_code == 1

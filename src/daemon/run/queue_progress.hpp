@@ -11,21 +11,20 @@ namespace stest {
 
 /// Tells the client of one run in the queue where it is and what runs meanwhile: at each change of its
 /// position, and each second while other runs go from test to test.
-class QueueNotice {
+class QueueProgress {
  public:
-  QueueNotice(const Run& run, const Listener& listener, const RunQueue& queue)
+  QueueProgress(const Run& run, const Listener& listener, const RunQueue& queue)
       : run_(run), listener_(listener), queue_(queue) {}
 
-  /// To be called at least every `liveness_interval`. False when the wait is to be given up.
-  bool tick(int position) {
-    if (run_.control.strongest() || !listener_.alive()) return false;
+  /// To be called at least every `liveness_interval`.
+  void tell(int position) {
     const auto now = Clock::now();
-    if (position == position_ && now - told_ < std::chrono::seconds(1)) return true;
+    if (position == position_ && now - told_ < std::chrono::seconds(1)) return;
     event::Queued queued{run_.id, position, running()};
-    if (std::exchange(position_, position) == position && is_same(queued.running)) return true;
+    if (std::exchange(position_, position) == position && is_same(queued.running)) return;
     told_ = now;
     told_running_ = queued.running;
-    return listener_.emit(queued);
+    listener_.emit(queued);
   }
 
  private:

@@ -11,7 +11,7 @@ namespace stest {
 /// Decides what to tell a user who waits for a run to begin, and when: nothing about short waits, then a
 /// line that changes where lines can be written over, else lasting ones, each after four times as long.
 /// Knows neither clock nor screen: it is told the time that has passed since the request.
-class WaitNotice {
+class WaitLine {
  public:
   using Elapsed = std::chrono::milliseconds;
 
@@ -20,7 +20,7 @@ class WaitNotice {
     bool brief = false;  ///< To be replaced by what comes next.
   };
 
-  explicit WaitNotice(bool animated) : animated_(animated) {}
+  explicit WaitLine(bool animated) : animated_(animated) {}
 
   void queued(const event::Queued& event, Elapsed now);
   void warming(const event::Warming& event, Elapsed now);

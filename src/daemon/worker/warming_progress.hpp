@@ -9,30 +9,28 @@
 namespace stest {
 
 /// Tells the client of one waiting run what it waits for: at each change and at least each second.
-class WarmingNotice {
+class WarmingProgress {
  public:
-  WarmingNotice(const Run& run, const Listener& listener) : run_(run), listener_(listener) {}
+  explicit WarmingProgress(const Listener& listener) : listener_(listener) {}
 
   using Seconds = std::chrono::duration<double>;
 
   /// To be called at least every `liveness_interval`; `left` is what the wait is expected to take from
-  /// now on. False when the wait is to be given up.
-  bool tick(const std::string& module, std::optional<Seconds> left) {
+  /// now on.
+  void tell(const std::string& module, std::optional<Seconds> left) {
     const auto now = Clock::now();
-    if (run_.control.strongest() || !listener_.alive()) return false;
-    if (module == module_ && now - told_ < std::chrono::seconds(1)) return true;
+    if (module == module_ && now - told_ < std::chrono::seconds(1)) return;
     module_ = module;
     told_ = now;
     const Seconds elapsed = now - begin_;
     event::Warming warming{module, elapsed.count(), {}};
     if (left) warming.expected_s = (elapsed + *left).count();
-    return listener_.emit(warming);
+    listener_.emit(warming);
   }
 
  private:
   using Clock = std::chrono::steady_clock;
 
-  const Run& run_;
   const Listener& listener_;
   const Clock::time_point begin_ = Clock::now();
   Clock::time_point told_;

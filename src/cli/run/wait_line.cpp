@@ -1,4 +1,4 @@
-#include "cli/run/wait_notice.hpp"
+#include "cli/run/wait_line.hpp"
 
 #include <array>
 #include <cstdio>
@@ -7,7 +7,7 @@ namespace stest {
 namespace {
 
 using namespace std::chrono_literals;
-using Elapsed = WaitNotice::Elapsed;
+using Elapsed = WaitLine::Elapsed;
 
 constexpr auto brief_after = 500ms;
 constexpr auto lasting_after = 2000ms;
@@ -39,19 +39,19 @@ std::string place(int position) {
 
 }  // namespace
 
-void WaitNotice::queued(const event::Queued& event, Elapsed now) {
+void WaitLine::queued(const event::Queued& event, Elapsed now) {
   enter(State::queued, now);
   queued_ = event;
 }
 
-void WaitNotice::warming(const event::Warming& event, Elapsed now) {
+void WaitLine::warming(const event::Warming& event, Elapsed now) {
   enter(State::warming, now);
   module_ = event.module;
   expected_.reset();
   if (event.expected_s) expected_ = now + as_elapsed(*event.expected_s - event.elapsed_s);
 }
 
-void WaitNotice::enter(State state, Elapsed now) {
+void WaitLine::enter(State state, Elapsed now) {
   heard_ = now;
   if (state_ == state) return;
   state_ = state;
@@ -59,7 +59,7 @@ void WaitNotice::enter(State state, Elapsed now) {
   next_ = lasting_after;
 }
 
-std::optional<WaitNotice::Line> WaitNotice::due(Elapsed now) {
+std::optional<WaitLine::Line> WaitLine::due(Elapsed now) {
   if (state_ == State::none) return std::nullopt;
   const auto waited = now - since_;
   if (waited < (animated_ ? brief_after : next_)) return std::nullopt;
@@ -67,7 +67,7 @@ std::optional<WaitNotice::Line> WaitNotice::due(Elapsed now) {
   return Line{state_ == State::queued ? queued_text(now) : warming_text(now), animated_};
 }
 
-std::string WaitNotice::queued_text(Elapsed now) const {
+std::string WaitLine::queued_text(Elapsed now) const {
   auto text = place(queued_.position) + ", " + seconds(now - since_);
   if (queued_.running.empty()) return text;
   const auto more = queued_.running.size() - 1;
@@ -75,7 +75,7 @@ std::string WaitNotice::queued_text(Elapsed now) const {
          (more == 0 ? "" : " and " + std::to_string(more) + " more");
 }
 
-std::string WaitNotice::warming_text(Elapsed now) const {
+std::string WaitLine::warming_text(Elapsed now) const {
   auto text =
       (module_.empty() ? "starting the worker" : "importing " + module_) + ", " + seconds(now - since_);
   if (expected_ && *expected_ > now) text += " of about " + seconds(*expected_ - since_);
