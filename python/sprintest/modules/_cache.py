@@ -17,15 +17,16 @@ import contextlib
 import functools
 import logging
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Set
 from types import ModuleType
 from typing import Any, Callable
 
 from sprintest.modules import _fingerprint, _modules, _side_effects
+from sprintest.modules._closure import Closure
 from sprintest.modules._context import Context
 from sprintest.modules._difference import Comparison, Difference
 from sprintest.modules._effects import Tables, do_again, undo
-from sprintest.modules._member import Member, can_be_repeated, order
+from sprintest.modules._member import Member, order
 from sprintest.modules._recorder import Recorder
 from sprintest.modules._shape import shape_of
 from sprintest.modules.residue._residue import Residue
@@ -35,6 +36,8 @@ from sprintest.process._traces import is_traced
 
 #: The bytes that were executed, and what they raised.
 _Failure = tuple[Any, str]
+#: How many members a closure has that is made ahead.
+_WORTH_PREPARING = 64
 
 
 class Cache:
@@ -43,6 +46,8 @@ class Cache:
     def __init__(self) -> None:
         self._members: dict[str, Member] = {}
         self._adopted: set[str] = set()
+        #: Made ahead of the runs.
+        self._closures: dict[str, Closure] = {}
         #: Those that are to be executed, and why.
         self._spoilt: dict[str, Difference] = {}
         #: What every run has: the interpreter's and pytest's modules.
@@ -91,6 +96,7 @@ class Cache:
         """
         if self._recorder is not None:
             return
+        self._closures.clear()
         self._follow_imports()
         if is_ahead:  # To follow imports takes frames, and they may lie deep in each other.
             self._recursion_limit = sys.getrecursionlimit()
@@ -146,6 +152,8 @@ class Cache:
                 self._give_to_owner(name, module)
                 continue
             # A library may have put another one in its place; in a run, a test.
+            if member.module is not module:
+                self._closures.clear()
             if not self._is_in_run() or member.module is module:
                 member.module = module
             hidden.append(member)
@@ -175,19 +183,21 @@ class Cache:
 
     def _unbind(self, hidden: list[Member]) -> None:
         """Take those out of their packages that importing the package does not bring along."""
-        brought: dict[str, set[str]] = {}
+        brought: dict[str, Collection[str]] = {}
         for member in hidden:
             package = self._members.get(member.package)
             if package is not None and member.is_brought is None and not member.is_own:
                 if package.name not in brought:
-                    brought[package.name] = {one.name for one in self._closure(package)[0]}
+                    brought[package.name] = self._reachable(package)[0].keys()
                 member.is_brought = member.name in brought[package.name]
             if member.is_brought and not member.is_own:
                 continue
             siblings = getattr(self._loaded(member.package), "__dict__", {})
             child = member.name.rpartition(".")[2]
             if siblings.get(child) is member.module:
-                member.bound = True
+                if not member.bound:
+                    member.bound = True
+                    self._closures.clear()
                 del siblings[child]
 
     def _executed_since(self) -> dict[str, Member]:
@@ -221,9 +231,7 @@ class Cache:
         @functools.cache
         def brought(name: str) -> frozenset[str]:
             member = self._members.get(name)
-            return (
-                frozenset(one.name for one in self._closure(member)[0]) if member is not None else frozenset()
-            )
+            return frozenset(self._reachable(member)[0]) if member is not None else frozenset()
 
         return brought
 
@@ -246,6 +254,7 @@ class Cache:
         if member.name in self._members:
             self._residue.drop([member.name])
         self._members[member.name] = member
+        self._closures.clear()
         if not (member.is_own and self._is_in_run()):
             self._residue.take(member.name, member.module)
         else:
@@ -273,7 +282,9 @@ class Cache:
             return
         self._is_hiding = False
         self._rest = Tables()
-        self._install(sorted(self._members.values(), key=lambda member: member.order), silently=True)
+        if self._members:
+            closure = Closure(next(iter(self._members.values())), self._members.values(), {})
+            self._install(closure, closure.names, silently=True)
         try:
             yield
         finally:
@@ -299,13 +310,10 @@ class Cache:
     def cannot_be_fresh(self, name: str) -> str:
         """Why runs would have to load ``name`` a second time, where that cannot be; empty if not so."""
         member = self._members.get(name)
-        closure = self._closure(member)[0] if member is not None else []
-        found = [one for one in closure if one.is_of_its_process and one.draws]
-        return (
-            f"{found[0].asked} when imported ({found[0].name})"
-            if found and not can_be_repeated(closure)
-            else ""
-        )
+        found = self._reachable(member)[0].values() if member is not None else ()
+        drawing = [one for one in found if one.is_of_its_process and one.draws]
+        is_lasting = drawing and any(one.is_compiled for one in found)
+        return f"{drawing[0].asked} when imported ({drawing[0].name})" if is_lasting else ""
 
     def imported_project(self) -> str:
         """The first module of the project that what was loaded ahead has imported; empty if there is none."""
@@ -336,32 +344,33 @@ class Cache:
         """Whether the run has the module now, without executing it."""
         if self._was_in_run(member):
             return False  # Once in a run: what has left `sys.modules` since is executed.
-        closure: list[Member] = []
+        closure: Closure | None = None
+        rest: Set[str] = frozenset()
         try:
-            closure, difference = self._closure(member)
-            difference = (
-                self._spoilt.get(member.name) or difference or self._difference(member, spec, closure)
-            )
+            closure, rest, difference = self._closure(member)
+            difference = self._spoilt.get(member.name) or difference or self._difference(closure, rest, spec)
         except Exception as error:
             difference = Difference(member, f"an error in stest itself: {type(error).__name__}: {error}")
-        if difference is not None and self._is_executed(member, difference, closure):
+        can_be_repeated = closure is None or closure.can_be_repeated(rest)
+        if difference is not None and self._is_executed(member, difference, can_be_repeated):
             return False
-        self._adopted.update(one.name for one in closure)
-        self._install(closure)
+        closure = closure or Closure(member, [member], {})
+        self._adopted |= rest
+        self._install(closure, rest)
         return True
 
     def _was_in_run(self, member: Member) -> bool:
         """Whether this run has adopted or executed it."""
         return member.name in self._adopted or (self._is_in_run() and member.order > self._first)
 
-    def _is_executed(self, member: Member, difference: Difference, closure: list[Member]) -> bool:
+    def _is_executed(self, member: Member, difference: Difference, can_be_repeated: bool) -> bool:
         """Whether it is, because of that. Of what it imports each is then looked at by itself."""
         if member.is_own:
             if member.is_compiled:  # The file is a library that the process has already.
                 self.on_reload_failure(member.name, "it is a compiled module")
             if not difference.member.is_own:
                 difference = Difference(member, difference.reason)
-        elif not self._on_difference(difference, can_be_repeated(closure)):
+        elif not self._on_difference(difference, can_be_repeated):
             return False
         if member.name not in self._spoilt:
             self._spoil(difference)
@@ -392,10 +401,47 @@ class Cache:
                     waiting.append(importer)
         return waiting
 
-    def _closure(self, member: Member) -> tuple[list[Member], Difference | None]:
-        """What importing it would load in this run, in order; and what stands in its way, if anything."""
+    def prepare(self, names: Iterable[str]) -> None:
+        """Make the closures ahead of what a run imports that begins with these, in this order."""
+        self._residue.prepare()
+        brought: set[str] = set()
+        for name in names:
+            member = self._members.get(name)
+            if member is None or name in brought:
+                continue
+            found, needed, difference = self._reachable(member)
+            brought |= found.keys()
+            if difference is None and len(found) >= _WORTH_PREPARING:
+                self._closures[name] = Closure(member, found.values(), needed)
+
+    def _closure(self, member: Member) -> tuple[Closure, Set[str], Difference | None]:
+        """What importing it would load, the names of what is not there yet, and what stands in its way."""
+        prepared = self._closures.get(member.name)
+        if prepared is not None and (rest := self._rest_of(prepared)) is not None:
+            return prepared, rest, None
+        found, needed, difference = self._reachable(member)
+        closure = Closure(member, found.values(), needed, self._renewed)
+        return closure, closure.names, difference
+
+    def _rest_of(self, closure: Closure) -> Set[str] | None:
+        """The names of its members that are not there; ``None`` where these are not all that import them."""
+        loaded = sys.modules
+        there = closure.names & loaded.keys()
+        rest = closure.names - there
+        is_as_made = (
+            not self._spoilt
+            and there <= self._adopted
+            and rest.isdisjoint(self._adopted)
+            and all(loaded[name] is closure.modules[name] for name in there)
+            and all(loaded.get(name) is one for name, one in closure.needed.items())
+        )
+        return rest if is_as_made else None
+
+    def _reachable(self, member: Member) -> tuple[dict[str, Member], dict[str, Any], Difference | None]:
+        """What importing it would load in this run, modules of every run that it needs, and an obstacle."""
         loaded, members, visible = sys.modules, self._members, self._visible
         found = {member.name: member}
+        needed: dict[str, Any] = {}
         waiting = [member]
         difference = None
         seen = {"", member.name}  # Most are imported by many.
@@ -406,8 +452,10 @@ class Cache:
             for name in names:
                 other = members.get(name)
                 if other is None:
-                    if name in visible and loaded.get(name) is not visible[name]:
-                        difference = Difference(one, f"{name} is another module now")
+                    if name in visible:
+                        needed[name] = visible[name]
+                        if loaded.get(name) is not visible[name]:
+                            difference = Difference(one, f"{name} is another module now")
                 elif name in loaded:
                     if loaded[name] is other.module:
                         continue
@@ -420,30 +468,33 @@ class Cache:
                 else:
                     found[name] = other
                     waiting.append(other)
-        return sorted(found.values(), key=lambda one: one.order), difference
+        return found, needed, difference
 
-    def _difference(self, member: Member, spec: Any, closure: list[Member]) -> Difference | None:
+    def _difference(self, closure: Closure, rest: Set[str], spec: Any) -> Difference | None:
+        member = closure.member
         if not member.leads_to(spec):
             return Difference(member, f"an import of {member.name} leads elsewhere now")
-        for one in closure:
-            if one.name in self._spoilt:
-                return Difference(member, self._spoilt[one.name].reason)
+        if spoilt := self._spoilt.keys() & rest:
+            return Difference(member, self._spoilt[min(spoilt)].reason)
         if member.is_own and is_traced():
             return Difference(member, "something watches which lines are executed")
         if member.is_own and _own.is_environ_replaced():
             return Difference(member, "os.environ is another object now")
         place = self.context.now() if member.is_own else None
-        if place is not None and (found := [one for one in closure if one.is_own and one.context != place]):
+        if place is not None and (found := [one for _, one in closure.own if one.context != place]):
             return Difference(found[0], "what the tests do before they import it is not the same")
-        if change := self._residue.other_base(one.name for one in closure):
+        if change := self._residue.other_base(rest):
             return Difference(member, f"what {', '.join(sorted(change.writers))} changed is another now")
-        return self._comparison.find(member, closure + self._later(closure))
+        if later := self._later(closure):
+            closure = Closure(member, [*closure.members, *later], {})
+            rest = closure.names
+        return self._comparison.find(closure, rest)
 
-    def _later(self, closure: list[Member]) -> list[Member]:
+    def _later(self, closure: Closure) -> list[Member]:
         """What else modules of the project may come by in the project, by functions that they call."""
         found: dict[str, Member] = {}
-        waiting = [one for one in closure if one.is_own]
-        seen = {one.name for one in closure}
+        waiting = [one for _, one in closure.own]
+        seen = set(closure.names) if waiting else set()
         while waiting:
             for name in (one := waiting.pop()).later | one.imports:
                 other = self._members.get(name)
@@ -451,27 +502,28 @@ class Cache:
                     seen.add(name)
                     found[name] = other
                     waiting.append(other)
-        return sorted(found.values(), key=lambda one: one.order)
+        return list(found.values())
 
-    def _install(self, closure: list[Member], *, silently: bool = False) -> None:
-        for one in closure:
-            sys.modules[one.name] = one.module
-            sys.modules.update(one.extras)
-        for one in closure:
-            if one.bound:
-                setattr(self._loaded(one.package), one.name.rpartition(".")[2], one.module)
+    def _install(self, closure: Closure, rest: Set[str], *, silently: bool = False) -> None:
+        if len(rest) == len(closure.names):
+            sys.modules.update(closure.modules)
+        else:
+            sys.modules.update((name, one) for name, one in closure.modules.items() if name in rest)
+        for name, extras in closure.extras:
+            if name in rest:
+                sys.modules.update(extras)
+        for name, one in closure.bound:
+            if name in rest:
+                setattr(self._loaded(one.package), name.rpartition(".")[2], one.module)
         if self._recorder is None or self._is_in_run():  # Else what is loaded ahead takes them over.
-            self._renew(closure)
+            self._renew(closure, rest)
         may_log = not logging.root.handlers
-        adopted = {one.name for one in closure}
-        self._residue.redo(adopted)
-        for effect in sorted(
-            (effect for one in closure for effect in one.effects),
-            key=lambda effect: effect[0],
-        ):
-            if (may_log or effect[2] != "root") and not (silently and effect[1] == "warning"):
-                do_again(effect, adopted)
-        self._names += [one.name for one in closure if one.is_own]
+        self._residue.redo(rest)
+        for effect, name, _ in closure.effects:
+            is_silent = silently and effect[1] == "warning"
+            if name in rest and (may_log or effect[2] != "root") and not is_silent:
+                do_again(effect, rest)
+        self._names += [name for name, _ in closure.own]
 
     def end_run(self) -> str:
         """Hide what the run had, and drop what no other may have; why this process must end, or nothing."""
@@ -579,26 +631,28 @@ class Cache:
         """In a fork of the process that has adopted them."""
         names = self._renewed.keys()
         adopted = map(self._members.__getitem__, self._adopted)
-        closure = [one for one in adopted if one.name in names or not names.isdisjoint(one.imports)]
+        found = [one for one in adopted if one.name in names or not names.isdisjoint(one.imports)]
         self._renewed.clear()
-        self._renew(closure)
+        if found:
+            closure = Closure(found[0], found, {})
+            self._renew(closure, closure.names)
 
-    def _renew(self, closure: list[Member]) -> None:
+    def _renew(self, closure: Closure, rest: Set[str]) -> None:
         """Make anew what is another in each process, also where others have taken it over."""
-        for one in closure:
-            if one.renewals:
-                self.on_renewal(one)
+        renewing = [one for name, one in closure.renewing if name in rest]
+        for one in renewing:
+            self.on_renewal(one)
         self.is_renewing = True
-        for one in closure:
+        for one in renewing:
             for renewal in one.renewals or ():
                 self._renewed.setdefault(one.name, []).append(renewal.renew(one.module))
                 self._residue.accept(renewal.holder(one.module))
         self.is_renewing = False
-        for one in closure if self._renewed else ():
-            for name in one.imports & self._renewed.keys():
-                variables = getattr(one.module, "__dict__", {})
-                if not isinstance(variables, dict):
-                    continue  # A class in the module's place.
+        for taker, one, taken in closure.takers if self._renewed else ():
+            variables = getattr(one.module, "__dict__", {})
+            if taker not in rest or not isinstance(variables, dict):
+                continue  # A class in the module's place.
+            for name in taken & self._renewed.keys():
                 for old, new in self._renewed[name]:
                     if type(old) is bool or (type(old) is int and -5 <= old <= 256):
                         continue  # Python has one of each: nothing tells where it comes from.

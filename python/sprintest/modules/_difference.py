@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Iterator
+from collections.abc import Set
 from typing import Any, Callable
 
 from sprintest.modules import _modules
+from sprintest.modules._closure import Closure
 from sprintest.modules._effects import threading_variables
 from sprintest.modules._fingerprint import LOOKS, UNKNOWN, State, file_state, is_settled
-from sprintest.modules._member import Member, SideEffect, can_be_repeated
+from sprintest.modules._member import Member
 from sprintest.process import _private
 from sprintest.process._own import os
 from sprintest.process._process_state import variable
@@ -58,37 +59,37 @@ class Comparison:
                 known = {"meta_path": self._finders, "path_hooks": self._hooks}
                 known.get(name, []).append(value)
 
-    def find(self, member: Member, closure: list[Member]) -> Difference | None:
-        """The first difference that there is."""
+    def find(self, closure: Closure, rest: Set[str]) -> Difference | None:
+        """The first difference that there is for ``rest``, the names of members that are to be adopted."""
         return (
-            _other_process(closure)
-            or _other_variable(closure)
-            or _other_file(closure)
-            or _other_loggers(closure)
-            or _forbidden_warning(closure)
-            or _other_entry(member, closure)
-            or self._other_finder(member, closure)
-            or self._other_place(closure)
+            _other_process(closure, rest)
+            or _other_variable(closure, rest)
+            or _other_file(closure, rest)
+            or _other_loggers(closure, rest)
+            or _forbidden_warning(closure, rest)
+            or _other_entry(closure, rest)
+            or self._other_finder(closure, rest)
+            or self._other_place(closure, rest)
         )
 
-    def _other_finder(self, member: Member, closure: list[Member]) -> Difference | None:
+    def _other_finder(self, closure: Closure, rest: Set[str]) -> Difference | None:
         """New finders are asked about all that would be imported; a new hook may change any import."""
         if [one for one in sys.path_hooks if one not in self._hooks]:
-            return Difference(member, "sys.path_hooks has changed")
+            return Difference(closure.member, "sys.path_hooks has changed")
         known = self._finders
         finders = [one for one in sys.meta_path if one not in known and not _private.is_rewriting(one)]
-        for one in closure if finders else ():
+        for one in closure.members if finders else ():
             path = getattr(self._loaded(one.package), "__path__", None)
-            for finder in finders:
-                if one is not member and _finds(finder, one.name, path):
+            for finder in finders if one.name in rest and one is not closure.member else ():
+                if _finds(finder, one.name, path):
                     return Difference(one, f"{finder!r} finds {one.name}")
         return None
 
-    def _other_place(self, closure: list[Member]) -> Difference | None:
-        """A folder of this run's path may hold a namesake, or what was searched in vain."""
+    def _other_place(self, closure: Closure, rest: Set[str]) -> Difference | None:
+        """A folder of this run's path may hold a namesake, or a module that was not found then."""
         there = self._names_on_path()
-        for one in closure:
-            for name in {one.name, *one.misses}:
+        for one in closure.members if closure.own or there & closure.sought else ():
+            for name in {one.name, *one.misses} if one.name in rest else ():
                 if name not in there and not one.is_own:
                     continue
                 found = _modules.find(name, self._search_path(name))
@@ -125,71 +126,67 @@ class Comparison:
         return names
 
 
-def _other_process(closure: list[Member]) -> Difference | None:
+def _other_process(closure: Closure, rest: Set[str]) -> Difference | None:
     """What cannot be loaded twice is used all the same, unless it is random."""
-    for one in closure:
-        if one.is_of_its_process and (one.draws or can_be_repeated(closure)):
-            return Difference(one, f"{one.name} {one.asked} when it is imported")
+    for name, one in closure.of_process:
+        if name in rest and (one.draws or closure.can_be_repeated(rest)):
+            return Difference(one, f"{name} {one.asked} when it is imported")
     return None
 
 
-def _other_file(closure: list[Member]) -> Difference | None:
-    for one in closure:
-        if one.files and not one.is_current():
-            return Difference(one, f"{one.name} has changed")
-        for _, kind, _, folder in one.effects:
-            if kind == "folder" and os.getcwd() != folder:
-                return Difference(one, f"{one.name} was loaded in the folder {folder}")
-    looks: set[tuple[str, str, Any]] = set().union(*(one.looks for one in closure))
-    for look in looks:  # Thousands of modules have looked at the same few files.
+def _other_file(closure: Closure, rest: Set[str]) -> Difference | None:
+    for name, one in closure.made_of_files:
+        if name in rest and not one.is_current():
+            return Difference(one, f"{name} has changed")
+    for (_, _, _, folder), name, one in closure.folders:
+        if name in rest and os.getcwd() != folder:
+            return Difference(one, f"{name} was loaded in the folder {folder}")
+    for look in closure.looks:  # Thousands of modules have looked at the same few files.
         kind, path, state = look
         # A relative path is one of the folder of this very moment.
-        if LOOKS[kind](path) != state:
-            one = next(one for one in closure if look in one.looks)
-            return Difference(one, f"{one.name} has looked at {path}, which changed", is_outdated=True)
+        if LOOKS[kind](path) != state and (looking := closure.looking(look, rest)):
+            reason = f"{looking.name} has looked at {path}, which changed"
+            return Difference(looking, reason, is_outdated=True)
     return None
 
 
-def _other_loggers(closure: list[Member]) -> Difference | None:
+def _other_loggers(closure: Closure, rest: Set[str]) -> Difference | None:
     """`basicConfig` does nothing where the root logger has a handler, as pytest has.
 
     What cannot be loaded twice is used all the same; then it does nothing indeed.
     """
-    for one in closure if logging.root.handlers and can_be_repeated(closure) else ():
-        if any(effect[2] == "root" for effect in one.effects):
-            return Difference(one, f"{one.name} configures the root logger, which has handlers now")
+    if logging.root.handlers and closure.can_be_repeated(rest):
+        for effect, name, one in closure.effects:
+            if effect[2] == "root" and name in rest:
+                return Difference(one, f"{name} configures the root logger, which has handlers now")
     return None
 
 
-def _other_entry(member: Member, closure: list[Member]) -> Difference | None:
+def _other_entry(closure: Closure, rest: Set[str]) -> Difference | None:
     """Modules that import each other: does the same one begin?
 
     What cannot be loaded twice is used all the same.
     """
-    entries = {one.name: one for one in closure}
-    for one in closure:
-        entry = entries.get(one.entry)
-        if entry is None or member is entry or member.order < entry.order:
-            continue
-        begins = member is one or (one.name in member.imports and entry.name not in member.imports)
-        if begins and can_be_repeated(closure):
-            return Difference(one, f"{one.name} is imported before {entry.name} now")
+    for name, one, entry in closure.cycles:
+        if name in rest and entry.name in rest and closure.can_be_repeated(rest):
+            return Difference(one, f"{name} is imported before {entry.name} now")
     return None
 
 
-def _forbidden_warning(closure: list[Member]) -> Difference | None:
-    for one in closure:
-        for _, kind, module, value in one.effects:
-            if kind == "warning":
-                text, category = str(value.warning.message), value.warning.category
-                if _private.action_for(text, category, module, value.warning.lineno) == "error":
-                    return Difference(one, f"{one.name} warns when it is imported, which is an error here")
+def _forbidden_warning(closure: Closure, rest: Set[str]) -> Difference | None:
+    for (_, kind, module, value), name, one in closure.effects:
+        if kind == "warning" and name in rest:
+            text, category = str(value.warning.message), value.warning.category
+            if _private.action_for(text, category, module, value.warning.lineno) == "error":
+                return Difference(one, f"{name} warns when it is imported, which is an error here")
     return None
 
 
-def _other_variable(closure: list[Member]) -> Difference | None:
+def _other_variable(closure: Closure, rest: Set[str]) -> Difference | None:
     written: dict[str, str | None] = {}
-    for (_, kind, name, value), one in sorted(_in_environment(closure)):
+    for (_, kind, name, value), reader, one in closure.environment:
+        if reader not in rest:
+            continue
         if kind == "write":
             written[name] = value
             continue
@@ -206,13 +203,6 @@ def _other_variable(closure: list[Member]) -> Difference | None:
             name = min(changed)
             return Difference(one, _describe(one, name, before.get(name), changed[name]), changed)
     return None
-
-
-def _in_environment(closure: list[Member]) -> Iterator[tuple[SideEffect, Member]]:
-    for one in closure:
-        for effect in one.effects:
-            if effect[1] in ("read", "write", "threading"):
-                yield effect, one
 
 
 def _describe(member: Member, name: str, before: str | None, now: str | None) -> str:

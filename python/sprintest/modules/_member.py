@@ -7,7 +7,7 @@ import builtins
 import contextlib
 import itertools
 import weakref
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from importlib.machinery import ExtensionFileLoader
 from types import FunctionType
 from typing import Any
@@ -142,11 +142,6 @@ class Member:
     @property
     def package(self) -> str:
         return self.name.rpartition(".")[0]
-
-
-def can_be_repeated(closure: Iterable[Member]) -> bool:
-    """Whether all of them can be executed a second time in one process."""
-    return not any(one.is_compiled for one in closure)
 
 
 class Renewal:

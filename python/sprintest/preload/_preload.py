@@ -102,6 +102,7 @@ class Preloader:
             name: why for name, why in (not_preloadable or {}).items() if not why.startswith(_FAILS)
         }
         self._code = Preloader.code
+        self._names: list[str] = []
         self._path = [entry for entry in path if entry not in sys.path]
         self._warnings = warnings.catch_warnings(record=True)
         # File times come from the kernel's coarse clock, which lags by up to a tick.
@@ -126,6 +127,7 @@ class Preloader:
 
     def __exit__(self, *_: object) -> None:
         cache.end()
+        cache.prepare(self._names)
         self._files.__exit__()
         self._warnings.__exit__(None, None, None)
         with contextlib.suppress(ValueError):  # A module may have taken it out.
@@ -143,6 +145,7 @@ class Preloader:
         Returns why it is not preloaded (empty: it is warm now), whether that lasts, and
         whether the attempt has spoilt this process, which then must not serve runs.
         """
+        self._names.append(name)
         if name in sys.modules or cache.knows(name):
             return "", False, False
         cache.begin(self._code, is_ahead=True)

@@ -14,6 +14,11 @@ from sprintest.modules.residue._contents import ABSENT, get, put
 class Change:
     """A variable, an attribute or an entry that has another value than before. ``old``, ``new``: these."""
 
+    __slots__ = (
+        *("_holder", "name", "_old", "new"),
+        *("writers", "is_known", "is_there", "is_of_object", "step"),
+    )
+
     def __init__(self, holder: Any, name: Any, old: Any, new: Any) -> None:
         self._holder, self.name, self._old, self.new = holder, name, old, new
         #: Modules that may have made it.
@@ -39,11 +44,16 @@ class Change:
 
         Of nothing, or of a switch, nothing is made: a cache is filled, say.
         """
-        if self._old is None or self._old is ABSENT or type(self._old) is bool:
+        if not self.is_conditional:
             return True
         if self.step is not None and type(value) is int:
             return True
         return any(value is one or are_equal(value, one) for one in (self._old, self.new))
+
+    @property
+    def is_conditional(self) -> bool:
+        """Whether it depends on what there is; see ``builds_on``."""
+        return not (self._old is None or self._old is ABSENT or type(self._old) is bool)
 
     def made_of(self, value: Any) -> Any:
         """What it makes of this."""
@@ -91,6 +101,7 @@ class Change:
 class Added(Change):
     """What a list or a set holds that it did not hold before. ``name``: whether it was put in front."""
 
+    __slots__ = ()
     is_single = False
 
     def comes_after(self, before: Before) -> bool:

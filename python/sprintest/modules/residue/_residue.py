@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 import logging
-from collections.abc import Container, Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping, Set
 from types import ModuleType
 from typing import Any, Callable
 
@@ -56,10 +56,10 @@ class Residue:
         #: Functions that remember their answers, and how many they did.
         self._caches: list[tuple[Any, int]] = []
         self._forgets: Callable[[str], bool] = lambda name: False
-        #: Of the changes of each writer their places in the list; made when they are needed.
-        self._numbers: dict[str, list[int]] | None = None
-        #: Of those that any of many may have made.
-        self._shared_numbers: dict[frozenset[str], list[int]] = {}
+        #: The changes of each writer; made when they are needed.
+        self._index: Index | None = None
+        #: Of these, the ones that may not be made of what there is.
+        self._conditional: Index | None = None
 
     def begin(self, modules: Mapping[str, Any], forgets: Callable[[str], bool]) -> None:
         """From here on changes are to be found. ``modules``: those that are there.
@@ -129,7 +129,7 @@ class Residue:
         """
         if not self._known or not candidates:
             return
-        self._numbers = None
+        self._index = None
         changed = self._changed()
         self._ascribe(changed, candidates, brought, {})
         self.undo()
@@ -140,7 +140,7 @@ class Residue:
         """Find what these, which have just been executed, have changed; it stays until it is undone."""
         if not candidates:
             return
-        self._numbers = None
+        self._index = None
         self._ascribe(self._changed_by_modules(), candidates, lambda name: (), _OF_PYTEST)
 
     def writers_among(self, candidates: Mapping[str, Member]) -> set[str]:
@@ -245,7 +245,7 @@ class Residue:
     def drop(self, names: Iterable[str]) -> None:
         """These modules are no more, or are executed again; what they have left was undone."""
         gone = frozenset(names)
-        self._numbers = None
+        self._index = None
         without = functools.cache(lambda writers: writers - gone)
         for change in self._changes if gone else ():
             change.writers = without(change.writers)
@@ -256,36 +256,56 @@ class Residue:
         shared = [one.writers for one in self._changes if one.is_known and not names.isdisjoint(one.writers)]
         return set().union(*shared) - names
 
-    def redo(self, adopted: Iterable[str]) -> None:
+    def redo(self, adopted: Set[str]) -> None:
         """Put back what these modules have left in others."""
-        for change in self._of(adopted):
+        for change in self._prepared()[0].of(adopted):
             change.put(is_there=True)
 
-    def other_base(self, adopted: Iterable[str]) -> Change | None:
+    def other_base(self, adopted: Set[str]) -> Change | None:
         """What these would put back that was made of something else than there is now."""
         present: dict[tuple[int, Any], Any] = {}
-        for change in self._of(adopted):
-            if change.is_there or not change.is_single or not change.is_known:
+        for change in self._prepared()[1].of(adopted):
+            if change.is_there:
                 continue
             if not change.builds_on(present.get(change.place, change.found())):
                 return change
             present[change.place] = change.made_of(present.get(change.place, change.found()))
         return None
 
-    def _of(self, writers: Iterable[str]) -> list[Change]:
+    def prepare(self) -> None:
+        """Make the tables in which the changes of a module are looked up."""
+        self._prepared()
+
+    def _prepared(self) -> tuple[Index, Index]:
+        if self._index is None or self._conditional is None:
+            ascribed = [one for one in self._changes if one.is_single and one.is_known]
+            places = {one.place for one in ascribed if one.is_conditional}
+            self._index = Index(self._changes)
+            self._conditional = Index(one for one in ascribed if one.place in places)
+        return self._index, self._conditional
+
+
+class Index:
+    """Changes, in order, by those that may have made them."""
+
+    def __init__(self, changes: Iterable[Change]) -> None:
+        self._changes = list(changes)
+        #: By one of the few writers of each: places in the list.
+        self._by_writer: dict[str, list[int]] = {}
+        #: Of those that any of many may have made.
+        self._by_writers: dict[frozenset[str], list[int]] = {}
+        for number, change in enumerate(self._changes):
+            if len(change.writers) > _FEW_WRITERS:
+                self._by_writers.setdefault(change.writers, []).append(number)
+                continue
+            for writer in change.writers:
+                self._by_writer.setdefault(writer, []).append(number)
+
+    def of(self, writers: Set[str]) -> list[Change]:
         """What these have changed, in order."""
-        if self._numbers is None:
-            self._numbers, self._shared_numbers = {}, {}
-            for number, change in enumerate(self._changes):
-                if len(change.writers) > _FEW_WRITERS:
-                    self._shared_numbers.setdefault(change.writers, []).append(number)
-                    continue
-                for writer in change.writers:
-                    self._numbers.setdefault(writer, []).append(number)
-        numbers, names = self._numbers, set(writers)
-        found = {number for name in names for number in numbers.get(name, ())}
-        for some, shared in self._shared_numbers.items():
-            if not some.isdisjoint(names):
+        found = {number for name in self._by_writer.keys() & writers for number in self._by_writer[name]}
+        for some, shared in self._by_writers.items():
+            if not some.isdisjoint(writers):
                 found.update(shared)
         return [self._changes[number] for number in sorted(found)]
 
