@@ -30,6 +30,7 @@ from venvs import ROOT, newest_wheel, prepare
 
 PAGE = ROOT / "docs" / "benchmarks.md"
 PLOT = PAGE.with_suffix(".svg")
+README_PLOT, README_CASES = PAGE.with_name("speed.svg"), ("example", "leaf")
 
 
 class Benchmark:
@@ -92,7 +93,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--repeat", type=int, default=7, metavar="N", help="samples of each (default: 7)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every sample")
     parser.add_argument("--svg", type=Path, metavar="FILE", help="write a plot")
-    parser.add_argument("--write", action="store_true", help="write docs/benchmarks.md and .svg")
+    parser.add_argument("--write", action="store_true", help="write docs/benchmarks.md and the plots")
     options = parser.parse_args()
     options.cases = [case for name, case in cases.items() if name in options.cases]
     options.rivals = [rival for name, rival in rivals.items() if name in options.rivals]
@@ -129,6 +130,7 @@ def main() -> None:
     if options.write:
         write_between_marks(PAGE, f"![The medians as bars]({PLOT.name})\n\n{text}")
         PLOT.write_text(svg(benchmark.results, options.cases))
+        README_PLOT.write_text(svg(benchmark.results, [c for c in options.cases if c.name in README_CASES]))
 
 
 if __name__ == "__main__":
