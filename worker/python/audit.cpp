@@ -26,30 +26,30 @@ struct Listener {
 
 using Listeners = std::vector<Listener>;
 
-/// Replaced as a whole: an allocator may ask the clock (sanitizers' does, jemalloc's does), and then an event
-/// comes in the middle of a change. Never destroyed: the interpreter outlives all else here.
+/// The list is replaced as a whole: an allocator may read the clock (those of sanitizers and of jemalloc do),
+/// and an event may come during a change. It is never destroyed: the interpreter outlives static objects.
 std::shared_ptr<const Listeners>& listeners() {
   static auto* const all = new std::shared_ptr<const Listeners>(std::make_shared<Listeners>());
   return *all;
 }
 PyInterpreterState* interpreter = nullptr;
 constexpr std::array<const char*, 5> own_names{"stest.clock", "stest.randomness", "stest.identity",
-                                               "stest.folder", "a system call of its own"};
-/// Whether there are listeners to these. Most threads that ask do not hold any lock.
+                                               "stest.folder", "a system call without the C library"};
+/// Whether there are listeners to these. Atomic: most threads that ask do not hold the interpreter's lock.
 std::array<std::atomic<bool>, own_names.size()> own_is_wanted{};
-/// Under the interpreter's lock.
+/// Guarded by the interpreter's lock.
 bool is_telling = false;
 
 void replace_listeners(Listeners changed) {
   std::shared_ptr<const Listeners> all = std::make_shared<Listeners>(std::move(changed));
-  listeners().swap(all);  // What was there is let go of at the end of this.
+  listeners().swap(all);  // The old list is released when this function returns.
   for (std::size_t i = 0; i < own_names.size(); ++i) {
     const auto hears = [&](const Listener& one) { return one.events.contains(own_names[i]); };
     own_is_wanted[i] = std::any_of(listeners()->begin(), listeners()->end(), hears);
   }
 }
 
-/// The hook must not be seen by what the tests trace or profile with.
+/// Turns tracing and profiling off: tools that the tests use must not see the hook.
 class Untraced {
  public:
 #if PY_VERSION_HEX >= 0x030B0000
@@ -80,7 +80,7 @@ class Untraced {
 };
 
 int on_event(const char* event, PyObject* args, void*) {
-  const auto all = listeners();  // They may remove themselves.
+  const auto all = listeners();  // A copy: listeners may remove themselves.
   const std::string_view name = event;
   for (const Listener& one : *all) {
     if (!one.events.contains(name) || PyInterpreterState_Get() != interpreter) continue;
@@ -101,11 +101,11 @@ bool is_heard(Question question) noexcept {
 void raise_event(Question question) noexcept {
   if (!is_heard(question)) return;
   const int error = errno;
-  const py::gil_scoped_acquire
-      lock;  // CPython lets go of it before it asks for random numbers or for the folder.
+  // CPython releases the lock before it asks for random numbers or for the folder.
+  const py::gil_scoped_acquire lock;
   if (!is_telling) {
     is_telling = true;
-    const py::error_scope kept;  // Whoever asks may be about to raise something.
+    const py::error_scope kept;  // The calling code may be about to raise an exception.
     const char* name = own_names[static_cast<std::size_t>(question)];
     if (on_event(name, py::tuple().ptr(), nullptr) != 0) PyErr_WriteUnraisable(nullptr);
     is_telling = false;

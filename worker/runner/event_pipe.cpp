@@ -10,7 +10,7 @@ namespace stest {
 
 namespace {
 
-/// Above what tests get from `open`, and above the ranges that some of them close wholesale.
+/// Above the numbers that `open` returns in tests, and above the ranges that some tests close.
 constexpr int high_fd = 900;
 
 Fd move_up(Fd fd) {
@@ -35,7 +35,7 @@ bool EventPipe::is_intact() const {
 
 void EventPipe::write(const nlohmann::json& event) {
   if (!is_intact()) return;
-  // A daemon that went away is no reason to fail a test: the worker ends this process by itself.
+  // A failure is ignored: if the daemon has gone away, the worker ends this process.
   (void)write_all(fd_.get(), event.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
 }
 

@@ -8,10 +8,10 @@
 
 namespace stest {
 
-/// The runner's end of a pipe to the daemon: that for its events, or that for its stacks. Owns the
-/// descriptor, moved to a high number out of the tests' way. Tests may close it, or have a file of theirs
-/// opened under its number: then events cease, and nothing is written into that file. The truth about the run
-/// does not depend on this pipe (see `FlightRecorder`).
+/// The runner's end of the event pipe or of the stack pipe. Owns the descriptor, and moves it to a high
+/// number that tests hardly use. Tests may close it, or open a file under its number. Then events are
+/// dropped, and nothing is written into that file. The result of the run does not depend on them (see
+/// `FlightRecorder`).
 class EventPipe {
  public:
   /// Takes over `fd`.
@@ -20,7 +20,7 @@ class EventPipe {
   /// Writes one event as one line. Processes that the runner forked write nothing.
   void write(const nlohmann::json& event);
 
-  /// Whether this process made it, and the descriptor is still that pipe. Async-signal-safe.
+  /// Whether this process has made it, and the descriptor is still that pipe. Async-signal-safe.
   bool is_intact() const;
   int fd() const { return fd_.get(); }
 

@@ -19,7 +19,7 @@ struct FlightRecorder::Record {
   std::atomic<bool> likes_cuda_ahead{false};
   std::atomic<int> exit_code{-1};
   std::atomic<std::size_t> nodeid_size{0};
-  protocol::Milestones milestones;  ///< Not read before the writer has ended, or has said that it is done.
+  protocol::Milestones milestones;  ///< Only read after the writer has ended or has set an exit code.
   char nodeid[max_nodeid];
 };
 
@@ -76,7 +76,7 @@ void FlightRecorder::set_phase(protocol::Phase phase) {
 
 void FlightRecorder::set_nodeid(std::string_view nodeid) {
   if (!is_writer()) return;
-  // The size goes to zero first: a reader after a death in between sees no name, never half of one.
+  // The size is zero meanwhile: if the process dies here, a reader sees no name instead of half a name.
   record_->nodeid_size = 0;
   const std::size_t size = std::min(nodeid.size(), max_nodeid);
   std::memcpy(record_->nodeid, nodeid.data(), size);

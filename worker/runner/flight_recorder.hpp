@@ -10,15 +10,15 @@
 
 namespace stest {
 
-/// What a runner was doing, in memory that it shares with the zygote: one page per run, written
-/// without system calls, readable after any death of the runner. A test may close every descriptor,
-/// overflow its stack or be killed; the record stays.
-/// Owns the mapping; move-only. Only the process that called `claim` writes.
+/// The phase and the running test of a run, in memory that the runner shares with the zygote. It is written
+/// without system calls and stays readable however the runner dies: a test may close every descriptor,
+/// overflow the stack or be killed. Owns the mapping; move-only. Only the process that has called `claim`
+/// writes.
 class FlightRecorder {
  public:
-  /// Maps a fresh record, to be called before the fork. Errors: `internal`, out of memory.
+  /// Maps a new record. Must be called before the fork. Errors: `internal`, out of memory.
   static Result<FlightRecorder> create();
-  /// The same in `memory`, an empty file, by which another process can `map` it.
+  /// Makes a new record in `memory`, an empty file, so that another process can `map` it.
   static Result<FlightRecorder> create(const Fd& memory);
   static Result<FlightRecorder> map(const Fd& memory);
 
@@ -28,27 +28,27 @@ class FlightRecorder {
   FlightRecorder& operator=(const FlightRecorder&) = delete;
   ~FlightRecorder();
 
-  /// A run goes on in this one that has begun in the other.
+  /// Takes over the phase and the milestones of a run that goes on with this recorder.
   void continue_from(const FlightRecorder& other);
 
   /// Makes the calling process the writer; processes that it forks are not.
   void claim();
 
-  /// For a writer that serves run after run: back to the beginning. For whoever hands it the next one.
+  /// Clears the record for the writer's next run. The zygote calls this before it sends that run.
   void reset();
 
   void set_phase(protocol::Phase phase);
   /// The test that runs now; empty between tests. Cut at `max_nodeid` bytes.
   void set_nodeid(std::string_view nodeid);
 
-  /// Notes that this run would not have told whether CUDA had been initialised ahead of it; see `_cuda.py`.
+  /// Notes that this run would not have noticed if CUDA had been initialised ahead of it; see `_cuda.py`.
   void set_likes_cuda_ahead();
 
-  /// The last word of a process that ends with this code: it has closed every descriptor, and only the kernel
-  /// is busy with it.
+  /// Says that the process ends with this code and has closed every descriptor. From then on the run is over,
+  /// even though the kernel still needs time to end the process.
   void set_exit_code(int code);
 
-  /// Notes that a point is passed now.
+  /// Sets the milestone to the present time.
   void pass(std::uint64_t protocol::Milestones::*milestone);
 
   protocol::Phase phase() const;

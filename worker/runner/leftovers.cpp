@@ -15,36 +15,36 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-/// What the kernel gets to end killed processes; more only where they hang in it.
+/// The time for the kernel to end killed processes. Only a process that hangs in the kernel needs more.
 constexpr std::chrono::seconds kill_limit{5};
 constexpr std::chrono::milliseconds kill_poll{1};
 
-/// What helpers get to clean up, once all that they clean up for have ended.
+/// The time for helpers to clean up after the processes that they serve have ended.
 constexpr std::chrono::seconds helper_limit{2};
 
-/// Calls `is_over` until it is, or time is.
+/// Calls `is_over` until it returns true or the limit is reached.
 template <class IsOver>
 void await(std::chrono::milliseconds limit, IsOver is_over) {
   const auto deadline = Clock::now() + limit;
   while (!is_over() && Clock::now() < deadline) std::this_thread::sleep_for(kill_poll);
 }
 
-/// Whether it ends by itself when the last process of its run has, and removes what these have forgotten:
-/// shared memory, semaphores, folders. Its command line is all that tells.
+/// Whether it is a helper: it removes shared memory, semaphores and folders that the processes of its run
+/// have left, and ends after the last of them. Only its command line tells.
 bool is_helper(pid_t pid) {
   const auto command = command_line(pid);
   return command.find("resource_tracker import main") != command.npos ||
          command.find("torch_shm_manager") != command.npos;
 }
 
-/// A run's processes, as one reading of /proc shows them.
+/// The processes of a run, as /proc shows them.
 class RunProcesses {
  public:
   RunProcesses(pid_t runner, pid_t session, const std::set<pid_t>& own, const std::set<ProcessIdentity>& told)
       : runner_(runner), session_(session), own_(own), told_(told) {}
 
-  /// Those in its session, or in the one that its process has made itself, but for that process. Once it has
-  /// left the first, the number may be somebody else's: then only our descendants count.
+  /// The processes in the run's session, and in one that the runner has created, except the runner. If the
+  /// runner has left the first session, another session may have its number. Then only our descendants count.
   std::vector<ProcessView> members() const {
     auto all = living_processes();
     const bool is_session_ours = ::getsid(runner_) == session_;
@@ -57,13 +57,13 @@ class RunProcesses {
     return all;
   }
 
-  /// Has its groups stand still: what forks all the time could not be found.
+  /// Stops its process groups: processes that fork all the time could not be found.
   void stop() const {
     if (const pid_t group = ::getpgid(runner_); group > 0 && group != ::getpgrp()) ::kill(-group, SIGSTOP);
     if (::getsid(runner_) == session_ && session_ != ::getpgrp()) ::kill(-session_, SIGSTOP);
   }
 
-  /// Those that clean up, and will end: in the session, or orphans that no earlier run has waited for.
+  /// Helpers, which will end: in the session, or orphans for which no earlier run has waited.
   std::vector<ProcessView> helpers() const {
     auto all = living_processes();
     std::erase_if(all, [&](const auto& process) {
@@ -96,8 +96,8 @@ void signal_if_alive(const ProcessView& process, int signal) {
   if (is_alive(process.identity)) ::kill(process.identity.pid, signal);
 }
 
-/// Kills what does not clean up; returns whether nothing is left of it. Groups stand still meanwhile: what
-/// forks all the time could not be found.
+/// Kills `members` that are not helpers; returns whether there were none. First it stops their groups:
+/// processes that fork all the time could not be found.
 bool kill_others(std::vector<ProcessView> members) {
   std::erase_if(members, [](const auto& process) { return is_helper(process.identity.pid); });
   for (const auto& process : members) ::kill(-process.group, SIGSTOP);
@@ -124,7 +124,7 @@ std::vector<protocol::Done::Left> Leftovers::end_run(pid_t runner, pid_t session
                                                      const std::set<pid_t>& own) {
   const RunProcesses run(runner, session, own, told_);
   const bool goes_on = identify(runner).has_value();
-  if (!goes_on) run.stop();  // First of all: no list of children is complete while they come and go.
+  if (!goes_on) run.stop();  // First, because no list of children is complete while processes come and go.
   reap(own);
   if (!has_news(runner, own)) return {};
   if (goes_on) run.stop();
@@ -134,8 +134,8 @@ std::vector<protocol::Done::Left> Leftovers::end_run(pid_t runner, pid_t session
   return tell_new(runner, own);
 }
 
-/// Whether there is any child that is not known: without one there is no grandchild either. One that has
-/// ended may have left some, which are not ours yet. This is all that most runs cost.
+/// Whether there is an unknown child: without one there is no unknown grandchild either. A child that has
+/// ended may have left children, which are not ours yet. After most runs no other check is needed.
 bool Leftovers::has_news(pid_t runner, const std::set<pid_t>& own) const {
   auto children = children_of(::getpid());
   std::erase_if(children, [&](int child) { return own.contains(child); });
@@ -154,9 +154,10 @@ std::vector<protocol::Done::Left> Leftovers::tell_new(pid_t runner, const std::s
     const auto [pid, start_time] = process.identity;
     const bool is_orphan = process.parent == ::getpid() && !own.contains(pid);
     if (!is_orphan && process.parent != runner) continue;
-    // Not those of runs that go on, nor what a module may have started when it was imported here.
+    // Processes of runs that go on do not count, nor those that a module has started when it was imported
+    // here.
     if (own.contains(process.session) || process.session == ::getsid(0)) continue;
-    // A helper is nobody's daemon: it ends with the last process that it serves.
+    // A helper is not reported: it ends after the last process that it serves.
     if (told_.insert(process.identity).second && !is_helper(pid))
       left.push_back({pid, start_time, command_line(pid)});
   }

@@ -10,22 +10,23 @@
 
 namespace stest {
 
-/// What the runs of this process leave behind. It is a child subreaper: every orphan of a run becomes its
-/// child, however it was started. At a run's end what is still in the run's session dies; what has left
-/// it (`setsid`: a daemon, on purpose as a rule) lives on, and is told once. Helpers of multiprocessing and
-/// torch, which clean up for processes that have ended, and end by themselves then, get the time for that.
+/// The leftovers of runs. This process is a child subreaper: every orphan of a run becomes its child. At the
+/// end of a run, processes in the run's session are killed. Processes that have left it (`setsid`) live on,
+/// and are reported once. Helpers of multiprocessing and torch clean up after other processes and then end;
+/// they get time for that.
 ///
-/// Single-threaded, as the process is. `own` are the children that others start and collect, and the sessions
+/// Single-threaded, like the process. `own`: the children that other code starts and reaps, and the sessions
 /// of runs.
 class Leftovers {
  public:
   Leftovers();
 
-  /// To be called when a run is over. `runner` was its process, which has ended and was not collected, or
-  /// goes on to serve other runs; `session` is where it began. Returns what has left that.
+  /// Must be called when a run is over. `runner` is its process: it has ended and is not reaped, or it goes
+  /// on to serve other runs. `session` is the session in which it began. Returns the processes that have left
+  /// it.
   std::vector<protocol::Done::Left> end_run(pid_t runner, pid_t session, const std::set<pid_t>& own);
 
-  /// Collects orphans that have ended.
+  /// Reaps orphans that have ended.
   static void reap(const std::set<pid_t>& own);
 
   /// Kills every descendant of this process.

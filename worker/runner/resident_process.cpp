@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include "worker/runner/resident_runs.hpp"
 #include "worker/runner/run_place.hpp"
 #include "worker/runner/stack_request.hpp"
 
@@ -46,7 +47,7 @@ Status ResidentProcess::start(std::uint64_t memory_limit) {
 bool ResidentProcess::signal(std::uint64_t id, int number) {
   for (auto waiting = waiting_.begin(); waiting != waiting_.end(); ++waiting) {
     if (waiting->request.id != id) continue;
-    waiting_.erase(waiting);  // Its descriptors close, and nothing has run.
+    waiting_.erase(waiting);  // This closes its descriptors.
     finish(could_not_run(id, "the run was cancelled while it waited"));
     return true;
   }
@@ -63,7 +64,7 @@ bool ResidentProcess::request_stack(std::uint64_t id) const {
 
 void ResidentProcess::attend() {
   if (!process_) return;
-  // Its end first: what it said before is still there to be read then.
+  // Asked before `receive`, so that no message from before the end is lost.
   const bool has_ended = process_->has_ended();
   for (const auto& message : process_->receive()) {
     if (const auto* said = std::get_if<protocol::Done>(&message)) {

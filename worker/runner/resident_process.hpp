@@ -12,15 +12,15 @@
 
 namespace stest {
 
-/// The process that runs the tests in `RunMode::resident`, one run after the other. Forked from the
-/// zygote for the first run, and anew whenever it has ended.
+/// The resident process, which runs the tests in `RunMode::resident`, one run after the other. It is forked
+/// from the zygote for the first run, and again when it has ended.
 class ResidentProcess {
  public:
   using Send = std::function<void(const protocol::FromWorker&)>;
-  /// Ends what a run has left behind, given its process and session; see `Leftovers::end_run`.
+  /// Ends the leftovers of a run, given its process and session; see `Leftovers::end_run`.
   using EndRun = std::function<std::vector<protocol::Done::Left>(pid_t, pid_t)>;
 
-  /// `send` takes what the daemon is to hear; `leave`, called in the child, is to `close_in_child` this too.
+  /// `send` sends a message to the daemon. `leave` is called in the child, and must call `close_in_child`.
   ResidentProcess(const Preloader& preloader, Send send, std::function<void()> leave, EndRun end_run)
       : preloader_(preloader),
         send_(std::move(send)),
@@ -28,18 +28,19 @@ class ResidentProcess {
         end_run_(std::move(end_run)) {}
 
   void run(const protocol::RunTest& request, std::vector<Fd> fds);
-  /// Whether the run is here; the signal then goes to its process and that process's children.
+  /// Sends the signal to the process and the children of the run, or cancels it while it waits. Returns false
+  /// if the run is not here.
   bool signal(std::uint64_t id, int number);
-  /// Whether the run is here; its process is then asked for its stacks.
+  /// Asks the process for its stacks. Returns false if the run is not running here.
   bool request_stack(std::uint64_t id) const;
   pid_t pid() const { return process_ ? process_->pid() : -1; }
-  /// Where that process began.
+  /// The session in which the process began.
   pid_t session() const { return process_ ? session_ : -1; }
 
   int fd() const { return process_ ? process_->fd() : -1; }
-  /// Takes in what it said, and its end.
+  /// Handles the messages of the process and its end.
   void attend();
-  /// Ends the process, whatever it does; the next run gets another one.
+  /// Ends the process; the next run gets another one.
   void end() { process_.reset(); }
   void close_in_child();
 

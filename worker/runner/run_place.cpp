@@ -7,7 +7,7 @@
 namespace stest {
 namespace {
 
-/// It leads a session for its terminal's sake, where plain pytest would lead none.
+/// Whether this process leads a session only to take a terminal, which plain pytest would not do.
 bool leads_for_terminal = false;
 
 bool leads_session() { return ::getsid(0) == ::getpid(); }
@@ -40,7 +40,8 @@ void signal_run(pid_t pid, int signal) {
 
 #pragma GCC visibility push(default)
 
-// The C library's own, but for a leader that plain pytest would not be: it is in a group of its own already.
+// As the C library does it. But a process that leads a session only for its terminal leads its group already,
+// and the kernel would refuse the call, which plain pytest may make.
 extern "C" int setpgid(pid_t pid, pid_t group) noexcept {
   using namespace stest;
   if (leads_for_terminal && is_self(pid) && is_self(group) && leads_session()) return 0;

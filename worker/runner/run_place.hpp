@@ -6,18 +6,18 @@
 
 namespace stest {
 
-/// Which session and group the process of a run is in; see `fork_run` for where it begins.
+/// The session and the process group of a run. `fork_run` says how they are at the start.
 
-/// Makes this process lead a session, unless it does: only a leader can take a terminal. From then on
-/// `setpgid` lets it make itself the leader of its group, as any process but a session's leader may: the
-/// client led none. Returns whether it leads one now.
+/// Makes this process lead a session, because only a leader can take a terminal. From then on `setpgid`
+/// allows what the kernel allows every process except a session's leader: to become the leader of its group.
+/// Returns whether the process leads a session.
 bool lead_session_for_terminal();
 
-/// Has this process lead what the client leads, as far as the tests could tell.
+/// Makes this process lead a session or a group if the client does.
 void lead_as_client(Leads leads);
 
-/// Sends a signal to the group of that run, as a terminal would: the tests' own children get it as well.
-/// SIGKILL is for the run alone: what it leaves ends as after any run. `pid` is not collected yet.
+/// Sends a signal to the process group of that run, as a terminal does, so that children of the tests get it
+/// too. SIGKILL goes to `pid` alone; its leftovers end as after any run. `pid` must not be reaped yet.
 void signal_run(pid_t pid, int signal);
 
 }  // namespace stest

@@ -23,7 +23,7 @@ struct Answer {
   void (*dump)(int);
   pid_t asker;
 };
-/// What the handler knows; null while it changes. It runs in the main thread, which alone changes it.
+/// What the handler uses; null during a change. The handler and all changes run in the main thread.
 std::atomic<Answer*> answer{nullptr};
 
 extern "C" void on_request(int signal, siginfo_t* info, void*) {
@@ -39,7 +39,7 @@ extern "C" void on_request(int signal, siginfo_t* info, void*) {
   errno = saved;
 }
 
-/// The 64 bits of a line such as "SigCgt:\t0000000000000002"; none where there is no such line.
+/// The 64 bits of a line such as "SigCgt:\t0000000000000002"; 0 if there is no such line.
 std::uint64_t signal_set(std::string_view status, std::string_view name) {
   std::uint64_t set = 0;
   const auto line = status.find(std::string("\n") + std::string(name) + ":\t");
@@ -72,7 +72,7 @@ bool takes_signal(std::string_view status, int signal) {
 void request_stack(pid_t pid) {
   const auto status = read_file("/proc/" + std::to_string(pid) + "/status");
   if (!status || !*status || !takes_signal(**status, stack_signal())) return;
-  // To the main thread: it is the one that runs the tests, and its stack is to come as the current one.
+  // To the main thread, which runs the tests: `faulthandler` then shows its stack as the current one.
   ::syscall(SYS_tgkill, pid, pid, stack_signal());
 }
 

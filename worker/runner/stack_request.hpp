@@ -8,20 +8,21 @@
 
 namespace stest {
 
-/// The signal by which a process is asked for its stacks: from the middle of the real-time signals, which
-/// programs take from either end; SIGUSR1 and SIGUSR2 are the tests' own.
+/// The signal that asks a process for its stacks. It is in the middle of the real-time signals, because
+/// programs use those at either end. SIGUSR1 and SIGUSR2 are left to the tests.
 int stack_signal();
 
-/// Has this process answer `request_stack` on `pipe`: with `dump`, which must be a signal handler that
-/// writes to `pipe`, and a NUL. From anybody but this process's parent the signal keeps its usual effect,
-/// which is the end. Where the tests have closed the pipe there is no answer. May be called again.
+/// Makes this process answer `request_stack` on `pipe`: it calls `dump`, which must be a signal handler that
+/// writes to `pipe`, and then writes a NUL. If another process than the parent sends the signal, it ends this
+/// process as usual. If the tests have closed the pipe, there is no answer. May be called again.
 void answer_stack_requests(EventPipe pipe, void (*dump)(int));
 
-/// Asks `pid`, a child of this process that is not collected yet. Does nothing where the signal would not
-/// be answered: a process that has not got so far, runs another program, or has blocked the signal.
+/// Asks `pid`, a child of this process that is not reaped yet, for its stacks. Does nothing if the process
+/// would not answer: it has no handler yet, runs another program, or blocks the signal.
 void request_stack(pid_t pid);
 
-/// Whether a /proc/PID/status says that the main thread takes this signal by a handler, at once.
+/// Whether the contents of a /proc/PID/status say that the main thread has a handler for this signal, and
+/// does not block it.
 bool takes_signal(std::string_view status, int signal);
 
 }  // namespace stest

@@ -9,7 +9,8 @@
 
 namespace stest {
 
-/// Keys like Ctrl-C are then signals for the tests, and /dev/tty is it. We do not get another session's own.
+/// Then keys like Ctrl-C send signals to the tests, and /dev/tty is this terminal. The kernel refuses a
+/// terminal that belongs to another session.
 void take_terminal(const std::vector<Fd>& fds) {
   for (std::size_t i = 0; i < 3; ++i) {
     const int fd = fds.at(i).get();
@@ -25,7 +26,7 @@ Status take_streams(const std::vector<Fd>& fds) {
   return {};
 }
 
-/// The kernel hangs up on its foreground processes, of which this is one.
+/// The kernel sends SIGHUP to the foreground processes of the terminal, and so to this one.
 void release_terminal() {
   const Fd terminal(::open("/dev/tty", O_RDWR | O_CLOEXEC));
   if (!terminal) return;

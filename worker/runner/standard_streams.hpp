@@ -8,16 +8,16 @@
 
 namespace stest {
 
-/// Makes the first three of `fds` the descriptors 0, 1 and 2 of this process, and the client's terminal,
-/// where it is among them, the one of its session. Errors: `internal`, one cannot be duplicated.
+/// Makes the first three of `fds` the descriptors 0, 1 and 2 of this process, and takes the terminal among
+/// them. Errors: `internal`, a descriptor cannot be duplicated.
 Status take_streams(const std::vector<Fd>& fds);
 
-/// Makes the terminal among the first three of `fds`, if any, that of this session, which this process leads.
+/// Makes this process lead a session whose terminal is the one among the first three of `fds`, if any.
 void take_terminal(const std::vector<Fd>& fds);
-/// Lets go of the terminal, whether or not it still is one of the streams.
+/// Gives up the terminal of the session, even if no stream leads to it any more.
 void release_terminal();
 
-/// Descriptors 0, 1 and 2 as they were before the runs: /dev/null and the worker's log.
+/// Keeps descriptors 0, 1 and 2 as they are before the runs: /dev/null and the worker's log.
 class StandardStreams {
  public:
   StandardStreams();

@@ -1,1 +1,1 @@
-"""The module cache: what was executed before a run, hidden until the run imports it."""
+"""The module cache: modules that were executed before a run, and are hidden until the run imports them."""

@@ -21,23 +21,22 @@ from collections.abc import Collection, Iterable, Iterator, Set
 from types import ModuleType
 from typing import Any, Callable
 
-from sprintest.modules import _fingerprint, _modules, _side_effects
+from sprintest.modules import _fingerprint, _modules
 from sprintest.modules._closure import Closure
+from sprintest.modules._closures import Closures
 from sprintest.modules._context import Context
 from sprintest.modules._difference import Comparison, Difference
 from sprintest.modules._effects import Tables, do_again, undo
 from sprintest.modules._member import Member, order
 from sprintest.modules._recorder import Recorder
+from sprintest.modules._renewals import Renewals
 from sprintest.modules._shape import shape_of
 from sprintest.modules.residue._residue import Residue
 from sprintest.process import _own, _private
-from sprintest.process._own import runner
 from sprintest.process._traces import is_traced
 
 #: The bytes that were executed, and what they raised.
 _Failure = tuple[Any, str]
-#: How many members a closure has that is made ahead.
-_WORTH_PREPARING = 64
 
 
 class Cache:
@@ -46,8 +45,6 @@ class Cache:
     def __init__(self) -> None:
         self._members: dict[str, Member] = {}
         self._adopted: set[str] = set()
-        #: Made ahead of the runs.
-        self._closures: dict[str, Closure] = {}
         #: Those that are to be executed, and why.
         self._spoilt: dict[str, Difference] = {}
         #: What every run has: the interpreter's and pytest's modules.
@@ -55,14 +52,21 @@ class Cache:
         #: Of stest itself; what imports one has it.
         self._ours: dict[str, Any] = {}
         self._is_following = False
-        #: By module: what its variables held when it was loaded, and what they hold in this run.
-        self._renewed: dict[str, list[tuple[Any, Any]]] = {}
         self._comparison = Comparison(self._loaded)
         #: Where runs follow one another.
         self.context = Context(self._files_of)
         self._recorder: Recorder | None = None
         self._recursion_limit = 0
         self._residue = Residue(self._members)
+        self.renewals = Renewals(self._residue.accept)
+        self._closures = Closures(
+            self._members,
+            self._visible,
+            self._adopted,
+            self._was_in_run,
+            self._spoilt,
+            self.renewals.done,
+        )
         #: What was executed later than this is what a change may come from that is found next.
         self._collected = 0
         self._is_hiding = False
@@ -77,9 +81,6 @@ class Cache:
         self.reloaded: list[str] = []
         #: Called with a module's name and the reason when a second execution fails.
         self.on_reload_failure: Callable[[str, str], None] = lambda name, reason: None
-        self.is_renewing = False
-        #: Called when something is about to be adopted that is another in each process.
-        self.on_renewal: Callable[[Member], None] = lambda member: None
         #: Called when a module has been found, and is about to be executed or adopted.
         self.on_load: Callable[[Any], None] = lambda spec: None
         #: What was executed later than this, a run has executed itself.
@@ -96,7 +97,7 @@ class Cache:
         """
         if self._recorder is not None:
             return
-        self._closures.clear()
+        self._closures.forget()
         self._follow_imports()
         if is_ahead:  # To follow imports takes frames, and they may lie deep in each other.
             self._recursion_limit = sys.getrecursionlimit()
@@ -153,7 +154,7 @@ class Cache:
                 continue
             # A library may have put another one in its place; in a run, a test.
             if member.module is not module:
-                self._closures.clear()
+                self._closures.forget()
             if not self._is_in_run() or member.module is module:
                 member.module = module
             hidden.append(member)
@@ -164,7 +165,7 @@ class Cache:
             self._residue.collect(self._executed_since(), self._brought())
         self._unbind(hidden)
         self._adopted.clear()
-        self._renewed.clear()
+        self.renewals.done.clear()
         self._is_hiding = True
         self._rest.restore()
         if self._recorder is not None:
@@ -188,7 +189,7 @@ class Cache:
             package = self._members.get(member.package)
             if package is not None and member.is_brought is None and not member.is_own:
                 if package.name not in brought:
-                    brought[package.name] = self._reachable(package)[0].keys()
+                    brought[package.name] = self._closures.reachable(package)[0].keys()
                 member.is_brought = member.name in brought[package.name]
             if member.is_brought and not member.is_own:
                 continue
@@ -197,7 +198,7 @@ class Cache:
             if siblings.get(child) is member.module:
                 if not member.bound:
                     member.bound = True
-                    self._closures.clear()
+                    self._closures.forget()
                 del siblings[child]
 
     def _executed_since(self) -> dict[str, Member]:
@@ -231,7 +232,7 @@ class Cache:
         @functools.cache
         def brought(name: str) -> frozenset[str]:
             member = self._members.get(name)
-            return frozenset(self._reachable(member)[0]) if member is not None else frozenset()
+            return frozenset(self._closures.reachable(member)[0]) if member is not None else frozenset()
 
         return brought
 
@@ -254,7 +255,7 @@ class Cache:
         if member.name in self._members:
             self._residue.drop([member.name])
         self._members[member.name] = member
-        self._closures.clear()
+        self._closures.forget()
         if not (member.is_own and self._is_in_run()):
             self._residue.take(member.name, member.module)
         else:
@@ -310,7 +311,7 @@ class Cache:
     def cannot_be_fresh(self, name: str) -> str:
         """Why runs would have to load ``name`` a second time, where that cannot be; empty if not so."""
         member = self._members.get(name)
-        found = self._reachable(member)[0].values() if member is not None else ()
+        found = self._closures.reachable(member)[0].values() if member is not None else ()
         drawing = [one for one in found if one.is_of_its_process and one.draws]
         is_lasting = drawing and any(one.is_compiled for one in found)
         return f"{drawing[0].asked} when imported ({drawing[0].name})" if is_lasting else ""
@@ -347,7 +348,7 @@ class Cache:
         closure: Closure | None = None
         rest: Set[str] = frozenset()
         try:
-            closure, rest, difference = self._closure(member)
+            closure, rest, difference = self._closures.of(member)
             difference = self._spoilt.get(member.name) or difference or self._difference(closure, rest, spec)
         except Exception as error:
             difference = Difference(member, f"an error in stest itself: {type(error).__name__}: {error}")
@@ -379,96 +380,16 @@ class Cache:
 
     def _spoil(self, difference: Difference) -> None:
         """A module is executed: whatever imports it is so as well, lest old and new ones meet."""
-        for name in self._dependents([difference.member.name]):
+        for name in self._closures.dependents([difference.member.name]):
             if name not in self._spoilt:
                 self._spoilt[name] = difference
                 if self._members[name].is_own:
                     self.reloaded.append(name)
 
-    def _dependents(self, names: Iterable[str]) -> list[str]:
-        """Those of ``names`` that are here, and all that import them, directly or not; the nearest first."""
-        importers: dict[str, list[str]] = {}
-        for name, one in self._members.items():
-            # A package of the project is not imported by what lies in it, unless that says so.
-            for imported in (*one.imports, *one.later) if one.is_own else (*one.imports, one.package):
-                importers.setdefault(imported, []).append(name)
-        found = dict.fromkeys(name for name in names if name in self._members)
-        waiting = list(found)
-        for name in waiting:
-            for importer in importers.get(name, ()):
-                if importer not in found:
-                    found[importer] = None
-                    waiting.append(importer)
-        return waiting
-
     def prepare(self, names: Iterable[str]) -> None:
-        """Make the closures ahead of what a run imports that begins with these, in this order."""
+        """No more is loaded ahead: make tables for runs that import these modules, in this order."""
         self._residue.prepare()
-        brought: set[str] = set()
-        for name in names:
-            member = self._members.get(name)
-            if member is None or name in brought:
-                continue
-            found, needed, difference = self._reachable(member)
-            brought |= found.keys()
-            if difference is None and len(found) >= _WORTH_PREPARING:
-                self._closures[name] = Closure(member, found.values(), needed)
-
-    def _closure(self, member: Member) -> tuple[Closure, Set[str], Difference | None]:
-        """What importing it would load, the names of what is not there yet, and what stands in its way."""
-        prepared = self._closures.get(member.name)
-        if prepared is not None and (rest := self._rest_of(prepared)) is not None:
-            return prepared, rest, None
-        found, needed, difference = self._reachable(member)
-        closure = Closure(member, found.values(), needed, self._renewed)
-        return closure, closure.names, difference
-
-    def _rest_of(self, closure: Closure) -> Set[str] | None:
-        """The names of its members that are not there; ``None`` where these are not all that import them."""
-        loaded = sys.modules
-        there = closure.names & loaded.keys()
-        rest = closure.names - there
-        is_as_made = (
-            not self._spoilt
-            and there <= self._adopted
-            and rest.isdisjoint(self._adopted)
-            and all(loaded[name] is closure.modules[name] for name in there)
-            and all(loaded.get(name) is one for name, one in closure.needed.items())
-        )
-        return rest if is_as_made else None
-
-    def _reachable(self, member: Member) -> tuple[dict[str, Member], dict[str, Any], Difference | None]:
-        """What importing it would load in this run, modules of every run that it needs, and an obstacle."""
-        loaded, members, visible = sys.modules, self._members, self._visible
-        found = {member.name: member}
-        needed: dict[str, Any] = {}
-        waiting = [member]
-        difference = None
-        seen = {"", member.name}  # Most are imported by many.
-        while waiting:
-            one = waiting.pop()
-            names = {*one.imports, one.package} - seen
-            seen |= names
-            for name in names:
-                other = members.get(name)
-                if other is None:
-                    if name in visible:
-                        needed[name] = visible[name]
-                        if loaded.get(name) is not visible[name]:
-                            difference = Difference(one, f"{name} is another module now")
-                elif name in loaded:
-                    if loaded[name] is other.module:
-                        continue
-                    if name in one.imports or not one.is_own:
-                        difference = Difference(one, f"{name} is another module now")
-                    else:  # To one of the project it is of no consequence in what package it lies.
-                        seen.discard(name)
-                elif self._was_in_run(other):
-                    difference = Difference(one, f"{name} was imported before, and has gone")
-                else:
-                    found[name] = other
-                    waiting.append(other)
-        return found, needed, difference
+        self._closures.prepare(names)
 
     def _difference(self, closure: Closure, rest: Set[str], spec: Any) -> Difference | None:
         member = closure.member
@@ -485,24 +406,10 @@ class Cache:
             return Difference(found[0], "what the tests do before they import it is not the same")
         if change := self._residue.other_base(rest):
             return Difference(member, f"what {', '.join(sorted(change.writers))} changed is another now")
-        if later := self._later(closure):
+        if later := self._closures.later(closure):
             closure = Closure(member, [*closure.members, *later], {})
             rest = closure.names
         return self._comparison.find(closure, rest)
-
-    def _later(self, closure: Closure) -> list[Member]:
-        """What else modules of the project may come by in the project, by functions that they call."""
-        found: dict[str, Member] = {}
-        waiting = [one for _, one in closure.own]
-        seen = set(closure.names) if waiting else set()
-        while waiting:
-            for name in (one := waiting.pop()).later | one.imports:
-                other = self._members.get(name)
-                if other is not None and other.is_own and name not in seen and name not in sys.modules:
-                    seen.add(name)
-                    found[name] = other
-                    waiting.append(other)
-        return list(found.values())
 
     def _install(self, closure: Closure, rest: Set[str], *, silently: bool = False) -> None:
         if len(rest) == len(closure.names):
@@ -516,7 +423,7 @@ class Cache:
             if name in rest:
                 setattr(self._loaded(one.package), name.rpartition(".")[2], one.module)
         if self._recorder is None or self._is_in_run():  # Else what is loaded ahead takes them over.
-            self._renew(closure, rest)
+            self.renewals.do(closure, rest)
         may_log = not logging.root.handlers
         self._residue.redo(rest)
         for effect, name, _ in closure.effects:
@@ -542,7 +449,10 @@ class Cache:
         passing += [one for one in used if one.is_own and self._was_changed(one)]
         passing += [one for one in used if self._has_gone(one)]
         spoilt = [name for name in self._spoilt if name in self._members and self._members[name].is_own]
-        gone = [self._members[name] for name in self._dependents([*(one.name for one in passing), *spoilt])]
+        gone = [
+            self._members[name]
+            for name in self._closures.dependents([*(one.name for one in passing), *spoilt])
+        ]
         for one in sorted(gone, key=lambda one: -one.name.count(".")):
             _modules.unload(one.name)
             del self._members[one.name]
@@ -612,53 +522,21 @@ class Cache:
         top = self._recorder.top() if self._recorder is not None else None
         return top is not None and not top.is_own
 
-    def make_uncacheable(self, name: str, reason: str) -> None:
-        """No other run may use the module ``name``."""
-        if (member := self._members.get(name)) is not None:
-            member.uncacheable = reason
-
     def is_of_one_run(self) -> bool:
         """Whether something has been adopted that must be another in each run: a number that was drawn.
 
         The number of a process is nothing that others take over and keep.
         """
-        return any(
-            _side_effects.FRESH[_side_effects.RANDOMNESS] in self._members[name].kinds
-            for name in self._renewed
-        )
+        return self.renewals.are_random(self._members)
 
     def renew_again(self) -> None:
         """In a fork of the process that has adopted them."""
-        names = self._renewed.keys()
-        adopted = map(self._members.__getitem__, self._adopted)
-        found = [one for one in adopted if one.name in names or not names.isdisjoint(one.imports)]
-        self._renewed.clear()
-        if found:
-            closure = Closure(found[0], found, {})
-            self._renew(closure, closure.names)
+        self.renewals.repeat(map(self._members.__getitem__, self._adopted))
 
-    def _renew(self, closure: Closure, rest: Set[str]) -> None:
-        """Make anew what is another in each process, also where others have taken it over."""
-        renewing = [one for name, one in closure.renewing if name in rest]
-        for one in renewing:
-            self.on_renewal(one)
-        self.is_renewing = True
-        for one in renewing:
-            for renewal in one.renewals or ():
-                self._renewed.setdefault(one.name, []).append(renewal.renew(one.module))
-                self._residue.accept(renewal.holder(one.module))
-        self.is_renewing = False
-        for taker, one, taken in closure.takers if self._renewed else ():
-            variables = getattr(one.module, "__dict__", {})
-            if taker not in rest or not isinstance(variables, dict):
-                continue  # A class in the module's place.
-            for name in taken & self._renewed.keys():
-                for old, new in self._renewed[name]:
-                    if type(old) is bool or (type(old) is int and -5 <= old <= 256):
-                        continue  # Python has one of each: nothing tells where it comes from.
-                    for key in runner.names_of(variables, old):
-                        variables[key] = new
-                self._residue.accept(variables)
+    def make_uncacheable(self, name: str, reason: str) -> None:
+        """No other run may use the module ``name``."""
+        if (member := self._members.get(name)) is not None:
+            member.uncacheable = reason
 
     def _loaded(self, name: str) -> Any:
         member = self._members.get(name)

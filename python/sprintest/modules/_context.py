@@ -1,10 +1,9 @@
-"""What a run has executed before it imports a module of the project.
+"""The context of a project module: what test files have done before it was imported.
 
-A module may compute from what was set before it was imported: by ``torch.set_default_dtype`` in a
-``conftest.py``, by a hook in it, by ``settings.DEBUG = True`` in a test module. Nobody can tell what it went
-by. But who does such things is known: files that each run executes, in statements that do more than to define
-something. So a module that outlives its run is had again only by runs that have executed the same ones
-before it.
+A module may depend on what was set before its import: by ``torch.set_default_dtype`` in a ``conftest.py``, by
+a hook there, by ``settings.DEBUG = True`` in a test module. stest cannot find out what a module depends on.
+But it knows which files set such things: files that each run executes, in statements that do more than define
+something. So a module that outlives its run is adopted only by runs that have executed the same files before.
 """
 
 from __future__ import annotations
@@ -20,45 +19,46 @@ from sprintest.modules import _fingerprint, _graph
 from sprintest.process import _private
 from sprintest.process._own import open
 
-#: What such a statement may speak of, for it is compared in other ways, or no module goes by it.
+#: Names that such a statement may use: they are compared in other ways, or no module depends on them.
 _COMPARED = ("importlib", "os.environ", "print", "pytest", "sys.path", "warnings")
-#: Hooks that do nothing before the last module has been imported.
+#: Hooks that do nothing that matters before the last module has been imported.
 _LATE_HOOKS = (
     *("pytest_addoption", "pytest_collection_finish", "pytest_collection_modifyitems", "pytest_fixture_"),
     *("pytest_itemcollected", "pytest_report_", "pytest_runtest_", "pytest_sessionfinish"),
     *("pytest_terminal_summary", "pytest_unconfigure"),
 )
 
-#: A file that the run executes, and the line that it has come to.
+#: A file that the run executes, and the line that it has reached.
 _Step = tuple[str, int]
-#: What it and the modules of the project that it imports held.
+#: The contents of such a file and of the project modules that it imports, by path.
 _Key = frozenset[tuple[str, Any]]
 
 
 @dataclass(frozen=True)
 class Place:
-    """Equal where the same files have done something, and were the same."""
+    """A context. Two are equal if the same files have done something before, with the same contents."""
 
     steps: tuple[_Step, ...] = field(default=(), compare=False)
     keys: list[_Key] = field(default_factory=list)
 
 
 class _Acts(NamedTuple):
-    """That a file does something when it is executed: from ``line`` on, with functions of what it imports."""
+    """Says that a file does something when it is executed, from ``line`` on, perhaps by its ``imports``."""
 
     line: int
     imports: frozenset[str]
 
 
 class Context:
-    """Of one run after the other. ``files_of``: those of the project's modules with these names, and of what
-    they import.
+    """Observes the context of one run after the other.
+
+    ``files_of``: returns the files of the project modules with these names, and of what they import.
     """
 
     def __init__(self, files_of: Callable[[frozenset[str]], list[str]]) -> None:
         self._files_of = files_of
         self._known: dict[tuple[Any, str], tuple[_fingerprint.State | None, Any]] = {}
-        #: Files that the run has executed; ``None`` once it tests.
+        #: Files that the run has executed; ``None`` once tests run.
         self._finished: list[_Step] | None = []
         self._keys_of_finished: list[_Key] = []
         self._last = ""
@@ -67,18 +67,18 @@ class Context:
         self._finished, self._keys_of_finished, self._last = [], [], ""
 
     def tests_begin(self) -> None:
-        """From here on whatever is imported is imported by a test."""
+        """Say that from here on every import is made by a test."""
         self._finished = None
 
     def begins(self, path: str) -> None:
-        """The run executes this file now, or has done so."""
+        """Say that the run executes this file now, or has executed it."""
         if self._finished is not None and path != self._last:
             self._finished.append((self._last, sys.maxsize))
             self._keys_of_finished += self._keys(self._finished[-1:])
             self._last = path
 
     def now(self) -> Place | None:
-        """``None`` while tests run."""
+        """The present context; ``None`` while tests run."""
         if self._finished is None:
             return None
         executing = dict(_executing())
@@ -87,8 +87,9 @@ class Context:
         return Place((*self._finished, *steps), [*self._keys_of_finished, *self._keys(steps)])
 
     def complete(self, places: Iterable[Place | None]) -> list[Place | None]:
-        """The same at the end of the run, when all is known that those files import; ``None`` where they were
-        edited meanwhile.
+        """Complete contexts at the end of the run, when all imports of their files are known.
+
+        The result is ``None`` for a context whose files were edited meanwhile.
         """
         keys = functools.cache(lambda step: self._keys([step]))
         return [place and self._completed(place, keys) for place in places]
@@ -101,7 +102,7 @@ class Context:
         return None if was_edited else Place(place.steps, keys)
 
     def _keys(self, files: list[_Step]) -> list[_Key]:
-        """Of those of the files that have done something before the line in which they are."""
+        """The keys of those files that have done something before the line that they have reached."""
         found = ((path, line, self._of(path, _acts)) for path, line in files if path)
         return [
             self._held((path, *self._files_of(acts.imports)))
@@ -110,12 +111,12 @@ class Context:
         ]
 
     def _held(self, files: Iterable[str]) -> _Key:
-        """What they hold; a module whose file has gone is known for a while, and imported by nobody."""
+        """The contents of the files; without those that are gone, which nothing imports any more."""
         held = ((file, self._of(file, _fingerprint.digest)) for file in files)
         return frozenset((file, digest) for file, digest in held if digest is not None)
 
     def _of(self, path: str, look: Callable[[str], Any]) -> Any:
-        """What ``look`` finds in the file, which it reads again only if that was written."""
+        """The result of ``look`` for the file, which is read again only after a change."""
         state = _fingerprint.file_state(path)
         known = self._known.get((look, path))
         if known is None or known[0] != state:
@@ -124,7 +125,7 @@ class Context:
 
 
 def _executing() -> Iterator[tuple[str, int]]:
-    """The files that pytest rewrites and whose execution goes on, with the line."""
+    """The files that pytest has rewritten and that are being executed, with the line of each."""
     frame: Any = _private.current_frame(1)
     while frame is not None:
         if frame.f_code.co_name == "<module>" and _private.is_rewriting(frame.f_globals.get("__loader__")):
@@ -147,10 +148,10 @@ def _acts(path: str) -> _Acts | None:
 
 
 def _lines(statement: ast.stmt) -> Iterator[int]:
-    """Those in which it does more than to define something."""
+    """The lines in which the statement does more than define something."""
     if isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef)):
         if statement.name.startswith("pytest_") and not statement.name.startswith(_LATE_HOOKS):
-            yield 0  # Called before the next module is imported, whatever stands below it.
+            yield 0  # pytest calls it before the next import, so the line does not matter.
     elif isinstance(statement, ast.Expr):
         if isinstance(statement.value, ast.Call) and not _is_compared(statement.value.func):
             yield statement.lineno
@@ -166,7 +167,7 @@ def _lines(statement: ast.stmt) -> Iterator[int]:
 
 def _is_compared(node: ast.AST) -> bool:
     if isinstance(node, ast.Attribute) and node.attr == "exec_module":
-        return True  # An import of a file.
+        return True  # It imports a file.
     if isinstance(node, (ast.Name, ast.Attribute, ast.Subscript, ast.Call)):
         name = ast.unparse(node) + "."
         return name.startswith(tuple(f"{one}{end}" for one in _COMPARED for end in (".", "[")))

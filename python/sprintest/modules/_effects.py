@@ -1,4 +1,4 @@
-"""What executing a module does to the process: seen, undone, and done again when a run imports it."""
+"""Side effects of modules on the process: recorded, undone, and repeated when a run adopts the module."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from sprintest.process import _private
 from sprintest.process._own import modules, open, os
 from sprintest.process._process_state import SETTINGS, leads_to, set_variable, variable
 
-#: What libraries in C read when they are mapped, by other ways than a function of the C library.
+#: Prefixes of the variables that C libraries read when they are loaded, without a call that is interposed.
 _THREADING_LIBRARIES = {
-    # The first that needs this one is torch, as a rule, with MKL in it.
+    # Normally torch is the first that loads this library, and torch contains MKL.
     "gomp": ("OMP_", "GOMP_", "LIBGOMP", "MKL_"),
     "libomp": ("OMP_", "KMP_"),
     "iomp": ("OMP_", "KMP_"),
@@ -30,20 +30,22 @@ _THREADING_LIBRARIES = {
 }
 
 
-#: Which of the settings is the state of ``random``.
+#: The index of the state of ``random`` in ``SETTINGS``.
 _RANDOM = [get for get, _ in SETTINGS].index(random.getstate)
 
 
 class Said(NamedTuple):
-    """A warning. ``place``: the variables of the code that it names; ``is_importers``: that imports it."""
+    """A warning from the execution of a module."""
 
     warning: warnings.WarningMessage
+    #: The variables of the code that the warning names.
     place: dict[str, Any]
+    #: Whether this code has imported the module.
     is_importers: bool
 
 
 class Tables:
-    """What modules are known to change of the process when they are imported, and what of that is undone."""
+    """The parts of the process state that modules are known to change when imported, for comparison."""
 
     LISTS = ("path", "meta_path", "path_hooks", "filters")
 
@@ -99,14 +101,14 @@ def _list(name: str) -> Any:
     return warnings.filters if name == "filters" else getattr(sys, name)
 
 
-#: Functions by which modules ask to be called later, and the kinds of side effects that this is.
+#: Functions by which modules register functions to be called later, and the kind of this side effect.
 _REGISTERING = {("os", "register_at_fork"): "after a fork", ("atexit", "register"): "exit"}
 if hasattr(codecs, "unregister"):  # Since Python 3.10.
     _REGISTERING[("codecs", "register")] = "codec"
 
 
 class Registrations:
-    """Tells who asks to be called later, by ``take(kind, arguments, named arguments)``, until it ends."""
+    """Calls ``take(kind, arguments, named arguments)`` at each such registration, until ``end``."""
 
     def __init__(self, take: Callable[[str, tuple[Any, ...], dict[str, Any]], None]) -> None:
         self._originals = [
@@ -130,7 +132,7 @@ class Registrations:
 
 
 def undo(effect: SideEffect) -> None:
-    """Take back what is not among the ``Tables``."""
+    """Undo a side effect that ``Tables`` does not cover."""
     _, kind, _, value = effect
     if kind == "exit":
         atexit.unregister(value[0][0])
@@ -139,7 +141,7 @@ def undo(effect: SideEffect) -> None:
 
 
 def do_again(effect: SideEffect, adopted: Collection[str] = ()) -> None:
-    """``adopted``: the modules that come with the one whose effect it is."""
+    """Repeat a side effect. ``adopted``: the modules that are adopted together with its module."""
     _, kind, name, value = effect
     if kind == "write":
         set_variable(name, value)
@@ -166,7 +168,7 @@ def do_again(effect: SideEffect, adopted: Collection[str] = ()) -> None:
 def _warn(said: Said, module: str, is_there: bool) -> None:
     warning, place = said.warning, said.place
     file, line = warning.filename, warning.lineno
-    if said.is_importers and not is_there:  # It is another one's import now.
+    if said.is_importers and not is_there:  # Another module imports it now.
         frame: Any = _private.current_frame(1)
         while frame.f_back is not None and _side_effects.is_exempt(frame.f_code.co_filename):
             frame = frame.f_back
@@ -177,14 +179,14 @@ def _warn(said: Said, module: str, is_there: bool) -> None:
 
 
 def threading_libraries() -> set[str]:
-    """The files of those that are mapped."""
+    """The files of the threading libraries that this process has loaded."""
     with open("/proc/self/maps") as maps:
         files = {line.split()[-1] for line in maps if ".so" in line}
     return {file for file in files if any(name in os.path.basename(file) for name in _THREADING_LIBRARIES)}
 
 
 def threading_prefixes(libraries: Iterable[str]) -> tuple[str, ...]:
-    """What the names of the variables begin with that these read, when they are loaded."""
+    """The prefixes of the variables that these libraries read when they are loaded."""
     names = [os.path.basename(file) for file in libraries]
     found = [prefixes for one, prefixes in _THREADING_LIBRARIES.items() if any(one in name for name in names)]
     return tuple(sorted({prefix for prefixes in found for prefix in prefixes}))

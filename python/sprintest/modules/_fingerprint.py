@@ -1,5 +1,7 @@
-"""Does a file still hold the bytes that a module was made of? The idea is git's index: `stat` first,
-content where `stat` cannot be trusted ("racily clean" entries)."""
+"""Tells whether a file still has the contents that were read.
+
+As in git's index, `stat` decides first, and the contents if `stat` is not reliable ("racily clean" entries).
+"""
 
 from __future__ import annotations
 
@@ -10,16 +12,15 @@ from sprintest.process._own import open, os, runner, time
 
 State = tuple[int, int, int, int]
 
-#: File times come from the kernel's coarse clock, whose tick is 1 to 10 ms: within it an edit may leave
-#: no trace in them.
+#: File times come from the kernel's coarse clock, whose tick is 1 to 10 ms. An edit within the same tick may
+#: leave them as they are.
 _TICK_NS = 20_000_000
 
 
 def file_state(path: str) -> State | None:
-    """What tells one state of a file from another; ``None`` where there is no such file.
+    """The state of a file, for comparison; ``None`` if there is no such file.
 
-    The time of the inode's last change is part of it: unlike the time of modification, nobody can set
-    that to what it was.
+    It contains the time of the inode's last change, which no program can set, unlike that of modification.
     """
     try:
         info = os.stat(path)
@@ -28,12 +29,12 @@ def file_state(path: str) -> State | None:
     return (info.st_mtime_ns, info.st_ctime_ns, info.st_size, info.st_ino)
 
 
-#: What pytest and Python leave in a folder themselves.
+#: Folders that pytest and Python create themselves.
 _LEFT_BY_RUNS = {"__pycache__", ".pytest_cache"}
 
 
 def listing(path: str) -> frozenset[str] | None:
-    """What a folder holds; ``None`` where there is no such folder. Names of folders end with a separator."""
+    """The names in a folder; ``None`` if there is no such folder. Names of folders end with a separator."""
     try:
         with os.scandir(path) as entries:
             return frozenset(
@@ -43,16 +44,16 @@ def listing(path: str) -> frozenset[str] | None:
         return None
 
 
-#: Of each kind of look at a file or a folder: what was seen.
+#: The kinds of looks at a file or a folder, and the function that returns what is seen.
 LOOKS = {"file": file_state, "listing": listing}
 
 
 def is_settled(state: State | None) -> bool:
-    """Whether whoever changes the file from now on leaves a trace in its times."""
+    """Whether each later change of the file will show in its times."""
     return state is None or time.time_ns() - max(state[0], state[1]) > _TICK_NS
 
 
-#: Larger files are told apart by `stat` alone.
+#: Larger files are compared by `stat` alone.
 _LARGEST = 16 << 20
 
 
@@ -67,28 +68,28 @@ def digest(path: str) -> bytes | None:
         return None
 
 
-#: Of no file.
+#: No file has this state.
 UNKNOWN: State = (0, 0, 0, -1)
 
 
 class Fingerprint:
-    """What a file held while it was read.
+    """The contents of a file when it was read.
 
-    ``before`` is its state from before that. A file that was written at that very time never counts as
-    current: which bytes were read cannot be known.
+    ``before`` is its state just before. A file that was written at that time never counts as current, because
+    it is not known which bytes were read.
     """
 
     def __init__(self, path: str, before: State | None) -> None:
         self.path = path
         is_known = is_settled(before)
         self._digest = digest(path)
-        #: In this one it holds what was read.
+        #: A state in which the file has the contents that were read.
         self.state = before
         if not is_known or file_state(path) != before:
             self._digest, self.state = None, UNKNOWN
 
     def is_current(self) -> bool:
-        """Whether the file holds the same bytes now, whatever its times say."""
+        """Whether the file has the same contents now, whatever its times are."""
         state = file_state(self.path)
         if state == self.state:
             return True
@@ -101,6 +102,6 @@ class Fingerprint:
 
 
 def suspects(files: Sequence[Fingerprint]) -> list[int]:
-    """The places in ``files`` of those that are not current, or in another state; quicker than one by one."""
+    """The indices of ``files`` that are in another state, and may have changed. Faster than one by one."""
     found: list[int] = runner.in_other_state([file.path for file in files], [file.state for file in files])
     return found

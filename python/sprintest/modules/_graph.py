@@ -1,4 +1,4 @@
-"""Which modules does a module import? Read off its source, so that imports that have not run count too."""
+"""Finds the imports of a module in its source, so that imports that have not run count too."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ Names = set[str]
 def imported_names(source: bytes, package: str) -> tuple[Names, Names]:
     """The absolute names of what ``source`` may import: while it is executed, and later, in functions.
 
-    ``package`` is what relative imports count from. ``from a import b`` gives ``a`` and ``a.b``,
-    whether ``b`` is a module or not: the caller knows which modules there are. Source that cannot be
-    parsed imports nothing.
+    ``package`` is the package for relative imports. ``from a import b`` gives ``a`` and ``a.b``, whether
+    ``b`` is a module or not: the caller knows which modules there are. Source that cannot be parsed imports
+    nothing.
     """
     finder = _Finder(package)
     try:
@@ -25,7 +25,7 @@ def imported_names(source: bytes, package: str) -> tuple[Names, Names]:
 
 
 def names_argv(source: bytes) -> int:
-    """The line in which a module names ``sys.argv`` while it is executed; 0 if in none."""
+    """The line in which a module names ``sys.argv`` while it is executed; 0 if there is none."""
     if b"argv" not in source:
         return 0
     try:
@@ -35,7 +35,7 @@ def names_argv(source: bytes) -> int:
     while waiting:
         node = waiting.pop()
         if isinstance(node, ast.If) and "__name__" in _named(node.test):
-            continue  # It is executed as a program.
+            continue  # This is for execution as a program.
         if isinstance(node, ast.Attribute) and node.attr == "argv" and "sys" in _named(node.value):
             return node.lineno
         names = [alias.name for alias in node.names] if isinstance(node, ast.ImportFrom) else []
@@ -99,7 +99,7 @@ class _Finder(ast.NodeVisitor):
         self._depth -= "TYPE_CHECKING" in names
 
     def visit_Call(self, node: ast.Call) -> None:
-        # Also where it has not been called yet; a call with a computed name is seen when it happens.
+        # Calls count even if they have not happened yet. A call with a computed name is seen when it happens.
         name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
         is_import = name in ("__import__", "import_module")
         if is_import and node.args and isinstance(node.args[0], ast.Constant):

@@ -1,4 +1,4 @@
-"""Whose module is it: the project's, third-party, or the standard library's? Decided by path."""
+"""Tells by its path whether a module is project code, third-party, or the standard library's."""
 
 from __future__ import annotations
 
@@ -41,12 +41,12 @@ def site_dirs() -> list[str]:
     if site.ENABLE_USER_SITE:
         folders.append(site.getusersitepackages())
     real = [os.path.realpath(folder) for folder in folders]
-    # Of other environments, as links in `.pth` files and overlays lead to them: told by what is in them.
+    # Links in `.pth` files and overlays lead to site directories of other environments. Their contents tell.
     real += [folder for folder in map(os.path.realpath, sys.path) if _has_distributions(folder)]
     return list(dict.fromkeys(folder for folder in real if os.path.isdir(folder)))
 
 
-#: The project's root, with a separator at its end: what it holds is no other environment.
+#: The project's root, with a separator at its end. No folder below it counts as another environment.
 _root: str | None = None
 
 
@@ -55,7 +55,7 @@ def _has_distributions(folder: str) -> bool:
         return False
     try:
         return any(name.endswith(".dist-info") for name in os.listdir(folder))
-    except OSError:  # An archive, or nothing at all.
+    except OSError:  # It is an archive, or does not exist.
         return False
 
 
@@ -74,22 +74,21 @@ def _is_of_installed(folder: str) -> bool:
 
 
 def is_installed(path: str) -> bool:
-    """Whether ``path`` lies in the standard library or in a site directory."""
+    """Whether ``path`` is in the standard library or in a site directory."""
     return _is_of_installed(path[: path.rfind(os.sep) + 1])
 
 
-#: What lies there changes by itself, and is no file.
+#: Contents of these folders change by themselves, and are not real files.
 VOLATILE = ("/proc/", "/sys/", "/dev/")
 
 
 class ProjectCode:
-    """Tells project code from the rest: what lies below a root and was not installed there, and what was
-    installed to be edited in its own folder.
+    """Tells project code from other code. It is below ``root`` and not installed there, or is editable.
 
-    A virtual environment may lie below the root as well; what it holds is third-party, and so is what
-    PYTHONPATH leads to outside of the root. ``target`` is a further folder or file that is the project's
-    wherever it lies, also where packages are installed. ``ignore`` are patterns of modules that the user
-    wants to be treated as third-party; ``torch.*`` stands for ``torch`` too.
+    A virtual environment may be below the root too; its contents are third-party, and so are the folders in
+    PYTHONPATH that are outside of the root. ``target`` is a further folder or file that is project code
+    wherever it is, even in a site directory. ``ignore`` are patterns of modules that the user wants to be
+    treated as third-party; ``torch.*`` includes ``torch``.
     """
 
     def __init__(self, root: str, target: str = "", ignore: Sequence[str] = ()) -> None:
@@ -107,30 +106,30 @@ class ProjectCode:
         return self._is_target(path) or not (is_library or is_installed(path))
 
     def may_change(self, path: str) -> bool:
-        """Whether it may change between runs: all that is not installed, wherever it lies."""
+        """Whether it may change between runs: it is the target, or is not installed."""
         return self._is_target(path) or not is_installed(path)
 
     def _is_target(self, path: str) -> bool:
         return bool(self._target) and (_real_path(path) + os.sep).startswith(self._target)
 
     def is_ignored(self, name: str) -> bool:
-        """Whether the user said that the module ``name`` is never to be unloaded."""
+        """Whether the setting ``ignore`` says that the module ``name`` is never unloaded."""
         return any(fnmatch.fnmatchcase(name, pattern) for pattern in self._ignore)
 
     def is_kept_apart(self, spec: Any) -> bool:
-        """Whether a module is the module cache's to keep, not ``sys.modules``' from run to run."""
+        """Whether the module cache keeps the module from run to run, and not ``sys.modules``."""
         return any(map(self.may_change, _places(spec))) and not self.is_ignored(spec.name)
 
     def owns_module(self, spec: Any) -> bool:
-        """Whether a module is project code, and not to be treated as third-party."""
+        """Whether a module is project code, and not treated as third-party."""
         return any(map(self.owns, _places(spec))) and not self.is_ignored(spec.name)
 
     def installed_folders(self) -> list[str]:
-        """Where nothing changes between runs but by an installation; each with a separator at its end."""
+        """The folders that only an installation changes between runs; each with a separator at its end."""
         return [folder for folder in _installed() if not self._target.startswith(folder)]
 
     def unwatched(self) -> list[str]:
-        """Where a look is of no consequence: what every run finds as it is, or as it is at that moment."""
+        """The folders where a look is not recorded: they do not change, or change by themselves."""
         return [*VOLATILE, *self.installed_folders()]
 
     def owns_package(self, name: str) -> bool:
@@ -142,25 +141,25 @@ class ProjectCode:
 
 
 def _places(spec: Any) -> list[str]:
-    """Where the module lies: one without a location is a namespace package, or built in."""
+    """The file or folders of the module. One without a location is a namespace package, or built in."""
     return [spec.origin] if spec.has_location else folders(spec.submodule_search_locations)
 
 
 def folders(path: Any) -> list[str]:
-    """What a package's ``__path__`` holds."""
+    """The entries of a package's ``__path__``."""
     try:
         return list(path or ())
-    except KeyError:  # A namespace package's asks its parent, which need not be in `sys.modules`.
+    except KeyError:  # That of a namespace package looks for its parent, which may be hidden.
         return _private.namespace_path(path)
-    except AttributeError:  # And that is no package any more.
+    except AttributeError:  # The parent is not a package any more.
         return []
 
 
 def find(name: str, path: Any) -> Any:
-    """What the import system finds by that name now, in ``path``; ``None`` for nothing, or an error."""
+    """The spec that the import system finds by that name in ``path`` now; ``None`` for none, or an error."""
     try:
         return _private.find_spec(name, path)
-    except KeyError:  # A namespace package looks for its parent in `sys.modules`, where it need not be yet.
+    except KeyError:  # A namespace package looks for its parent in `sys.modules`, which may not have it yet.
         namespace = importlib.machinery.ModuleSpec(name, None)
         places = (os.path.join(entry, name.rpartition(".")[2]) for entry in path)
         namespace.submodule_search_locations = [place for place in places if os.path.isdir(place)]
@@ -196,9 +195,9 @@ def is_compiled(module: Any) -> bool:
 def loaded_files(modules: dict[str, Any], started_ns: int, code: ProjectCode) -> list[dict[str, Any]]:
     """The file of each of the ``modules``, with the state in which it was read.
 
-    Those of project code that is never unloaded are ``ignored``: a change is told, and no more. A file
-    that changed while the imports ran (they began at ``started_ns``) may have been read before or
-    after: it gets an impossible time, so that it counts as changed.
+    Files of project code that is never unloaded are ``ignored``: a change is reported, and has no other
+    effect. A file that changed after the imports began, at ``started_ns``, may have been read before or after
+    that. It gets an impossible time, so that it counts as changed.
     """
     files = []
     for name, module in modules.items():
@@ -207,7 +206,7 @@ def loaded_files(modules: dict[str, Any], started_ns: int, code: ProjectCode) ->
             continue
         try:
             info = os.stat(path)
-        except OSError:  # inside a zip archive, or gone
+        except OSError:  # It is in a zip archive, or gone.
             continue
         settled = max(info.st_mtime_ns, info.st_ctime_ns) < started_ns
         files.append(
@@ -243,7 +242,7 @@ def unload(name: str) -> None:
 
 
 def forget_project(code: ProjectCode) -> None:
-    """Unload project code that some third-party module has imported, and what was seen of its folders."""
+    """Unload project code that a third-party module has imported; see also ``forget_folders``."""
     for name, module in list(sys.modules.items()):
         if name in at_start or not (path := file_of(module)):
             continue
@@ -253,6 +252,6 @@ def forget_project(code: ProjectCode) -> None:
 
 
 def forget_folders(code: ProjectCode) -> None:
-    """Forget which files the project's folders hold: their times do not tell of every change."""
+    """Forget which files the project's folders contain: their times do not show every change."""
     for folder in [folder for folder in sys.path_importer_cache if code.may_change(folder)]:
         del sys.path_importer_cache[folder]

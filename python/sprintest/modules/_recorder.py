@@ -1,4 +1,4 @@
-"""Follows what modules do while they are executed: see ``_cache``."""
+"""Records what modules do while they are executed: see ``_cache``."""
 
 from __future__ import annotations
 
@@ -22,7 +22,8 @@ from sprintest.modules._effects import (
     threading_variables,
 )
 from sprintest.modules._fingerprint import Fingerprint, State, file_state, listing
-from sprintest.modules._member import Member, order, renewals
+from sprintest.modules._member import Member, order
+from sprintest.modules._renewals import renewals
 from sprintest.process import _private
 from sprintest.process._environment_reads import EnvironmentReads
 from sprintest.process._own import is_environ_replaced, open, os, runner
@@ -30,12 +31,13 @@ from sprintest.process._process_state import changed_state, observed_state
 
 
 class Recorder:
-    """Follows what modules do while they are executed.
+    """Records what modules do while they are executed.
 
-    ``members`` are those that were, by name. ``add`` is called for each, ``failed`` for each of the project
-    that could not be; ``place`` says what the run has executed before. One that ``is_ahead`` of all runs sees
-    each import statement and whatever looks at a file; else, in a run, only what executes a module, and
-    Python code that opens a file. Modules of the project are recorded in runs alone.
+    ``members``: the modules that were executed, by name. ``add`` is called for each, and ``failed`` for each
+    project module whose execution fails. ``place`` returns the present context. ``is_ahead``: the recorder
+    works ahead of all runs, and sees each import statement and each look at a file. In a run it sees only
+    imports that execute a module, and Python code that opens a file. Project modules are recorded only in
+    runs.
     """
 
     def __init__(
@@ -63,7 +65,7 @@ class Recorder:
         if not is_ahead:
             events = _side_effects.ACTS | _side_effects.LOOKS | _side_effects.MOVES | {"open"}
             runner.add_audit_listener(self._on_deed, events)
-        # In a run, what its filters let through; what is loaded ahead is told of all (see ``_preload``).
+        # In a run these are the warnings that its filters show; ahead of runs all come (see ``_preload``).
         self._end_noticing: Callable[[], None] = lambda: None
         if not is_ahead:
             self._end_noticing = _private.notice_warnings(self._warned_in_run)
@@ -118,7 +120,7 @@ class Recorder:
 
     @contextlib.contextmanager
     def _statements(self, is_own: bool) -> Iterator[None]:
-        """In a run nobody but an installed module may see that the function for import statements is ours."""
+        """In a run only installed modules may see that the function for import statements is ours."""
         before, wanted = builtins.__import__, self._real_import if is_own else self._noting_import
         if self.is_ahead or before not in (self._real_import, self._noting_import):
             yield
@@ -145,7 +147,7 @@ class Recorder:
     # ---- which module it is
 
     def stack(self) -> list[Member | None]:
-        """What this thread is executing, each for the one before."""
+        """The modules that this thread is executing, each for the one before."""
         try:
             stack: list[Member | None] = self._loading.stack
         except AttributeError:
@@ -171,7 +173,7 @@ class Recorder:
 
     @staticmethod
     def _note_entry(name: str, executing: Iterable[Member | None]) -> None:
-        """The last of these imports the module ``name``: it may be one whose execution began before."""
+        """Note the entry of an import cycle: the last of these imports ``name``, perhaps one of them."""
         stack = [one for one in executing if one is not None]
         place = next((place for place, one in enumerate(stack) if one.name == name), len(stack))
         if (
@@ -179,19 +181,19 @@ class Recorder:
             and stack[-1].is_own
             and stack[place].spec.submodule_search_locations is not None
         ):
-            return  # A package of the project, as a rule for what lies in it.
+            return  # It imports a package of the project, normally for a module in it.
         for one in stack[place + 1 :]:
-            if not one.entry and not one.name.startswith(f"{name}."):  # That always begins with its package.
+            if not one.entry and not one.name.startswith(f"{name}."):  # Its package always begins first.
                 one.entry = name
 
     def _note_later(self, asking: str, name: str) -> None:
-        """A function of the module ``asking`` has imported it by ``importlib.import_module``."""
+        """Note that a function of ``asking`` has imported ``name`` by ``importlib.import_module``."""
         member = self._members.get(asking)
         if member is not None and member.name != name:
             member.later.add(name)
 
     def _note_item(self, module: Any, item: str) -> None:
-        """``from module import item``: a submodule, or what another one has made."""
+        """Note ``from module import item``: a submodule, or something that another module has made."""
         name = f"{getattr(module, '__name__', '')}.{item}"
         if name in sys.modules:
             return self._note_import(name)
@@ -202,7 +204,7 @@ class Recorder:
 
     @_private.as_import_system
     def execute(self, spec: Any, load: Callable[[Any], Any]) -> Any:
-        """Execute the module, and take down what it does."""
+        """Execute the module, and record what it does."""
         self.look(spec)
         stack = self.stack()
         if (top := self.top()) is not None:
@@ -239,11 +241,9 @@ class Recorder:
         elif member.fresh or member.perhaps_fresh:
             member.renewals = renewals(member)
         if not is_own and not self.is_ahead and self._imports_own(member):
-            member.uncacheable = (
-                "it imports the project's code"  # What else it looks at there, nothing has seen.
-            )
+            member.uncacheable = "it imports the project's code"  # Its looks at files there are not recorded.
         if not self.is_ahead:
-            member.let_go()  # A test may watch for its end.
+            member.let_go()  # A test may check that it is freed.
         self._add(member)
         self.last = member
         return module
@@ -253,10 +253,10 @@ class Recorder:
         return any(one.is_own for one in found if one is not None)
 
     def _note_contents(self, member: Member) -> None:
-        """What it has taken shows in its variables, by whatever way it came to it.
+        """Find in the variables what the module has imported.
 
-        Code in C imports by functions that nobody can follow. A submodule is its package's attribute without
-        the package's doing.
+        Imports of C code cannot be observed. A submodule does not count: its import, by any module, makes it
+        an attribute of its package.
         """
         if not member.is_compiled and not member.is_own:
             return
@@ -272,7 +272,7 @@ class Recorder:
                 member.imports.add(name)
 
     def _note_source(self, member: Member) -> None:
-        """What it takes from its process that nobody is asked for."""
+        """Find in the source what the module takes from its process without a call that is observed."""
         if not member.spec.has_location:
             return
         if line := _graph.names_argv(_source(member.spec.origin)):
@@ -283,7 +283,7 @@ class Recorder:
     # ---- modules of the project
 
     def _complete(self, member: Member, before: State | None, marked: tuple[object, ...]) -> None:
-        """What a module of the project was made from, and why no other run may have it, if so."""
+        """Record what a project module was made from, and why it is uncacheable, if it is."""
         if member.spec.has_location:
             path = member.spec.origin
             member.files[path] = Fingerprint(path, before)
@@ -291,20 +291,20 @@ class Recorder:
             _note_barred(member, now)
             for name in now:
                 self._note_entry(name, [*self.stack(), member])
-        # Of packages that were executed for what lies in them, it has nothing.
+        # It has nothing from packages that were executed only for the sake of a module in them.
         names = member.imports | member.brought
         passed = {name.rpartition(".")[0] for name in names}
         passed |= {
             ".".join(name.split(".")[:count]) for name in passed for count in range(1, name.count(".") + 1)
         }
         member.imports |= member.brought - passed
-        # What warns must warn in each run; what changes its process must change it in each run.
+        # A module that warns must warn in each run, and one that changes its process must change it in each.
         if type(member.module) is not ModuleType:
-            member.uncacheable = "it makes itself another kind of module"
+            member.uncacheable = "it replaces its module object, or the class of that"
         elif any(kind == "warning" for _, kind, _, _ in member.effects):
             member.uncacheable = "it warns when imported"
         elif is_environ_replaced():
-            member.uncacheable = "os.environ is another object while it is imported"
+            member.uncacheable = "os.environ has been replaced by another object"
         elif marked != (now_marked := observed_state()):
             member.uncacheable = f"it changes {changed_state(marked, now_marked)} when imported"
         elif _private.is_rewriting(member.spec.loader):
@@ -336,7 +336,7 @@ class Recorder:
 
     @staticmethod
     def _imports_by_path(top: Member, args: Any) -> None:
-        """The import system reads its source, or that of a file that it has executed by a loader."""
+        """Note the file if it is not the module's source: a loader executes it for the module."""
         if isinstance(args[0], int) or _side_effects.is_write(args[2]):
             return
         path = os.path.abspath(os.fsdecode(args[0]))
@@ -354,7 +354,7 @@ class Recorder:
 
     @contextlib.contextmanager
     def _reads(self) -> Iterator[None]:
-        """Who reads variables, clocks and the like is seen where a module is being executed."""
+        """Observe reads of variables, clocks and the like while a module is executed."""
         self._depth += 1
         if self._depth == 1:
             self._environment.__enter__()
@@ -371,16 +371,16 @@ class Recorder:
 
     @property
     def reads(self) -> dict[str, str | None]:
-        """All variables that were read, with the value of the first time."""
+        """All variables that were read, each with its value at the first read."""
         return self._environment.reads
 
     def read(self, name: str, value: str | None) -> None:
-        self.look()  # It may have set it itself.
+        self.look()  # The module may have set the variable itself.
         if (top := self.top()) is not None:
             top.effects.append((next(order), "read", name, value))
 
     def warned(self, warning: Any) -> None:
-        """A warning, which is shown or not as the filters of a run have it."""
+        """Record a warning. The filters of each run decide whether it is shown."""
         top = self.top()
         if top is None:
             return
@@ -391,7 +391,7 @@ class Recorder:
             is_importers |= is_body and frame.f_globals.get("__name__") == top.name
             frame = frame.f_back
         if frame is None and warning.filename == top.spec.origin and not sys.dont_write_bytecode:
-            return  # Of its compiler, which no other process will ask: there is bytecode now.
+            return  # It comes from the compiler, which no other process calls: there is bytecode now.
         place = frame.f_globals if frame else vars(sys)
         said = Said(warning, place, is_importers)
         top.effects.append((next(order), "warning", str(place.get("__name__", "")), said))
@@ -407,9 +407,9 @@ class Recorder:
             top.complaint = top.complaint or text
 
     def _on_fresh(self, event: str, _: Any) -> None:
-        """Somebody asks for what is another in each process.
+        """Record a question for a value that differs in each process.
 
-        A library in C draws a seed for its tables when it is loaded.
+        Compiled modules do not count: they draw a seed for their tables when they are loaded.
         """
         top = self.top()
         if top is None or top.is_compiled or top.name in _private.RENEWED:
@@ -424,8 +424,8 @@ class Recorder:
         line = 0
         while frame is not None:
             if frame.f_globals.get("__name__") == "tempfile":
-                return  # Names of files, which it draws anew in a fork.
-            # Of the module's body, or of a class's in it; what a function draws is whoever's that calls it.
+                return  # It draws names of files, and does so again in a fork.
+            # In the body of the module, or of a class in it. What a function draws belongs to its caller.
             if frame.f_globals.get("__name__") == top.name and not frame.f_code.co_flags & CO_OPTIMIZED:
                 line = line or frame.f_lineno
             elif frame.f_globals.get("__name__") == top.name:
@@ -435,9 +435,9 @@ class Recorder:
 
     @staticmethod
     def _is_kept(frame: Any, top: Member) -> bool:
-        """Whether the module's own body asks, if by way of the standard library.
+        """Whether the module's own body asks, perhaps by way of the standard library.
 
-        What functions ask for is used up as a rule: to wait for a lock, to find out that there was no fork.
+        Functions normally do not keep the answer: they wait for a lock, or find out that there was no fork.
         """
         while frame is not None and (name := frame.f_globals.get("__name__")) != top.name:
             is_used_up = str(name).partition(".")[0] in _side_effects.USES_TIME_UP
@@ -448,7 +448,7 @@ class Recorder:
 
     @staticmethod
     def _line_of_own_call(frame: Any, top: Member) -> int:
-        """Where the module's body has called a function of its own that asks; 0 if it is somebody else's."""
+        """The line in which the module's body calls one of its functions that asks; 0 if another one asks."""
         while frame is not None:
             name = frame.f_globals.get("__name__")
             if name == top.name and not frame.f_code.co_flags & CO_OPTIMIZED:
@@ -469,7 +469,10 @@ class Recorder:
             member.uncacheable = f"it {effect} when imported"
 
     def _registers(self, kind: str, args: tuple[Any, ...], named: dict[str, Any]) -> None:
-        """Somebody wants to be called later. After a fork: makes anew what is another in each process."""
+        """Record a function that is registered to be called later.
+
+        If it is called after a fork, it computes values again that differ in each process.
+        """
         if (top := self.top()) is None:
             return
         if kind == "after a fork":
@@ -478,7 +481,7 @@ class Recorder:
             top.effects.append((next(order), kind, "", (args, named)))
 
     def _on_folder(self, *_: Any) -> None:
-        """Somebody asks for the current folder."""
+        """Record a question for the current folder."""
         top = self.top()
         frame = _private.current_frame(1)
         if top is None or top.name in _private.RENEWED or _side_effects.is_exempt(frame.f_code.co_filename):
@@ -487,15 +490,15 @@ class Recorder:
             top.effects.append((next(order), "folder", "", os.getcwd()))
 
     def look(self, spec: Any = None) -> None:
-        """Ascribe to the module that is being executed what has changed since it was last looked.
+        """Attribute the changes since the last call to the module that is being executed.
 
-        The import system itself has looked at the file of ``spec``.
+        The file of ``spec`` does not count: the import system itself has looked at it.
         """
         now = Tables()
         top = self.top()
         if top is not None:
             for kind, name, value in now.changes_since(self._tables):
-                if kind == "drawn":  # Random numbers, and not only a seed was set.
+                if kind == "drawn":  # It has drawn random numbers, and not only set a seed.
                     self._take_fresh(top, 0, _side_effects.FRESH[_side_effects.RANDOMNESS])
                 else:
                     top.effects.append((next(order), kind, name, value))
@@ -503,13 +506,13 @@ class Recorder:
             runner.watch_files(self._exempt)
             if top is not None and not top.is_own:
                 for file in files:
-                    # What is in the path and no folder leads nowhere; the import system looked.
+                    # The import system looks at entries of the path, which lead nowhere if they are files.
                     if file != getattr(spec, "origin", None) and file not in sys.path:
                         top.looks.add(("file", _from_here(file), file_state(file)))
         self._tables = now
 
     def _on_listing(self, _: str, args: Any) -> None:
-        """Somebody asks what a folder holds. The import system does too, in its own name."""
+        """Record the listing of a folder. Those by the import system itself do not count."""
         top, asking = self.top(), _private.current_frame(1).f_code.co_filename
         if (
             top is None
@@ -526,24 +529,24 @@ class Recorder:
             top.looks.add(("listing", _from_here(path), listing(path)))
 
     def forget(self) -> None:
-        """The process's tables are at rest again."""
+        """Take the present state of the process as unchanged."""
         self._tables = Tables()
 
 
 def _from_here(path: str) -> str:
-    """Of what lies in the current folder, and of that itself: where it is from there."""
+    """The path, relative to the current folder if it is in there."""
     here = os.getcwd()
     return "." if path == here else path.removeprefix(os.path.join(here, ""))
 
 
 def _note_barred(member: Member, names: Iterable[str]) -> None:
-    """``None`` in ``sys.modules`` bars an import, and stands for what a run has done."""
+    """Note an import that ``None`` in ``sys.modules`` blocks, which only this run may have put there."""
     if any(sys.modules.get(name, member) is None for name in names):
-        member.uncacheable = "an import of its own is barred"
+        member.uncacheable = "`None` in sys.modules blocks one of its imports"
 
 
 def _origin(value: Any) -> str:
-    """The module that a variable's value is, or comes from."""
+    """The name of the module that the value is, or comes from."""
     if type(value) is ModuleType:
         name = getattr(value, "__name__", "")
     else:
@@ -560,7 +563,7 @@ def _source(path: str) -> bytes:
 
 
 def _note_source_imports(member: Member, path: str, package: str) -> _graph.Names:
-    """What the file names is imported by ``member``; returns what it imports while it is executed."""
+    """Add the imports in the file to those of ``member``; return the names imported during execution."""
     now, later = _graph.imported_names(_source(path), package)
     member.imports |= now - {member.name}
     member.later |= later - {member.name}
@@ -568,7 +571,7 @@ def _note_source_imports(member: Member, path: str, package: str) -> _graph.Name
 
 
 def _absolute(name: str, variables: dict[str, Any], level: int) -> str:
-    """What ``name`` means in a module with these variables, as the import statement has it."""
+    """The absolute name for ``name`` in an import statement of a module with these variables."""
     if not level:
         return name
     package = variables.get("__package__")

@@ -1,7 +1,7 @@
-"""Does this run's ``sys.path`` lead to another module than the one that is loaded already?
+"""Finds shadowed modules: the run's ``sys.path`` leads to another module than the loaded one.
 
-A file ``yaml.py`` in the folder of the tests hides the installed ``yaml`` from whoever imports it later.
-Where the installed one was preloaded nobody would look for the file: such a run needs a fresh process.
+A file ``yaml.py`` in the folder of the tests hides the installed ``yaml`` from later imports. If the
+installed one is loaded already, Python does not search for the file. Such a run needs a fresh process.
 """
 
 from __future__ import annotations
@@ -15,19 +15,19 @@ from sprintest.process._own import os
 
 
 class Shadows:
-    """Those of one run. ``own``: the names of the modules that it has imported itself, as it goes."""
+    """Those of one run. ``own``: the names of the modules that it has imported itself; the list grows."""
 
     def __init__(self, own: list[str]) -> None:
         self._own = own
         self._path: list[Any] = []
         self._seen: set[str] = set()
-        #: Loaded modules that some folder of the path has a namesake of: name → where that lies.
+        #: Loaded modules with a namesake in a folder of the path: name → path of the namesake.
         self._namesakes: dict[str, str] = {}
 
     def find(self) -> str:
-        """What hides a module that was loaded before the run, for a person; empty if nothing new does.
+        """Say in words which file hides a module that was loaded before the run; empty if no other one does.
 
-        Cheap where ``sys.path`` has not changed since the last call.
+        Cheap if ``sys.path`` has not changed since the last call.
         """
         if sys.path == self._path:
             return ""
@@ -43,7 +43,7 @@ class Shadows:
         return ""
 
     def _look_into(self, folder: str) -> None:
-        # What is installed there was compared before the run.
+        # Installed files were compared before the run.
         if _modules.is_installed(os.path.join(folder, "")):
             return
         for name, place in _modules.modules_in(folder):

@@ -1,6 +1,6 @@
-"""What a module of the project holds, so that one can tell whether anything has changed it since.
+"""The shape of a project module: what it contains, to find out whether that has changed.
 
-Nothing is kept alive for that: of what cannot change its identity is noted, of the rest what it holds.
+A shape keeps no object alive. It has the identity of each object, and the contents of those that may change.
 """
 
 from __future__ import annotations
@@ -8,27 +8,27 @@ from __future__ import annotations
 from types import FunctionType, ModuleType
 from typing import Any, Optional
 
-#: A module with more in it is taken to have changed.
+#: A module with more contents counts as changed.
 _MOST = 20_000
 _PLAIN = (str, bytes, int, float, complex, bool, type(None))
 _LISTS = (list, tuple, set, frozenset)
-#: Python itself fills them when somebody asks.
+#: Python itself fills these when they are first used.
 _UNCOMPARED = {
     *("__abstractmethods__", "__annotations__", "__builtins__", "__cached__", "__dict__", "__doc__"),
     *("__warningregistry__", "__weakref__", "_abc_impl"),
 }
 
-#: Nothing for what cannot be known.
+#: ``None`` if it cannot be known.
 Shape = Optional[tuple[Any, ...]]
 
 
 def shape_of(module: Any) -> Shape:
-    """Of the module's variables, its classes' attributes, and the containers and objects in these."""
+    """The shape of the module's variables, of its classes, and of containers and objects in these."""
     seen: set[int] = set()
     found: list[Any] = []
     package = f"{module.__name__}."
     waiting: list[Any] = [
-        # Submodules are bound when they are imported, whoever imports them.
+        # Without submodules: any module may import these and so bind them.
         {
             key: value
             for key, value in vars(module).items()
@@ -86,7 +86,7 @@ def _named(variables: Any) -> list[Any]:
 
 
 def _variables(value: Any) -> Any:
-    """The object's own, asked of nobody."""
+    """The object's own variables, without calling any of its code."""
     try:
         return object.__getattribute__(value, "__dict__")
     except Exception:

@@ -1,7 +1,7 @@
-"""What code does besides computing, told by events of `sys.audit`: one table for all that is done ahead.
+"""Side effects of code, recognised by events of `sys.audit`: one table for all that is done ahead of runs.
 
-A module of the project that does any of this when it is executed is executed in each run. What is collected
-ahead, or loaded as a value, may look around: what it sees is taken down and compared.
+A project module that has one when it is executed is executed in each run. Code that collects tests ahead or
+loads a value may look at files: what it sees is recorded and compared.
 """
 
 from __future__ import annotations
@@ -12,32 +12,32 @@ import _pytest.assertion.rewrite as _rewrite
 
 from sprintest.process._own import OURS, os
 
-#: It looks at what a folder holds.
+#: The code lists a folder.
 LISTS = {"os.listdir", "os.scandir"}
-#: Who lists all folders of the path for distributions that are installed, and passes over the rest.
+#: Code that lists all folders of the path for installed distributions, and ignores other files.
 LOOKS_FOR_OTHERS = (
     "importlib/metadata/__init__.py",
     "importlib_metadata/__init__.py",
     "pkg_resources/__init__.py",
 )
-#: It looks at more than it names.
+#: The code looks at more than it names.
 LOOKS = LISTS | {"glob.glob"}
 
-#: Of the worker: somebody asks for the time, for random numbers, for the process's number or folder.
+#: Events of the worker: code asks for the time, for random numbers, for the process id or the folder.
 CLOCK, RANDOMNESS, IDENTITY = "stest.clock", "stest.randomness", "stest.identity"
 FOLDER = "stest.folder"
-#: Of the worker: somebody makes a system call without the C library, and what it does is not known.
-SYSTEM_CALL = "a system call of its own"
-#: What is another in each process, and what is said of a module that asks for it.
+#: An event of the worker: code makes a raw system call of unknown meaning.
+SYSTEM_CALL = "a system call without the C library"
+#: Questions for values that differ in each process, and what messages say of a module that asks them.
 FRESH = {
     CLOCK: "reads the clock",
     RANDOMNESS: "draws random numbers",
-    IDENTITY: "asks for the number of its process",
+    IDENTITY: "asks for its process id",
 }
-#: Of such a module's source.
+#: The same, found in the source of a module.
 READS_COMMAND_LINE, LOOKS_AT_MAIN = "reads the command line", "looks at __main__"
 
-#: Of the standard library: what they ask for serves a lock or a record of a log, and is not kept.
+#: Modules of the standard library that use such a value for a lock or a log record, and do not keep it.
 USES_TIME_UP = {
     "asyncio",
     "concurrent",
@@ -49,7 +49,7 @@ USES_TIME_UP = {
     "threading",
 }
 
-#: It changes something outside of its own memory, or speaks with somebody.
+#: The code changes something outside of its own memory, or communicates.
 ACTS = {
     SYSTEM_CALL,
     "_thread.start_joinable_thread",
@@ -92,7 +92,7 @@ ACTS = {
     "urllib.Request",
 }
 
-#: It changes the process, which is compared where that matters.
+#: The code changes the process state, which is compared where that matters.
 MOVES = {"os.chdir"}
 
 _WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
@@ -115,5 +115,5 @@ def is_import_system(file: str) -> bool:
 
 
 def is_exempt(file: str) -> bool:
-    """Whether what this code does is part of importing, not of a module's execution."""
+    """Whether the actions of this code belong to importing, and not to the execution of a module."""
     return file.startswith(_EXEMPT)

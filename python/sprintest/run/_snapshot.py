@@ -1,12 +1,13 @@
-"""May a runner configure pytest and collect the tests before anybody has asked for the run?
+"""Runs done ahead: a process configures pytest and collects the tests before the request comes.
 
-Only if nobody could tell. What it looks at is taken down (``file_reads`` in the worker) and compared when the
-request comes. What it must not do before it is asked is watched for here, and before it is done the process
-waits for the request: it writes a file, starts a process or a thread, connects to somebody; or project code
-or a plugin reads the clock, which will say something else by then.
+It does so as long as nothing can be noticed. Its looks at files are recorded (``file_reads`` in the worker)
+and compared when the request comes. This module observes side effects that only a run may have: the process
+writes a file, starts a process or a thread, or connects; or project code or a plugin reads the clock, which
+shows another time when the request comes. Before such a side effect the process waits for the request.
 
 On its way it stays behind as a snapshot (``snapshot`` in the worker) before modules of the project, and when
-all tests are collected. Several runs go on from one: what must be another in each of them ends that.
+all tests are collected. Several runs go on from one snapshot. A value that must differ between them makes the
+process single-use.
 """
 
 from __future__ import annotations
@@ -32,14 +33,14 @@ _SITE = os.path.join(_STANDARD_LIBRARY, "site-packages") + os.sep
 _LOGGING = os.path.join(_STANDARD_LIBRARY, "logging") + os.sep
 _PYTEST = (os.path.dirname(_pytest.__file__) + os.sep, os.path.dirname(pluggy.__file__) + os.sep)
 _CAPTURE = os.path.join(_PYTEST[0], "capture.py")
-#: What executes modules: who asks within one is the module, or what it calls.
+#: Code that executes modules: a question below it comes from the module, or from code that this calls.
 _IMPORTING = ("<frozen importlib", os.path.join(_PYTEST[0], "assertion") + os.sep)
 
 
 class Snapshot:
-    """The time from the fork to the request.
+    """The part of a run from the fork to the request.
 
-    ``renew`` is called in each fork: it draws anew what a process draws from the system. ``begin_run`` is
+    ``renew`` is called in each fork, and draws again what a process draws from the system. ``begin_run`` is
     called when the request has come.
     """
 
@@ -56,16 +57,16 @@ class Snapshot:
         self._arguments = arguments
         self.is_over = False
         self._is_busy = False
-        #: Why two runs must not go on from here; empty if they may.
+        #: Why the process is single-use; empty if it is not.
         self._single_use = ""
-        #: What generators held when pytest began, or the last fork.
+        #: The states of the random generators when pytest began, or after the last fork.
         self._seeds: list[Any] = []
 
     def begin(self) -> None:
         self._allow_tests = _private.bar_tests()
         self._registrations = Registrations(self._registers)
         cache.on_load = self._before
-        cache.on_renewal = self._renews
+        cache.renewals.on_begin = self._renews
         runner.know_type_questions(*_private.type_questions())
         runner.watch_files(_modules.VOLATILE)
         runner.add_audit_listener(self._on_event, {*_side_effects.ACTS, *_side_effects.FRESH, "open"})
@@ -76,7 +77,7 @@ class Snapshot:
         self._arguments.watch(config, args)
 
     def wait(self, reason: str = "") -> None:
-        """Return when the request has come: everything has been collected, or ``reason``.
+        """Return when the request has come. The process waits for ``reason``; empty: all tests are collected.
 
         Does not return if the process may not wait now.
         """
@@ -89,9 +90,9 @@ class Snapshot:
             self._has_been_asked()
 
     def _has_been_asked(self, args: list[str] | None = None) -> None:
-        """``args``: those that came, where they may be others."""
+        """Begin the run: the request has come. ``args``: its arguments, if they may differ."""
         self.is_over = True
-        runner.remove_audit_listener(self._on_event)  # Twice does no harm.
+        runner.remove_audit_listener(self._on_event)  # It may be removed already.
         self._registrations.end()
         self._allow_tests()
         self._arguments.take(args)
@@ -100,7 +101,7 @@ class Snapshot:
     # ---- snapshots
 
     def configured(self) -> None:
-        """pytest is configured, and may begin with other arguments as well."""
+        """Stay behind if pytest, which is configured, can go on with other arguments."""
         if not self.is_over and self._arguments.are_open() and self._is_forkable():
             self._stay(is_pinned=True, accepts=self._accepts)
 
@@ -112,7 +113,7 @@ class Snapshot:
             self._is_busy = False
 
     def _before(self, spec: Any) -> None:
-        """A module is about to be executed."""
+        """Stay behind, if that is due, before a module is executed."""
         file = spec.origin
         if self.is_over or not isinstance(file, str) or not self._code.may_change(file):
             return
@@ -145,17 +146,17 @@ class Snapshot:
         )
 
     def _renews(self, member: Any) -> None:
-        """What the run imports has read the clock: it is to say what it is then."""
+        """Wait if ``member``, which the run imports, has read the clock: it needs the time of the run."""
         if not self.is_over and _side_effects.FRESH[_side_effects.CLOCK] in member.kinds:
             self.wait(f"{member.name} reads the clock")
 
     def _registers(self, kind: str, *_: Any) -> None:
         if kind == "after a fork":
-            self._single_use = "functions are to be called after a fork"
+            self._single_use = "functions are registered that are called after a fork"
 
     def _is_individual(self, event: str) -> None:
-        """Whoever keeps the answer, two runs must not have the same."""
-        if cache.is_renewing:
+        """Make the process single-use if code may keep the answer, which two runs must not share."""
+        if cache.renewals.is_under_way:
             return
         frame = _caller()
         while frame is not None and _is_librarys(frame):
@@ -172,7 +173,7 @@ class Snapshot:
             return
         self._is_busy = True
         try:
-            # Of an `open` only the first: the second is the mode, and a descriptor was opened before.
+            # Of an `open` only the first argument counts: the second is the mode.
             if event in _side_effects.FRESH:
                 self._is_individual(event)
                 return self._asks_the_time(_caller()) if event == _side_effects.CLOCK else None
@@ -209,14 +210,14 @@ class Snapshot:
 
     @staticmethod
     def _is_pytests_capture() -> bool:
-        """Whether it is the file in memory, or nearly so, into which pytest captures output."""
+        """Whether it is a temporary file into which pytest captures output."""
         frame = _caller()
         while frame is not None and frame.f_code.co_filename == tempfile.__file__:
             frame = frame.f_back
         return frame is not None and frame.f_code.co_filename == _CAPTURE
 
     def _who(self) -> str:
-        """The nearest that is neither the standard library's nor pytest's."""
+        """The file of the nearest code that belongs neither to the standard library nor to pytest."""
         frame = _caller()
         while frame is not None and _is_librarys(frame):
             frame = frame.f_back
@@ -228,7 +229,7 @@ class Snapshot:
     # ---- what it asks
 
     def _is_asked_by_own(self, frame: FrameType | None) -> bool:
-        """Whether project code asks, by whatever library, and no package that is being imported."""
+        """Whether project code asks, perhaps through a library, and not a package that is being imported."""
         while frame is not None and not frame.f_code.co_filename.startswith((*_PYTEST, *_IMPORTING)):
             if self._is_own(frame):
                 return True
@@ -236,9 +237,12 @@ class Snapshot:
         return False
 
     def _asks_the_time(self, frame: FrameType | None) -> None:
-        """Who asks, counts. Pytest's own clocks are set anew; what a log record or the import of a module of
-        the standard library makes of the time is of no consequence."""
-        if cache.is_renewing:
+        """Wait if project code or a plugin asks for the time.
+
+        pytest's own clocks are restarted. Times in log records and in imports of the standard library do not
+        matter.
+        """
+        if cache.renewals.is_under_way:
             return
         asking = frame
         plugin = ""
@@ -258,7 +262,7 @@ class Snapshot:
 
 
 def _seeds() -> list[Any]:
-    """The state of all generators that a fork begins anew."""
+    """The states of all random generators that get a new seed in a fork."""
     states: list[Any] = []
     if (random := cache.find("random")) is not None:
         states.append(random.getstate())

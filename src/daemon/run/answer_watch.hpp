@@ -5,15 +5,15 @@
 
 namespace stest {
 
-/// Notices that somebody who owes an answer has been silent for too long. Counts only the time in which
-/// the caller itself was awake: when both were suspended, frozen or starved, the other gets its time anew.
+/// Detects that a process which owes an answer is silent for too long. Counts only time in which the caller
+/// itself was awake. If both were suspended, that time does not count.
 class AnswerWatch {
  public:
   using Clock = std::chrono::steady_clock;
 
   AnswerWatch(Clock::duration timeout, Clock::time_point now) : timeout_(timeout), last_(now) {}
 
-  /// An answer is owed from now on.
+  /// From now on an answer is owed.
   void asked() {
     owed_ = true;
     waited_ = {};
@@ -23,14 +23,13 @@ class AnswerWatch {
     waited_ = {};
   }
 
-  /// Lets time pass; to be called several times a second.
+  /// Counts the time since the last call. Must be called several times a second.
   void tick(Clock::time_point now) {
     waited_ += std::min(now - last_, longest_step);
     last_ = now;
   }
 
-  /// Whether it is time to ask again. Asking often is of no use: it is only to find out what a person
-  /// would otherwise wait for.
+  /// Whether it is time to ask again. A tenth of the timeout is often enough.
   bool should_ask() const { return !owed_ && waited_ >= timeout_ / 10; }
   bool is_over() const { return owed_ && waited_ >= timeout_; }
 
@@ -39,7 +38,7 @@ class AnswerWatch {
 
   Clock::duration timeout_;
   Clock::time_point last_;
-  Clock::duration waited_{};  ///< Since it was asked, or has answered.
+  Clock::duration waited_{};  ///< Since the last question or answer.
   bool owed_ = false;
 };
 

@@ -17,7 +17,7 @@ bool is_same_file(const OpenFile& file, const struct stat& info) {
   return (file.device == 0 || file.device == info.st_dev) && (file.inode == 0 || file.inode == info.st_ino);
 }
 
-/// Without O_NOCTTY a terminal would become this daemon's own.
+/// Without O_NOCTTY a terminal would become the daemon's controlling terminal.
 Result<Fd> open_client_file(const OpenFile& file, int flags) {
   Fd fd(::open(file.path.c_str(), flags | O_NOCTTY | O_CLOEXEC | O_NONBLOCK));
   if (!fd) return errno_error("cannot open " + file.path);
@@ -25,7 +25,7 @@ Result<Fd> open_client_file(const OpenFile& file, int flags) {
   if (::fstat(fd.get(), &info) != 0 || !is_same_file(file, info)) {
     return fail(ErrorCode::bad_request, file.path + " is another file for the daemon than for the client");
   }
-  // This open file description is our own: the client's does not change with it.
+  // This does not change the client's open file description, because ours is a separate one.
   if (auto set = set_nonblocking(fd.get(), false); !set) return tl::unexpected(set.error());
   return fd;
 }
@@ -45,7 +45,7 @@ Result<Fd> open_client_input(const InputFile& input) {
 Result<ClientTerminal> ClientTerminal::open(const OpenFile& file) {
   auto fd = open_client_file(file, O_RDWR);
   if (!fd) return tl::unexpected(fd.error());
-  if (::isatty(fd->get()) == 0) return fail(ErrorCode::bad_request, file.path + " is no terminal");
+  if (::isatty(fd->get()) == 0) return fail(ErrorCode::bad_request, file.path + " is not a terminal");
   return ClientTerminal(std::move(*fd));
 }
 
@@ -60,7 +60,7 @@ bool ClientTerminal::is_in_use() {
 }
 
 void ClientTerminal::mark_start_over() const {
-  // By a description of its own, so as not to wait for a terminal that is stopped or full.
+  // Opened again with O_NONBLOCK, so that a terminal that is stopped or full does not block the daemon.
   const auto again = "/proc/self/fd/" + std::to_string(fd());
   const Fd own(::open(again.c_str(), O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
   if (own) (void)!::write(own.get(), start_over_mark.data(), start_over_mark.size());

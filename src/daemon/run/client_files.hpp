@@ -7,25 +7,24 @@
 
 namespace stest {
 
-/// Opens the client's stdin for the runner, as the very file that it is: the tests take from it what they
-/// read, when they read it, and nobody else anything. Never waits.
-/// Errors: the path does not lead to that file here.
+/// Opens the client's stdin for the runner. It is the same file, so only the tests consume what they read.
+/// Never waits. Errors: the path cannot be opened here, or is another file.
 Result<Fd> open_client_input(const InputFile& input);
 
-/// The terminal that a client has made for its run, held open as long as the run lasts. What the tests
-/// write there goes to the client directly; the daemon only looks whether it is used.
+/// The terminal that a client has made for its run, held open during the run. What the tests write there goes
+/// to the client directly. The daemon only checks whether the terminal is used.
 class ClientTerminal {
  public:
-  /// Errors: the path does not lead to that terminal here.
+  /// Errors: the path cannot be opened here, is another file, or is not a terminal.
   static Result<ClientTerminal> open(const OpenFile& file);
 
   int fd() const { return fd_.get(); }
 
-  /// Whether something was written or read since the last call (the kernel tells it within 8 s), or a
-  /// program listens to single keys now: a person at a prompt may take their time.
+  /// Whether something was written or read since the last call (the kernel shows this within 8 s), or a
+  /// program reads single keys now, as at a prompt.
   bool is_in_use();
 
-  /// Tells the client that all of the run is said again from here on.
+  /// Writes `start_over_mark`: from here on the output of the run comes again.
   void mark_start_over() const;
 
  private:

@@ -30,13 +30,13 @@ void EventLines::take_line(std::string_view line, std::vector<Event>& events) {
   }
   auto event = event_from_json(json);
   if (!event || !remember(*event)) {
-    spdlog::warn("skipped a line on the event pipe: it is not of the runner's kinds");
+    spdlog::warn("skipped a line on the event pipe: its kind is unknown");
     return;
   }
   events.push_back(std::move(*event));
 }
 
-/// Lines that are for the daemon alone.
+/// Takes a line that is only for the daemon; false if it is of another kind.
 bool EventLines::take_news(const nlohmann::json& json) {
   const auto& kind = json.at("event");
   if (kind == "settled") {
@@ -70,7 +70,7 @@ bool EventLines::take_news(const nlohmann::json& json) {
   return true;
 }
 
-/// Whether it is one of those that a runner may send.
+/// Returns whether a runner may send this event.
 bool EventLines::remember(const Event& event) {
   if (std::holds_alternative<event::Notice>(event)) return true;
   const auto* test = std::get_if<event::Test>(&event);

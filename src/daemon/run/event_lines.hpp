@@ -10,12 +10,13 @@
 
 namespace stest {
 
-/// What a run taught about the ones to come.
+/// What a run reports for later runs.
 struct Observations {
-  std::vector<std::string> modules;   ///< Third-party modules that it imported itself, in order.
+  std::vector<std::string> modules;   ///< Modules that it imported itself and a worker may preload, in order.
   std::vector<std::string> patterns;  ///< Regular expressions that it compiled itself, in order.
   std::vector<std::string> path;      ///< `sys.path` at its end.
-  /// A value that it loaded, or could have; `request` makes it, `reason` is why it cannot be held.
+  /// A call of a function under `sprintest.warm` for which no value was held. `request` says how to make the
+  /// value; `reason` says why it cannot be held, or is empty.
   struct Value {
     std::string name;
     std::string key;
@@ -23,34 +24,35 @@ struct Observations {
     std::string reason;
   };
   std::vector<Value> values;
-  /// What kept it from using a module that was loaded ahead: variables had these values by then, or none.
+  /// Why it could not use a module that was loaded ahead. `variables` are those that differ, with their
+  /// values in the run (nothing: unset).
   struct Difference {
     std::string module;
     OptionalEnvironment variables;
-    bool is_outdated = false;    ///< No run can use what this worker has loaded.
+    bool is_outdated = false;    ///< No run can use the loaded module, because a file has changed.
     bool is_repeatable = false;  ///< The run could execute the module itself.
   };
   std::vector<Difference> differences;
 };
 
-/// Reads what the runner's pytest plugin writes on the event pipe: JSON Lines, in pieces of any size.
-/// Lines that are no event are logged and skipped: whatever tests write there must not end a run.
+/// Parses what the runner's pytest plugin writes on the event pipe: JSON Lines, in pieces of any size. Other
+/// lines are logged and skipped, because tests may write there.
 class EventLines {
  public:
   /// The reports and notices that `bytes` completes.
   std::vector<Event> feed(std::string_view bytes);
 
-  /// The test that runs; empty outside tests.
+  /// The running test; empty outside tests.
   const std::string& nodeid() const { return nodeid_; }
 
-  /// Whether the run said that it cannot start over any more: tests run.
+  /// Whether the run has reported that it cannot start over any more.
   bool settled() const { return settled_; }
 
   const Observations& observations() const { return observations_; }
 
   const RunTally& tally() const { return tally_; }
 
-  /// Where pytest would have remembered what has failed; empty where it would not.
+  /// The file in which pytest would remember what has failed; empty if it would not.
   const std::string& last_failed_file() const { return last_failed_file_; }
 
   /// A longer line is dropped.

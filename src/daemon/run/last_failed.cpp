@@ -19,13 +19,13 @@ json known_failures(const std::filesystem::path& file) {
   return known.is_object() ? known : json::object();
 }
 
-/// The cache's folder is pytest's to make, with a file that keeps it out of the repository.
+/// Makes the folders as pytest does, with a file that keeps the cache out of version control.
 Status make_folders(const std::filesystem::path& file) {
   const auto cache = file.parent_path().parent_path().parent_path();
   std::error_code error;
   if (std::filesystem::create_directories(cache, error)) std::ofstream(cache / ".gitignore") << "*\n";
   if (!error) std::filesystem::create_directories(file.parent_path(), error);
-  if (error) return fail(ErrorCode::internal, "cannot make " + cache.string() + ": " + error.message());
+  if (error) return fail(ErrorCode::internal, "cannot create " + cache.string() + ": " + error.message());
   return {};
 }
 

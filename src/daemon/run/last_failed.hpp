@@ -10,11 +10,10 @@
 
 namespace stest {
 
-/// Completes the file from which pytest's `--lf` selects, in place of a pytest that died before it wrote it:
-/// what failed is added, and so is `nodeid`, the test to blame, if there is one; what passed is taken off;
-/// what did not run is kept. An unreadable file counts as empty, as for pytest.
-///
-/// `umask`: of the run. Errors: `internal`.
+/// Completes the file for pytest's `--lf`, if pytest died before it wrote the file. Adds failed tests and
+/// `nodeid`, the test during which pytest died (may be empty). Removes passed tests, and keeps those that did
+/// not run. An unreadable file counts as empty, as for pytest. `umask` is that of the run. Errors:
+/// `internal`.
 Status complete_last_failed(const std::filesystem::path& file, const RunTally& tally,
                             const std::string& nodeid, mode_t umask);
 

@@ -13,13 +13,13 @@ namespace stest {
 
 namespace {
 
-/// In a container the log speaks of other pids than ours.
+/// In a container, the kernel's log has other pids.
 bool has_pids_of_the_kernel() {
   std::error_code ignored;
   return std::filesystem::read_symlink("/proc/self/ns/pid", ignored) == "pid:[4026531836]";
 }
 
-/// The kernel's log, at its end; none where this user must not read it.
+/// The kernel's log, at its end; nothing if this user may not read it.
 Fd open_kernel_log() {
   if (!has_pids_of_the_kernel()) return {};
   Fd log(::open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC));
@@ -49,7 +49,7 @@ std::optional<std::string> OomWatch::counted() const {
   return "the memory limit of " + cgroup_->folder().string() + " is " + std::to_string(*limit >> 20) + " MiB";
 }
 
-/// Each read is one record.
+/// Each read returns one record.
 std::optional<std::string> OomWatch::logged(int pid) const {
   if (!kernel_log_) return std::nullopt;
   std::array<char, 8192> record;

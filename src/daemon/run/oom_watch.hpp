@@ -10,17 +10,17 @@
 
 namespace stest {
 
-/// Tells an OOM kill from any other SIGKILL, by what the kernel has counted and logged since the watch
-/// began. It never guesses: without such a fact it says nothing.
+/// Distinguishes an OOM kill from any other SIGKILL, by what the kernel has counted and logged since the
+/// watch began. Without such evidence it reports nothing.
 class OomWatch {
  public:
-  /// Begins now. `pid` is of the cgroup in which the victim would be.
+  /// Begins now. `pid` is a process in the cgroup of a possible victim.
   explicit OomWatch(int pid);
-  /// `cgroup` and `kernel_log` in place of the machine's own.
+  /// Uses `cgroup` and `kernel_log` instead of the machine's.
   OomWatch(std::optional<MemoryCgroup> cgroup, Fd kernel_log);
 
-  /// What speaks for the OOM killer having killed `pid`, to follow "the kernel's OOM killer did it: ";
-  /// nothing if nothing does.
+  /// The evidence that the OOM killer has killed `pid`, to follow "the kernel's OOM killer did it: "; nothing
+  /// if there is none.
   std::optional<std::string> evidence(int pid) const;
 
  private:

@@ -9,14 +9,14 @@
 
 namespace stest {
 
-/// Tells the client of one run in the queue where it is and what runs meanwhile: at each change of its
-/// position, and each second while other runs go from test to test.
+/// Reports to the client of a waiting run its position and the active runs: at each change of the position,
+/// and at most once per second when another test runs.
 class QueueProgress {
  public:
   QueueProgress(const Run& run, const Listener& listener, const RunQueue& queue)
       : run_(run), listener_(listener), queue_(queue) {}
 
-  /// To be called at least every `liveness_interval`.
+  /// Must be called at least every `liveness_interval`.
   void tell(int position) {
     const auto now = Clock::now();
     if (position == position_ && now - told_ < std::chrono::seconds(1)) return;

@@ -11,34 +11,34 @@
 
 namespace stest {
 
-/// One request to run tests, from its admission to its end. Immutable but for `control`, and for `timings`,
-/// which are of the run's own thread.
+/// One run, from its admission to its end. Immutable, except `control`, and `timings`, which only the run's
+/// thread uses.
 struct Run {
   std::uint64_t id = 0;
   RunRequest request;
   Config config;
-  std::int64_t since = 0;  ///< Its arrival, in seconds since the epoch.
-  Timings timings;         ///< From its arrival on.
+  std::int64_t since = 0;  ///< When it arrived, in seconds since the epoch.
+  Timings timings;         ///< Since it arrived.
   RunControl control;
 };
 
-/// Which process is to run its tests.
+/// The process that runs the tests.
 inline protocol::RunMode mode_of(const Config& config) {
   return config.isolation == "resident" ? protocol::RunMode::resident : protocol::RunMode::fork;
 }
 
-/// Who listens to a run; both are called in the run's own thread only.
+/// The client of a run. Both functions are called only by the run's thread.
 struct Listener {
   EventSink emit;
-  std::function<bool()> alive;  ///< Whether the client is still there; to be asked now and then.
+  std::function<bool()> alive;  ///< Whether the client is still connected.
 };
 
-/// Whether a run that waits is to go on: its client is there, and nobody has cancelled it.
+/// Whether a waiting run should go on: its client is connected, and it was not cancelled.
 inline bool is_wanted(const Run& run, const Listener& listener) {
   return !run.control.strongest() && listener.alive();
 }
 
-/// How often a waiting run asks `is_wanted`.
+/// How often a waiting run checks `is_wanted`.
 inline constexpr std::chrono::milliseconds liveness_interval{200};
 
 }  // namespace stest

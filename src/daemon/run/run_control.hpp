@@ -9,7 +9,7 @@
 
 namespace stest {
 
-/// How hard a run is asked to end; the order is by force.
+/// How a run is asked to end, in order of force.
 enum class CancelHow { interrupt, terminate, kill };
 
 std::string_view name(CancelHow how);
@@ -20,30 +20,30 @@ int signal_of(CancelHow how);
 /// Why a run was asked to end.
 enum class CancelReason { client, stop, vanished, hung };
 
-/// The wish to end one run, expressed from any thread. Until the tests' process exists, the run's own
-/// thread looks at `strongest`; from then on each cancel is a signal, delivered in the caller's
-/// thread, so that it works even while the run's thread is blocked by a client that does not read.
+/// Controls one run from any thread. Until the runner exists, the run's thread checks `strongest`. From then
+/// on each cancel is a signal, which the caller's thread delivers, so that it works even while a client that
+/// does not read blocks the run's thread.
 class RunControl {
  public:
   void cancel(CancelHow how, CancelReason reason);
 
-  /// Stops the tests' processes, or lets them go on; a cancel does so as well. Before there is a process
-  /// it does nothing.
+  /// Stops the tests' processes, or lets them continue, as a cancel does too. Has no effect before there is a
+  /// process.
   void suspend(bool on);
   bool is_suspended() const;
 
   /// `deliver` takes a signal number. Signals of earlier cancels are delivered at once.
   void attach(std::function<void(int)> deliver);
-  /// After this `deliver` is never called again.
+  /// After this, `deliver` is not called any more.
   void detach();
 
-  /// Somebody wants to see the stacks of the tests' process.
+  /// Asks for the stacks of the tests' process.
   void want_stack() { stack_wanted_ = true; }
-  /// Whether somebody did since the last call.
+  /// Whether they were asked for since the last call.
   bool take_stack_wish() { return stack_wanted_.exchange(false); }
 
   std::optional<CancelHow> strongest() const;
-  /// Of the first cancel.
+  /// The reason of the first cancel.
   std::optional<CancelReason> reason() const;
 
  private:

@@ -1,9 +1,7 @@
 #include "daemon/run/run_pump.hpp"
 
-#include <fcntl.h>
 #include <poll.h>
 #include <spdlog/spdlog.h>
-#include <sys/ioctl.h>
 
 #include <algorithm>
 #include <array>
@@ -16,29 +14,15 @@ namespace stest {
 
 namespace {
 
-constexpr std::size_t read_limit = 64u << 10;
-
-// After the client vanished: SIGINT at once, then these, counted from that moment.
+// After the client has gone, the run gets SIGINT at once, then SIGTERM and SIGKILL after these times.
 constexpr std::chrono::seconds terminate_after{5};
 constexpr std::chrono::seconds kill_after{7};
-/// A run that is hung gets SIGTERM at once, and SIGKILL after this.
+/// A hung run gets SIGTERM at once, and SIGKILL after this time.
 constexpr std::chrono::seconds kill_hung_after{2};
-/// A worker that has not reported a killed run's end after this is no worker any more.
+/// A worker is killed if it does not report the end of a killed run within this time.
 constexpr std::chrono::seconds worker_patience{5};
 
-/// Makes a pipe, keeps its non-blocking read end in `ours` and its write end in `theirs`.
-Status connect(Fd& ours, Fd& theirs) {
-  auto pipe = make_pipe();
-  if (!pipe) return tl::unexpected(pipe.error());
-  ours = std::move(pipe->read);
-  theirs = std::move(pipe->write);
-  return set_nonblocking(ours.get(), true);
-}
-
-/// Once tests run, output is held back for so long at most; and so much of it before.
-constexpr std::chrono::seconds held_patience{1};
-constexpr std::size_t held_limit = 16u << 20;
-/// A process that is fresh has no reason to start over; this only bounds what should not happen.
+/// A clean process does not start over, so this limit should never be reached.
 constexpr int most_starts = 3;
 
 protocol::RunTest message_for(const Run& run) {
@@ -54,23 +38,13 @@ protocol::RunTest message_for(const Run& run) {
           request.process};
 }
 
-/// What is in a pipe now.
-std::size_t bytes_in(int fd) {
-  int count = 0;
-  return ioctl(fd, FIONREAD, &count) == 0 ? static_cast<std::size_t>(count) : 0;
-}
-
 }  // namespace
-
-/// What the runner gets, open until it has travelled. A stream that is missing goes to the terminal.
-struct RunPump::RunnerEnds {
-  Fd in, out, err, events, stacks;
-};
 
 RunPump::RunPump(WorkerProcess& worker, Run& run, const Listener& listener)
     : worker_(worker),
       run_(run),
       listener_(listener),
+      held_([this](const Event& event) { return emit(event); }),
       silence_(run.config, Clock::now()),
       answers_(run.config.worker_timeout, Clock::now()),
       checked_(Clock::now()) {}
@@ -86,20 +60,24 @@ RunReport RunPump::run() {
     start_over();
     follow();
   }
-  // Before `drain`: a client that vanishes now changes nothing any more.
+  // Before `drain`: if the client goes now, this does not change the result any more.
   report_.cancelled = run_.control.strongest();
   report_.cancel_reason = run_.control.reason();
   look_for_oom();
-  drain();
+  streams_.drain(
+      [this](Stream stream, std::string data) {
+        const auto size = data.size();
+        held_.add(event::Output{stream, std::move(data)}, size);
+      },
+      [this](const std::string& data) { take_events(data); });
   report_.has_tested = lines_.tally().has_started();
-  if (reason_for_cold(report_)) drop_held_output();
-  release();
+  held_.finish(reason_for_cold(report_).has_value());
   conclude();
   report_.observations = lines_.observations();
   return std::move(report_);
 }
 
-/// What is known of a run whose process has ended.
+/// Completes the report after the process has ended.
 void RunPump::conclude() {
   report_.nodeid = lines_.nodeid();
   if (!is_unfinished(report_) || reason_for_cold(report_) || !lines_.tally().has_tests()) return;
@@ -111,7 +89,7 @@ void RunPump::conclude() {
   unfinished.last_failed = tell_last_failed(culprit) && !(culprit.empty() && unfinished.failed.empty());
 }
 
-/// Whether pytest's `--lf` will know what has failed, and `culprit`.
+/// Writes the file for pytest's `--lf`. Returns whether `--lf` will know the failed tests and `culprit`.
 bool RunPump::tell_last_failed(const std::string& culprit) {
   const auto& file = lines_.last_failed_file();
   if (file.empty()) return false;
@@ -121,7 +99,7 @@ bool RunPump::tell_last_failed(const std::string& culprit) {
   return told.has_value();
 }
 
-/// One process of the run, from its start to its end.
+/// Follows one process of the run from its start to its end.
 void RunPump::follow() {
   ++starts_;
   if (auto launched = launch(); !launched) {
@@ -141,74 +119,31 @@ void RunPump::start_over() {
   const auto reason = report_.done->nodeid;
   spdlog::info("run {}: starts over: {}", run_.id, reason);
   emit(event::Notice{"started a clean process: " + reason});
-  for (auto& shown : shown_) shown.start_over();
-  if (terminal_) terminal_->mark_start_over();
+  held_.start_over();
+  if (streams_.terminal()) streams_.terminal()->mark_start_over();
   run_.control.detach();
   worker_.close_mailbox(run_.id);
   report_.done.reset();
   lines_ = {};
-  forget_held();
-}
-
-void RunPump::open_client_files(RunnerEnds& ends) {
-  const auto& request = run_.request;
-  terminal_.reset();
-  if (request.terminal) {
-    auto terminal = ClientTerminal::open(request.terminal->file);
-    if (terminal) {
-      terminal_ = std::move(*terminal);
-    } else {
-      emit(event::Notice{"no terminal for the tests: " + terminal.error().message});
-    }
-  }
-  if (!request.input) return;
-  auto input = open_client_input(*request.input);
-  if (input) {
-    ends.in = std::move(*input);
-  } else {
-    emit(event::Notice{"an empty stdin for the tests: " + input.error().message});
-  }
-}
-
-Status RunPump::open_streams(RunnerEnds& ends) {
-  open_client_files(ends);
-  const auto shared = terminal_ ? *run_.request.terminal : Terminal{};
-  if (!ends.in && !shared.in) {
-    ends.in = Fd(::open("/dev/null", O_RDONLY | O_CLOEXEC));
-    if (!ends.in) return errno_error("open /dev/null");
-  }
-  if (!shared.out) {
-    if (auto made = connect(out_, ends.out); !made) return made;
-  }
-  if (!shared.err && !run_.request.merge_streams) {
-    if (auto made = connect(err_, ends.err); !made) return made;
-  }
-  if (auto made = connect(events_, ends.events); !made) return made;
-  auto stacks = silence_.connect();
-  if (!stacks) return tl::unexpected(stacks.error());
-  ends.stacks = std::move(*stacks);
-  return {};
-}
-
-std::vector<int> RunPump::fds_of(const RunnerEnds& ends) const {
-  const auto or_terminal = [this](const Fd& fd) { return fd || !terminal_ ? fd.get() : terminal_->fd(); };
-  const auto& err = !ends.err && run_.request.merge_streams ? ends.out : ends.err;
-  return {or_terminal(ends.in), or_terminal(ends.out), or_terminal(err), ends.events.get(),
-          ends.stacks.get()};
 }
 
 Status RunPump::launch() {
-  RunnerEnds ends;
-  if (auto opened = open_streams(ends); !opened) return opened;
+  const auto& request = run_.request;
+  auto theirs = streams_.open(request, [this](const auto& text) { emit(event::Notice{text}); });
+  if (!theirs) return tl::unexpected(theirs.error());
+  const auto stacks = silence_.connect();
+  if (!stacks) return tl::unexpected(stacks.error());
   auto mailbox = worker_.open_mailbox(run_.id);
   if (!mailbox) return tl::unexpected(mailbox.error());
   mailbox_ = *mailbox;
-  oom_.emplace(worker_.pid());  // Whose cgroup the tests' process will be in.
+  oom_.emplace(worker_.pid());  // The tests' process will be in the cgroup of the worker.
   answers_.asked();
-  // A worker that dies here is seen in the mailbox, which knows how it died.
-  if (auto sent = worker_.send(message_for(run_), fds_of(ends)); !sent) {
+  // If the worker dies here, the mailbox reports how.
+  auto fds = streams_.fds_of(*theirs, request.merge_streams);
+  fds.push_back(stacks->get());
+  if (auto sent = worker_.send(message_for(run_), fds); !sent) {
     spdlog::warn("run {}: {}", run_.id, sent.error().message);
-    // Of one that does not read, `answers_` will know.
+    // If the worker does not read, `answers_` detects this.
     if (sent.error().code != ErrorCode::worker_failed) worker_.kill();
     return {};
   }
@@ -217,18 +152,18 @@ Status RunPump::launch() {
 }
 
 void RunPump::step() {
-  std::array<pollfd, 5> polled{{{out_.get(), POLLIN, 0},
-                                {err_.get(), POLLIN, 0},
-                                {events_.get(), POLLIN, 0},
+  std::array<pollfd, 5> polled{{{streams_.out().get(), POLLIN, 0},
+                                {streams_.err().get(), POLLIN, 0},
+                                {streams_.events().get(), POLLIN, 0},
                                 {mailbox_->fd(), POLLIN, 0},
                                 {silence_.fd(), POLLIN, 0}}};
   ::poll(polled.data(), polled.size(), poll_timeout());
   if (polled[3].revents) read_mail();
-  if (polled[0].revents) read_output(out_, Stream::out);
-  if (polled[1].revents) read_output(err_, Stream::err);
+  if (polled[0].revents) read_output(streams_.out(), Stream::out);
+  if (polled[1].revents) read_output(streams_.err(), Stream::err);
   if (polled[2].revents) read_events();
   if (polled[4].revents) silence_.read();
-  if (test_since_ && Clock::now() - *test_since_ > held_patience) release();
+  held_.tick(Clock::now());
   check_client();
   check_worker();
   check_silence();
@@ -250,7 +185,7 @@ void RunPump::read_mail() {
     if (const auto* started = std::get_if<protocol::Started>(&message)) {
       runner_ = started->pid;
       has_begun_ = true;
-      emit(event::Started{run_.id, started->pid, terminal_.has_value()});
+      emit(event::Started{run_.id, started->pid, streams_.terminal().has_value()});
     } else if (const auto* done = std::get_if<protocol::Done>(&message)) {
       report_.done = *done;
       report_.left.insert(report_.left.end(), done->left.begin(), done->left.end());
@@ -268,45 +203,13 @@ void RunPump::read_output(Fd& pipe, Stream stream) {
   if (read->would_block) return;
   const auto size = read->data.size();
   has_begun_ = true;
-  take(event::Output{stream, std::move(read->data)}, size);
+  held_.add(event::Output{stream, std::move(read->data)}, size);
   silence_.heard(Clock::now());
 }
 
-void RunPump::take(Event event, std::size_t size) {
-  if (!holds_back_) return show(event);
-  held_bytes_ += size;
-  held_.push_back(std::move(event));
-  if (held_bytes_ > held_limit) release();
-}
-
-void RunPump::release() {
-  holds_back_ = false;
-  for (const auto& event : std::exchange(held_, {})) show(event);
-}
-
-void RunPump::forget_held() {
-  held_.clear();
-  held_bytes_ = 0;
-  test_since_.reset();
-  holds_back_ = true;
-}
-
-/// A cold run says it all.
-void RunPump::drop_held_output() {
-  std::erase_if(held_, [](const Event& event) { return std::holds_alternative<event::Output>(event); });
-}
-
-void RunPump::show(const Event& event) {
-  const auto* output = std::get_if<event::Output>(&event);
-  if (output == nullptr) return emit(event);
-  const auto news = shown_[static_cast<std::size_t>(output->stream)].news(output->data);
-  if (news.size() == output->data.size()) return emit(event);
-  if (!news.empty()) emit(event::Output{output->stream, std::string(news)});
-}
-
 void RunPump::read_events() {
-  auto read = read_some(events_.get(), read_limit);
-  if (!read || read->end) return events_.reset();
+  auto read = read_some(streams_.events().get(), read_limit);
+  if (!read || read->end) return streams_.events().reset();
   if (read->would_block) return;
   has_begun_ = true;
   take_events(read->data);
@@ -316,44 +219,21 @@ void RunPump::take_events(std::string_view bytes) {
   for (auto& event : lines_.feed(bytes)) {
     const auto* test = std::get_if<event::Test>(&event);
     if (test != nullptr && test->when == "start") test_started();
-    take(std::move(event), sizeof(Event));
+    held_.add(std::move(event), sizeof(Event));
     silence_.heard(Clock::now());
   }
-  if (!lines_.settled()) return;
-  if (holds_back_) release();
-  for (auto& shown : shown_) shown.settle();
+  if (lines_.settled()) held_.settle();
 }
 
 void RunPump::test_started() {
   const auto now = Clock::now();
   silence_.test_started(now);
-  if (!test_since_) test_since_ = now;
+  held_.test_started(now);
 }
 
-// All that the tests' process wrote is in the pipes by now. Processes that it left behind may hold
-// them open and go on writing, so what is there now is read, and not until the end of file.
-void RunPump::drain() {
-  const auto empty = [](const Fd& pipe, auto use) {
-    for (auto left = pipe ? bytes_in(pipe.get()) : 0; left > 0;) {
-      auto read = read_some(pipe.get(), std::min(left, read_limit));
-      if (!read || read->data.empty()) return;
-      left -= read->data.size();
-      use(std::move(read->data));
-    }
-  };
-  const auto output = [this](Stream stream) {
-    return [this, stream](std::string data) {
-      const auto size = data.size();
-      take(event::Output{stream, std::move(data)}, size);
-    };
-  };
-  empty(out_, output(Stream::out));
-  empty(err_, output(Stream::err));
-  empty(events_, [this](const std::string& data) { take_events(data); });
-}
-
-void RunPump::emit(const Event& event) {
+bool RunPump::emit(const Event& event) {
   if (!vanished_ && !listener_.emit(event)) client_vanished();
+  return !vanished_;
 }
 
 void RunPump::check_client() {
@@ -369,12 +249,12 @@ void RunPump::client_vanished() {
   run_.control.cancel(CancelHow::interrupt, CancelReason::vanished);
 }
 
-/// A worker never has a reason not to answer: all that takes long is done by its children.
+/// A worker can always answer, because its children do everything that takes long.
 void RunPump::check_worker() {
   answers_.tick(Clock::now());
   if (over()) return;
   if (answers_.is_over()) {
-    answers_.answered();  // Its death is the answer.
+    answers_.answered();  // It will be killed; no answer is owed any more.
     worker_.give_up("did not answer for " + seconds_text(run_.config.worker_timeout));
   } else if (answers_.should_ask()) {
     answers_.asked();
@@ -392,7 +272,8 @@ void RunPump::look_for_oom() {
 void RunPump::check_silence() {
   if (over() || hung_) return;
   const auto now = Clock::now();
-  if (run_.control.is_suspended() || (terminal_ && terminal_->is_in_use())) silence_.heard(now);
+  if (run_.control.is_suspended() || (streams_.terminal() && streams_.terminal()->is_in_use()))
+    silence_.heard(now);
   if (run_.control.take_stack_wish()) silence_.want();
   if (silence_.must_ask(now)) (void)worker_.send(protocol::DumpStack{run_.id});
   const auto stuck = silence_.report(lines_.nodeid(), now);

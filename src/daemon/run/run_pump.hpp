@@ -1,30 +1,29 @@
 #pragma once
 
-#include <array>
 #include <memory>
 #include <optional>
 
 #include "common/os/fd.hpp"
 #include "daemon/run/answer_watch.hpp"
-#include "daemon/run/client_files.hpp"
 #include "daemon/run/event_lines.hpp"
+#include "daemon/run/held_events.hpp"
 #include "daemon/run/oom_watch.hpp"
 #include "daemon/run/run.hpp"
 #include "daemon/run/run_result.hpp"
-#include "daemon/run/shown_output.hpp"
+#include "daemon/run/run_streams.hpp"
 #include "daemon/run/silence_watch.hpp"
 #include "daemon/worker/worker_process.hpp"
 
 namespace stest {
 
-/// Drives one run on a ready worker: hands it over, turns what comes through its pipes into events,
-/// and returns when its process has ended. A client that does not read holds the tests back, as a
-/// terminal would; one that has gone away ends them.
+/// Drives one run on a ready worker: sends the request, converts the data in its pipes to events, and returns
+/// when its process has ended. A client that does not read slows the tests down, as a terminal would. If the
+/// client goes, the tests are ended.
 ///
-/// A process may give the run up, before the first test runs as a rule. As long as it may, all that it says
-/// is held back; if it does, that is dropped, and the run starts anew in a fresh process, or the client runs
-/// it cold. What had to be shown nevertheless is not shown a second time. What goes to the client's terminal
-/// the client itself holds back, for a moment only: a person may be asked something.
+/// A run may start over or need cold, normally before its first test. Until it is settled, its output is held
+/// back. If it starts over, this output is dropped, and the run begins again in a clean process. Output that
+/// had to be shown already is not shown twice. The client itself holds back what is written to its terminal,
+/// but only for a moment, because it may be a prompt.
 class RunPump {
  public:
   RunPump(WorkerProcess& worker, Run& run, const Listener& listener);
@@ -34,12 +33,8 @@ class RunPump {
 
  private:
   using Clock = std::chrono::steady_clock;
-  struct RunnerEnds;
 
   Status launch();
-  Status open_streams(RunnerEnds& ends);
-  void open_client_files(RunnerEnds& ends);
-  std::vector<int> fds_of(const RunnerEnds& ends) const;
   void follow();
   bool may_start_over() const;
   void start_over();
@@ -51,17 +46,11 @@ class RunPump {
   void read_output(Fd& pipe, Stream stream);
   void read_events();
   void take_events(std::string_view bytes);
-  void take(Event event, std::size_t size);
-  void release();
-  void drop_held_output();
-  void forget_held();
-  void show(const Event& event);
   void conclude();
   bool tell_last_failed(const std::string& culprit);
   void test_started();
-  void drain();
 
-  void emit(const Event& event);
+  bool emit(const Event& event);
   void check_client();
   void client_vanished();
   void check_worker();
@@ -74,27 +63,19 @@ class RunPump {
   const Listener& listener_;
 
   std::shared_ptr<Mailbox> mailbox_;
-  std::optional<ClientTerminal> terminal_;
-  Fd out_;  ///< Nothing where the terminal takes it.
-  Fd err_;  ///< The same, and where it goes with stdout.
-  Fd events_;
+  HeldEvents held_;
+  RunStreams streams_;
   EventLines lines_;
   SilenceWatch silence_;
-  AnswerWatch answers_;  ///< Of the worker.
+  AnswerWatch answers_;  ///< For the worker.
   std::optional<OomWatch> oom_;
   int runner_ = 0;                             ///< The tests' process.
-  bool has_begun_ = false;                     ///< Something was heard of the tests' process.
-  std::optional<Clock::time_point> vanished_;  ///< When the client was found gone.
-  std::optional<Clock::time_point> hung_;      ///< When it had been silent for too long.
-  std::optional<Clock::time_point> killed_;    ///< When a cancel by SIGKILL was seen.
-  Clock::time_point checked_;                  ///< When the client was last asked for.
+  bool has_begun_ = false;                     ///< The tests' process has started, or has written something.
+  std::optional<Clock::time_point> vanished_;  ///< When the client was found to have gone.
+  std::optional<Clock::time_point> hung_;      ///< When the run was found to be hung.
+  std::optional<Clock::time_point> killed_;    ///< When a cancel by SIGKILL was found.
+  Clock::time_point checked_;                  ///< When the client was last checked.
   RunReport report_;
-
-  std::vector<Event> held_;  ///< What a process said that may still start over.
-  std::size_t held_bytes_ = 0;
-  std::optional<Clock::time_point> test_since_;  ///< When the first test began.
-  bool holds_back_ = true;
-  std::array<ShownOutput, 2> shown_;  ///< By stream.
   int starts_ = 0;
 };
 

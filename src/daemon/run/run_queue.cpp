@@ -33,7 +33,7 @@ Result<std::shared_ptr<Run>> RunQueue::admit(RunRequest request, Config config) 
   std::lock_guard lock(mutex_);
   if (closed_) {
     return fail(ErrorCode::daemon_unavailable, "stest's daemon is stopping and takes no more runs",
-                "Run again: a new daemon is started then.");
+                "Run stest again: this starts a new daemon.");
   }
   if (!run->request.wait && !has_room_for(run->config)) return tl::unexpected(busy());
   run->id = ++last_id_;
@@ -41,7 +41,7 @@ Result<std::shared_ptr<Run>> RunQueue::admit(RunRequest request, Config config) 
   return run;
 }
 
-/// Whether a run that comes now can start at once, and so can all that came before it.
+/// Whether a run that arrives now, and all before it, can start at once.
 bool RunQueue::has_room_for(const Config& config) const {
   int limit = config.concurrency;
   for (const auto& run : waiting_) limit = std::min(limit, run->config.concurrency);
@@ -55,7 +55,7 @@ Error RunQueue::busy() const {
     text += (text.empty() ? "" : "; ") + std::to_string(waiting_.size()) + " in the queue";
   }
   return {ErrorCode::busy, std::move(text),
-          "Without --no-wait (\"wait\": false) it waits for its turn; `stest status` shows the queue."};
+          "Without --no-wait (\"wait\": false) the run waits for its turn; `stest status` shows the queue."};
 }
 
 bool RunQueue::await_turn(const Run& run, const std::function<bool(int)>& waiting) {

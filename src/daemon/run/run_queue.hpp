@@ -14,41 +14,41 @@
 
 namespace stest {
 
-/// The runs of the daemon, first come, first served: those that wait and those that run, as many at
-/// once as the first waiting one's `concurrency` allows. Gives out the ids, from 1.
+/// The waiting and active runs of the daemon, in the order of their arrival. The `concurrency` of the first
+/// waiting run decides how many may be active when it starts. Assigns the ids, from 1.
 class RunQueue {
  public:
   struct View {
     std::shared_ptr<Run> run;
-    int position = 0;    ///< 1 is next; 0: it runs.
-    std::string nodeid;  ///< The test that runs, if one does.
-    /// Since when the run, and its test, have been running.
+    int position = 0;    ///< 1 is next; 0: the run is active.
+    std::string nodeid;  ///< The running test, or empty.
+    /// When the run's turn came, and when the test began.
     std::optional<std::chrono::system_clock::time_point> started = {};
     std::optional<std::chrono::system_clock::time_point> test_started = {};
   };
 
-  /// Takes a run in. Errors: `daemon_unavailable` after `close`; `busy`, naming what runs, where it would
-  /// have to wait and does not want to.
+  /// Adds a run. Errors: `daemon_unavailable` after `close`; `busy`, with the active runs, if it would have
+  /// to wait and `wait` is false.
   Result<std::shared_ptr<Run>> admit(RunRequest request, Config config);
 
-  /// Blocks until it is `run`'s turn. Calls `waiting` with the position (1 is next) at once and then at
-  /// least every `liveness_interval`; when that returns false, gives up and returns false.
+  /// Blocks until it is the turn of `run`. If the run must wait, calls `waiting` with its position (1 is
+  /// next) at once and then at least every `liveness_interval`. Returns false if `waiting` returns false.
   bool await_turn(const Run& run, const std::function<bool(int)>& waiting);
 
-  /// Notes which test a running run is at.
+  /// Sets the running test of an active run.
   void set_nodeid(const Run& run, std::string nodeid);
 
-  /// Takes a run out, whether it waits or runs. Harmless if it is out already.
+  /// Removes a waiting or active run. Does nothing if it was removed already.
   void leave(const Run& run);
 
   std::shared_ptr<Run> find(std::uint64_t id) const;
   std::vector<View> list() const;
   bool empty() const;
 
-  /// Admits nothing more.
+  /// Admits no more runs.
   void close();
   void cancel_all(CancelHow how, CancelReason reason);
-  /// Whether all runs have left before `limit` was over.
+  /// Waits for at most `limit`. Returns whether all runs have left.
   bool wait_until_empty(std::chrono::milliseconds limit) const;
 
  private:

@@ -21,7 +21,7 @@ event::Done result(ExitCode code, Outcome outcome, std::string message, std::str
   return done;
 }
 
-/// Where the tests' process was, to follow a verb.
+/// How far the tests' process was, as text that follows a verb.
 std::string place(Phase phase, const std::string& nodeid) {
   if (!nodeid.empty()) return "while running " + nodeid;
   switch (phase) {
@@ -42,9 +42,9 @@ event::Done killed(const std::string& where, const std::optional<std::string>& o
   auto message = "the tests' process was killed by SIGKILL " + where;
   if (oom) {
     return result(ExitCode::killed, Outcome::killed, message + "; " + oom_text(*oom),
-                  "Have the tests use less memory, or raise the limit.");
+                  "Make the tests use less memory, or raise the limit.");
   }
-  return result(ExitCode::killed, Outcome::killed, message + "; it is mostly for want of memory",
+  return result(ExitCode::killed, Outcome::killed, message + "; the usual cause is a lack of memory",
                 "The kernel's log names the process if memory ran out: dmesg | grep -i oom");
 }
 
@@ -75,14 +75,14 @@ event::Done worker_died(const RunReport& report) {
                 "The next run starts a new worker. `stest logs` shows what the last one wrote.");
 }
 
-/// Whether it ended by itself because it could not be right.
+/// Whether the process gave the run up because it cannot give a right answer.
 bool gave_up(Phase phase) { return phase == Phase::starts_over || phase == Phase::needs_cold; }
 
-/// Whether the way the process ended is the cancel's doing and not the tests'.
+/// Whether the cancel ended the process, and not the tests.
 bool ended_by_cancel(const RunReport& report) {
   if (!report.cancelled) return false;
   if (*report.cancelled != CancelHow::interrupt || report.cancel_reason != CancelReason::client) return true;
-  // Ctrl-C: where pytest still returned, its own exit code stands.
+  // Ctrl-C: if pytest has still returned, its exit code counts.
   return !report.done || report.done->signal || report.done->phase < Phase::session_finished ||
          gave_up(report.done->phase);
 }
@@ -116,7 +116,7 @@ event::Done result_of_process(const protocol::Done& done, const std::string& nod
   return result(static_cast<ExitCode>(code), outcome_of_pytest(code), "");
 }
 
-/// What stest's own code did to a run in which no test began.
+/// The failure of stest's code in a run in which no test has begun; empty if there is none.
 std::string failure_of(const RunReport& report) {
   if (!report.done) return report.worker_death ? how_worker_died(report) : report.launch_error;
   const auto& done = *report.done;
@@ -148,7 +148,7 @@ std::optional<std::string> reason_for_cold(const RunReport& report) {
 event::Done cold_result(const std::string& reason) {
   return result(ExitCode::needs_cold, Outcome::internal_error,
                 "no warm process can run these tests: " + reason,
-                "`stest run --cold` runs them in a fresh process; `stest` alone does so by itself.");
+                "`stest run --cold` runs them in a fresh process; plain `stest` does so automatically.");
 }
 
 std::string seconds_text(std::chrono::milliseconds time) {

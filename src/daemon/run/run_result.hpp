@@ -13,38 +13,37 @@
 
 namespace stest {
 
-/// What is known of a run once it is over. Either `done` or `worker_death` is set, or `launch_error`.
+/// What is known about a run that has ended. `done`, `worker_death` or `launch_error` is set.
 struct RunReport {
   std::optional<protocol::Done> done;
   std::optional<ExitStatus> worker_death;
-  std::string launch_error;        ///< Why the run could not be handed to the worker.
-  std::string nodeid;              ///< The test that ran last, where the worker cannot tell.
+  std::string launch_error;        ///< Why the run could not be sent to the worker.
+  std::string nodeid;              ///< The test that ran last, by the events.
   std::string given_up;            ///< Why the daemon killed the worker, to follow "it"; else empty.
   bool has_tested = false;         ///< A test has begun.
-  bool may_be_repeated = false;    ///< The worker was given up, and the run had not begun.
-  std::optional<std::string> oom;  ///< What speaks for an OOM kill; see `OomWatch`.
+  bool may_be_repeated = false;    ///< The daemon killed the worker before the run had begun.
+  std::optional<std::string> oom;  ///< The evidence for an OOM kill; see `OomWatch`.
   std::optional<CancelHow> cancelled;
   std::optional<CancelReason> cancel_reason;
-  double silent_s = 0;  ///< How long the run was silent that was ended for it.
+  double silent_s = 0;  ///< How long a hung run was silent.
   std::vector<protocol::Done::Left> left;
   Observations observations;
-  std::optional<event::Unfinished> unfinished;  ///< Where pytest did not come to its end.
+  std::optional<event::Unfinished> unfinished;  ///< Set if the process ended before pytest did.
 };
 
-/// The test that ran last, by the worker's word where it has one.
+/// The test that ran last, as the worker reports it, else by the events.
 const std::string& last_test(const RunReport& report);
 
-/// Whether pytest ran, and its process ended before it did.
+/// Whether the process ended before pytest did.
 bool is_unfinished(const RunReport& report);
 
-/// The result that the client gets; `duration_s` is left to the caller. Exit code 0 only if pytest
-/// itself returned it.
+/// The result for the client; the caller sets `duration_s`. The exit code is 0 only if pytest has returned 0.
 event::Done result_of(const RunReport& report);
 
-/// Why only a fresh process can answer the run: stest has failed before any test began, or its process has
-/// found, at whatever time, that it cannot be right; nothing if neither is so.
+/// Why only a cold run can be right: stest has failed before any test began, or the process has reported at
+/// any time that it needs cold. Otherwise nothing.
 std::optional<std::string> reason_for_cold(const RunReport& report);
-/// The result of such a run.
+/// The result of a run that needs cold.
 event::Done cold_result(const std::string& reason);
 
 /// The result of a run that an error prevented.
@@ -53,12 +52,12 @@ event::Done failed_result(const Error& error);
 /// The result of a run that was cancelled before its tests' process existed.
 event::Done cancelled_result(std::optional<CancelReason> reason);
 
-/// Ends the stages of the tests' process, which ended at `end_ns`. A point that it passed while it was
-/// getting ready for a run to come counts as passed when the run began. One that it did not reach, it was
-/// under way to.
+/// Ends the stages of the tests' process, which ended at `end_ns`. A milestone that it passed ahead of the
+/// request counts as passed when the run began. If it did not reach a milestone, the rest of the time belongs
+/// to that stage.
 void end_stages(Timings& timings, const protocol::Milestones& milestones, std::uint64_t end_ns);
 
-/// What the client is told of processes that a run has left behind: "the tests have left 2 processes …".
+/// The notice about processes that a run has left behind: "the tests have left 2 processes …".
 std::string describe(const std::vector<protocol::Done::Left>& left);
 
 /// "300 s"; "0.5 s".

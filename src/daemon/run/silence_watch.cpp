@@ -7,7 +7,7 @@ namespace stest {
 
 namespace {
 
-/// Of one answer; faulthandler itself writes at most 100 frames of 100 threads.
+/// The size of an answer; faulthandler writes at most 100 frames of 100 threads.
 constexpr std::size_t stack_limit = 1u << 20;
 
 double seconds(SilenceWatch::Clock::duration duration) {

@@ -11,45 +11,44 @@
 
 namespace stest {
 
-/// Watches a run that may be silent for too long: says when its process is to be asked for its stacks, and
-/// makes the report once these have come, or nothing has come of it for a while. Owns the daemon's end of the
-/// pipe on which stacks come.
+/// Detects the silence of a run: decides when to ask its process for its stacks, and makes the report when
+/// these have come, or after a time limit. Owns the daemon's end of the stack pipe.
 class SilenceWatch {
  public:
   using Clock = StuckWatch::Clock;
 
-  /// What a process gets to answer.
+  /// The time that a process has to answer.
   static constexpr std::chrono::seconds patience{2};
 
   SilenceWatch(const Config& config, Clock::time_point now);
 
-  /// Makes a pipe for another process; returns the end that it is to write to.
+  /// Makes a pipe for a new process. Returns the end that the process writes to.
   Result<Fd> connect();
-  /// What to poll; -1 where there is nothing.
+  /// The descriptor to poll; -1 if there is none.
   int fd() const { return pipe_.get(); }
-  /// Takes in what has come.
+  /// Reads what has come.
   void read();
 
-  /// Something came from the run.
+  /// The run has shown a sign of life.
   void heard(Clock::time_point now);
   void test_started(Clock::time_point now) { test_since_ = now; }
 
-  /// Somebody wants a report, however long the silence is.
+  /// Asks for a report, however long the silence is.
   void want() { wanted_ = true; }
 
   /// Whether it is time to ask the process for its stacks.
   bool must_ask(Clock::time_point now);
-  /// The report, once there is one to make. `nodeid`: the test that runs, or empty.
+  /// The report, when it is complete. `nodeid`: the running test, or empty.
   std::optional<event::Stuck> report(const std::string& nodeid, Clock::time_point now);
-  /// Whether the silence is longer than the run may be silent.
+  /// Whether the silence is longer than `hang_timeout`.
   bool is_hung(Clock::time_point now) const;
 
-  /// How long from `now` until one of these may have something to say; nothing if never.
+  /// The time from `now` until one of these functions may have a new result; nothing if never.
   std::optional<Clock::duration> remaining(Clock::time_point now) const;
 
  private:
   StuckWatch stuck_;
-  Clock::duration limit_;  ///< Of a hung run; 0 is none.
+  Clock::duration limit_;  ///< `hang_timeout`; 0: no limit.
   Clock::time_point last_;
   Clock::time_point test_since_;
   std::optional<Clock::time_point> asked_;

@@ -5,7 +5,8 @@
 
 namespace stest {
 
-/// Notices silence: after `threshold`, then after 2×, 4×, … of it. A threshold of 0 never does.
+/// Detects silence: after `threshold`, then after 2, 4, … times that time. With a threshold of 0 it never
+/// does.
 class StuckWatch {
  public:
   using Clock = std::chrono::steady_clock;
@@ -17,14 +18,14 @@ class StuckWatch {
     patience_ = threshold_;
   }
 
-  /// The length of the silence when it is time to say so.
+  /// The length of the silence, if it is time to report it.
   std::optional<std::chrono::duration<double>> due(Clock::time_point now) {
     if (threshold_ <= Clock::duration::zero() || now - last_ < patience_) return std::nullopt;
     patience_ *= 2;
     return now - last_;
   }
 
-  /// How long from `now` until `due` may say something; nothing if never.
+  /// The time from `now` until `due` may return something; nothing if never.
   std::optional<Clock::duration> remaining(Clock::time_point now) const {
     if (threshold_ <= Clock::duration::zero()) return std::nullopt;
     return last_ + patience_ - now;

@@ -11,13 +11,13 @@
 
 namespace stest {
 
-/// What the worker says of one run: put by the thread that reads from the worker, taken by the one
-/// that pumps the run, which polls `fd`.
+/// The worker's messages about one run. The thread that reads from the worker puts them in. The run's thread
+/// polls `fd` and takes them out.
 class Mailbox {
  public:
   struct Content {
     std::vector<protocol::FromWorker> messages;
-    std::optional<ExitStatus> death;  ///< Set once the worker is gone; nothing follows.
+    std::optional<ExitStatus> death;  ///< Set when the worker has ended; nothing follows.
   };
 
   static Result<std::shared_ptr<Mailbox>> create();
@@ -25,7 +25,7 @@ class Mailbox {
   void put(protocol::FromWorker message);
   void put_death(const ExitStatus& status);
 
-  /// All that came since the last call; never blocks.
+  /// Everything since the last call; never blocks.
   Content take();
 
   /// Readable while `take` would return something new.

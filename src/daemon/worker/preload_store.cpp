@@ -18,7 +18,7 @@ namespace {
 
 constexpr int format_version = 4;
 
-/// A suite may make new patterns in every run, for as long as the daemon lives.
+/// Limits the memory: a suite may make new patterns in every run.
 constexpr std::size_t max_compiled_once = std::size_t{64} * 1024;
 
 nlohmann::json sites_to_json(const SitesState& sites) {
@@ -75,7 +75,7 @@ void PreloadStore::load() {
     learned_ = std::move(learned);
     path_ = std::move(path);
   } catch (const nlohmann::json::exception& error) {
-    spdlog::warn("{} is unreadable and starts anew: {}", file_.string(), error.what());
+    spdlog::warn("{} cannot be parsed, and its contents are dropped: {}", file_.string(), error.what());
     not_preloaded_.clear();
   }
 }

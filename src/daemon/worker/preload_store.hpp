@@ -16,65 +16,67 @@
 
 namespace stest {
 
-/// What runs and workers taught about preloading, kept in `.sprintest/preload.json`: the third-party
-/// modules that runs imported themselves, those that proved not preloadable, and regular expressions.
-/// Forgotten when the interpreter or the installed packages change. Not thread-safe.
+/// What was learned about preloading, kept in `.sprintest/preload.json`: modules that runs imported
+/// themselves, modules that proved not preloadable, regular expressions, and variables. It is dropped when
+/// the interpreter or the installed packages change. Not thread-safe.
 class PreloadStore {
  public:
   using NotPreloaded = protocol::NotPreloaded;
 
   PreloadStore(std::filesystem::path file, std::filesystem::path python);
 
-  /// What to preload, in order: `configured`, then what was learned, without what is not preloadable.
+  /// The modules to preload, in order: `configured`, then the learned ones, without those that are not
+  /// preloadable.
   std::vector<std::string> modules(const std::vector<std::string>& configured, bool with_learned) const;
 
-  /// What proved not preloadable, in the order in which it was found.
+  /// The modules that proved not preloadable, in the order in which they were found.
   const std::vector<NotPreloaded>& not_preloaded() const { return not_preloaded_; }
 
-  /// Forgets everything if the packages are no longer those that it was learned with.
+  /// Drops everything if the installed packages have changed since.
   void forget_if_outdated();
 
-  /// Adds the modules that are new; `path` was `sys.path` when they were imported. Errors: the file
-  /// cannot be written; what was learned is kept in memory.
+  /// Adds the modules that are new; `path` was `sys.path` when they were imported. Errors: the file cannot be
+  /// written; what was learned stays in memory.
   Status learn(const std::vector<std::string>& imported, const std::vector<std::string>& path,
                const std::vector<std::string>& site_dirs);
 
-  /// Takes note of the patterns that a run compiled itself. One counts as learned when a second run compiled
-  /// it as well: others are made of a run's own data (the folder `tmp_path`), never occur again, and are none
-  /// of a file's business. Of too many, those that were not compiled for longest are dropped. Errors: as
+  /// Takes the patterns that a run compiled itself. A pattern is learned when a second run has compiled it as
+  /// well. Others contain data of one run (such as the folder `tmp_path`), do not occur again, and must not
+  /// be in a file. If there are too many, those that were compiled least recently are dropped. Errors: as
   /// above.
   Status learn_patterns(const std::vector<std::string>& compiled, const std::vector<std::string>& site_dirs);
 
-  /// Those learned, in the order in which they were last compiled by a run.
+  /// The learned patterns, in the order in which runs last compiled them.
   const std::vector<std::string>& patterns() const { return patterns_; }
 
-  /// Notes that runs have these variables so (nothing: unset) when they import `module`, whatever their
-  /// client has. Where that goes to and fro, they import it themselves from then on. Errors: as above.
+  /// Stores the values (nothing: unset) that variables have when runs import `module`, whatever the client's
+  /// values are. If the values change again and again, the module is not preloaded any more. Errors: as
+  /// above.
   Status learn_variables(const std::string& module, const OptionalEnvironment& variables,
                          const std::vector<std::string>& site_dirs);
 
-  /// Those learned, for the process that loads the modules.
+  /// The learned variables, for the process that loads the modules.
   const OptionalEnvironment& variables() const { return variables_; }
 
   static constexpr int max_changes = 3;  ///< Of a variable.
 
   static constexpr std::size_t max_patterns = 4096;
-  static constexpr std::size_t max_pattern_bytes = 1u << 20;  ///< Of their text, together.
+  static constexpr std::size_t max_pattern_bytes = 1u << 20;  ///< Of all patterns together.
 
-  /// Where to look for the modules.
+  /// Where to search for the modules.
   const std::vector<std::string>& path() const { return path_; }
 
   using Seconds = std::chrono::duration<double>;
-  /// Notes how long a worker took until all of so many modules were imported.
+  /// Stores how long a worker took to start and to import this number of modules.
   Status remember_start(std::size_t modules, Seconds time, const std::vector<std::string>& site_dirs);
-  /// How long it will take, as far as the last time tells: it had about as many modules.
+  /// The expected time for this number of modules, if the last start had about as many.
   std::optional<Seconds> start_time(std::size_t modules) const;
 
-  /// Whether so many modules can be imported without a fork that tries them out: none ever proved not
-  /// preloadable, or as many were imported the last time.
+  /// Whether this number of modules can be imported without a trial in a fork: no module has proved not
+  /// preloadable, or as many were imported at the last start.
   bool is_tried(std::size_t modules) const { return not_preloaded_.empty() || modules == started_modules_; }
 
-  /// Never to be preloaded again, nor what lies in it.
+  /// Marks a module, with its submodules, as not preloadable.
   Status reject(NotPreloaded module, const std::vector<std::string>& site_dirs);
 
  private:
@@ -92,13 +94,13 @@ class PreloadStore {
   std::vector<NotPreloaded> not_preloaded_;
   std::vector<std::string> patterns_;
   OptionalEnvironment variables_;
-  std::map<std::string, int> changes_;             ///< How often each of them changed.
-  std::unordered_set<std::size_t> compiled_once_;  ///< Hashes.
-  std::size_t started_modules_ = 0;                ///< Of the last start; 0 where there was none.
+  std::map<std::string, int> changes_;             ///< How often each variable has changed.
+  std::unordered_set<std::size_t> compiled_once_;  ///< Hashes of patterns.
+  std::size_t started_modules_ = 0;                ///< Of the last start; 0 if there was none.
   Seconds started_time_{0};
 };
 
-/// Whether `name` is `module` or lies in it.
+/// Whether `name` is `module` or one of its submodules.
 bool covers(std::string_view module, std::string_view name);
 
 }  // namespace stest

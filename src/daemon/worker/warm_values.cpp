@@ -12,7 +12,7 @@ namespace stest {
 
 namespace {
 
-constexpr auto why_lost = "the process that was to load it ended (`stest logs`)";
+constexpr auto why_lost = "the process that should load it has ended (see `stest logs`)";
 
 }  // namespace
 
@@ -29,7 +29,7 @@ void WarmValues::learn(const Observations::Value& loaded, std::uint64_t seen) {
   const auto known = std::find_if(values_.begin(), values_.end(), is_same);
   Value value{loaded, State::wanted, {}};
   if (known != values_.end()) {
-    // Of one that was held when it began, the run must have found that something else has changed.
+    // If the value was held when the run began, and the run did not use it, something else must have changed.
     const bool was_held = known->state == State::held && known->report <= seen;
     if (known->observed.key == loaded.key && !was_held) value = std::move(*known);
     values_.erase(known);

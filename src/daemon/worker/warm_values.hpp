@@ -11,26 +11,27 @@
 
 namespace stest {
 
-/// The values that runs have loaded by functions under `sprintest.warm`, and what has become of them in one
-/// worker. Not thread-safe.
+/// The values that runs have loaded by functions under `sprintest.warm`, and their state in one worker. Not
+/// thread-safe.
 class WarmValues {
  public:
-  /// Takes in what a run had to load itself, in this environment. `seen`: what `reports` was when it began.
+  /// Takes the values that a run had to load itself, in this environment. `seen` is the value of `reports`
+  /// when the run began.
   void learn(const std::vector<Observations::Value>& loaded, const Environment& env, std::uint64_t seen);
 
-  /// What to send to the worker now; nothing where it holds, or loads, what it should.
+  /// The message to send to the worker now; nothing if it holds or loads all values already.
   std::optional<protocol::HoldValues> next();
   /// The worker's answer.
   void report(const protocol::Values& held);
   /// How often it has answered.
   std::uint64_t reports() const { return reports_; }
-  /// The worker has let go of all of them.
+  /// The worker does not hold any value any more.
   void lost();
 
   /// The "values" of `GET /v1/status`.
   nlohmann::json describe() const;
 
-  /// More are not held; the one goes whose function was called least lately.
+  /// The most values. If there are more, the one that was learned least recently is dropped.
   static constexpr std::size_t limit = 32;
 
  private:
@@ -39,11 +40,11 @@ class WarmValues {
     Observations::Value observed;
     State state = State::wanted;
     protocol::Values::Value held;
-    std::uint64_t report = 0;  ///< The one that has told of it.
+    std::uint64_t report = 0;  ///< The number of the report that has its result.
   };
   void learn(const Observations::Value& loaded, std::uint64_t seen);
 
-  std::vector<Value> values_;  ///< The last one that was learned is the last.
+  std::vector<Value> values_;  ///< In the order in which they were last learned.
   Environment env_;
   bool is_due_ = false;
   std::uint64_t reports_ = 0;

@@ -8,15 +8,14 @@
 
 namespace stest {
 
-/// Tells the client of one waiting run what it waits for: at each change and at least each second.
+/// Reports to the client of a run that waits for the worker: at each change, and at least once per second.
 class WarmingProgress {
  public:
   explicit WarmingProgress(const Listener& listener) : listener_(listener) {}
 
   using Seconds = std::chrono::duration<double>;
 
-  /// To be called at least every `liveness_interval`; `left` is what the wait is expected to take from
-  /// now on.
+  /// Must be called at least every `liveness_interval`. `left` is the expected rest of the wait.
   void tell(const std::string& module, std::optional<Seconds> left) {
     const auto now = Clock::now();
     if (module == module_ && now - told_ < std::chrono::seconds(1)) return;

@@ -20,7 +20,7 @@ namespace stest {
 
 namespace {
 
-/// Of the log, where a worker failed.
+/// How many lines of the log are shown if a worker fails.
 constexpr int lines_shown = 20;
 
 Restart why_it_ended(const WorkerInstance& instance) {
@@ -36,7 +36,7 @@ Restart why_it_ended(const WorkerInstance& instance) {
 std::string how_it_ended(const WorkerInstance& instance, const ExitStatus& status) {
   if (auto given_up = instance.process->why_given_up(); !given_up.empty()) return given_up;
   auto text = stest::describe(status);
-  // Once it serves runs, what was counted since may have been one of these.
+  // After it has served runs, an OOM kill may have been one of these.
   const bool imports = instance.state < WorkerInstance::State::ready;
   if (status.signal != SIGKILL || !imports || instance.dismissed || !instance.oom) return text;
   const auto evidence = instance.oom->evidence(instance.process->pid());
@@ -52,7 +52,7 @@ bool is_unchanged(const protocol::Ready::File& file) { return file_state(file.pa
 
 using Files = std::vector<protocol::Ready::File>;
 
-/// The first file that a worker has loaded and that differs now, ignored ones aside.
+/// The first loaded file that has changed, except files of ignored modules.
 Files::const_iterator find_stale(const Files& files) {
   const auto is_stale = [](const auto& file) { return !file.ignored && !is_unchanged(file); };
   return find_in_parts(files, is_stale);
@@ -162,18 +162,18 @@ std::vector<std::string> WorkerInstance::news() {
   for (const auto& module : changed_ignored()) {
     texts.push_back(module +
                     " changed, but `ignore` keeps the loaded copy: the tests see the old one; `stest "
-                    "restart` loads it anew");
+                    "restart` loads the new one");
   }
   const auto& target = ready.target;
   if (target && target->path.empty() && !std::exchange(told_target_, true)) {
     texts.push_back("the target " + target->name +
-                    " is neither in the project nor installed: what lies below the root and is not "
+                    " is neither in the project nor installed: code below the root that is not "
                     "installed counts as the project's code");
   }
   return texts;
 }
 
-/// Each once per change.
+/// Returns each module once per change.
 std::vector<std::string> WorkerInstance::changed_ignored() {
   std::vector<std::string> modules;
   if (!loaded) return modules;

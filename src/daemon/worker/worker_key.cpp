@@ -53,7 +53,7 @@ std::string join(const std::set<std::string>& names) {
   return text;
 }
 
-/// An empty entry stands for the current folder.
+/// An empty entry means the current folder.
 bool has_relative_entry(std::string_view search_path) {
   if (search_path.empty()) return false;
   for (std::size_t begin = 0; begin <= search_path.size();) {
@@ -123,13 +123,13 @@ std::optional<Restart> difference(const WorkerKey& running, const WorkerKey& wan
     return Restart{RestartReason::attributes_changed, "the CPU affinity changed"};
   }
   if (running.stack != wanted.stack) {
-    return Restart{RestartReason::attributes_changed, "the limit of the stack (ulimit -s) changed"};
+    return Restart{RestartReason::attributes_changed, "the stack limit (ulimit -s) changed"};
   }
   if (running.preload != wanted.preload) {
     return Restart{RestartReason::preload_changed, "the configured preload list changed"};
   }
   if (running.learn != wanted.learn) {
-    return Restart{RestartReason::preload_changed, "what runs may teach the worker changed"};
+    return Restart{RestartReason::preload_changed, "the setting `learn` changed"};
   }
   if (running.ignore != wanted.ignore || running.target_path != wanted.target_path ||
       running.target != wanted.target) {

@@ -14,35 +14,35 @@
 
 namespace stest {
 
-/// The installed packages at one moment, as far as a few `stat` calls tell: the interpreter, the
-/// folders that hold packages, and the `.pth` files in them.
+/// The state of the installed packages, by a few `stat` calls: the interpreter, the folders in which packages
+/// are installed, and the `.pth` files in them.
 using SitesState = std::map<std::string, FileState>;
 SitesState sites_state(const std::filesystem::path& python, const std::vector<std::string>& site_dirs);
 
-/// The same of a worker that never told its `site_dirs`: the folder where `python` has them as a rule.
+/// The usual site directories of `python`, for a worker that has not reported its own.
 std::vector<std::string> usual_site_dirs(const std::filesystem::path& python);
 
-/// The first path whose state differs now. A new `.pth` file shows in its folder's state.
+/// The first path whose state has changed. A new `.pth` file changes its folder.
 std::optional<std::string> changed_site(const SitesState& before);
 
-/// What a worker was started for. One whose key differs from a run's cannot serve it.
+/// What a worker depends on. It cannot serve a run with a different key.
 struct WorkerKey {
   Environment env;
   std::string cwd;
-  std::vector<std::string> preload;  ///< As configured; so is all that follows.
+  std::vector<std::string> preload;  ///< As configured, like the next four.
   std::vector<std::string> ignore;
   std::string target_path;
   std::string target = {};
   std::vector<std::string> learn = {};
-  /// What libraries look at once, when they are loaded, and what a process cannot change when it runs.
+  /// Libraries read these only when they are loaded, or a running process cannot change them.
   std::vector<int> affinity = {};
   std::optional<Limit> stack = {};
 
-  /// Whether runs may teach it "modules" or "patterns".
+  /// Whether `kind` ("modules" or "patterns") is learned from runs.
   bool learns(std::string_view kind) const;
 };
 
-/// Why a worker was started, for the log and the freshness notice.
+/// Why a worker was started.
 enum class RestartReason {
   first_run,
   died,
@@ -60,16 +60,16 @@ struct Restart {
   std::string text;  ///< "OMP_NUM_THREADS changed"
 };
 
-/// Why a worker with key `running` cannot serve a run that needs `wanted`; nothing if it can.
-/// `env_reads` are the variables that were read while it preloaded. Their values are compared with
-/// those that the worker was started with, since modules may set a variable before they read it.
+/// Why a worker with key `running` cannot serve a run that needs `wanted`; nothing if it can. `env_reads` are
+/// the variables that were read during preloading. The comparison uses the values with which the worker was
+/// started, because modules may set a variable before they read it.
 std::optional<Restart> difference(const WorkerKey& running, const WorkerKey& wanted,
                                   const std::set<std::string>& env_reads);
 
-/// Whether a variable counts in every worker's key: C libraries and the interpreter read it at their
-/// start, unseen by `env_reads`.
+/// Whether a variable is always compared, because C libraries or the interpreter read it, which `env_reads`
+/// does not show.
 bool always_counts(std::string_view variable);
-/// Whether shells, terminals or stest itself set it anew for each command, so that it never counts.
+/// Whether a variable is never compared, because shells, terminals or pytest set it for each command.
 bool never_counts(std::string_view variable);
 
 }  // namespace stest

@@ -19,7 +19,7 @@ namespace {
 
 using State = WorkerInstance::State;
 
-/// What a worker gets to end by itself. It has nothing to save.
+/// The time that a worker has to end by itself. It has nothing to save.
 constexpr std::chrono::seconds stop_grace{1};
 
 Error given_up() {
@@ -31,17 +31,8 @@ Error never_fit(const Restart& why) {
 }
 
 Error busy(const Restart& why) {
-  return {ErrorCode::busy, "other runs go on, and this one needs another worker than theirs: " + why.text,
-          "Without --no-wait (\"wait\": false) it waits until they are over."};
-}
-
-/// Of all variables: what a worker reads that does not come to its greeting is not known.
-std::set<std::string> names(const Environment& one, const Environment& other) {
-  std::set<std::string> found;
-  for (const auto* env : {&one, &other}) {
-    for (const auto& [name, value] : *env) found.insert(name);
-  }
-  return found;
+  return {ErrorCode::busy, "other runs are going on, and this one needs another worker: " + why.text,
+          "Without --no-wait (\"wait\": false) the run waits until they are over."};
 }
 
 void set(Environment& env, const OptionalEnvironment& variables) {
@@ -76,14 +67,15 @@ struct WorkerManager::Attempt {
   const Listener& listener;
   WorkerKey key;
   WarmingProgress progress;
-  bool without_learned = false;  ///< A worker died while importing; the next one imports less.
-  bool after_kill = false;       ///< A worker was killed; the next one does the same once more.
-  bool was_fit = false;          ///< What was claimed was ready, and all that it has read was as it is.
-  int started = 0;               ///< Workers that are this run's own.
+  bool without_learned = false;  ///< A worker died during an import; the next one imports no learned modules.
+  bool after_kill = false;       ///< A worker was killed by SIGKILL; the next one imports the same modules.
+  bool was_fit = false;          ///< The claimed worker was ready, and none of its files has changed.
+  int started = 0;               ///< How many workers were started for this run.
 };
 
-/// A worker that is not fit for the very run for which it was started will not be so the next time either:
-/// `sitecustomize` may write what it reads, say. Once, that was an edit.
+/// How many workers are started for a run. If the first one does not fit, the cause may be an edit. If the
+/// second one does not fit either, the next one would not: for example, `sitecustomize` writes a file that it
+/// reads.
 constexpr int most_restarts = 2;
 
 WorkerLease::~WorkerLease() {
@@ -111,7 +103,10 @@ Result<WorkerLease> WorkerManager::acquire(const Run& run, const Listener& liste
     key.affinity = request.process->affinity;
     key.stack = stack_of(*request.process);
   }
-  if (auto failure = known_failure(key)) return tl::unexpected(std::move(*failure));
+  {
+    const std::lock_guard lock(mutex_);
+    if (auto failure = failure_.find(key)) return tl::unexpected(std::move(*failure));
+  }
   Attempt attempt{run, listener, key, WarmingProgress(listener)};
   for (;;) {
     auto instance = claim(attempt);
@@ -133,8 +128,9 @@ void WorkerManager::begin(WorkerLease& lease, const Listener& listener) {
   for (const auto& text : news) listener.emit(event::Notice{text});
 }
 
-/// Takes a claim on the current worker, or on a new one where that cannot serve. In turn, so that a run
-/// that waits for another worker is not overtaken for ever by runs that the current one suits.
+/// Takes a claim on the current worker, or on a new one if that cannot serve the run. Runs take their claims
+/// in turn, so that a run that waits for another worker is not overtaken by runs that the current one can
+/// serve.
 Result<WorkerManager::Instance> WorkerManager::claim(Attempt& attempt) {
   std::unique_lock lock(mutex_);
   const auto turn = ++last_turn_;
@@ -156,7 +152,7 @@ Result<WorkerManager::Instance> WorkerManager::claim_in_turn(std::unique_lock<st
       auto why = reason_to_replace(attempt);
       if (!why) why = changed_files(lock, loaded);
       if (stopped_ || replacing_ || current_ != seen || (seen && seen->loaded != loaded)) continue;
-      if (!why) why = reason_to_replace(attempt);  // It may have ended meanwhile.
+      if (!why) why = reason_to_replace(attempt);  // The worker may have ended in the meantime.
       if (!why) {
         attempt.was_fit = current_->state == State::ready;
         return take_claim();
@@ -183,15 +179,16 @@ std::optional<Restart> WorkerManager::reason_to_replace(const Attempt& attempt) 
   if (!current_) return Restart{RestartReason::first_run, ""};
   if (attempt.key.learns("modules") && current_->variables != store_.variables()) {
     return Restart{RestartReason::environment_changed,
-                   "the tests set variables before they import what reads them"};
+                   "the tests set variables before they import modules that read them"};
   }
   if (current_->is_outdated) {
-    return Restart{RestartReason::packages_changed, "what it has loaded is not what the tests import"};
+    return Restart{RestartReason::packages_changed,
+                   "its loaded modules differ from those that the tests import"};
   }
   return current_->why_not_for(attempt.key, attempt.run.config.memory_limit);
 }
 
-/// Unlocks while it looks at them: there are thousands, and the disk may be slow.
+/// Unlocks while it checks the files, because there are thousands, and the disk may be slow.
 std::optional<Restart> WorkerManager::changed_files(std::unique_lock<std::mutex>& lock,
                                                     const std::shared_ptr<const LoadedFiles>& loaded) const {
   if (!loaded) return std::nullopt;
@@ -201,7 +198,7 @@ std::optional<Restart> WorkerManager::changed_files(std::unique_lock<std::mutex>
   return why;
 }
 
-/// What was read while importing may have made the run need another worker after all.
+/// Checked again after the imports, because the variables and files that they read count as well.
 std::optional<Restart> WorkerManager::why_not_for(std::unique_lock<std::mutex>& lock,
                                                   const WorkerInstance& instance,
                                                   const Attempt& attempt) const {
@@ -237,8 +234,8 @@ Result<WorkerManager::Instance> WorkerManager::start(const WorkerKey& key, bool 
   {
     std::lock_guard lock(mutex_);
     instance->asked = store_.modules(key.preload, learns && with_learned);
-    // Where modules proved not preloadable, others that import them will. That is found out when no run waits
-    // for it.
+    // If some modules proved not preloadable, those that import them will as well. This is found out when no
+    // run waits.
     if (learns) instance->variables = store_.variables();
     set(env, instance->variables);
     if (!store_.is_tried(instance->asked.size())) instance->asked = store_.modules(key.preload, false);
@@ -252,14 +249,14 @@ Result<WorkerManager::Instance> WorkerManager::start(const WorkerKey& key, bool 
   if (!process) return tl::unexpected(process.error());
   instance->process = std::move(*process);
   spdlog::info("worker {} started", instance->process->pid());
-  // The instance outlives its process's threads, which its destructor joins.
+  // The instance outlives the threads of its process, because its destructor joins them.
   auto* raw = instance.get();
   raw->process->listen({[this, raw](const auto& message) { on_message(*raw, message); },
                         [this, raw](const auto& status) { on_end(*raw, status); }});
   return instance;
 }
 
-/// True when the worker is ready for the run, false when another one is to be tried.
+/// True if the worker is ready for the run, false if another one must be tried.
 Result<bool> WorkerManager::await_ready(WorkerInstance& instance, Attempt& attempt) {
   const auto timeout = attempt.run.config.worker_timeout;
   AnswerWatch watch(timeout, AnswerWatch::Clock::now());
@@ -269,7 +266,7 @@ Result<bool> WorkerManager::await_ready(WorkerInstance& instance, Attempt& attem
     if (std::exchange(seen, instance.signs) != instance.signs) watch.asked();
     watch.tick(AnswerWatch::Clock::now());
     if (watch.is_over()) {
-      watch.answered();  // Its death is the answer.
+      watch.answered();  // It will be killed; no answer is owed any more.
       give_up(instance, timeout);
     }
     if (stopped_) return tl::unexpected(given_up());
@@ -277,7 +274,7 @@ Result<bool> WorkerManager::await_ready(WorkerInstance& instance, Attempt& attem
       const auto why = why_not_for(lock, instance, attempt);
       if (instance.state == State::ended) return false;
       if (!why || attempt.started < most_restarts) return !why;
-      return tl::unexpected(remember(instance, never_fit(*why)));
+      return tl::unexpected(failure_.remember(instance, program_, never_fit(*why)));
     }
     const auto module = instance.importing;
     const auto left = instance.time_left(store_.start_time(instance.asked.size()));
@@ -293,7 +290,7 @@ Result<bool> WorkerManager::await_ready(WorkerInstance& instance, Attempt& attem
   return false;
 }
 
-/// It is stopped, or waits for what will not come; that it ends is heard of elsewhere.
+/// Kills a worker that does not answer. `on_end` handles its end.
 void WorkerManager::give_up(WorkerInstance& instance, std::chrono::milliseconds timeout) {
   const auto limit = seconds_text(timeout);
   if (!instance.importing.empty()) {
@@ -303,50 +300,26 @@ void WorkerManager::give_up(WorkerInstance& instance, std::chrono::milliseconds 
   instance.process->give_up("did not answer for " + limit);
 }
 
-/// The error of a run for which no worker could be made ready. What will happen again is remembered: a person
-/// or the kernel, who kill by SIGKILL, are nothing of the kind.
+/// The error for a run for which no worker became ready. It is remembered, because it would happen again;
+/// except after a SIGKILL from outside.
 Error WorkerManager::no_worker(const WorkerInstance& instance) {
   auto error = instance.failure(program_.log_file);
   const bool is_own_end = instance.refused || !instance.process->why_given_up().empty();
   if (instance.exit.signal == SIGKILL && !is_own_end) return error;
-  return remember(instance, std::move(error));
+  return failure_.remember(instance, program_, std::move(error));
 }
 
-Error WorkerManager::remember(const WorkerInstance& instance, Error error) {
-  auto folders = usual_site_dirs(program_.python);
-  if (instance.unable) {
-    folders.insert(folders.end(), instance.unable->site_dirs.begin(), instance.unable->site_dirs.end());
-  }
-  failure_ = Failure{instance.key, sites_state(program_.python, folders), error};
-  failure_->state[program_.executable.string()] = file_state(program_.executable);
-  for (const auto& file : instance.ready.files) {
-    if (file_state(file.path) == file.state) failure_->state[file.path] = file.state;
-  }
-  return error;
-}
-
-/// What became of the last attempt to start a worker, if another one would come to the same.
-std::optional<Error> WorkerManager::known_failure(const WorkerKey& wanted) {
-  const std::lock_guard lock(mutex_);
-  if (!failure_) return std::nullopt;
-  if (!difference(failure_->key, wanted, names(failure_->key.env, wanted.env)) &&
-      !changed_site(failure_->state))
-    return failure_->error;
-  failure_.reset();
-  return std::nullopt;
-}
-
-/// Whether the next worker may do better than this one, which ended before it was ready.
+/// Whether the next worker may succeed, after this one has ended before it was ready.
 bool WorkerManager::may_retry(const WorkerInstance& instance, Attempt& attempt) {
   if (instance.not_preloadable && instance.blamed)
-    return true;  // Each time one module less: this comes to an end.
-  // SIGKILL comes from outside (a person, the kernel out of memory) and says nothing of a module.
+    return true;  // Each worker imports one module less, so this ends.
+  // SIGKILL comes from outside (a user, the OOM killer) and says nothing about a module.
   if (instance.exit.signal == SIGKILL) return !std::exchange(attempt.after_kill, true);
   if (!instance.blamed) return false;
   return !std::exchange(attempt.without_learned, true);
 }
 
-// By value: it is the claim's own, which has it no more.
+// By value, because the lease gives up its pointer.
 // NOLINTNEXTLINE(performance-unnecessary-value-param)
 void WorkerManager::drop(Instance instance) {
   {
@@ -356,7 +329,7 @@ void WorkerManager::drop(Instance instance) {
   changed_.notify_all();
 }
 
-/// Ends the current worker, if any. Unlocks meanwhile; on return no worker exists.
+/// Ends the current worker, if any. Unlocks in the meantime. On return no worker exists.
 void WorkerManager::end_current(std::unique_lock<std::mutex>& lock) {
   auto old = std::exchange(current_, nullptr);
   if (!old) return;
@@ -382,7 +355,7 @@ void WorkerManager::learn(const WorkerLease& lease, const Run& run, const Observ
   instance.values.learn(observations.values, run.request.env, lease.value_reports_);
 }
 
-/// What is different each time is left to the runs: else each would be done cold.
+/// A module that differs each time is left to the runs. Otherwise each run would be cold.
 void WorkerManager::learn(WorkerInstance& instance, const Observations::Difference& difference) {
   const auto& site_dirs = instance.ready.site_dirs;
   const auto& module = difference.module;
@@ -391,7 +364,7 @@ void WorkerManager::learn(WorkerInstance& instance, const Observations::Differen
   instance.is_outdated = instance.is_outdated || difference.is_outdated;
   const int most = difference.is_outdated ? PreloadStore::max_changes : 1;
   if ((difference.is_repeatable && !difference.is_outdated) || ++differences_[module] <= most) return;
-  log_failure(store_.reject({module, "runs do not import what was loaded ahead"}, site_dirs));
+  log_failure(store_.reject({module, "runs cannot use the copy that was loaded ahead"}, site_dirs));
   instance.is_outdated = true;
 }
 
@@ -405,7 +378,7 @@ std::function<void()> WorkerManager::idle_tasks() {
   });
   protocol::Preload preload{std::move(modules), store_.path(), {}, store_.not_preloaded()};
   instance->asked.insert(instance->asked.end(), preload.modules.begin(), preload.modules.end());
-  // Not when a worker starts: a run would wait for all of them, which needs some.
+  // Not when a worker starts: a run would wait for all patterns, although it needs only some.
   if (instance->key.learns("patterns")) {
     std::copy_if(store_.patterns().begin(), store_.patterns().end(), std::back_inserter(preload.patterns),
                  [&](const auto& pattern) { return instance->asked_patterns.insert(pattern).second; });
@@ -414,7 +387,7 @@ std::function<void()> WorkerManager::idle_tasks() {
   lock.unlock();
   on_change_();
   return [instance, tasks = std::move(tasks)] {
-    for (const auto& task : tasks) (void)instance->process->send(task);  // Its end is heard of elsewhere.
+    for (const auto& task : tasks) (void)instance->process->send(task);  // `on_end` handles its end.
   };
 }
 
@@ -434,7 +407,7 @@ void WorkerManager::renew() {
   end_current(lock);
   replacing_ = true;
   lock.unlock();
-  spdlog::info("another worker takes the place of one that has served {} runs", runs_before_renewal);
+  spdlog::info("replacing a worker that has served {} runs", runs_before_renewal);
   auto started = start(key, /*with_learned=*/true);
   lock.lock();
   replacing_ = false;
@@ -486,15 +459,15 @@ void WorkerManager::on_message(WorkerInstance& instance, const protocol::FromWor
 }
 
 void WorkerManager::on_ready(WorkerInstance& instance, const protocol::Ready& ready) {
-  const auto known = instance.loaded;  // Written by this thread only.
+  const auto known = instance.loaded;  // Only this thread writes it.
   auto sites = known ? known->sites : sites_state(program_.python, ready.site_dirs);
   auto loaded = std::make_shared<const LoadedFiles>(LoadedFiles{std::move(sites), ready.files});
   std::unique_lock lock(mutex_);
   if (ready.protocol != protocol::version) {
     instance.refused = Error{ErrorCode::worker_failed,
-                             "stest's worker speaks version " + std::to_string(ready.protocol) +
-                                 " of the protocol, its daemon " + std::to_string(protocol::version),
-                             "Install stest anew: its executables are of different versions."};
+                             "stest's worker uses version " + std::to_string(ready.protocol) +
+                                 " of the protocol, its daemon version " + std::to_string(protocol::version),
+                             "Install stest again: its executables have different versions."};
     lock.unlock();
     return instance.process->kill();
   }
@@ -528,7 +501,7 @@ void WorkerManager::on_end(WorkerInstance& instance, const ExitStatus& status) {
 }
 
 void WorkerManager::reject(WorkerInstance& instance, protocol::NotPreloaded module) {
-  spdlog::warn("{} is not preloadable: {}", module.name, module.reason);
+  spdlog::warn("{} will not be preloaded: {}", module.name, module.reason);
   std::erase_if(instance.asked, [&](const std::string& name) { return covers(module.name, name); });
   log_failure(store_.reject(std::move(module), instance.ready.site_dirs));
 }

@@ -12,23 +12,16 @@
 
 #include "daemon/run/run.hpp"
 #include "daemon/worker/preload_store.hpp"
+#include "daemon/worker/start_failure.hpp"
 #include "daemon/worker/warming_progress.hpp"
 #include "daemon/worker/worker_instance.hpp"
 
 namespace stest {
 
-/// The programs and files that make a worker.
-struct WorkerProgram {
-  std::filesystem::path executable;
-  std::filesystem::path python;
-  std::filesystem::path log_file;      ///< Empty: the daemon's stderr.
-  std::filesystem::path preload_file;  ///< See `PreloadStore`.
-  std::filesystem::path root;          ///< Where a worker starts whose client's folder is gone.
-};
-
 class WorkerManager;
 
-/// A run's claim on a ready worker, which is neither restarted nor given other imports meanwhile.
+/// A run's claim on a ready worker. As long as it exists, the worker is not replaced and gets nothing to
+/// import.
 class WorkerLease {
  public:
   WorkerLease(WorkerManager& manager, std::shared_ptr<WorkerInstance> instance)
@@ -43,17 +36,18 @@ class WorkerLease {
   friend class WorkerManager;
   WorkerManager* manager_;
   std::shared_ptr<WorkerInstance> instance_;
-  std::uint64_t value_reports_ = 0;  ///< When the run began.
+  std::uint64_t value_reports_ = 0;  ///< `WarmValues::reports` when the run began.
 };
 
 /// See `WorkerManager::renew`.
 inline constexpr int runs_before_renewal = 100;
 
-/// Owns at most one worker: starts it for the first run, and anew when it died or cannot serve a run.
-/// A worker is replaced only while no run has a claim on it, and only after all of it is gone.
+/// Owns at most one worker. Starts it for the first run, and replaces it if it has ended or cannot serve a
+/// run. A worker is replaced only while no run has a claim on it. The next one starts only after all its
+/// processes have ended.
 class WorkerManager {
  public:
-  /// Looks at the files of a worker; called without a lock.
+  /// Checks the files of a worker; called without a lock.
   using FileCheck = std::function<std::optional<Restart>(const LoadedFiles&)>;
 
   /// `on_change` is called, in any thread and without a lock, when `is_warming` may have changed.
@@ -61,26 +55,27 @@ class WorkerManager {
                 FileCheck check = changed_since);
   ~WorkerManager();
 
-  /// Blocks until a worker is ready for `run`, and tells the listener what goes on. Errors: `cancelled`
-  /// (by the client's absence too), `busy`, `worker_failed` with the end of the worker's log. Where no worker
-  /// can start the error is remembered, and comes at once, until one might.
+  /// Blocks until a worker is ready for `run`, and reports the progress to the listener. Errors: `cancelled`
+  /// (also if the client has gone), `busy`, `worker_failed` with the end of the worker's log. If no worker
+  /// can start, the error is remembered and returned at once, until something has changed.
   Result<WorkerLease> acquire(const Run& run, const Listener& listener);
 
-  /// Remembers what a run on `lease`'s worker has taught.
+  /// Stores the observations of a run on the worker of `lease`.
   void learn(const WorkerLease& lease, const Run& run, const Observations& observations);
 
-  /// What is for the worker to do while no run waits: import and compile what was learned since it started,
-  /// fork runners ahead. It counts as begun; it begins when the result is called.
+  /// The worker's tasks while no run waits: import and compile what was learned since it started, load
+  /// values, and do runs ahead. From this call on they count as begun, but they begin when the result is
+  /// called.
   [[nodiscard]] std::function<void()> idle_tasks();
 
   /// Ends the worker unless a run has a claim on it.
   void release();
 
-  /// Has another worker take the place of one that has served many runs and that no run has a claim on: all
-  /// its runs hash strings alike, and what depends on the order of a set would never show.
+  /// Replaces a worker that has served many runs and on which no run has a claim. All its runs hash strings
+  /// in the same way, so a dependence on the order of a set would never show.
   void renew();
 
-  /// Ends the worker, whatever it does, and starts none any more.
+  /// Ends the worker, whatever it does, and does not start another one.
   void stop();
 
   bool is_warming() const;
@@ -107,8 +102,6 @@ class WorkerManager {
   void give_up(WorkerInstance& instance, std::chrono::milliseconds timeout);
   void begin(WorkerLease& lease, const Listener& listener);
   Error no_worker(const WorkerInstance& instance);
-  Error remember(const WorkerInstance& instance, Error error);
-  std::optional<Error> known_failure(const WorkerKey& wanted);
   static bool may_retry(const WorkerInstance& instance, Attempt& attempt);
   void drop(Instance instance);
   void end_current(std::unique_lock<std::mutex>& lock);
@@ -130,16 +123,10 @@ class WorkerManager {
   std::map<std::string, int>
       differences_;  ///< By module: how often a run could not use what was loaded ahead.
   Instance current_;
-  /// Why no worker can start for runs with this key, and what that depends on.
-  struct Failure {
-    WorkerKey key;
-    SitesState state;
-    Error error;
-  };
-  std::optional<Failure> failure_;
-  bool replacing_ = false;  ///< A thread ends or starts the worker without the lock.
+  StartFailure failure_;
+  bool replacing_ = false;  ///< A thread ends or starts the worker, without holding the lock.
   bool stopped_ = false;
-  std::set<std::uint64_t> turns_;  ///< Of the runs that wait for a claim, by arrival.
+  std::set<std::uint64_t> turns_;  ///< Of the runs that wait for a claim, in the order of their arrival.
   std::uint64_t last_turn_ = 0;
 };
 

@@ -13,9 +13,9 @@ namespace stest {
 namespace {
 
 constexpr int channel_fd = 3;  ///< The worker's end, in the worker.
-/// A worker that does not read has stopped; what is sent to it fits into the socket, nearly always.
+/// A worker that does not read for this time hangs. Almost always a message fits into the socket's buffer.
 constexpr std::chrono::seconds send_patience{60};
-/// What a worker gets to exit after it has closed its channel.
+/// The time that a worker has to exit after it has closed its channel.
 constexpr std::chrono::seconds exit_grace{2};
 
 Result<Fd> open_file(const std::filesystem::path& path, int flags) {
@@ -75,7 +75,7 @@ Result<std::unique_ptr<WorkerProcess>> WorkerProcess::spawn(const WorkerCommand&
   auto pid = start(command, pair->second.get(), children);
   if (!pid) {
     return fail(ErrorCode::worker_failed, pid.error().message,
-                "Is stest installed completely? Its executables belong in one folder.");
+                "stest's executables must be in one folder; install stest again.");
   }
   return std::unique_ptr<WorkerProcess>(new WorkerProcess(*pid, std::move(pair->first), children));
 }
@@ -123,7 +123,7 @@ void WorkerProcess::close_mailbox(std::uint64_t id) {
 }
 
 void WorkerProcess::stop(std::chrono::milliseconds grace) {
-  (void)send(protocol::Shutdown{});  // It may be gone already, which is as good.
+  (void)send(protocol::Shutdown{});  // The worker may have ended already.
   if (!wait_for_exit(grace)) kill();
   std::unique_lock lock(mutex_);
   changed_.wait(lock, [this] { return ended_; });
@@ -162,7 +162,7 @@ bool WorkerProcess::dispatch(const std::string& line) {
   const auto json = nlohmann::json::parse(line, nullptr, false);
   auto message = protocol::from_worker_from_json(json);
   if (!message) {
-    spdlog::error("worker {} sent no message of the protocol: {}", pid_, message.error().message);
+    spdlog::error("worker {} sent an invalid message: {}", pid_, message.error().message);
     kill();
     return false;
   }
@@ -187,7 +187,7 @@ void WorkerProcess::await_exit() {
     exit_ = status;
   }
   changed_.notify_all();
-  // A descendant may have held the other end open. What the worker had sent can still be read.
+  // A descendant may have kept the other end open. What the worker has sent can still be read.
   channel_.shutdown();
 }
 
@@ -203,7 +203,7 @@ void WorkerProcess::announce_end() {
   lock.unlock();
   callbacks_.ended(status);
   lock.lock();
-  // Last of all: whoever sees `ended_` may start the next worker.
+  // Last, because a thread that sees `ended_` may start the next worker.
   ended_ = true;
   for (const auto& [id, mailbox] : mailboxes_) mailbox->put_death(status);
   lock.unlock();

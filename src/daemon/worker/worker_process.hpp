@@ -21,26 +21,25 @@ namespace stest {
 struct WorkerCommand {
   std::filesystem::path executable;
   std::filesystem::path python;    ///< The environment's interpreter, whose libpython is embedded.
-  std::filesystem::path root;      ///< The project's, whose own code is never preloaded.
-  std::filesystem::path log_file;  ///< Takes the worker's stdout and stderr; empty: ours.
+  std::filesystem::path root;      ///< The project's root, whose code is never preloaded.
+  std::filesystem::path log_file;  ///< For the worker's stdout and stderr; empty: our stderr.
   Environment env;
   std::string cwd;
   std::vector<std::string> ignore;  ///< Patterns of project modules that are never unloaded.
-  std::string target_path;          ///< Folder of the package under development; empty: to be found.
-  std::string target;               ///< Its name; empty: to be found.
+  std::string target_path;          ///< Folder of the package under development; empty: the worker finds it.
+  std::string target;               ///< Its name; empty: the worker finds it.
   std::vector<int> affinity = {};   ///< As in `SpawnOptions`.
   std::optional<Limit> stack = {};
 };
 
-/// One worker: owns the process, its channel and two threads, one that reads the channel and one
-/// that waits for the process. When it is gone, so are all its descendants, but for what runs have left
-/// behind on purpose.
+/// One worker. Owns the process, its channel and two threads: one reads the channel, the other waits for the
+/// process. After its end all its descendants are killed, except processes that runs have left behind.
 class WorkerProcess {
  public:
-  /// Both are called in the reading thread, which must not destroy the object.
+  /// Both are called by the reading thread, which must not destroy the object.
   struct Callbacks {
-    std::function<void(const protocol::FromWorker&)> message;  ///< What is not about a run.
-    std::function<void(const ExitStatus&)> ended;              ///< The last call of all.
+    std::function<void(const protocol::FromWorker&)> message;  ///< Takes messages that are not about a run.
+    std::function<void(const ExitStatus&)> ended;              ///< The last call.
   };
 
   /// Errors: `worker_failed`, with the executable's path.
@@ -51,23 +50,23 @@ class WorkerProcess {
   /// Kills the worker if it still lives.
   ~WorkerProcess();
 
-  /// Begins to read; to be called once.
+  /// Begins to read. May be called only once.
   void listen(Callbacks callbacks);
 
   int pid() const { return pid_; }
 
-  /// Errors: the worker is gone.
+  /// Errors: the worker has ended, or does not read.
   Status send(const protocol::ToWorker& message, const std::vector<int>& fds = {});
 
-  /// Where messages about run `id` go from now on. After the worker's end it holds the death.
+  /// The mailbox for messages about run `id` from now on. After the worker's end it contains the death.
   Result<std::shared_ptr<Mailbox>> open_mailbox(std::uint64_t id);
   void close_mailbox(std::uint64_t id);
 
-  /// Asks the worker to end, kills it after `grace`, and returns when all of it is gone.
+  /// Asks the worker to end, kills it after `grace`, and returns when it has ended with its descendants.
   void stop(std::chrono::milliseconds grace);
 
   void kill();
-  /// The same for a worker that does not do what it should; `why` follows "it", and the first one counts.
+  /// Kills a worker that does not answer. `why` follows "it"; the first one counts.
   void give_up(std::string why);
   /// Why it was given up; empty if it was not.
   std::string why_given_up() const;
@@ -77,7 +76,7 @@ class WorkerProcess {
 
   void read_all();
   bool dispatch(const std::string& line);
-  /// To the run that it is about; false if it is about none.
+  /// Passes a message to the mailbox of its run; false if it is not about a run.
   bool deliver(const protocol::FromWorker& message);
   void await_exit();
   bool wait_for_exit(std::chrono::milliseconds limit);
@@ -92,8 +91,8 @@ class WorkerProcess {
   std::string why_given_up_;
   std::condition_variable changed_;
   std::map<std::uint64_t, std::shared_ptr<Mailbox>> mailboxes_;
-  std::optional<ExitStatus> exit_;  ///< Set when the process was collected and its descendants killed.
-  bool ended_ = false;              ///< Set when everyone was told.
+  std::optional<ExitStatus> exit_;  ///< Set when the process was reaped and its descendants were killed.
+  bool ended_ = false;              ///< Set when its end was announced.
 
   std::thread reader_;
   std::thread waiter_;

@@ -1,4 +1,4 @@
-"""One change that a module has made to another, which can be undone and made once more."""
+"""A change that a module has made in another one. It can be undone and repeated."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from sprintest.modules.residue._contents import ABSENT, get, put
 
 
 class Change:
-    """A variable, an attribute or an entry that has another value than before. ``old``, ``new``: these."""
+    """A variable, an attribute or an entry has another value, ``new``, than before, ``old``."""
 
     __slots__ = (
         *("_holder", "name", "_old", "new"),
@@ -23,12 +23,12 @@ class Change:
         self._holder, self.name, self._old, self.new = holder, name, old, new
         #: Modules that may have made it.
         self.writers: frozenset[str] = frozenset()
-        #: Whether one of these has made it: they all have access to where it was made.
+        #: Whether the writers are known to have access to its place; else they are all candidates.
         self.is_known = False
         self.is_there = True
-        #: Whether it is about an object's attribute, or what one holds.
+        #: Whether it is in an attribute of an object, or in a container there.
         self.is_of_object = False
-        #: By how much it counts up or down, where that is all that it does.
+        #: The difference, if the change only counts up or down.
         self.step: int | None = None
 
     @property
@@ -36,13 +36,13 @@ class Change:
         return id(self._holder), self.name
 
     def found(self) -> Any:
-        """What there is now in its place."""
+        """The present value in its place."""
         return get(self._holder, self.name)
 
     def builds_on(self, value: Any) -> bool:
-        """Whether it can be made of this; a wrapper can not.
+        """Whether it can be repeated if its place has ``value`` now. A wrapper of another value cannot.
 
-        Of nothing, or of a switch, nothing is made: a cache is filled, say.
+        If the old value was nothing, or a switch, the change does not depend on it: it fills a cache, say.
         """
         if not self.is_conditional:
             return True
@@ -52,15 +52,15 @@ class Change:
 
     @property
     def is_conditional(self) -> bool:
-        """Whether it depends on what there is; see ``builds_on``."""
+        """Whether it depends on the present value; see ``builds_on``."""
         return not (self._old is None or self._old is ABSENT or type(self._old) is bool)
 
     def made_of(self, value: Any) -> Any:
-        """What it makes of this."""
+        """The value that it puts in the place of ``value``."""
         return value + self.step if self.step is not None and type(value) is int else self.new
 
     def look_for_step(self, sources: Iterable[bytes | None]) -> None:
-        """``sources``: of those who may have made it."""
+        """Set ``step`` if the change only counts. ``sources``: those of its writers."""
         if type(self._old) is int and type(self.new) is int:
             found = [_graph.settings_of(source, self.name) if source else [False] for source in sources]
             settings = [is_step for one in found for is_step in one]
@@ -68,38 +68,38 @@ class Change:
                 self.step = self.new - self._old
 
     def comes_after(self, before: Before) -> bool:
-        """Whether it is another one than those that were made before it."""
+        """Whether it is not among the changes that were made before."""
         self._old = before.values.get(self.place, self._old)
         return self._old is not self.new
 
     @property
     def is_single(self) -> bool:
-        """Whether it is about one variable, attribute or entry. A logger is set to what it is set to."""
+        """Whether it changes one variable, attribute or entry. Settings of loggers do not count."""
         return self.name is not None and not isinstance(self._holder, logging.Logger)
 
     def put(self, *, is_there: bool) -> None:
-        """Make the change once more, or undo it."""
+        """Repeat the change, or undo it."""
         if is_there == self.is_there:
             return
         self.is_there = is_there
-        with contextlib.suppress(Exception):  # A class in C allows none.
+        with contextlib.suppress(Exception):  # A class in C allows no changes.
             if self.step is not None:
                 put(self._holder, self.name, self._counted(is_there))
             elif is_there:
                 put(self._holder, self.name, self.new)
             elif self.name is None or get(self._holder, self.name) is self.new:
-                put(self._holder, self.name, self._old)  # Else somebody has changed it since.
+                put(self._holder, self.name, self._old)  # Else other code has changed it since.
 
     def _counted(self, is_there: bool) -> Any:
         value = self.found()
         if is_there:
-            self._old, self.new = value, self.made_of(value)  # What comes after it is told from this.
+            self._old, self.new = value, self.made_of(value)  # Later changes are compared with this.
             return self.new
         return value - self.step if type(value) is int and self.step is not None else self._old
 
 
 class Added(Change):
-    """What a list or a set holds that it did not hold before. ``name``: whether it was put in front."""
+    """Elements that were added to a list or a set. ``name``: whether they were added in front."""
 
     __slots__ = ()
     is_single = False
@@ -127,7 +127,7 @@ class Added(Change):
 
 
 class Before:
-    """The changes that are there."""
+    """The known changes that are in effect."""
 
     def __init__(self, changes: Iterable[Change]) -> None:
         self.values: dict[tuple[int, Any], Any] = {}
@@ -141,7 +141,7 @@ class Before:
 
 
 def are_equal(one: Any, other: Any) -> bool:
-    """Whether nothing tells these from each other but who they are."""
+    """Whether these differ in nothing but their identity."""
     if type(one) is not type(other):
         return False
     if type(one) is tuple:

@@ -1,4 +1,4 @@
-"""What others can leave something in: variables of modules and classes, loggers, containers, objects."""
+"""What other modules can change: variables of modules and classes, loggers, containers, objects."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from types import GetSetDescriptorType, ModuleType
 from typing import Any
 from weakref import WeakKeyDictionary, WeakValueDictionary
 
-#: What such a name has held, or holds: nothing.
+#: The value of a name that does not exist.
 ABSENT: Any = object()
-#: Larger containers are tables of data, or caches.
+#: Larger containers are tables of data or caches, and are not compared.
 _LARGEST = 5000
 _CONTAINERS = (OrderedDict, dict, list, set)
 _WEAK_CONTAINERS = (WeakKeyDictionary, WeakValueDictionary)
-#: What a logger is set to, and what a new one has.
+#: The settings of a logger, and their values in a new one.
 OF_LOGGERS: dict[str, Any] = {"level": logging.NOTSET, "propagate": True, "disabled": False}
 
 
 def get(holder: Any, name: Any) -> Any:
-    """What a logger, a class or a dictionary has by this name."""
+    """The value of this name in a logger, a class or a dictionary."""
     if isinstance(holder, logging.Logger):
         return getattr(holder, name)
     return vars(holder).get(name, ABSENT) if is_class(holder) else dict.get(holder, name, ABSENT)
@@ -32,26 +32,26 @@ def is_class(holder: Any) -> bool:
 
 
 def contents(holder: Any) -> Any:
-    """What it holds, in a dictionary, a list or a set that nothing else knows."""
+    """A copy of its contents: a dictionary, a list or a set."""
     if issubclass(type(holder), logging.Logger):
         return {name: getattr(holder, name) for name in OF_LOGGERS}
     if is_class(holder):
         return vars(holder).copy()
     if type(holder) is not dict and issubclass(type(holder), dict):
-        # `copy` would ask the class, which may make its values when it is asked for them.
+        # `copy` would call methods of the class, which may make values on demand.
         return dict(dict.items(holder))
     return base_of(holder).copy(holder)
 
 
 def base_of(value: Any) -> Any:
-    """The built-in class that holds what it contains; a class made of it may have other ideas. Or nothing."""
+    """The built-in container class of the value, whose methods a subclass may replace; ``None`` if none."""
     kind = type(value)
     return next((one for one in _CONTAINERS if issubclass(kind, one)), None)
 
 
 def put(holder: Any, name: Any, value: Any) -> None:
     if isinstance(holder, logging.Logger) and name == "level":
-        if holder.level != value:  # Else all loggers would forget what they have found out.
+        if holder.level != value:  # Else all loggers would lose their caches.
             holder.setLevel(value)
     elif isinstance(holder, logging.Logger):
         setattr(holder, name, value)
@@ -72,7 +72,7 @@ def put(holder: Any, name: Any, value: Any) -> None:
 
 
 def containers(names: Mapping[Any, Any]) -> Iterator[tuple[Any, Any]]:
-    """Those in these variables or attributes, with a copy of what each holds."""
+    """The containers in these variables or attributes, each with a copy of its contents."""
     for name, value in names.items():
         if type(value) in _WEAK_CONTAINERS:
             value = value.data
@@ -82,8 +82,8 @@ def containers(names: Mapping[Any, Any]) -> Iterator[tuple[Any, Any]]:
 
 
 def _attributes(value: Any) -> dict[str, Any] | None:
-    """As Python itself stores them: a stand-in shows what it stands for, and may load it."""
-    if type(value) is threading.local:  # It has some for each thread.
+    """The attributes as Python stores them. A proxy would show those of its target, and may load that."""
+    if type(value) is threading.local:  # It has attributes for each thread.
         return vars(value)
     for one in type(value).__mro__:
         if (way := vars(one).get("__dict__")) is not None:
@@ -92,9 +92,9 @@ def _attributes(value: Any) -> dict[str, Any] | None:
 
 
 def objects(package: str, names: Mapping[Any, Any], depth: int = 3) -> Iterator[dict[str, Any]]:
-    """The attributes of objects of the package's own classes; of those that these have, too.
+    """The attributes of objects of the package's own classes, and of such objects in these attributes.
 
-    And what they keep for this thread.
+    Values of this thread (``threading.local``) count as well.
     """
     for name, value in names.items():
         kind = type(value)

@@ -1,4 +1,4 @@
-"""What one place held, and how that differs from what it holds now."""
+"""The earlier contents of one holder, and how the present ones differ."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ UNCOMPARED_NAMES = {
     "warnings": {"filters", "onceregistry", "_filters_version", "_onceregistry", "_showwarnmsg"}
     | {"_showwarnmsg_impl"},
 }
-#: Python itself keeps them in each class.
+#: Python itself maintains these in each class.
 _OF_CLASSES = {"__abstractmethods__", "__dict__", "__doc__", "__module__", "__weakref__", "_abc_impl"}
 
 
 class Known:
-    """What one holder held. ``owner``: the name of the module, or logger, that it belongs to."""
+    """The contents of one holder. ``owner``: the name of the module, or logger, that it belongs to."""
 
     __slots__ = ("holder", "is_logger", "is_object", "owner", "values")
 
@@ -39,7 +39,7 @@ class Known:
         self.is_logger, self.is_object = is_logger, is_object
 
     def has_changed(self) -> bool:
-        """Of a logger; what the others hold is compared by the worker."""
+        """Whether a logger has changed. The worker compares other holders."""
         return bool(contents(self.holder) != self.values)
 
     def changes(self) -> Iterator[Change]:
@@ -69,8 +69,8 @@ class Known:
         if isinstance(self.holder, type):
             return name in _OF_CLASSES
         if self.holder is not vars(sys.modules.get(self.owner, sys)) and "__name__" not in self.holder:
-            return False  # The entry of a container.
-        submodule = f"{self.owner}.{name}"  # Which the cache binds, and unbinds, itself.
+            return False  # It is an entry of a container.
+        submodule = f"{self.owner}.{name}"  # The cache itself binds and unbinds it.
         is_submodule = any(
             issubclass(type(one), ModuleType) and one.__name__ == submodule for one in (old, new)
         )
@@ -78,5 +78,5 @@ class Known:
 
 
 def _is_dead(one: Any) -> bool:
-    """Whether it refers to what is no more; the entry of a weak dictionary goes by itself then."""
+    """Whether it refers to an object that is gone; weak dictionaries remove such entries themselves."""
     return isinstance(one, ref) and one() is None

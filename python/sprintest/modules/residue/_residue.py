@@ -1,8 +1,8 @@
-"""What executing modules leaves in others: seen, taken away again, and put back for runs that import them.
+"""The residue of modules, their changes in others: found, undone, and repeated for runs that adopt them.
 
-A module may register itself with another, patch it, or add to its variables. Nobody tells of that. So what
-modules, their classes and their containers hold is compared with what they held before, value by value, by
-identity; and what has changed is ascribed to those that may have done it.
+A module may register itself with another one, patch it, or add to its variables. There is no event for that.
+So the contents of modules, their classes and their containers are compared with the earlier ones, value by
+value, by identity. Each change is attributed to the modules that may have made it.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from sprintest.process._process_state import loggers
 
 _CACHE = type(functools.lru_cache(repr))
 _FEW_WRITERS = 8
-#: Their variables are caches, or are followed elsewhere.
+#: Their variables are caches, or are observed elsewhere.
 _UNCOMPARED = {
     *(
         "__main__",
@@ -37,7 +37,7 @@ _UNCOMPARED = {
     *("abc", "atexit", "functools", "importlib", "inspect", "linecache", "re", "regex", "site", "sprintest"),
     *("sre_compile", "sre_parse", "threading", "tokenize", "weakref", "zipimport"),
 }
-#: In a run they are pytest's to change.
+#: Variables that pytest changes in a run.
 _OF_PYTEST = {
     "sys": {"stdin", "stdout", "stderr", "excepthook", "unraisablehook"},
     "threading": {"excepthook"},
@@ -46,25 +46,25 @@ _PYTEST = ("_pytest", "pytest", "pluggy")
 
 
 class Residue:
-    """All changes that modules have made to others, in the order in which they were found."""
+    """All changes that modules have made in others, in the order in which they were found."""
 
     def __init__(self, members: Mapping[str, Member]) -> None:
         """``members``: all modules that were executed, at any time."""
         self._members = members
         self._changes: list[Change] = []
         self._known: dict[int, Known] = {}
-        #: Functions that remember their answers, and how many they did.
+        #: Functions with ``functools.lru_cache``, and the size of each cache.
         self._caches: list[tuple[Any, int]] = []
         self._forgets: Callable[[str], bool] = lambda name: False
-        #: The changes of each writer; made when they are needed.
+        #: The changes of each writer; computed when they are needed.
         self._index: Index | None = None
-        #: Of these, the ones that may not be made of what there is.
+        #: Those of them that depend on the present value.
         self._conditional: Index | None = None
 
     def begin(self, modules: Mapping[str, Any], forgets: Callable[[str], bool]) -> None:
-        """From here on changes are to be found. ``modules``: those that are there.
+        """Compare with the present contents from here on. ``modules``: all that are loaded.
 
-        ``forgets``: of which modules ``restore`` undoes what their functions have answered.
+        ``forgets``: for which modules ``restore`` empties the caches of their functions.
         """
         self.forget()
         self._forgets = forgets
@@ -77,7 +77,7 @@ class Residue:
         self._known, self._caches = {}, []
 
     def take(self, name: str, module: Any) -> None:
-        """Take down what the module holds, now that it has been executed."""
+        """Note the contents of the module, which has been executed."""
         package = name.partition(".")[0]
         if package in _UNCOMPARED or not isinstance(module, ModuleType):
             return
@@ -99,10 +99,10 @@ class Residue:
         for container, values in containers(names):
             self._take(owner, container, values)
         package = owner.partition(".")[0]
-        if package in _private.STANDARD_LIBRARY:  # Loggers are followed by name.
+        if package in _private.STANDARD_LIBRARY:  # Loggers are observed by name.
             return
         for attributes in objects(package, names):
-            if id(attributes) not in self._known:  # Else a module's variable, or one that another has too.
+            if id(attributes) not in self._known:  # Else variables of a module, or seen in another one.
                 self._take(owner, attributes, attributes.copy(), is_object=True)
                 for container, values in containers(attributes):
                     self._take(owner, container, values, is_object=True)
@@ -116,16 +116,16 @@ class Residue:
         self._known.setdefault(id(holder), Known(owner, holder, values, **kind))
 
     def settle(self) -> None:
-        """What has changed until now has to do with this process, and with no module."""
+        """Accept all changes in objects until now: they belong to this process, and to no module."""
         for one in self._changed():
             if one.is_object:
                 one.values = contents(one.holder)
 
     def collect(self, candidates: Mapping[str, Member], brought: Callable[[str], Container[str]]) -> None:
-        """Find what has changed, and undo it.
+        """Find the changes, and undo them.
 
-        ``candidates``: the modules that were executed since. ``brought``: what comes with a module whenever
-        that is imported; what one of these does to it is part of it.
+        ``candidates``: the modules that were executed since. ``brought``: the modules that are always
+        imported together with a module; their changes in it are part of it.
         """
         if not self._known or not candidates:
             return
@@ -137,14 +137,14 @@ class Residue:
             one.values = contents(one.holder)
 
     def record(self, candidates: Mapping[str, Member]) -> None:
-        """Find what these, which have just been executed, have changed; it stays until it is undone."""
+        """Find the changes of these, which have just been executed. They stay until ``undo``."""
         if not candidates:
             return
         self._index = None
         self._ascribe(self._changed_by_modules(), candidates, lambda name: (), _OF_PYTEST)
 
     def writers_among(self, candidates: Mapping[str, Member]) -> set[str]:
-        """Those of these that may have made a change that nobody has recorded."""
+        """Those of these that may have made a change that is not recorded."""
         if not candidates:
             return set()
         suspects, found = Candidates(candidates, self._members), set[str]()
@@ -153,16 +153,16 @@ class Residue:
         return found
 
     def accept(self, holder: Any) -> None:
-        """What a module's variables, or a class, hold now is theirs."""
+        """Accept the present contents of a module's variables, or of a class."""
         if (known := self._known.get(id(holder))) is not None:
             known.values = contents(holder)
 
     def restore(self) -> None:
-        """Undo whatever else has changed."""
+        """Undo all other changes, and empty caches of functions."""
         for one in self._changed():
             for change in one.changes():
                 change.put(is_there=False)
-        # "Do this once" is often written so; what it did may have been undone.
+        # Such a function often does something only once, and that may have been undone.
         for function, size in self._caches:
             if function.cache_info().currsize != size:
                 function.cache_clear()
@@ -172,13 +172,13 @@ class Residue:
         return found
 
     def _changed_by_modules(self) -> list[Known]:
-        """In a run. Objects of pytest's are then pytest's to change."""
+        """The same in a run, without objects of pytest, which pytest itself changes."""
         return [one for one in self._changed() if not (one.is_object and one.owner.startswith(_PYTEST))]
 
     def _unrecorded(
         self, changed: list[Known], passed_over: Mapping[str, Container[str]]
     ) -> Iterator[tuple[Known, Change]]:
-        """What these hold that is another than the recorded changes have made of it."""
+        """The changes in these holders that are not recorded."""
         before = Before(change for change in self._changes if change.is_there)
         for one in changed:
             for change in one.changes():
@@ -201,7 +201,7 @@ class Residue:
                 change.look_for_step(map(suspects.source, writers))
             change.writers = frozenset(writers or (name for name in candidates if name != one.owner))
             if change.is_of_object and not writers:
-                continue  # It has to do with the process, its forks and threads; or with time.
+                continue  # It belongs to the process, its forks and threads; or it depends on time.
             if one.is_logger or not _is_part_of_owner(one, change, brought):
                 self._changes.append(change)
         self._take_new_loggers(candidates)
@@ -213,8 +213,7 @@ class Residue:
                 *(
                     Change(logger, name, new, getattr(logger, name))
                     for name, new in OF_LOGGERS.items()
-                    if name == "disabled"
-                    or getattr(logger, name) != new  # Somebody may disable all there are.
+                    if name == "disabled" or getattr(logger, name) != new  # Code may disable all loggers.
                 ),
                 *(Added(values, False, (), list(values)) for values in lists),
             ]
@@ -228,22 +227,22 @@ class Residue:
                 self._take(logger.name, values, [], is_logger=True)
 
     def undo(self) -> None:
-        """Take all of it away."""
+        """Undo all changes."""
         for change in reversed(self._changes):
             change.put(is_there=False)
 
     def leave_to(self, names: Iterable[str]) -> None:
-        """These are executed by each run, and do it again: a `conftest.py` that loads a profile, say.
+        """Drop changes in objects that these may have made: each run executes these, and so makes them again.
 
-        What changes an object does so by a method, and need not name what it changes: where others may have
-        done it as well, it is taken for theirs alone.
+        An example is a `conftest.py` that loads a profile. A change in an object is made by a method, and its
+        writer need not name it. So even if there are other possible writers, it is attributed to these.
         """
         those = frozenset(names)
         self._changes = [one for one in self._changes if not (one.is_of_object and one.writers & those)]
         self.drop(those)
 
     def drop(self, names: Iterable[str]) -> None:
-        """These modules are no more, or are executed again; what they have left was undone."""
+        """Forget the changes of these modules, which are gone or executed again. They must be undone."""
         gone = frozenset(names)
         self._index = None
         without = functools.cache(lambda writers: writers - gone)
@@ -252,17 +251,17 @@ class Residue:
         self._changes = [one for one in self._changes if one.writers]
 
     def entangled(self, names: set[str]) -> set[str]:
-        """Modules that may have made a change which may be of one of these, too."""
+        """Other modules that share a change with one of these: either may have made it."""
         shared = [one.writers for one in self._changes if one.is_known and not names.isdisjoint(one.writers)]
         return set().union(*shared) - names
 
     def redo(self, adopted: Set[str]) -> None:
-        """Put back what these modules have left in others."""
+        """Repeat the changes of these modules."""
         for change in self._prepared()[0].of(adopted):
             change.put(is_there=True)
 
     def other_base(self, adopted: Set[str]) -> Change | None:
-        """What these would put back that was made of something else than there is now."""
+        """A change of these modules that cannot be repeated, because its place has another value now."""
         present: dict[tuple[int, Any], Any] = {}
         for change in self._prepared()[1].of(adopted):
             if change.is_there:
@@ -286,13 +285,13 @@ class Residue:
 
 
 class Index:
-    """Changes, in order, by those that may have made them."""
+    """Changes, in order, by writer."""
 
     def __init__(self, changes: Iterable[Change]) -> None:
         self._changes = list(changes)
-        #: By one of the few writers of each: places in the list.
+        #: Changes with few writers, by writer: indices in the list.
         self._by_writer: dict[str, list[int]] = {}
-        #: Of those that any of many may have made.
+        #: Changes with many writers, by all of these.
         self._by_writers: dict[frozenset[str], list[int]] = {}
         for number, change in enumerate(self._changes):
             if len(change.writers) > _FEW_WRITERS:
@@ -302,7 +301,7 @@ class Index:
                 self._by_writer.setdefault(writer, []).append(number)
 
     def of(self, writers: Set[str]) -> list[Change]:
-        """What these have changed, in order."""
+        """The changes of these, in order."""
         found = {number for name in self._by_writer.keys() & writers for number in self._by_writer[name]}
         for some, shared in self._by_writers.items():
             if not some.isdisjoint(writers):
@@ -311,7 +310,7 @@ class Index:
 
 
 def _is_part_of_owner(one: Known, change: Change, brought: Callable[[str], Container[str]]) -> bool:
-    """Whether it is made whenever the owner is imported, or its package."""
+    """Whether it is made whenever the owner, or its package, is imported."""
     package = one.owner.partition(".")[0]
     if any(writer in brought(package) for writer in change.writers):
         return True

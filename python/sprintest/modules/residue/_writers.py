@@ -1,4 +1,4 @@
-"""Which modules may have made a change."""
+"""Finds the writers of a change: the modules that may have made it."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from sprintest.modules.residue._changes import Added, Change
 
 
 class Candidates:
-    """The modules that may have made a change."""
+    """The modules among which the writers are."""
 
     def __init__(self, candidates: Mapping[str, Member], members: Mapping[str, Member]) -> None:
-        """``members``: these, and all others, by which they may have come to what they changed."""
+        """``members``: these and all others, through which they may have reached what they changed."""
         self.names = frozenset(candidates)
         self.source = functools.cache(lambda name: candidates[name].source())
         self._importers = _by_import(candidates)
         self._all_importers = functools.cache(lambda: _by_import(members))
         self._leading_to = functools.cache(self._all_leading_to)
-        #: By object: who named what was changed of it last.
+        #: By object: the modules that name its last change.
         self._likely: dict[int, list[str]] = {}
 
     def writers(self, owner: str, change: Change) -> list[str]:
-        """Who may have made it: where its value comes from; else who imports the owner and names the change.
+        """The modules that its value comes from; else those that import the owner and name the change.
 
-        None: anybody.
+        Empty: any candidate may have made it.
         """
         values = change.new if isinstance(change, Added) else [change.new]
         origins = {
@@ -40,16 +40,16 @@ class Candidates:
         return (self._naming(change, importers) if len(importers) > 1 else importers) or importers
 
     def _naming(self, change: Change, names: Iterable[str]) -> list[str]:
-        """Those of these whose source names it, or is not known."""
+        """Those of these modules whose source names the change, or is not known."""
         if not (change.is_single and isinstance(change.name, str)):
             return []
         word = change.name.encode(errors="surrogatepass")
         return [name for name in names if (text := self.source(name)) is None or word in text]
 
     def _writers_of_object(self, owner: str, change: Change, importers: list[str]) -> list[str]:
-        """An object is reached without its module's name: ``matplotlib.colormaps`` is of ``matplotlib.cm``.
+        """Code may reach an object by another name: ``matplotlib.colormaps`` is in ``matplotlib.cm``.
 
-        Who has made one entry is likely to have made those that nobody names (``name + "_r"``).
+        A module that has made one entry has probably made those that no source names (``name + "_r"``).
         """
         holder = change.place[0]
         naming = self._naming(change, importers) or self._naming(change, self._leading_to(owner))
@@ -60,7 +60,7 @@ class Candidates:
         return naming or self._likely.get(holder, importers)
 
     def _all_leading_to(self, owner: str) -> list[str]:
-        """Those that import it, directly or not."""
+        """The candidates that import it, directly or indirectly."""
         found, waiting = {owner}, [owner]
         while waiting:
             new = [name for name in self._all_importers().get(waiting.pop(), ()) if name not in found]
@@ -70,7 +70,7 @@ class Candidates:
 
 
 def _by_import(members: Mapping[str, Member]) -> dict[str, list[str]]:
-    """Who imports a module."""
+    """The importers of each module."""
     found: dict[str, list[str]] = {}
     for name, one in members.items():
         for imported in one.imports:
