@@ -21,8 +21,8 @@ struct Options {
   std::vector<std::string> modules;
 };
 
-/// `--probe`: import the modules, then exit with 0 if forks of such a process are healthy. One line on stdout
-/// says which Python this is, and why they are not.
+/// `--probe`: imports the modules and returns 0 if forks of this process are healthy. One line of JSON on
+/// stdout names the Python, and the reason if they are not.
 int probe(const stest::Interpreter& interpreter, stest::Preloader& preloader, const Options& options) {
   std::string unhealthy;
   const bool may_serve = preloader.load({options.modules, {}}, [&](const auto& news) {
@@ -54,7 +54,7 @@ int serve(stest::LineChannel& channel, stest::Preloader& preloader, const Option
   return zygote.serve();
 }
 
-/// Has the daemon do runs without a worker; `why` is one line, the log has the rest.
+/// Makes the daemon do its runs without a worker. `why` is one line; the log has the details.
 int give_up(stest::LineChannel& channel, const std::string& why, std::vector<std::string> site_dirs) {
   const stest::protocol::FromWorker message = stest::protocol::Unable{why, std::move(site_dirs)};
   if (channel.fd() >= 0) (void)channel.send(stest::protocol::to_json(message).dump());
@@ -73,12 +73,12 @@ int run_python(stest::LineChannel& channel, const Options& options) {
   try {
     stest::Preloader preloader(options.project, initial, interpreter->at_start());
     code = options.probe ? probe(*interpreter, preloader, options) : serve(channel, preloader, options);
-  } catch (const std::exception& error) {  // Here: Python's have a message only while Python lives.
+  } catch (const std::exception& error) {  // A Python error has a message only while `interpreter` exists.
     std::fprintf(stderr, "stest-worker: %s\n", error.what());
     code = give_up(channel, stest::one_line(error), stest::site_dirs());
   }
-  // Not `Py_Finalize`: nothing here is worth the tenths of a second, and the atexit functions of
-  // preloaded modules are the runs' to call.
+  // No `Py_Finalize`: it takes tenths of a second, and it would call the atexit functions of preloaded
+  // modules, which each run calls.
   std::fflush(nullptr);
   ::_exit(code);
 }
@@ -95,7 +95,8 @@ int main(int argc, char** argv) {
   Options options;
   CLI::App app{"stest's worker: embeds Python and runs tests for stestd, which starts it."};
   app.set_version_flag("--version", std::string(stest::stest_version()));
-  auto* channel = app.add_option("--channel-fd", options.channel_fd, "the socket that leads to stestd");
+  auto* channel =
+      app.add_option("--channel-fd", options.channel_fd, "the socket that is connected to stestd");
   app.add_option("--python", options.python, "the environment's interpreter")->required();
   app.add_option("--root", options.project.root, "the project's root")->required();
   app.add_option("--target", options.project.target, "the name of the package under development");
@@ -104,11 +105,12 @@ int main(int argc, char** argv) {
       ->allow_extra_args(false);
   app.add_flag("--probe", options.probe, "only check that forks are healthy once MODULES are imported")
       ->excludes(channel);
-  app.add_option("modules", options.modules, "what --probe imports");
+  app.add_option("modules", options.modules, "the modules that --probe imports");
   CLI11_PARSE(app, argc, argv);
   if (!options.probe && options.channel_fd < 0) {
-    std::fprintf(stderr,
-                 "stest-worker: --channel-fd is missing; stestd starts this program, people start stest\n");
+    std::fprintf(
+        stderr,
+        "stest-worker: --channel-fd is missing: only stestd starts this program; run stest instead\n");
     return static_cast<int>(stest::ExitCode::usage_error);
   }
   return run(options);

@@ -29,9 +29,9 @@ Zygote::Zygote(LineChannel& channel, Preloader& preloader, std::vector<std::stri
 int Zygote::serve() {
   sigchld_fd();
   std::vector<Fd> fds;
-  // The greeting: pytest alone is warm.
+  // The answer is the greeting; only pytest is preloaded by then.
   serve_while(handle(protocol::Preload{}, fds));
-  // Of a daemon that goes on, it is the daemon's to decide what may outlive this process.
+  // After `Shutdown` the daemon still runs, and decides which leftovers may outlive this process.
   if (!is_shut_down_) leftovers_.kill_all();
   return 0;
 }
@@ -56,16 +56,16 @@ void Zygote::attend_processes() {
   if ((values_.ready() != nullptr) != was_ready) begin_lines_anew();
 }
 
-/// They begin in the process from which the next run will be forked.
+/// Lines begin in the process from which the next run is forked, and that is another one now.
 void Zygote::begin_lines_anew() {
   snapshots_.end();
   if (snapshots_.is_allowed()) snapshots_.prime(true);
 }
 
 void Zygote::wait_for_event() {
-  reap();  // What ended while a message was handled: the check of forks and the processes take such signals
-           // too.
-  // A negative descriptor is none.
+  // `check_fork_health` and the snapshot processes consume SIGCHLD too, so a runner may have ended unnoticed.
+  reap();
+  // `poll` ignores negative descriptors.
   std::vector<pollfd> fds{{channel_.fd(), POLLIN, 0},
                           {sigchld_fd(), POLLIN, 0},
                           {values_.fd(), POLLIN, 0},
@@ -87,7 +87,7 @@ bool Zygote::handle_line() {
 }
 
 bool Zygote::handle(const protocol::Preload& message, std::vector<Fd>&) {
-  // What they hold was loaded beside what this process now loads itself.
+  // They were forked without the modules that this process loads now.
   if (!message.modules.empty()) {
     values_.end();
     resident_.end();
@@ -97,7 +97,7 @@ bool Zygote::handle(const protocol::Preload& message, std::vector<Fd>&) {
   if (!preloader_.load(message, [this](const auto& news) { send(news); })) return false;
   modules_.insert(modules_.end(), message.modules.begin(), message.modules.end());
   if (!message.modules.empty()) send(protocol::Importing{});
-  // Nothing that pytest imports has threads: the greeting needs no check of forks.
+  // pytest imports nothing that starts threads, so the greeting needs no check of fork health.
   if (auto reason = message.modules.empty() ? std::nullopt : check_fork_health()) {
     send(protocol::NotPreloadable{find_culprit(modules_), *reason});
     return false;
@@ -107,7 +107,7 @@ bool Zygote::handle(const protocol::Preload& message, std::vector<Fd>&) {
 }
 
 std::string Zygote::find_culprit(const std::vector<std::string>& modules) {
-  // Whether a fork of a process that imported the first `count` of them is healthy.
+  // Whether forks of a process that has imported the first `count` modules are healthy.
   const auto healthy = [&](std::size_t count) {
     SpawnOptions probe;
     probe.executable = self_.front();
@@ -115,7 +115,7 @@ std::string Zygote::find_culprit(const std::vector<std::string>& modules) {
     probe.fds = {{2, 2}};
     probe.args.insert(probe.args.end(), modules.begin(),
                       modules.begin() + static_cast<std::ptrdiff_t>(count));
-    send(protocol::Importing{});  // A sign of life: all of them may take long.
+    send(protocol::Importing{});  // Shows the daemon that this process works: the probe may take long.
     const auto pid = spawn(probe);
     if (!pid) return false;
     const auto status = wait_for(*pid);
@@ -139,7 +139,7 @@ bool Zygote::handle(const protocol::HoldValues& message, std::vector<Fd>&) {
 
 bool Zygote::handle(const protocol::RunTest& message, std::vector<Fd>& fds) {
   if (fds.size() != 5) {
-    send(could_not_run(message.id, "its descriptors did not arrive"));
+    send(could_not_run(message.id, "the descriptors of its pipes did not arrive"));
     return true;
   }
   snapshots_.prime(false);
@@ -157,7 +157,7 @@ bool Zygote::handle(const protocol::Prime&, std::vector<Fd>&) {
   return true;
 }
 
-bool Zygote::handle(const protocol::GoOn&, std::vector<Fd>&) { return true; }  // Of snapshots only.
+bool Zygote::handle(const protocol::GoOn&, std::vector<Fd>&) { return true; }  // For snapshots only.
 
 void Zygote::start_runner(const protocol::RunTest& message, std::vector<Fd>& fds) {
   auto taken = snapshots_.take(message, fds);
@@ -191,7 +191,7 @@ void Zygote::close_in_child() {
 bool Zygote::handle(const protocol::Signal& message, std::vector<Fd>&) {
   if (resident_.signal(message.id, message.signal)) return true;
   const auto run = runs_.find(message.id);
-  // The runner is not reaped yet, so that its number cannot belong to anybody else.
+  // The runner is not reaped yet, so no other process can have its pid.
   if (run != runs_.end()) signal_run(run->second.pid, message.signal);
   return true;
 }
@@ -223,7 +223,8 @@ void Zygote::reap() {
       ++run;
       continue;
     }
-    // What the tests left in their session ends with them; before reaping, while the number is ours.
+    // Processes that the tests left in their session end with the run. This comes before the runner is
+    // reaped, so that no other process can have its pid.
     auto left = leftovers_.end_run(run->second.pid, run->second.session, own_children());
     int status = W_EXITCODE(last_word.value_or(0), 0);
     if (::waitpid(run->second.pid, &status, last_word ? WNOHANG : 0) == 0) ending_.insert(run->second.pid);

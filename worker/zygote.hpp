@@ -13,15 +13,15 @@
 
 namespace stest {
 
-/// The worker's heart: warm, single-threaded, it answers the daemon's messages and forks a runner for
-/// each run. It never runs a test nor touches CUDA itself. Owns its runners until they are reaped, and
-/// its processes; when the daemon goes away it kills them and ends.
+/// The main loop of the worker. It is single-threaded, answers the daemon's messages and forks a runner for
+/// each run. It never runs a test and never uses CUDA. It owns its runners until they are reaped, and its
+/// snapshot processes. When the daemon goes away, it kills them and ends.
 class Zygote {
  public:
   Zygote(LineChannel& channel, Preloader& preloader, std::vector<std::string> self);
 
-  /// Serves until `Shutdown`, the end of the channel, or a module that spoils this process; returns
-  /// the worker's exit code.
+  /// Serves until `Shutdown`, the end of the channel, or a module that spoils this process. Returns the
+  /// worker's exit code.
   int serve();
 
  private:
@@ -35,7 +35,7 @@ class Zygote {
   void attend_processes();
   void begin_lines_anew();
   void wait_for_event();
-  /// Whether to go on.
+  /// Handles one message, as the `handle` functions do. Returns false if the worker must end.
   bool handle_line();
   bool handle(const protocol::Preload& message, std::vector<Fd>& fds);
   bool handle(const protocol::HoldValues& message, std::vector<Fd>& fds);
@@ -49,15 +49,15 @@ class Zygote {
 
   void start_runner(const protocol::RunTest& message, std::vector<Fd>& fds);
   void fork_runner(const protocol::RunTest& message, std::vector<Fd>& fds);
-  /// In a child of this process: nothing here is its own.
+  /// Must be called in a child of this process: closes what belongs to the zygote.
   void close_in_child();
   void reap();
-  /// The children of this process that are not orphans of a run, and the sessions of those that run tests.
+  /// The children of this process except orphans of runs, and the sessions of the children that run tests.
   std::set<pid_t> own_children() const;
   void kill_all();
   void send(const protocol::FromWorker& message);
   void report_snapshots();
-  /// Which of `modules` makes forks of a process unhealthy.
+  /// The first of `modules` that makes forks of a process unhealthy.
   std::string find_culprit(const std::vector<std::string>& modules);
 
   LineChannel& channel_;
@@ -65,7 +65,7 @@ class Zygote {
   std::vector<std::string> self_;  ///< The command line that probes a list of modules.
   std::vector<std::string> modules_;
   std::map<std::uint64_t, Run> runs_;
-  std::set<pid_t> ending_;  ///< Runners that have said their last word, and that the kernel takes down.
+  std::set<pid_t> ending_;  ///< Runners that have recorded an exit code and are not reaped yet.
   bool is_shut_down_ = false;
   Leftovers leftovers_;
   ValueProcess values_;

@@ -8,7 +8,7 @@
 
 namespace stest {
 
-/// A failure that a person can act on. Travels by value inside `Result`; the HTTP layer sends it as
+/// A failure, described for the user. `Result` holds it by value. Over HTTP it is
 /// `{"error": name(code), "message": …, "hint": …}`.
 struct Error {
   ErrorCode code = ErrorCode::internal;
@@ -16,8 +16,8 @@ struct Error {
   std::string hint;     ///< What to do about it; may be empty.
 };
 
-/// Either a value or the `Error` that prevented it. Inside stest nothing throws across a function
-/// that returns `Result`; exceptions of libraries are turned into errors where they enter.
+/// Either a value or the `Error` that prevented it. A function that returns `Result` does not throw.
+/// Exceptions of libraries are converted to errors where they occur.
 template <class T>
 using Result = tl::expected<T, Error>;
 

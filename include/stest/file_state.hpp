@@ -7,14 +7,13 @@
 
 namespace stest {
 
-/// What tells one state of a file or folder from another; all are -1 where there is none. The time of its
-/// last change of any kind (ctime) tells of an edit after which time and size were set back: nobody can set
-/// that one.
+/// The state of a file or folder, for comparison with a later state. All values are -1 if it does not exist.
+/// ctime reveals an edit after which mtime and size were set back, because no program can set ctime.
 struct FileState {
   std::int64_t mtime_ns = -1;
   std::int64_t ctime_ns = -1;
   std::int64_t size = -1;
-  std::int64_t inode = -1;  ///< Of 64 bits, whatever the sign.
+  std::int64_t inode = -1;  ///< All 64 bits; the sign has no meaning.
   bool operator==(const FileState&) const = default;
 };
 

@@ -11,25 +11,25 @@ namespace stest {
 
 class FieldReader;
 
-/// A resource limit; nothing is unlimited.
+/// A resource limit; no value means unlimited.
 struct Limit {
   std::optional<std::uint64_t> soft;
   std::optional<std::uint64_t> hard;
   bool operator==(const Limit&) const = default;
 };
 
-/// What a process leads, besides itself: a shell makes each job a group, `setsid` each a session.
+/// What a process leads. A shell makes each job a process group; `setsid` makes its command a session.
 enum class Leads { nothing = 0, group = 1, session = 2 };
 
-/// What a process inherits from whoever starts it, besides folder, environment, umask and descriptors.
+/// What a process inherits from its parent, except folder, environment, umask and descriptors.
 struct ProcessAttributes {
   std::vector<int> affinity;  ///< The processors that it may use.
   int nice = 0;
-  int policy = 0;    ///< Of the scheduler, as in `sched_setscheduler`.
-  int priority = 0;  ///< A real-time policy's.
+  int policy = 0;    ///< The scheduling policy, as in `sched_setscheduler`.
+  int priority = 0;  ///< Of a real-time policy.
   int io_priority = 0;
-  std::map<std::string, Limit> limits;  ///< By the names of `ulimit`'s manual, such as "nofile".
-  std::vector<int> ignored_signals;     ///< But for SIGPIPE and SIGXFSZ, which Python always ignores.
+  std::map<std::string, Limit> limits;  ///< By resource, such as "nofile" for RLIMIT_NOFILE.
+  std::vector<int> ignored_signals;     ///< Without SIGPIPE and SIGXFSZ, which Python always ignores.
   std::vector<int> blocked_signals;
   int oom_score_adj = 0;
   Leads leads = Leads::nothing;
@@ -37,25 +37,25 @@ struct ProcessAttributes {
   bool operator==(const ProcessAttributes&) const = default;
 };
 
-/// The calling thread's, as they are now.
+/// The attributes of the calling thread.
 ProcessAttributes current_attributes();
 
-/// Gives this process, which has one thread, all of them but what it `leads` and the signals that it ignores.
-/// Returns why that cannot be, in a sentence for the user, where it cannot.
+/// Applies all attributes except `leads` and `ignored_signals` to this process, which must have one thread.
+/// Returns the reason of a failure as a sentence for the user; nothing on success.
 std::optional<std::string> apply(const ProcessAttributes& attributes);
 
-/// Why no process that has loaded more than it needs can do what a fresh one with these can.
+/// Why only a fresh process can do a run with these attributes; nothing if a warm one can.
 std::optional<std::string> needs_fresh_process(const ProcessAttributes& attributes);
 
-/// Sets the score by which the kernel chooses a process when memory runs out. Errors are none of the caller's
-/// business: without the right to it, or without /proc, it stays as it is.
+/// Sets the score by which the kernel chooses a process to kill when memory runs out. Errors are ignored:
+/// without permission, or without /proc, the score stays as it is.
 void set_oom_score_adj(int score);
 
-/// For the daemon, which serves others than the one that started it: takes back what may be taken back of
-/// that one's affinity, and of those of its limits that could stop the daemon.
+/// Removes the inherited CPU affinity, and raises the limits that could stop the daemon, as far as permitted.
+/// The daemon serves other clients than the one that started it.
 void widen_limits();
 
-/// Restricts what is executed next to these processors. Async-signal-safe.
+/// Restricts the calling thread to these processors. Async-signal-safe.
 void set_affinity(const std::vector<int>& processors);
 
 nlohmann::json to_json(const ProcessAttributes& attributes);

@@ -1,6 +1,6 @@
-"""The Python half of stest, the warm test runner: what must run inside the interpreter.
+"""The Python half of stest, the warm test runner: the part that must run inside the interpreter.
 
-``warm`` is for tests. Nothing else here is: the worker (C++) drives these modules.
+``warm`` is for tests. Everything else is for the worker (C++), which drives these modules.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ __all__ = ["warm"]
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 _Path = Union[str, "os.PathLike[str]"]
 
-#: How a run under stest gets a value: ``(cached function, args, kwargs)``; ``None`` in any other process.
+#: Gets a value in a run under stest: ``(cached function, args, kwargs)``; ``None`` in other processes.
 _load: Callable[[Any, tuple[Any, ...], dict[str, Any]], Any] | None = None
 
-#: Of generators, coroutines and asynchronous generators (see ``inspect.CO_*``): what they return is used up.
+#: Flags (``inspect.CO_*``) of generators, coroutines and asynchronous generators: their results serve once.
 _USED_UP = 0x20 | 0x80 | 0x200
 
 
@@ -30,21 +30,20 @@ def warm(*, files: Iterable[_Path] = ()) -> Callable[[_Function], _Function]: ..
 
 
 def warm(function: Any = None, /, *, files: Iterable[_Path] = ()) -> Any:
-    """Let a function that loads something dear, a model or a data set, be called once for many runs.
+    """Call a function that loads a model or a data set only once for many runs.
 
-    Under plain pytest this is ``functools.cache``: the first call in a process loads, later ones with the
-    same arguments get the same object. Under stest a process that all runs are forked from holds the
-    value as well, so that the first call of a run need not load it, for as long as its function, arguments
-    and files are what they were. Each run has its own copy (copy-on-write): what one does to it no other
-    sees.
+    Under plain pytest this is ``functools.cache``: the first call in a process loads the value, and later
+    calls with the same arguments return the same object. Under stest a process from which runs are forked
+    holds the value too. So the first call of a run need not load it, unless the function, its arguments or
+    its files have changed. Each run has its own copy (copy-on-write), and sees no changes of other runs.
 
     ``files``: files and folders that the value is made from, relative to the folder of the source file.
-    Those that are looked at through the C library (glibc 2.33 and later) count unasked.
+    Files that are looked at through the C library (glibc 2.33 and later) need not be named.
 
-    What can be held, and what cannot, is in "Values that stay warm" in the README; ``stest status`` names
-    what is held, and why something is not.
+    "Values that stay warm" in the README says what can be held. ``stest status`` lists what is held, and why
+    other values are not.
 
-    Raises ``TypeError`` for what is not a plain function that returns its value.
+    Raises ``TypeError`` if ``function`` is not a plain function that returns its value.
     """
     if isinstance(files, (str, bytes, os.PathLike)):
         raise TypeError("sprintest.warm: `files` is a list of paths")

@@ -8,9 +8,9 @@ namespace stest {
 namespace {
 
 constexpr char end_of_service = 0;
-/// `timeout` sends SIGTERM to its command, and at once again to its process group.
+/// `timeout` sends SIGTERM to its command, and immediately afterwards to its process group.
 constexpr std::chrono::milliseconds echo{100};
-/// Bytes above those of signals are steps that a typed Ctrl-C asks for.
+/// Bytes from here on are not signals, but steps of a typed Ctrl-C.
 constexpr char first_step = 100;
 
 }  // namespace

@@ -12,16 +12,15 @@
 
 namespace stest {
 
-/// Decides what the next signal does: the first Ctrl-C interrupts the run as in pytest, the second
-/// terminates it, the third kills it, and one more leaves it alone. SIGHUP begins with the second step.
-/// SIGTERM ends this process with the run; another one does so at once. Without a run there is nothing to
-/// cancel: leave.
+/// Decides what the next signal does. The first Ctrl-C interrupts the run as in pytest, the second terminates
+/// it, the third kills it, and the fourth leaves it. SIGHUP begins with the second step. SIGTERM ends the run
+/// and then this process; another SIGTERM ends this process at once. Without a run, every signal leaves.
 class Escalation {
  public:
   using Clock = std::chrono::steady_clock;
   enum class Step { leave, interrupt, terminate, kill, end, nothing };
   Step next(int signal, bool has_run, Clock::time_point now = Clock::now());
-  /// What came before is forgotten.
+  /// The next Ctrl-C counts as the first one.
   void begin_anew() { level_ = 0; }
 
  private:
@@ -31,15 +30,15 @@ class Escalation {
   std::optional<Clock::time_point> ends_since_;
 };
 
-/// Turns SIGINT, SIGTERM and SIGHUP into requests to the daemon, from construction to destruction. A
-/// thread of this object does the work. At most one object at a time.
+/// Turns SIGINT, SIGTERM and SIGHUP into requests to the daemon, from construction to destruction. The object
+/// has a thread for this. At most one object may exist at a time.
 class Canceller {
  public:
   /// What the steps do; called on the object's thread.
   struct Actions {
     std::function<void(std::uint64_t id, CancelHow how)> cancel;
     std::function<void(int signal)> leave;  ///< Normally ends the process.
-    /// Ends the run, and this process with it. Without it SIGTERM only terminates the run.
+    /// Ends the run and then this process. If it is empty, SIGTERM only terminates the run.
     std::function<void(std::uint64_t id)> end = {};
   };
 
@@ -51,9 +50,9 @@ class Canceller {
   /// From now on signals cancel this run.
   void run_started(std::uint64_t id);
 
-  /// A key was typed on a terminal of the tests' own. A Ctrl-C that `counts` is taken as SIGINT is, but
-  /// for the first step where it `reaches_tests` as a signal by itself. Any other key, or a Ctrl-C at a
-  /// prompt, shows that they react: the next Ctrl-C is a first one.
+  /// A key was typed on the tests' terminal. A Ctrl-C that `counts` has the effect of SIGINT. Only its first
+  /// step has none if the Ctrl-C `reaches_tests` as a signal anyway. Any other key, or a Ctrl-C at a prompt,
+  /// shows that the tests react: the next Ctrl-C counts as the first one.
   void typed(bool counts, bool reaches_tests);
 
  private:
@@ -69,7 +68,7 @@ class Canceller {
   std::thread thread_;
 };
 
-/// Ends this process at once: with exit code 2, pytest's own, for SIGINT, else by the signal itself.
+/// Ends this process at once: for SIGINT with exit code 2 like pytest, otherwise by the signal itself.
 [[noreturn]] void leave_by_signal(int signal);
 
 }  // namespace stest

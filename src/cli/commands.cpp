@@ -18,7 +18,7 @@
 namespace stest {
 namespace {
 
-/// What a command answers with; a failed one is reported in one place, `execute`.
+/// The result of a command; `execute` reports errors.
 using Answer = Result<ExitCode>;
 
 double seconds_since_epoch() {
@@ -48,7 +48,7 @@ Answer status(const Options& options, const Project& project, Console& console) 
   const auto status = DaemonClient(daemon->endpoint).status();
   if (!status && !is_alive(daemon->process)) return report_stopped(options, project, console);
   if (!status) return tl::unexpected(status.error());
-  // Arguments and node ids may hold anything.
+  // Arguments and node ids may contain escape sequences.
   console.write(Stream::out, options.json ? status->dump(2) + "\n"
                                           : plain_text(status_text(*status, seconds_since_epoch())));
   return ExitCode::ok;
@@ -100,7 +100,7 @@ Answer doctor(const Options& options, const Project& project, Console& console) 
 struct Command {
   Action action;
   Answer (*execute)(const Options&, const Project&, Console&);
-  bool needs_sight = true;  ///< Of the daemon, if there is one.
+  bool needs_sight = true;  ///< If a daemon runs, the command must be able to see its process.
 };
 
 constexpr std::array<Command, 8> commands{{

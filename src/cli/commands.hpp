@@ -5,7 +5,7 @@
 
 namespace stest {
 
-/// Does what `options` say. Returns what `stest` exits with.
+/// Executes a command line. Returns the exit code of `stest`.
 int execute(const Options& options, Console& console);
 
 }  // namespace stest

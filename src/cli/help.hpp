@@ -12,14 +12,14 @@ struct CommandInfo {
   std::string_view name;
   Action action;
   std::string_view summary;      ///< For the list in `stest --help`.
-  std::string_view description;  ///< For its own help.
+  std::string_view description;  ///< For `stest COMMAND --help`.
   std::string_view footer;       ///< Examples, below its options.
 };
 
-/// Nothing where `name` is no command.
+/// Null if `name` is not a command.
 const CommandInfo* find_command(std::string_view name);
 
-/// `stest --help`.
+/// The text of `stest --help`.
 std::string help_text();
 
 }  // namespace stest

@@ -10,7 +10,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-// A person reads: no need to learn of each line by inotify.
+// Fast enough for a person, so inotify is not needed.
 constexpr auto look_period = 100ms;
 
 }  // namespace
@@ -19,11 +19,11 @@ int print_log(const std::filesystem::path& file, int lines, bool follow, Console
   std::error_code ignored;
   if (!follow && !std::filesystem::exists(file, ignored)) {
     console.say(Error{ErrorCode::not_running, "there is no log yet: " + file.string(),
-                      "the first `stest` or `stest start` begins it"});
+                      "the first `stest` or `stest start` creates it"});
     return static_cast<int>(ExitCode::not_running);
   }
   LogFollower follower(file);
-  AnsiFilter filter;  // A library that is imported may write in colours.
+  AnsiFilter filter;  // Imported libraries may write escape sequences.
   bool is_read = console.write(Stream::out, filter.feed(last_lines(file, lines)));
   while (follow && is_read) {
     std::this_thread::sleep_for(look_period);

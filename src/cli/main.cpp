@@ -22,7 +22,7 @@ Presentation presentation_for(const Options& options, const Console::Target& tar
   known.out_is_terminal = target.out_is_terminal;
   known.err_is_terminal = target.err_is_terminal;
   auto chosen = presentation(known, current_environment());
-  if (options.run.events) chosen.plain = false;  // JSON is text, and as it is.
+  if (options.run.events) chosen.plain = false;  // JSON is plain text already.
   return chosen;
 }
 
@@ -31,8 +31,8 @@ int report(Console& console, const Error& error) {
   return static_cast<int>(exit_code(error.code));
 }
 
-/// Where the caller closed 0, 1 or 2, nothing else may take their place: a socket as descriptor 1
-/// would get the tests' output.
+/// If the caller has closed 0, 1 or 2, no other file may get these numbers: a socket as descriptor 1 would
+/// get the tests' output.
 void fill_standard_descriptors() {
   int fd = ::open("/dev/null", O_RDWR);
   while (fd >= 0 && fd < STDERR_FILENO) fd = ::open("/dev/null", O_RDWR);
@@ -44,10 +44,10 @@ int run(const std::vector<std::string>& args) {
   const auto target = Console::standard();
   Console console(target, presentation_for(options.value_or(Options{}), target));
   if (!options) return report(console, options.error());
-  // First of all, because pytest inherits descriptors and signals as they are.
+  // Before anything else, because pytest inherits descriptors and signals as they are.
   if (options->run.cold) return report(console, become_cold_run(options->run.pytest_args));
   fill_standard_descriptors();
-  ::signal(SIGPIPE, SIG_IGN);  // A reader that has left shows as an error of the write.
+  ::signal(SIGPIPE, SIG_IGN);  // If the reader has left, the write fails instead.
   return execute(*options, console);
 }
 

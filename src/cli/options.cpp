@@ -21,7 +21,7 @@ std::pair<Arguments, Arguments> split_at_dashes(const Arguments& args) {
   return {Arguments(args.begin(), dashes), std::move(rest)};
 }
 
-/// CLI11's form of a check: what is wrong, or nothing.
+/// A check as CLI11 wants it: returns the error, or nothing.
 std::string is_duration(const std::string& text) {
   if (parse_duration({text, text, true})) return {};
   return "not a duration such as 30s, 5m or 2h: " + text;
@@ -33,12 +33,12 @@ void add_options(CLI::App& app, Options& options) {
       app.add_flag("--events", options.run.events,
                    "Print the run's events as JSON lines on stdout instead of showing them");
       app.add_option("--stuck-after", options.run.stuck_after,
-                     "Warn after so much silence, for example 90s or 5m; for this run")
+                     "Warn after this time of silence, such as 90s or 5m")
           ->type_name("DURATION")
           ->check(is_duration);
       app.add_flag("--no-wait", options.run.no_wait,
-                   "Where other runs go on, fail at once with exit code 110");
-      app.add_flag("--plain", options.run.plain, "Only text: take escape sequences out of what is printed");
+                   "If other runs are going on, fail at once with exit code 110");
+      app.add_flag("--plain", options.run.plain, "Print only text, without escape sequences");
       app.add_flag("--timings", options.run.timings,
                    "Print on stderr where the time went, stage by stage, in ms")
           ->excludes("--events");
@@ -54,7 +54,7 @@ void add_options(CLI::App& app, Options& options) {
       app.add_flag("--json", options.json, "Print the daemon's whole status as JSON");
       break;
     case Action::cancel:
-      app.add_option("ID", options.cancel.id, "Which run; without it the one that goes on")
+      app.add_option("ID", options.cancel.id, "The run to end; by default the one that is running")
           ->check(CLI::PositiveNumber);
       app.add_option("--how", options.cancel.how,
                      "interrupt, as Ctrl-C does: pytest tears down and reports; terminate; or kill")
@@ -67,7 +67,7 @@ void add_options(CLI::App& app, Options& options) {
       app.add_flag("--json", options.json, "Print the findings as JSON");
       break;
     case Action::logs:
-      app.add_flag("-f,--follow", options.follow, "Go on printing what is logged, until Ctrl-C");
+      app.add_flag("-f,--follow", options.follow, "Keep printing new lines until Ctrl-C");
       app.add_option("-n,--lines", options.lines, "How many of the last lines to print")
           ->type_name("LINES")
           ->check(CLI::Range(0, 1'000'000))
@@ -78,7 +78,7 @@ void add_options(CLI::App& app, Options& options) {
   }
 }
 
-/// CLI11's own usage line, but for the commands that take arguments of pytest, which it cannot know.
+/// The usage line of the commands that take pytest's arguments, which CLI11 does not know.
 class CommandFormatter : public CLI::Formatter {
  public:
   std::string make_usage(const CLI::App* app, std::string name) const override {
@@ -91,13 +91,13 @@ class CommandFormatter : public CLI::Formatter {
 tl::unexpected<Error> usage_error(const CommandInfo& command, const Arguments& extras, std::string message) {
   const auto see_help = "see `stest " + std::string(command.name) + " --help`";
   if (extras.empty()) return fail(ErrorCode::usage, std::move(message), see_help);
-  message = "stest " + std::string(command.name) + " does not know '" + extras.front() + "'";
+  message = "unknown argument '" + extras.front() + "' of stest " + std::string(command.name);
   if (command.action != Action::run) return fail(ErrorCode::usage, std::move(message), see_help);
   return fail(ErrorCode::usage, std::move(message),
               "pytest's arguments go after `--`: stest run -- " + extras.front());
 }
 
-/// `verify` has no options but `--help`: all else is pytest's, as it is without a command.
+/// `verify` has no option except `--help`; all other arguments are pytest's.
 bool is_for_pytest(const CommandInfo& command, const Arguments& args) {
   return command.action == Action::verify && !args.empty() && args[0] != "-h" && args[0] != "--help";
 }
@@ -117,7 +117,7 @@ Result<Options> parse_command(const CommandInfo& command, Arguments args) {
   app.allow_extras();
   add_options(app, options);
   try {
-    std::reverse(args.begin(), args.end());  // CLI11 takes a vector back to front.
+    std::reverse(args.begin(), args.end());  // CLI11 reads a vector from its end.
     app.parse(args);
   } catch (const CLI::CallForHelp&) {
     options.action = Action::print;

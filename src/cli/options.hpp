@@ -10,7 +10,7 @@ namespace stest {
 
 enum class Action { run, verify, status, cancel, stop, start, restart, logs, doctor, print };
 
-/// A command line, understood.
+/// A parsed command line.
 struct Options {
   Action action = Action::run;
   RunOptions run;
@@ -21,8 +21,8 @@ struct Options {
   std::string text;     ///< What `print` prints: a help text or the version.
 };
 
-/// Understands what follows the program's name. Only the first argument can name a command or be
-/// `--help`, `-h` or `--version`; everything else belongs to pytest, as a whole.
+/// Parses the arguments after the program's name. Only the first one can be a command, `--help`, `-h` or
+/// `--version`. If it is none of these, all arguments are pytest's.
 ///
 /// Errors: `usage`.
 Result<Options> parse_options(const std::vector<std::string>& args);

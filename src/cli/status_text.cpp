@@ -21,7 +21,7 @@ const json& field(const json& object, const char* name) {
   return found == object.end() ? nothing : *found;
 }
 
-/// A text or a number, printed plainly; empty for anything else.
+/// A string or a number as text; empty for anything else.
 std::string text(const json& object, const char* name) {
   const auto& value = field(object, name);
   if (value.is_number()) return value.dump();
@@ -77,8 +77,8 @@ struct Package {
   double seconds = 0;
 };
 
-/// The preloaded modules by package, the dearest first. A package's cost is mostly that of its first
-/// module, which imports the others.
+/// The preloaded modules by package, the slowest first. Most of a package's time is that of its first module,
+/// which imports the others.
 std::vector<Package> packages(const json& worker) {
   std::map<std::string, Package> by_name;
   for (const auto& module : field(worker, "preloaded")) {
@@ -105,7 +105,7 @@ std::string preloaded_line(const json& worker) {
     list += (list.empty() ? "" : ", ") + all[i].name + " " + seconds(all[i].seconds);
   }
   if (all.size() > shown)
-    list += " and " + std::to_string(all.size() - shown) + " packages more (--json lists all)";
+    list += " and " + std::to_string(all.size() - shown) + " more packages (--json lists all)";
   return line("preloaded", list);
 }
 

@@ -6,8 +6,7 @@
 
 namespace stest {
 
-/// The pauses between two looks at something that another process is about to change: 10 ms at
-/// first, growing to 100 ms.
+/// Growing pauses for polling something that another process changes: from 10 ms to 100 ms.
 class Backoff {
  public:
   void wait() {

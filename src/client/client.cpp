@@ -56,8 +56,8 @@ std::string_view name(CancelHow how) {
   return "kill";
 }
 
-/// The answer to a run as it arrives: cut into lines, each line an event for the sink. The body of a
-/// refusal is kept whole instead.
+/// Takes the answer to a run as it arrives, and passes each line to the sink as an event. The body of a
+/// refusal is kept instead.
 class RunStream {
  public:
   explicit RunStream(const EventSink& sink) : sink_(sink) {}
@@ -75,7 +75,7 @@ class RunStream {
     if (const int status = answer.value_or(status_); !is_success(status)) {
       return tl::unexpected(refusal(status, buffer_));
     }
-    return fail(ErrorCode::daemon_unavailable, "the daemon went away while the tests ran",
+    return fail(ErrorCode::daemon_unavailable, "the connection to the daemon was lost while the tests ran",
                 "see `stest logs`");
   }
 
@@ -93,10 +93,10 @@ class RunStream {
   bool take_line(std::string_view line) {
     const auto event = event_from_json(nlohmann::json::parse(line, nullptr, false));
     if (!event)
-      return stop_with({ErrorCode::internal, "the daemon sent " + event.error().message,
+      return stop_with({ErrorCode::internal, "the daemon sent an invalid event: " + event.error().message,
                         "`stest restart` starts a new one"});
     if (const auto* done = std::get_if<event::Done>(&*event)) done_ = *done;
-    return sink_(*event) || stop_with({ErrorCode::cancelled, "nobody listens to the run any more", ""});
+    return sink_(*event) || stop_with({ErrorCode::cancelled, "the reader of the run's events has left", ""});
   }
 
   bool stop_with(Error error) {
@@ -138,7 +138,7 @@ Status DaemonClient::ask_stack(std::uint64_t id) const {
 
 Result<event::Done> DaemonClient::run(const RunRequest& request, const EventSink& sink) const {
   RunStream stream(sink);
-  // A run may be silent for as long as it likes.
+  // A run may be silent for any time.
   return stream.finish(
       exchange(endpoint_, post("/v1/test/run/stream", to_json(request)), for_ever,
                [&](int status, std::string_view piece) { return stream.receive(status, piece); }));

@@ -15,64 +15,62 @@
 #include "common/os/process.hpp"
 #include "common/version.hpp"
 
-// How a client comes by its daemon
-// ================================
+// How a client finds or starts its daemon
+// =======================================
 //
-// The goal: any number of clients may start at the same instant, on a project that has no daemon,
-// one daemon, a dying one or the remains of a killed one, and all of them end up with the same,
-// right daemon.
+// The goal: any number of clients may start at the same moment, in a project that has no daemon, a running
+// one, one that is ending, or the files of a killed one. All of them end up with the same, right daemon.
 //
-// There is one lock, `daemon.lock`, and so no order of locks to keep. A daemon holds it from before
-// its first breath until the kernel has taken back its last descriptor. Hence the rule on which all
-// else rests:
+// There is only one lock, `daemon.lock`, so there is no lock order. A daemon holds it from its start until
+// the kernel has closed its last descriptor. Everything else follows from this rule:
 //
-//     Whoever holds the lock, and is no daemon, knows that there is no daemon.
+//     If a client holds the lock, there is no daemon.
 //
-// Truth is the lock, never a file. `status.json` and the socket are hints which a daemon that was
-// killed leaves behind. The lock's holder may remove both, because nobody alive can have made them.
+// Only the lock decides. `status.json` and the socket are hints, which a killed daemon leaves behind. The
+// holder of the lock may remove both, because no living process can have made them.
 //
-// A client repeats until it has a daemon or its patience ends:
+// A client repeats these steps until it has a daemon or its time is over:
 //
-//   1. connect   status.json names a process that lives (same pid, same start time) and something
-//                listens at its socket. The usual case: a handful of system calls, no lock.
-//                Is it of our version, build and Python, and where it was asked to be? Then we are done. If
-//                not, it is asked to end once idle, we wait for the end of its process, and begin anew.
-//   2. lock      Without waiting. Not obtained: another client is starting a daemon, or one is just
-//                ending. Either changes what step 1 sees; so pause for some milliseconds and repeat.
-//   3. connect   Once more, under the lock. Between 1 and 2 another client may have started a daemon
-//                *and it may have ended* — harmless — but on a file system whose flock() is not
-//                real, a living daemon shows here, and is used instead of doubled.
+//   1. connect   status.json names a living process (same pid, same start time), and something listens at its
+//                socket. This is the usual case: a few system calls, no lock. If the daemon has our version,
+//                build and Python, and listens where the variables ask for it, we are done. Otherwise we ask
+//                it to end once idle, wait for the end of its process, and begin again.
+//   2. lock      Without waiting. If the lock is held, another client is starting a daemon, or a daemon is
+//                ending. Both change what step 1 finds, so we pause for some milliseconds and repeat.
+//   3. connect   Again, with the lock. Between 1 and 2 another client may have started a daemon which *has
+//                ended again*; this does no harm. But if flock() does not work on this file system, a living
+//                daemon is found here, and is used instead of a second one.
 //   4. spawn     The daemon inherits our descriptor of the lock. A flock belongs to the open file
-//                description, which both processes then share: the lock passes on without a gap in
-//                which a second client could take it. We close our copy when we are done; only the
-//                last close releases. It must never be unlocked by LOCK_UN, which would release it
-//                for both.
-//   5. ready     The daemon writes to a pipe when its socket accepts, or why it will not come up.
-//                If it dies, however it dies, the pipe closes, and we see that at once.
+//                description, which both processes then share. So the lock passes on without a gap in which a
+//                second client could take it. We close our copy when we are done; only the last close
+//                releases the lock. LOCK_UN must never be used, because it would release the lock for both.
+//   5. ready     The daemon reports on a pipe that its socket accepts connections, or why it cannot start. If
+//                it dies, in whatever way, the pipe closes, and we see that at once.
 //
 // The races, one by one:
 //
-//   * Client killed between 4 and 5: the daemon has the lock and goes on; the next client finds it.
-//   * Client killed between 2 and 4: the kernel releases the lock; leftovers are removed by the next.
-//   * Daemon killed with -9: the lock is free at once. The stale status.json fails the check of pid
-//     and start time in 1, or else the socket refuses; 2 succeeds, and the leftovers go.
-//   * Daemon ending while a client connects: the connection may be accepted by the kernel's queue and
-//     then be reset. The client's request fails before a single event came, and the caller starts
-//     over (see `run_tests` in cli/run.cpp).
-//   * A daemon too busy to accept: a non-blocking connect() fails with EAGAIN when the queue of the
-//     socket is full, as it does when many clients come at once. That is a living daemon:
-//     `is_listening` says so, and `DaemonClient` tries again. It is never taken for "no daemon".
-//   * Two installations (versions, environments) used in turn in one project: they replace each
-//     other, each waiting for the runs of the other. Slow, and said on stderr, but right.
+//   * The client is killed between 4 and 5: the daemon has the lock and goes on. The next client finds it.
+//   * The client is killed between 2 and 4: the kernel releases the lock. The next client removes the
+//     leftovers.
+//   * The daemon is killed by SIGKILL: the lock is free at once. The old status.json fails the check of pid
+//     and start time in 1, or the socket refuses. Step 2 succeeds, and the leftovers are removed.
+//   * The daemon ends while a client connects: the kernel's queue may accept the connection and then reset
+//     it. The client's request fails before the first event, and the client begins again (see
+//     `Run::ask_daemons` in cli/run/warm_run.cpp).
+//   * The daemon is too busy to accept: a non-blocking connect() fails with EAGAIN if the queue of the socket
+//     is full, for example when many clients come at once. This is a living daemon: `is_listening` returns
+//     true, and `DaemonClient` tries again. It never counts as "no daemon".
+//   * Two installations (versions, environments) are used in turn in one project: they replace each other,
+//     and each waits for the runs of the other. This is slow, and a line on stderr says so, but it is right.
 //
 // Rejected:
 //
-//   * Waiting in flock(): a client that waits there for a daemon's whole life would have to be woken
-//     by something else. Short pauses cost a few milliseconds, at a start that takes far longer.
-//   * Binding the socket as the lock: a bound socket's file survives its process, and removing it
-//     before a new bind() is a race that has no answer.
-//   * A pid file with kill(pid, 0): pids are used again.
-//   * Waiting for the socket to appear after the spawn: it does not tell a slow start from a dead one.
+//   * Waiting in flock(): a client that waits there during a daemon's whole life would have to be woken by
+//     something else. Short pauses cost a few milliseconds, and a start takes far longer.
+//   * The bound socket as the lock: its file survives the process, and removing it before a new bind() is a
+//     race without a solution.
+//   * A pid file with kill(pid, 0): pids are reused.
+//   * Waiting for the socket to appear after the spawn: a slow start would look like a failed one.
 
 namespace stest {
 namespace {
@@ -81,10 +79,10 @@ using namespace std::chrono_literals;
 
 constexpr auto notice_after = 1s;
 constexpr auto ask_again_after = 1s;
-/// A daemon writes its pid into the lock's file at once; before that, it holds that of the one before.
+/// A new daemon writes its pid into the lock file soon; until then the file has the pid of the one before.
 constexpr auto holder_patience = 3s;
 constexpr int log_lines = 20;
-// The numbers that the daemon's descriptors get in the new process.
+// The numbers of the descriptors in the daemon.
 constexpr int lock_fd = 3;
 constexpr int ready_fd = 4;
 
@@ -108,7 +106,7 @@ std::string describe(const ExitStatus& status) {
   return "ended with exit code " + std::to_string(status.code.value_or(-1));
 }
 
-/// A daemon closes the pipe before it ends, or because it ends: either way, it has a moment.
+/// The pipe may close shortly before the process has ended, so this waits for a moment.
 bool has_ended(int pid) {
   const auto deadline = std::chrono::steady_clock::now() + 2s;
   for (Backoff backoff; identify(pid); backoff.wait()) {
@@ -118,7 +116,7 @@ bool has_ended(int pid) {
 }
 
 std::string how_it_ended(int pid) {
-  if (!has_ended(pid)) return "closed its readiness pipe without a word";
+  if (!has_ended(pid)) return "closed its readiness pipe without a report";
   const auto status = wait_for(pid);
   return status ? describe(*status) : "ended";
 }
@@ -135,7 +133,7 @@ bool is_held(const std::filesystem::path& lock_file) {
   return lock && !*lock;
 }
 
-/// Whether the process that holds the lock, by its own word, is none that can be seen from here.
+/// Whether the process that the lock file names as the holder cannot be seen from here.
 bool is_out_of_sight(const std::filesystem::path& lock_file) {
   const auto holder = lock_holder(lock_file);
   return holder && !identify(*holder);
@@ -149,8 +147,8 @@ tl::unexpected<Error> elsewhere(const RuntimePaths& paths, const DaemonStatus& d
       ErrorCode::daemon_unavailable,
       "the daemon of " + paths.root.string() + who + " runs in another sandbox (another " + difference + ")",
       is_visible ? "`stest restart` replaces it by one that runs here"
-                 : "`stest stop` ends it where it was started; SPRINTEST_DIR=FOLDER gives this place "
-                   "a daemon of its own");
+                 : "`stest stop` ends it where it was started; SPRINTEST_DIR=FOLDER gives this sandbox "
+                   "its own daemon");
 }
 
 }  // namespace
@@ -158,7 +156,7 @@ tl::unexpected<Error> elsewhere(const RuntimePaths& paths, const DaemonStatus& d
 Installation own_installation(const Environment& env) {
   const auto folder = executable_folder();
   const auto daemon = folder / "stestd";
-  // A bad variable asks for nothing: the daemon says what is wrong with it when it gets the run.
+  // An invalid variable counts as unset here: the daemon reports the error when it gets the run.
   const auto config = load_variables(env).value_or(Config{});
   return {daemon,           std::string(stest_version()),
           build_id(daemon), python_executable(folder).string(),
@@ -169,7 +167,7 @@ Status check_surroundings(const RuntimePaths& paths) {
   const auto daemon = read_last_status(paths.status_file);
   if (!daemon) return {};
   const auto different = different_surroundings(daemon->surroundings, own_surroundings());
-  // Without a lock it has ended: what it left behind is in nobody's way.
+  // If the lock is free, the daemon has ended, and its files do no harm.
   if (different.empty() || !is_held(paths.lock_file)) return {};
   return elsewhere(paths, *daemon, different);
 }
@@ -210,7 +208,7 @@ Error DaemonLauncher::held(const std::string& remark) const {
           "`stest restart` ends a daemon that hangs"};
 }
 
-/// The project's daemon, if one lives and listens; of whatever version. Errors: it is out of reach here.
+/// The project's daemon of any version, if one lives and listens. Errors: it cannot be reached from here.
 Result<std::optional<DaemonStatus>> DaemonLauncher::find() const {
   const auto daemon = read_last_status(paths_.status_file);
   if (!daemon) return std::nullopt;
@@ -229,7 +227,7 @@ bool DaemonLauncher::serves_us(const DaemonStatus& daemon) const {
   return daemon.state != "stopping" && mismatch(daemon).empty();
 }
 
-/// Why the daemon is to be replaced; empty where it is not.
+/// Why the daemon must be replaced; empty if it need not be.
 std::string DaemonLauncher::mismatch(const DaemonStatus& daemon) const {
   if (daemon.version != wanted_.version || daemon.python != wanted_.python) {
     return "it runs " + describe(daemon.version, daemon.python) + ", this is " +
@@ -244,7 +242,7 @@ std::string DaemonLauncher::mismatch(const DaemonStatus& daemon) const {
 
 Status DaemonLauncher::await_end(const DaemonStatus& daemon) {
   announce_replacement(daemon);
-  // An answer is not needed: the daemon may be ending already, and a hanging one shows below.
+  // The answer does not matter: the daemon may be ending already, and the loop below finds one that hangs.
   if (daemon.state != "stopping") (void)DaemonClient(daemon.endpoint).stop(StopWhen::idle);
   deadline_ = Clock::now() + patience_;
   auto ask_at = Clock::now();
@@ -256,11 +254,11 @@ Status DaemonLauncher::await_end(const DaemonStatus& daemon) {
     if (Clock::now() > deadline_) {
       return fail(ErrorCode::daemon_unavailable,
                   "the daemon of " + paths_.root.string() + " (pid " + std::to_string(daemon.process.pid) +
-                      ") was asked to end and does not",
+                      ") was asked to end and has not ended",
                   "`stest restart` ends it");
     }
   }
-  begin_ = Clock::now();  // What comes now is a start like any other.
+  begin_ = Clock::now();  // The time to start a daemon begins now.
   deadline_ = begin_ + patience_;
   return {};
 }
@@ -271,7 +269,7 @@ void DaemonLauncher::announce_replacement(const DaemonStatus& daemon) {
            "; waiting for it to finish its runs");
 }
 
-/// Nothing: somebody else holds the lock, look again.
+/// Nothing if another process holds the lock.
 Result<std::optional<DaemonStatus>> DaemonLauncher::try_start() {
   auto lock = FileLock::try_acquire(paths_.lock_file);
   if (!lock) return tl::unexpected(lock.error());
@@ -282,7 +280,7 @@ Result<std::optional<DaemonStatus>> DaemonLauncher::try_start() {
     }
     return std::nullopt;
   }
-  // One in other surroundings would hold the lock.
+  // A daemon in other surroundings would hold the lock, so `read_status` is enough.
   if (const auto daemon = read_status(paths_.status_file); daemon && is_listening(daemon->endpoint) == true) {
     return std::nullopt;
   }
@@ -297,15 +295,16 @@ Status DaemonLauncher::start(const FileLock& lock) {
   if (!pipe) return tl::unexpected(pipe.error());
   const auto pid = spawn_daemon(lock, pipe->write.get());
   if (!pid) return tl::unexpected(pid.error());
-  pipe->write.reset();  // Else we would never see the end of the daemon's copy.
+  pipe->write.reset();  // Otherwise the pipe would not end when the daemon closes its copy.
   if (auto ready = await_readiness(*pid, pipe->read.get(), log_start); !ready) return ready;
   return try_out_or_end(*pid);
 }
 
-/// The daemon is our own child, and has not been waited for: its pid is still its own.
+/// Tries out the new daemon, and kills it if it cannot be used. It is our child, not yet reaped, so its pid
+/// is not reused.
 Status DaemonLauncher::try_out_or_end(int pid) const {
   const auto daemon = read_status(paths_.status_file);
-  if (!daemon) return {};  // It has ended again, which the next look at the lock tells.
+  if (!daemon) return {};  // It has ended again. The caller's next round finds this.
   auto usable = try_out(daemon->endpoint);
   if (usable) return usable;
   ::kill(pid, SIGKILL);
@@ -328,7 +327,7 @@ Result<int> DaemonLauncher::spawn_daemon(const FileLock& lock, int ready) const 
   options.new_session = true;
   return spawn(options).map_error([](const Error& error) {
     return Error{ErrorCode::daemon_unavailable, "the daemon could not be started: " + error.message,
-                 "stest's executables belong in one folder; install it again"};
+                 "stest's executables must be in one folder; install stest again"};
   });
 }
 
@@ -349,7 +348,7 @@ Status DaemonLauncher::await_readiness(int pid, int ready, std::uint64_t log_sta
     case Readiness::Kind::pending:
       break;
   }
-  ::kill(pid, SIGKILL);  // Our own child, not waited for yet: the pid is still its own.
+  ::kill(pid, SIGKILL);  // Our child, not yet reaped, so its pid is not reused.
   (void)wait_for(pid);
   return fail(ErrorCode::daemon_unavailable,
               "the daemon was not ready after " + std::to_string(patience_ / 1s) + " s" +

@@ -12,40 +12,40 @@
 
 namespace stest {
 
-/// What a daemon must be to serve this client.
+/// The properties that a daemon must have to serve this client.
 struct Installation {
-  std::filesystem::path daemon;  ///< `stestd` beside our own executable.
+  std::filesystem::path daemon;  ///< `stestd` in the folder of our executable.
   std::string version;
   std::string build;          ///< `build_id()` of `daemon`.
   std::string python;         ///< The interpreter of the same environment.
-  bool tcp = false;           ///< It must serve TCP; else it may as well.
+  bool tcp = false;           ///< It must serve TCP. Otherwise it may serve either.
   std::optional<int> port{};  ///< With `tcp`: at this port.
 };
 
-/// The installation that the running executable belongs to, with what the variables of `env` ask for.
+/// The installation of the running executable, with the settings in `env`.
 Installation own_installation(const Environment& env);
 
-/// Why the daemon that holds the project's lock, if one does, is none for this process: it is in another
-/// namespace or sandbox. Its files are left alone.
+/// Errors: `daemon_unavailable` if the project's daemon runs in another namespace or sandbox than this
+/// process. Its files are left alone.
 Status check_surroundings(const RuntimePaths& paths);
 
-/// The same, of one that cannot be seen or signalled from here at all.
+/// The same, but only if this process cannot see or signal the daemon.
 Status check_visibility(const RuntimePaths& paths);
 
-/// Takes one line for the user about something that takes long.
+/// Takes one line for the user about something that takes a while.
 using Notice = std::function<void(const std::string&)>;
 
-/// Finds the one daemon of a project, or starts it, or replaces one of another installation. A daemon that it
-/// has started it tries out, and ends it again where a sandbox keeps the two apart. Any
-/// number of launchers, in any number of processes, may do so at once. Limits: a daemon has 60 s
-/// (`patience`) to become ready; one that is to be replaced has as long as its runs take.
+/// Finds the daemon of a project, or starts it, or replaces one of another installation. Tries out a daemon
+/// that it has started, and ends it again if a sandbox separates the two. Any number of launchers, in any
+/// number of processes, may work at once. Limits: a daemon has 60 s (`patience`) to become ready. One that is
+/// replaced may finish its runs first.
 class DaemonLauncher {
  public:
   DaemonLauncher(RuntimePaths paths, Installation wanted, Notice notice,
                  std::chrono::milliseconds patience = std::chrono::seconds(60));
 
-  /// The daemon that serves this installation. Errors: what the daemon itself says on its way up (a
-  /// bad configuration), else `daemon_unavailable` with the end of its log.
+  /// The daemon that serves this installation. Errors: the error that the daemon reports at its start, else
+  /// `daemon_unavailable` with the end of its log.
   Result<DaemonStatus> ensure();
 
  private:

@@ -30,14 +30,14 @@ bool is_lock_free(const RuntimePaths& paths) {
   return lock && *lock;
 }
 
-/// The lock of an ended daemon may be another one's by now.
+/// The next daemon may hold the lock already.
 bool has_gone(const RuntimePaths& paths, const ProcessIdentity& process) {
   if (is_alive(process)) return false;
   const auto other = read_status(paths.status_file);
   return (other && other->process != process) || is_lock_free(paths);
 }
 
-/// An installation that replaces the file leaves "PATH/stestd (deleted)".
+/// If an installation has replaced the file, the link is "PATH/stestd (deleted)".
 bool is_stestd(const ProcessIdentity& process) {
   std::error_code error;
   const auto link = std::filesystem::read_symlink("/proc/" + std::to_string(process.pid) + "/exe", error);
@@ -57,7 +57,7 @@ void kill_if_alive(const ProcessIdentity& process) {
   if (is_alive(process)) ::kill(process.pid, SIGKILL);
 }
 
-/// What a killed daemon cannot remove itself; only with the lock, or it may be a new one's.
+/// Removes the files of a killed daemon. Needs the lock, because they may belong to a new daemon.
 void remove_leftovers(const RuntimePaths& paths) {
   const auto lock = FileLock::try_acquire(paths.lock_file);
   if (!lock || !*lock) return;
@@ -66,7 +66,7 @@ void remove_leftovers(const RuntimePaths& paths) {
   std::filesystem::remove(paths.socket, ignored);
 }
 
-/// The descendants are looked up first: of a dead parent's children nobody knows whose they were.
+/// The descendants are looked up first, because they cannot be found after the death of their parent.
 bool end_by_force(const RuntimePaths& paths, const ProcessIdentity& process, const StopPatience& patience) {
   if (!is_stestd(process)) return false;
   const auto family = identify_all(descendants(process.pid));
@@ -88,17 +88,17 @@ tl::unexpected<Error> does_not_end(const RuntimePaths& paths, int pid) {
 Result<std::optional<Stopped>> stop_daemon(const RuntimePaths& paths, const StopPatience& patience) {
   std::error_code ignored;
   if (!std::filesystem::exists(paths.directory, ignored)) return std::nullopt;
-  // Without a status but with the lock taken, a daemon is on its way up or down.
+  // If there is no status and the lock is held, a daemon is starting or ending.
   std::optional<DaemonStatus> daemon;
   const auto settled = [&] { return (daemon = read_status(paths.status_file)) || is_lock_free(paths); };
   if (!wait_until(Clock::now() + patience.polite, settled)) return does_not_end(paths, 0);
   if (!daemon) return std::nullopt;
 
   const auto process = daemon->process;
-  // Where a sandbox denies asking, waiting for what was not asked is of no use.
+  // If a sandbox denies the connection, the daemon cannot be asked, and waiting is useless.
   const bool can_ask = is_listening(daemon->endpoint).has_value();
   const auto deadline = Clock::now() + (can_ask ? patience.polite : std::chrono::milliseconds::zero());
-  (void)DaemonClient(daemon->endpoint).stop(StopWhen::now);  // What counts is whether it ends.
+  (void)DaemonClient(daemon->endpoint).stop(StopWhen::now);  // The wait below shows whether it ends.
   if (wait_until(deadline, [&] { return has_gone(paths, process); })) return Stopped{process.pid, false};
   if (!end_by_force(paths, process, patience)) return does_not_end(paths, process.pid);
   remove_leftovers(paths);

@@ -10,7 +10,7 @@
 namespace stest {
 namespace {
 
-/// In the child: why there is no answer, on the pipe; nothing where there is one.
+/// In the child: asks the daemon, and writes an error to the pipe.
 [[noreturn]] void ask(const Endpoint& endpoint, int report) {
   const auto status = DaemonClient(endpoint).status();
   if (!status) (void)write_all(report, status.error().message);

@@ -4,8 +4,8 @@
 
 namespace stest {
 
-/// Asks a daemon for its status, in a process of its own: a sandbox may end who connects. Errors:
-/// `daemon_unavailable`, with what stands in the way.
+/// Asks a daemon for its status, in a separate process, because a sandbox may kill a process that connects.
+/// Errors: `daemon_unavailable`, with the reason.
 Status try_out(const Endpoint& endpoint);
 
 }  // namespace stest

@@ -38,8 +38,8 @@ bool await(const Fd& socket, short events, milliseconds patience) {
   }
 }
 
-/// A connection that does not block, or nothing with `errno` set: EAGAIN and EINPROGRESS say that somebody
-/// listens but is too busy.
+/// A non-blocking connection; or nothing, with `errno` set. EAGAIN and EINPROGRESS mean that a daemon listens
+/// but is too busy.
 Fd connect_to(int family, const sockaddr* address, socklen_t size) {
   Fd socket(::socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   if (!socket || ::connect(socket.get(), address, size) == 0) return socket;
@@ -77,7 +77,7 @@ bool is_busy(int error) { return error == EAGAIN || error == EINPROGRESS; }
 tl::unexpected<Error> no_connection(int error) {
   return fail(
       ErrorCode::daemon_unavailable,
-      "the daemon cannot be connected to: " + std::generic_category().message(error),
+      "cannot connect to the daemon: " + std::generic_category().message(error),
       is_denied(error) ? "`stest doctor` says what is denied here" : "`stest restart` starts a new one");
 }
 
@@ -103,8 +103,8 @@ std::string text_of(const Endpoint& endpoint, const HttpRequest& request) {
   return text + "\r\n" + request.body;
 }
 
-/// Sends all of it, as far as the daemon takes it: one that refuses a request may do so before its end.
-/// The number of an error that has nothing to do with the daemon, or 0.
+/// Sends `text`, as far as the daemon takes it: it may refuse a request before the end. Returns 0, or the
+/// number of an error that a sandbox causes.
 int send(const Fd& socket, std::string_view text) {
   while (!text.empty() && await(socket, POLLOUT, write_patience)) {
     const auto count = write_some(socket.get(), text);

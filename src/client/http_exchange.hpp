@@ -17,23 +17,23 @@ struct HttpRequest {
   std::string body;  ///< JSON, or empty.
 };
 
-/// Waits without limit.
+/// No time limit.
 constexpr std::chrono::milliseconds for_ever{-1};
 
-/// A piece of the answer's body, and the status, which is known by then; false: no more is wanted.
+/// Takes the HTTP status and a piece of the answer's body. Returns false if it wants no more.
 using AnswerSink = std::function<bool(int status, std::string_view piece)>;
 
-/// Whether a daemon listens at `endpoint`. One whose queue of connections is full counts as well.
+/// Whether a daemon listens at `endpoint`, even if its queue of connections is full.
 ///
-/// Errors: `daemon_unavailable` where a sandbox denies asking, so that nobody knows.
+/// Errors: `daemon_unavailable` if a sandbox denies the connection, so that the answer is not known.
 Result<bool> is_listening(const Endpoint& endpoint);
 
-/// Sends a request to the daemon, on a connection of its own, and hands on the answer as it comes. `patience`
-/// is how long the daemon may be silent. One that is too busy to accept is asked again for that long, 30 s at
-/// most.
+/// Sends a request to the daemon on a new connection, and passes the answer to `sink` as it comes. `patience`
+/// is how long the daemon may be silent. If the daemon is too busy to accept, tries again for that time, at
+/// most 30 s.
 ///
-/// Returns the status, also where the sink wanted no more. Errors: `daemon_unavailable` where nobody listens,
-/// where the daemon is silent for too long, and where the connection ends before the answer does.
+/// Returns the HTTP status, also if the sink wants no more. Errors: `daemon_unavailable` if no daemon
+/// listens, if it is silent for too long, or if the connection ends before the answer does.
 Result<int> exchange(const Endpoint& endpoint, const HttpRequest& request, std::chrono::milliseconds patience,
                      const AnswerSink& sink);
 

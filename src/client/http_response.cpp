@@ -40,7 +40,7 @@ bool HttpResponse::take(std::string_view bytes) {
   return state_ != State::complete && state_ != State::broken;
 }
 
-/// Deals with what comes next; false where that has not arrived yet, or there is nothing more.
+/// Parses the next part; false if it has not arrived yet, or there is nothing more.
 bool HttpResponse::step() {
   switch (state_) {
     case State::body:
@@ -70,7 +70,7 @@ bool HttpResponse::step() {
   } else if (state_ == State::chunk_end) {
     state_ = line->empty() ? State::chunk_size : State::broken;
   } else if (line->empty()) {
-    state_ = State::complete;  // What precedes this are trailers: nobody here asks for one.
+    state_ = State::complete;  // Trailers before this line are ignored.
   }
   return true;
 }
@@ -119,7 +119,7 @@ HttpResponse::State HttpResponse::after_chunk_size(std::string_view line) {
   return *size == 0 ? State::trailer : State::chunk;
 }
 
-/// Hands on what is there, up to `limit` bytes; false where the sink wants no more.
+/// Passes on what has arrived, up to `limit` bytes; false if the sink wants no more.
 bool HttpResponse::pass_body(std::uint64_t limit) {
   const auto piece = std::string_view(buffer_).substr(position_).substr(0, limit);
   position_ += piece.size();

@@ -7,8 +7,8 @@
 
 namespace stest {
 
-/// What a starting daemon says on its readiness pipe: "ready\n" once its socket accepts, or
-/// "error\n" and an error as JSON; nothing at all when it dies before.
+/// What a starting daemon reports on its readiness pipe: "ready\n" when its socket accepts connections, or
+/// "error\n" and an error as JSON. If it dies before, it reports nothing.
 struct Readiness {
   enum class Kind { ready, failed, closed, pending };
   Kind kind = Kind::pending;
@@ -20,7 +20,7 @@ class ReadinessReader {
  public:
   explicit ReadinessReader(int fd) : fd_(fd) {}
 
-  /// Waits until the daemon has spoken or closed the pipe; `pending` when `deadline` comes first.
+  /// Waits until the daemon has reported or closed the pipe; `pending` if `deadline` comes first.
   Readiness wait_until(std::chrono::steady_clock::time_point deadline);
 
  private:

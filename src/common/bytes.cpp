@@ -9,7 +9,7 @@ namespace {
 
 constexpr std::string_view kAlphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
-/// The value of each letter; 64 for what is none.
+/// The value of each character; 64 if it is not in the alphabet.
 constexpr auto kValues = [] {
   std::array<std::uint8_t, 256> values{};
   values.fill(64);
@@ -23,8 +23,8 @@ unsigned byte_at(std::string_view bytes, std::size_t index) {
   return static_cast<unsigned char>(bytes[index]);
 }
 
-/// What may follow a lead byte: how many bytes, and the range of the first of them, which rules out
-/// overlong forms, surrogates and numbers that are too big. Length 0: no lead byte.
+/// A UTF-8 sequence: its length, and the range of its second byte, which excludes overlong forms, surrogates
+/// and numbers above U+10FFFF. Length 0: not a lead byte.
 struct Sequence {
   std::size_t length;
   unsigned low = 0x80;

@@ -7,12 +7,12 @@
 
 namespace stest {
 
-/// Whether `bytes` is well-formed UTF-8: no overlong forms, no surrogates, nothing over U+10FFFF.
+/// Whether `bytes` is well-formed UTF-8: no overlong forms, no surrogates, no numbers above U+10FFFF.
 bool is_utf8(std::string_view bytes);
 
 std::string base64_encode(std::string_view bytes);
 
-/// Errors: `bad_request` for anything but canonical base64 with padding.
+/// Errors: `bad_request` unless `text` is canonical base64 with padding.
 Result<std::string> base64_decode(std::string_view text);
 
 }  // namespace stest

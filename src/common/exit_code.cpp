@@ -11,8 +11,8 @@ struct ErrorCodeRow {
   ExitCode exit;
 };
 
-/// A client whose request was refused has a bug, or speaks to a daemon of another version: both are
-/// stest's own fault, hence `internal_error`.
+/// If the daemon refuses a request (`bad_request`, `not_found`), the client has a bug or another version.
+/// Both are stest's fault, so the exit code is `internal_error`.
 constexpr std::array<ErrorCodeRow, 12> kErrorCodes{{
     {ErrorCode::internal, "internal", ExitCode::internal_error},
     {ErrorCode::usage, "usage", ExitCode::usage_error},

@@ -9,9 +9,9 @@
 
 namespace stest {
 
-/// What `look(begin, end)` returns for each part of the numbers below `size`, in their order. For work of
-/// which each piece is a system call, and which somebody waits for: threads share it, where there is enough
-/// of it and more than one processor.
+/// Splits the numbers below `size` into parts, and returns what `look(begin, end)` returns for each, in
+/// order. Several threads share the work if there is enough of it and more than one processor. This is for
+/// work that consists of system calls.
 template <typename Look>
 auto in_parts(std::size_t size, const Look& look) {
   constexpr std::size_t most_threads = 4;
@@ -29,7 +29,7 @@ auto in_parts(std::size_t size, const Look& look) {
   return found;
 }
 
-/// The first element for which `is_wanted`, or the end; see `in_parts`.
+/// The first element for which `is_wanted` is true, or the end; see `in_parts`.
 template <typename T, typename IsWanted>
 auto find_in_parts(const std::vector<T>& elements, const IsWanted& is_wanted) {
   const auto at = [&](std::size_t place) { return elements.begin() + static_cast<std::ptrdiff_t>(place); };

@@ -4,8 +4,8 @@
 
 namespace stest {
 
-/// What the daemon writes on the terminal that a client has made for its run, between a process that gave
-/// the run up and the next, which says it all again. A command (APC) that every terminal ignores.
+/// The daemon writes this on the tests' terminal when the run starts over, between the output of the two
+/// processes. It is a control string (APC), which terminals ignore.
 constexpr std::string_view start_over_mark = "\x1b_stest: starts over\x1b\\";
 
 }  // namespace stest

@@ -17,13 +17,13 @@ namespace {
 
 using nlohmann::json;
 
-/// A file beside its final place, removed unless it was moved there.
+/// A temporary file in the folder of its target. The destructor removes it unless it was moved to the target.
 class TemporaryFile {
  public:
   static Result<TemporaryFile> beside(const std::filesystem::path& target) {
     std::string path = target.string() + ".XXXXXX";
     Fd fd(::mkostemp(path.data(), O_CLOEXEC));  // 0600
-    if (!fd) return errno_error("cannot create a file beside " + target.string());
+    if (!fd) return errno_error("cannot create a temporary file for " + target.string());
     return TemporaryFile(std::move(fd), std::move(path));
   }
   TemporaryFile(TemporaryFile&& other) noexcept
@@ -101,7 +101,7 @@ Status write_status(const std::filesystem::path& file, const DaemonStatus& statu
   const std::string text = to_json(status).dump(2, ' ', false, json::error_handler_t::replace) + "\n";
   if (Status written = write_all(temporary->fd(), text); !written) {
     return fail(ErrorCode::internal, "cannot write " + file.string() + ": " + written.error().message,
-                "Is the disk full?");
+                "The disk may be full.");
   }
   return temporary->move_to(file);
 }

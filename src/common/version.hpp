@@ -4,7 +4,7 @@
 
 namespace stest {
 
-/// stest's version, for example "0.1.0"; the one that CMake's `project()` states.
+/// stest's version, such as "0.1.0", from CMake's `project()`.
 std::string_view stest_version();
 
 }  // namespace stest

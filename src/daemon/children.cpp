@@ -27,7 +27,7 @@ Status Children::adopt_orphans() {
 }
 
 Result<int> Children::spawn(const SpawnOptions& options) {
-  // Under the lock, so that `reap_orphans` cannot take a child that dies before it is known here.
+  // Under the lock, so that `reap_orphans` does not reap a child that dies before it is in `own_`.
   std::lock_guard lock(mutex_);
   auto pid = stest::spawn(options);
   if (pid) own_.insert(*pid);
@@ -58,7 +58,7 @@ void Children::reap_orphans() {
   for (;;) {
     siginfo_t info{};
     if (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) != 0) return;
-    // At one of our own it stops: `wait` collects it and then calls this again.
+    // Stops at a child of ours: `wait` reaps it and then calls this again.
     if (info.si_pid == 0 || own_.contains(info.si_pid)) return;
     waitpid(info.si_pid, nullptr, WNOHANG);
   }

@@ -11,39 +11,39 @@
 
 namespace stest {
 
-/// The processes below the daemon, and the one place that collects how they ended: `wait` for those
-/// started here, `reap_orphans` for all that fall to the daemon when their parent dies.
+/// The processes below the daemon. Only this class reaps them: `wait` those that it started, `reap_orphans`
+/// those that become children of the daemon when their parent dies.
 class Children {
  public:
-  /// Makes orphaned descendants this process's own children, so that none escapes `kill_all`.
+  /// Makes orphaned descendants children of this process, so that `kill_all` finds all of them.
   static Status adopt_orphans();
 
   Result<int> spawn(const SpawnOptions& options);
 
-  /// Blocks until `pid`, which `spawn` returned, has ended. To be called once for each.
+  /// Waits until `pid`, which `spawn` returned, has ended, and reaps it. Must be called once for each.
   ExitStatus wait(int pid);
 
-  /// Signals `pid` if `wait` has not collected it yet, so that a reused pid is never hit.
+  /// Signals `pid` if `wait` has not reaped it yet, so that a reused pid never gets the signal.
   void signal(int pid, int number);
 
-  /// Collects orphans that have ended; never blocks.
+  /// Reaps orphans that have ended; never blocks.
   void reap_orphans();
 
-  /// A process that a run has left behind, and that is to live until the daemon ends.
+  /// A process that a run has left behind. It may live until the daemon ends.
   struct Left {
     ProcessIdentity process;
     std::string command;
     std::uint64_t run = 0;
   };
-  /// Whether it was not known before.
+  /// Adds a process; false if it is known already.
   bool add_left(Left left);
-  /// Those that still live.
+  /// The processes left behind that still live.
   std::vector<Left> left() const;
 
-  /// Sends SIGKILL to every descendant of this process until none is left. Gives up on processes
-  /// that the kernel does not let die within some seconds.
+  /// Sends SIGKILL to every descendant of this process until none is left. Gives up after some seconds, if
+  /// the kernel does not let a process die.
   void kill_all();
-  /// The same, but for what runs have left behind and its descendants.
+  /// The same, except for processes that runs have left behind and their descendants.
   void kill_all_but_left();
 
  private:
@@ -52,7 +52,7 @@ class Children {
 
   mutable std::mutex mutex_;
   std::vector<Left> left_;
-  std::set<int> own_;  ///< Started here and not collected yet.
+  std::set<int> own_;  ///< Started here and not reaped yet.
 };
 
 }  // namespace stest

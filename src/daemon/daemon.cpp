@@ -30,14 +30,14 @@ namespace stest {
 
 namespace {
 
-/// What connections get to end after the last run has.
+/// The time that connections have to end after the last run.
 constexpr std::chrono::seconds connection_grace{2};
-/// When memory runs out the tests that eat it go first, and not what is warm. Each run has its client's
-/// score, as under plain pytest, so it is ours that differs, and the worker's; where the system allows it.
+/// If memory runs out, the kernel should kill the tests that use it, not the warm processes. A run has its
+/// client's score, as under plain pytest. So daemon and worker lower theirs by this, if the system allows it.
 constexpr int oom_margin = 500;
-constexpr int least_oom_score_adj = -999;  ///< One less means never, which a leak must not mean.
+constexpr int least_oom_score_adj = -999;  ///< -1000 would mean never, even after a leak.
 
-/// Tells whoever started the daemon how that went; once.
+/// Reports once, to the process that started the daemon, that it is ready, or why not.
 class Readiness {
  public:
   explicit Readiness(int fd) : fd_(fd) {}
@@ -45,7 +45,7 @@ class Readiness {
   void report(const Status& status) {
     if (!fd_) return;
     const auto text = status ? std::string("ready\n") : "error\n" + to_json(status.error()).dump() + "\n";
-    (void)write_all(fd_.get(), text);  // A launcher that has gone needs no answer.
+    (void)write_all(fd_.get(), text);  // The launcher may have ended.
     fd_.reset();
   }
 
@@ -53,10 +53,10 @@ class Readiness {
   Fd fd_;
 };
 
-/// The signals that the main loop takes, blocked in every thread.
+/// A descriptor for the signals that the main loop handles. They are blocked in every thread.
 Result<Fd> take_signals() {
   std::signal(SIGPIPE, SIG_IGN);
-  std::signal(SIGCHLD, SIG_DFL);  // Ignored, it would hide how children ended.
+  std::signal(SIGCHLD, SIG_DFL);  // If it is ignored, children leave no exit status.
   sigset_t signals;
   sigemptyset(&signals);
   for (const int signal : {SIGTERM, SIGINT, SIGHUP, SIGCHLD}) sigaddset(&signals, signal);
@@ -78,7 +78,8 @@ Result<FileLock> take_lock(const DaemonOptions& options, const RuntimePaths& pat
               "`stest stop` ends it.");
 }
 
-/// Makes this process nobody's in particular. Returns what it was started with.
+/// Removes what this process inherited from the client that started it. Returns the attributes for requests
+/// that have none.
 ProcessAttributes become_common() {
   auto process = current_attributes();
   process.leads = Leads::nothing;
@@ -109,14 +110,14 @@ Service::Options service_options(const RuntimePaths& paths, const Config& config
   return options;
 }
 
-/// A configuration that cannot be read is no reason not to start: each run reports it anew.
+/// The daemon starts even if the configuration is invalid: each run reports that.
 Config initial_config(const RuntimePaths& paths) {
   const auto env = current_environment();
   if (auto config = load_config(paths.root, env)) return *config;
   return load_variables(env).value_or(Config{});
 }
 
-/// Some file systems know no sockets: there TCP has to do.
+/// Serves TCP if no Unix socket can be made, as on some file systems.
 Result<ServerSocket> open_socket(const RuntimePaths& paths, const Config& config) {
   if (config.force_tcp) return ServerSocket::on_loopback(config.port);
   auto socket = ServerSocket::at_path(paths.socket);
@@ -130,8 +131,8 @@ tl::unexpected<Error> denied_here(const std::string& what) {
               "`stest doctor` says more");
 }
 
-/// What the daemon does with every worker, tried once: in a sandbox it had better not start than keep runs
-/// waiting.
+/// Tries once what the daemon does with every worker. If a sandbox denies it, the daemon does not start, so
+/// that no run waits for it.
 Status try_out_surroundings() {
   if (const auto problem = proc_problem()) return denied_here(*problem);
   auto pair = make_socketpair();
@@ -141,7 +142,7 @@ Status try_out_surroundings() {
   if (const auto sent = ours.send("", {STDERR_FILENO}); !sent) return denied_here(sent.error().message);
   const auto received = theirs.receive();
   if (!received) return denied_here(received.error().message);
-  if (!*received || (*received)->fds.size() != 1) return denied_here("descriptors cannot be passed on");
+  if (!*received || (*received)->fds.size() != 1) return denied_here("descriptors cannot be passed");
   return {};
 }
 
@@ -149,7 +150,7 @@ std::string text(const Endpoint& endpoint) {
   return endpoint.socket.empty() ? "127.0.0.1:" + std::to_string(endpoint.port) : endpoint.socket;
 }
 
-/// Whether a signal asks the daemon to end. Collects orphans on the way.
+/// Reads all signals, and reaps orphans. Returns whether a signal asks the daemon to end.
 bool end_asked(int signal_fd, Children& children) {
   bool asked = false;
   signalfd_siginfo info{};
@@ -172,15 +173,15 @@ void wait_for_end(Service& service, int signal_fd, Children& children) {
   }
 }
 
-/// Names the way out where a file cannot be written: a full disk, most likely.
+/// Adds a hint if a file cannot be written, most likely because the disk is full.
 Status on_disk(Status written) {
   if (written) return written;
   written.error().code = ErrorCode::daemon_unavailable;
-  written.error().hint = "Make room, or choose another folder with SPRINTEST_DIR.";
+  written.error().hint = "Free disk space, or choose another folder with SPRINTEST_DIR.";
   return written;
 }
 
-/// Serves until the end. Errors: the status file cannot be made.
+/// Serves until the daemon ends. Errors: the status file cannot be written.
 Status serve(ServerSocket socket, Service& service, Children& children, int signal_fd, Readiness& readiness) {
   if (auto told = on_disk(service.is_announced()); !told) return told;
   const auto endpoint = socket.endpoint();
@@ -192,7 +193,7 @@ Status serve(ServerSocket socket, Service& service, Children& children, int sign
   service.shut_down();
   server.stop();
   if (served.wait_for(connection_grace) != std::future_status::ready) {
-    // A client that does not read keeps its connection's thread; nothing is left to be done for it.
+    // A client that does not read blocks its connection's thread. Nothing is left to do for it.
     spdlog::info("ending with open connections");
     _exit(0);
   }

@@ -13,11 +13,11 @@ struct DaemonOptions {
   int ready_fd = -1;  ///< Gets "ready\n", or "error\n" and the error as JSON; -1: foreground.
 };
 
-/// Serves until it is stopped, by HTTP, by SIGTERM, SIGINT or SIGHUP, or by its own idleness. On return
-/// no process, socket or status file is left behind. To be called once, before any thread exists.
+/// Serves until it is stopped by HTTP, SIGTERM, SIGINT or SIGHUP, or because it is idle for too long. On
+/// return no process, socket or status file is left. Must be called once, before any thread exists.
 ///
-/// The order of the locks that its parts hold at the same time: StatusBoard, then any one of Service,
-/// WorkerManager and RunQueue. All others are leaves.
+/// The lock order is: StatusBoard, then one of Service, WorkerManager and RunQueue. While another lock is
+/// held, no further one is taken.
 Status run_daemon(const DaemonOptions& options);
 
 }  // namespace stest

@@ -19,12 +19,13 @@ int serve(const stest::DaemonOptions& options) {
 }  // namespace
 
 int main(int argc, char** argv) try {
-  CLI::App app("The daemon of stest: runs a project's tests on a warm worker. `stest` starts it by itself.");
+  CLI::App app(
+      "The daemon of stest: runs a project's tests on a warm worker. `stest` starts it when needed.");
   stest::DaemonOptions options;
   app.set_version_flag("--version", std::string(stest::stest_version()));
   app.add_option("--root", options.root, "The project's root")->required()->check(CLI::ExistingDirectory);
   app.add_option("--lock-fd", options.lock_fd, "Descriptor that holds the daemon's lock");
-  app.add_option("--ready-fd", options.ready_fd, "Descriptor that is told when the daemon serves");
+  app.add_option("--ready-fd", options.ready_fd, "Descriptor to which the daemon reports that it is ready");
   CLI11_PARSE(app, argc, argv);
   return serve(options);
 } catch (const std::exception& error) {

@@ -18,13 +18,14 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-/// The daemon outlives its idle worker by this factor.
+/// An idle daemon ends after this many times the time after which its worker ends.
 constexpr int daemon_idle_factor = 4;
-/// A twelfth of the worker's: 10 minutes. A run that comes while it starts would wait.
+/// An idle worker is renewed after this part of its time (10 minutes by default), because a run that arrives
+/// while the new one starts would have to wait.
 constexpr int renewal_idle_divisor = 12;
-/// What the tests' processes get between SIGTERM and SIGKILL when the daemon stops.
+/// The time between SIGTERM and SIGKILL for the tests' processes when the daemon stops.
 constexpr std::chrono::seconds terminate_grace{2};
-/// What runs get to notice that their worker is gone.
+/// The time that runs have to notice the end of their worker.
 constexpr std::chrono::seconds leave_grace{1};
 
 using Moment = std::optional<std::chrono::system_clock::time_point>;
@@ -114,8 +115,8 @@ void Service::run(Ticket& ticket, const Listener& listener) {
   run.timings.end_stage("exit", monotonic_ns());
   done.duration_s = static_cast<double>(run.timings.end_ns() - run.timings.begin_ns) / 1e9;
   done.timings = run.timings;
-  // Before the client hears of the end, so that whatever it asks next finds the run over; but it need not
-  // share the processor with what only begins now.
+  // `finish` comes before the client gets `done`, so that its next request finds that the run is over. The
+  // idle tasks come afterwards, so that the client does not share the processor with them.
   const auto idle_tasks = finish(run, done, notices);
   listener.emit(done);
   idle_tasks();
@@ -140,7 +141,7 @@ std::optional<event::Done> Service::await_turn(const Run& run, const Listener& l
   return cancelled_result(run.control.reason());
 }
 
-/// A worker that does not begin the run has stopped answering: the next one gets it, and its notice says so.
+/// If the worker does not answer before the run has begun, the run goes to the next worker, with a notice.
 event::Done Service::run_on_worker(Run& run, const Listener& listener) {
   const auto report = try_on_worker(run, listener);
   const bool again = report && report->may_be_repeated && !run.control.strongest();
@@ -149,7 +150,7 @@ event::Done Service::run_on_worker(Run& run, const Listener& listener) {
   if (!last && last.error().code != ErrorCode::worker_failed) return failed_result(last.error());
   const auto reason = last ? reason_for_cold(*last) : last.error().message;
   if (!reason) return result_of(*last);
-  spdlog::warn("run {}: to be done cold: {}", run.id, *reason);
+  spdlog::warn("run {}: needs a cold run: {}", run.id, *reason);
   listener.emit(event::Notice{*reason + ": ran cold"});
   return cold_result(*reason);
 }
@@ -166,7 +167,7 @@ Result<RunReport> Service::try_on_worker(Run& run, const Listener& listener) {
 }
 
 void Service::tell_left(const Run& run, std::vector<protocol::Done::Left> left, const Listener& listener) {
-  // A process of the worker's tells it again when those of another one fall to it.
+  // A process can be reported again, after it has become a child of another process of the worker.
   std::erase_if(left, [&](const auto& one) {
     return !children_.add_left({{one.pid, one.start_time}, one.command, run.id});
   });
@@ -196,7 +197,7 @@ Result<std::shared_ptr<Run>> Service::find(std::uint64_t id) const {
   auto run = queue_.find(id);
   if (run) return run;
   return fail(ErrorCode::not_found, "there is no run " + std::to_string(id),
-              "It is over, or it never was; GET /v1/status lists those that wait or run.");
+              "It is over, or never existed; GET /v1/status lists all runs.");
 }
 
 Status Service::cancel(std::uint64_t id, CancelHow how) {

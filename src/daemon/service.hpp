@@ -16,24 +16,24 @@
 
 namespace stest {
 
-/// What the daemon does, without HTTP: runs tests one after another on a warm worker, and tells how
-/// things stand. Every function may be called from any thread.
+/// What the daemon does, without HTTP: runs tests on a warm worker, and reports its status. Every function
+/// may be called by any thread.
 class Service {
  public:
   struct Options {
     std::filesystem::path root;
     std::filesystem::path status_file;
-    DaemonStatus status;  ///< Who and where the daemon is.
+    DaemonStatus status;  ///< The daemon's identity and address.
     WorkerProgram worker;
-    ProcessAttributes process = {};             ///< Of runs whose request has none.
-    std::chrono::milliseconds idle_timeout{0};  ///< Until a run's own configuration says otherwise.
+    ProcessAttributes process = {};             ///< For requests that have none.
+    std::chrono::milliseconds idle_timeout{0};  ///< Before the first run; then that of the last run.
   };
   enum class StopWhen { now, idle };
 
   Service(Options options, Children& children);
   ~Service();
 
-  /// A run that was taken in and holds its place in the queue; leaves it at the end, run or not.
+  /// An admitted run with its place in the queue, which the destructor removes.
   class Ticket {
    public:
     Ticket(Service& service, std::shared_ptr<Run> run) : service_(service), run_(std::move(run)) {}
@@ -51,16 +51,16 @@ class Service {
   /// Errors: `bad_request`, `config`, `daemon_unavailable` while stopping.
   Result<std::shared_ptr<Ticket>> admit(RunRequest request);
 
-  /// Runs an admitted request in the caller's thread and gives its events to `listener`; the last one
-  /// is always `event::Done`, unless nobody listens any more. To be called at most once for a ticket.
+  /// Executes an admitted run in the caller's thread, and passes its events to `listener`. The last one is
+  /// always `event::Done`, unless the client has gone. May be called only once for a ticket.
   void run(Ticket& ticket, const Listener& listener);
 
   /// Errors: `not_found`.
   Status cancel(std::uint64_t id, CancelHow how);
 
-  /// Stops the tests' processes of a run, or lets them go on. Errors: `not_found`.
+  /// Stops the tests' processes of a run, or lets them continue. Errors: `not_found`.
   Status suspend(std::uint64_t id, bool on);
-  /// Has the run report its stacks, as one that is silent does. Errors: `not_found`.
+  /// Makes the run report its stacks, as a silent run does. Errors: `not_found`.
   Status ask_stack(std::uint64_t id);
 
   /// The body of `GET /v1/status`.
@@ -69,21 +69,21 @@ class Service {
   /// Whether clients can find the daemon. Errors: the status file could not be written.
   Status is_announced() const { return board_.last_write(); }
 
-  /// Takes no more runs; `now` cancels those that there are, `idle` lets them end.
+  /// Takes no more runs. `now` cancels all runs, `idle` lets them end first.
   void stop(StopWhen when);
 
-  /// What the daemon's main loop is to do next: end, or wait for `wake_fd` or until the time is over.
+  /// The next step of the daemon's main loop: end, or wait for `wake_fd`, at most for `wait`.
   struct Next {
     bool end = false;
     std::optional<std::chrono::milliseconds> wait;
   };
-  /// Ends an idle worker, and an idle daemon, when their time has come.
+  /// Renews or ends an idle worker, and ends an idle daemon, after their idle time.
   Next next_step();
-  /// Readable when `next_step` may have something new to say; cleared by `next_step`.
+  /// Readable when `next_step` may have a new result; `next_step` clears it.
   int wake_fd() const { return wake_.get(); }
 
-  /// Cancels all runs and ends the worker with all its descendants; bounded to a few seconds. Removes
-  /// the status file. To be called by the owner's thread; a second call does nothing.
+  /// Cancels all runs, ends the worker with all its descendants, and removes the status file. Takes at most a
+  /// few seconds. Only the owner's thread may call it; a second call does nothing.
   void shut_down();
 
  private:
@@ -109,7 +109,7 @@ class Service {
   mutable std::mutex mutex_;
   bool stopping_ = false;
   bool stop_now_ = false;
-  bool is_down_ = false;  ///< The owner's thread only.
+  bool is_down_ = false;  ///< Used only by the owner's thread.
   std::chrono::milliseconds idle_timeout_;
   std::chrono::steady_clock::time_point idle_since_;
 

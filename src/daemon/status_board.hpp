@@ -9,23 +9,24 @@
 
 namespace stest {
 
-/// Keeps `status.json` true: writes it when something in it changed, removes it at the end.
+/// Keeps `status.json` up to date: writes it when something in it has changed, and removes it at the end.
 class StatusBoard {
  public:
-  /// `status` is what never changes; nothing is written yet.
+  /// `status` has the values that never change. Nothing is written yet.
   StatusBoard(std::filesystem::path file, DaemonStatus status);
 
-  /// Writes the file if it says something else than `state()`, which is asked under the board's lock: so
-  /// the last writer has the last state. A failure is logged: clients can still find the socket.
+  /// Writes the file if the state or the last result has changed. `state` is called under the board's lock,
+  /// so that the last writer has the last state. A failure is only logged, because clients can still find the
+  /// socket.
   void refresh(const std::function<std::string()>& state);
   /// Takes effect with the next `refresh`.
   void set_last_result(std::string json_text);
   std::string last_result() const;
 
-  /// How the last writing of the file went.
+  /// The result of the last write.
   Status last_write() const;
 
-  /// What never changes.
+  /// The values that never change.
   const DaemonStatus& constants() const { return constants_; }
 
   /// Removes the file; nothing is written after that.
@@ -38,7 +39,7 @@ class StatusBoard {
   DaemonStatus written_;
   std::string last_result_ = "null";
   Status last_write_;
-  bool current_ = false;  ///< Whether the file says what `written_` says.
+  bool current_ = false;  ///< Whether the file contains `written_`.
   bool retired_ = false;
 };
 

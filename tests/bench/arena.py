@@ -80,7 +80,7 @@ class Arena:
         """
         self.copy.take_answer()
         self._others += other_arguments
-        self._words["args"] = self._args + f" --deselect=nothing{self._others}" * other_arguments
+        self._words["args"] = self._args + f" -k 'not nothing{self._others}'" * other_arguments
         run = self.command(line or self.rival.run)
         answer = self.copy.take_answer()
         if run.problem or answer == self.copy.answer:

@@ -144,7 +144,7 @@ def test_programs_of_different_versions(broken: EnvironmentProject) -> None:
     program.unlink()
     program.write_text("#!/bin/sh\necho 0.0.1\n")
     program.chmod(0o755)
-    assert "stestd of 0.0.1" in failed(broken, "programs")
+    assert "stestd has 0.0.1" in failed(broken, "programs")
 
 
 def test_pytest_is_missing(broken: EnvironmentProject) -> None:

@@ -48,7 +48,7 @@ def test_model_that_stays_warm(example: Project) -> None:
     tokenizer = project.root / "tiny-distilbert" / "tokenizer.json"
     tokenizer.write_text(tokenizer.read_text() + "\n")
     told = project.stest("-q", "test_ai_model_warm.py").expect(0).errors
-    assert f"loaded anew: {tokenizer} changed" in told
+    assert f"is loaded again: {tokenizer} has changed" in told
 
 
 def wait_for_values(project: Project) -> dict[str, Any]:

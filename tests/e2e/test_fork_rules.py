@@ -174,7 +174,7 @@ def test_many_modules_that_import_one_that_is_not_preloadable_cost_one_worker(pr
         assert not not_preloadable & set(preloaded(project))
         project.stest("restart").expect(0)
     log = (project.state / "daemon.log").read_text()
-    assert log.count("is not preloadable") == log.count(": lies in") + len(not_preloadable)
+    assert log.count("will not be preloaded: ") == log.count(": lies in") + len(not_preloadable)
     workers = len(re.findall(r"worker \d+ started", log))
     assert workers == 3, "the first one, one for what is not preloadable, one for the restart"
 

@@ -68,5 +68,5 @@ def test_pytest_that_is_the_projects_own_runs_cold(project: EnvironmentProject) 
     project.write("test_it.py", "import pytest\ndef test(): assert '/src/' in pytest.__file__\n")
     for _ in range(2):
         finished = project.stest("-p", "no:cacheprovider").expect(0)
-        assert "pytest is not installed, but the project's" in finished.errors
+        assert "pytest is project code, and not installed" in finished.errors
         assert finished.errors.count("ran cold") == 1

@@ -195,7 +195,7 @@ def test_status_says_why_there_is_none(project: Project) -> None:
     project.write("test_it.py", "import time\nnow = time.time()\n" + PASSES)
     project.stest().expect(0)
     assert ahead(project)["refused"].endswith("test_it.py reads the clock")
-    assert "snapshots  stest, tests not collected: " in project.stest("status").expect(0).text
+    assert "snapshots      stest, tests not collected: " in project.stest("status").expect(0).text
 
 
 def test_switched_off(project: Project) -> None:

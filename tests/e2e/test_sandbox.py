@@ -94,7 +94,7 @@ def test_what_cannot_be_answered_cold_is_a_clear_error(suite: Project) -> None:
     assert "runs in another sandbox" in events.errors
     assert "stest restart" in events.errors
     status = confined(suite, ["connect=EPERM"], "status").expect(UNAVAILABLE)
-    assert "cannot be connected to: Operation not permitted" in status.errors
+    assert "cannot connect to the daemon: Operation not permitted" in status.errors
     assert "stest doctor" in status.errors
 
 
@@ -109,8 +109,8 @@ def test_what_cannot_be_answered_cold_is_a_clear_error(suite: Project) -> None:
         ("socket=EACCES", "cannot listen at 127.0.0.1"),
         ("bind=EPERM", "cannot listen at 127.0.0.1"),
         ("listen=EPERM", "cannot listen at 127.0.0.1"),
-        ("connect=EACCES", "cannot be connected to: Permission denied"),
-        ("connect=ENOSYS", "cannot be connected to: Function not implemented"),
+        ("connect=EACCES", "cannot connect to the daemon: Permission denied"),
+        ("connect=ENOSYS", "cannot connect to the daemon: Function not implemented"),
         ("accept4=EPERM", "no daemon can be used here"),
         ("socketpair=EPERM", "cannot make a socket pair: Operation not permitted"),
         ("sendmsg=EPERM", "cannot send on the channel: Operation not permitted"),
@@ -217,7 +217,7 @@ def test_a_daemon_that_died_with_its_namespace_is_replaced(quiet: Project) -> No
 
 def test_a_foreign_proc(quiet: Project) -> None:
     needs("-rpf")
-    assert_cold(inside(quiet, "-rpf", f"{STEST} test_it.py"), "/proc is that of another PID namespace")
+    assert_cold(inside(quiet, "-rpf", f"{STEST} test_it.py"), "/proc belongs to another PID namespace")
 
 
 def test_no_proc(quiet: Project) -> None:
@@ -300,4 +300,4 @@ def test_the_doctor_names_the_namespace(suite: Project) -> None:
     finished = inside(suite, "-rpf", f"{STEST} doctor --json").expect(UNSOUND)
     found = {one["name"]: one for one in json.loads(finished.out)["checks"]}
     assert "another PID namespace" in found["daemon"]["detail"]
-    assert "/proc is that of another PID namespace" in found["proc"]["detail"]
+    assert "/proc belongs to another PID namespace" in found["proc"]["detail"]

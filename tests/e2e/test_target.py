@@ -23,14 +23,14 @@ def test_what_is_found_is_told(project: Project) -> None:
     project.stest().expect(0)
     expected = {"name": "package", "path": str(folder), "how": "src"}
     assert project.status()["worker"]["target"] == expected
-    assert f"target     package, {folder} (src)\n" in project.stest("status").text
+    assert f"target         package, {folder} (src)\n" in project.stest("status").text
 
 
 def test_folder_that_does_not_exist_is_an_error(project: Project) -> None:
     project.configure(sprintest="target_path = 'src/package'")
     project.write("test_it.py", "def test(): open('ran', 'w')\n")
     errors = project.stest().expect(102).errors
-    assert "target_path is no folder: src/package" in errors
+    assert "target_path is not a folder: src/package" in errors
     assert not (project.root / "ran").exists()
     project.write("src/package/__init__.py", "")
     project.stest().expect(0)

@@ -163,7 +163,7 @@ def test_what_has_changed_is_told(project: Project) -> None:
     run(project)
     project.write("named", "other")
     told = project.stest().expect(0).errors
-    assert f"conftest.load('one') loaded anew: {project.root}/named changed" in told
+    assert f"conftest.load('one') is loaded again: {project.root}/named has changed" in told
 
 
 def test_patched_helper_is_used(project: Project) -> None:
@@ -253,8 +253,8 @@ def test_error_is_raised_in_each_run(project: Project) -> None:
     ("before", "body", "reason"),
     [
         ("class Thing: pass", "return Thing()", "the project's class Thing"),
-        ("", "return lambda: 1", "holds on to code of the project"),
-        ("import copyreg", "copyreg.pickle(bytearray, lambda one: 1)", "holds on to code of the project"),
+        ("", "return lambda: 1", "refers to project code"),
+        ("import copyreg", "copyreg.pickle(bytearray, lambda one: 1)", "refers to project code"),
         ("LABELS = {1: 2}", "return LABELS[1]", "LABELS, a dict"),
         ("COUNT = 0", "global COUNT; COUNT += 1", "sets the global variable COUNT"),
         ("", "return eval('1')", "eval"),
@@ -296,7 +296,7 @@ def test_file_that_is_named_and_not_there(project: Project) -> None:
     project.write("conftest.py", LOADER.replace("warm", "warm(files=['nowhere'])"))
     project.write("test_it.py", TEST)
     run(project)
-    assert values(project) == [("not_held", f"there is no {project.root}/nowhere, which it names")]
+    assert values(project) == [("not_held", f"it names {project.root}/nowhere, which does not exist")]
 
 
 def test_traced_run_executes_the_function(project: Project) -> None:

@@ -103,7 +103,7 @@ def test_module_that_makes_a_socket(worker: Worker, site: Site) -> None:
     site.add("spoiler", RAW + ASKS + "assert socket() >= 0\n")
     answer = worker.preload("colorsys", "spoiler")
     assert (answer["type"], answer["module"]) == ("not_preloadable", "spoiler")
-    assert answer["reason"] == "calls the kernel by itself (socket) when imported"
+    assert answer["reason"] == "makes a system call without the C library (socket) when imported"
     assert worker.process.wait(30) == 0
 
 
@@ -132,7 +132,7 @@ def test_module_is_tried_out_in_a_fork(worker: Worker, site: Site, source: str, 
     while not answers or answers[-1]["type"] != "ready":
         answers.append(worker.receive())
     told = {one["module"]: one["reason"] for one in answers if one["type"] == "not_preloadable"}
-    assert told["spoiler"] == f"calls the kernel by itself ({reason}) when imported"
+    assert told["spoiler"] == f"makes a system call without the C library ({reason}) when imported"
     assert told["imports"] == "imports spoiler, which is not preloadable"
     assert [one["name"] for one in answers[-1]["preloaded"]] == ["colorsys"]
 
@@ -197,7 +197,8 @@ def test_socket_of_a_sitecustomize(start_worker: StartWorker, site: Site) -> Non
     site.add("sitecustomize", f"{RAW}{ASKS}socket()\n")
     answer = start_worker().ready
     assert answer["type"] == "unable"
-    assert "something calls the kernel by itself (socket) when Python starts" in answer["reason"]
+    reason = "something makes a system call without the C library (socket) when Python starts"
+    assert reason in answer["reason"]
 
 
 # ---- ahead of a request
@@ -206,7 +207,7 @@ def test_socket_of_a_sitecustomize(start_worker: StartWorker, site: Site) -> Non
 @pytest.mark.parametrize(
     ("source", "reason"),
     [
-        ("socket()", "test_it.py does a system call of its own"),
+        ("socket()", "test_it.py does a system call without the C library"),
         ("now = clock()", "test_it.py reads the clock"),
     ],
 )
@@ -228,7 +229,7 @@ def test_process_that_waits_for_its_request_goes_on(worker: Worker) -> None:
     run_ahead(worker)
     settle(worker)
     reason = refused(worker)
-    assert "a system call of its own" in reason
+    assert "a system call without the C library" in reason
     answer = run_ahead(worker)
     assert answer.exit_code == 0, answer.text
 

@@ -5,20 +5,20 @@
 #include <set>
 #include <string>
 
-/// Audit events (PEP 578) for functions in Python, but only those events that they want: a hook that
-/// `sys.addaudithook` adds is called for each `id()`, half a microsecond every time, and can never be
-/// removed.
+/// Audit events (PEP 578) for functions in Python. Each function gets only the events that it wants. A hook
+/// of `sys.addaudithook` gets all events: it costs half a microsecond at each `id()`, and cannot be removed.
 namespace stest::audit {
 
-/// From now on calls `listener(event, args)` for these events in this interpreter, as `sys.addaudithook` has
-/// it called: in the thread that does something, before it is done, with neither tracing nor profiling.
+/// From now on calls `listener(event, args)` for these events in this interpreter, as `sys.addaudithook`
+/// does: in the thread that acts, before the action, and without tracing and profiling. Throws what Python
+/// throws.
 ///
-/// Each `watch::Question` is an event of stest's own, without arguments: "stest.clock" and so on. What the
-/// listeners themselves ask for does not count; nor does who asks for the time or the process's number
-/// without the interpreter's lock: CPython itself does, when it takes that.
+/// Each `watch::Question` is a further event, without arguments, such as "stest.clock". Questions of the
+/// listeners themselves raise no event. Questions for the time or the process id raise none without the
+/// interpreter's lock: CPython itself asks when it takes the lock.
 void add(pybind11::function listener, std::set<std::string, std::less<>> events);
 
-/// The opposite.
+/// Removes what `add` has added.
 void remove(const pybind11::function& listener);
 
 }  // namespace stest::audit

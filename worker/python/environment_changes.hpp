@@ -7,16 +7,16 @@
 
 namespace stest {
 
-/// What the imports of the zygote did to its environment; every run gets the same on top of its own.
+/// What imports in the zygote have changed in its environment. Each run makes the same changes to its own.
 struct EnvironmentChanges {
   Environment set;
   std::vector<std::string> unset;
 };
 
-/// What turned `before` into `after`.
+/// The changes that turn `before` into `after`.
 EnvironmentChanges difference(const Environment& before, const Environment& after);
 
-/// `env` with the changes made to it.
+/// `env` with these changes.
 Environment apply(const EnvironmentChanges& changes, Environment env);
 
 }  // namespace stest

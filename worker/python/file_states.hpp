@@ -9,11 +9,11 @@
 
 namespace stest {
 
-/// What `file_state` of sprintest/modules/_fingerprint.py gives: `None` where there is no such file.
+/// Converts a result of `file_state` in sprintest/modules/_fingerprint.py. `None`: there is no such file.
 FileState file_state_of(const pybind11::handle& state);
 
-/// The places in `paths` of the files that are not, or not surely, in the state at the same place of
-/// `states`, which are such; for thousands at once.
+/// The indices of those `paths` whose state differs from the one at the same index of `states`, which holds
+/// results of `file_state`. Threads share the work, because there may be thousands of files.
 std::vector<std::size_t> in_other_state(const pybind11::list& paths, const pybind11::list& states);
 
 }  // namespace stest

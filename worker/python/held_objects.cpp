@@ -6,7 +6,7 @@ namespace stest::held_objects {
 
 namespace {
 
-/// The attributes of a class, which it gives away as a proxy only; null where it has none.
+/// The attributes of a class, and not the proxy that Python code gets; null if it has none.
 py::object attributes(PyObject* type) {
 #if PY_VERSION_HEX >= 0x030C0000
   return py::reinterpret_steal<py::object>(PyType_GetDict(reinterpret_cast<PyTypeObject*>(type)));
@@ -15,7 +15,7 @@ py::object attributes(PyObject* type) {
 #endif
 }
 
-/// Nothing of Python's is called: no dictionary changes meanwhile.
+/// Calls no Python code, so neither dictionary can change meanwhile.
 bool have_same_values(PyObject* one, PyObject* other) {
   if (PyDict_Size(one) != PyDict_Size(other)) return false;
   Py_ssize_t i = 0, k = 0;
@@ -35,7 +35,8 @@ bool have_same_items(PyObject* one, PyObject* other) {
   return true;
 }
 
-/// In their order: where that differs, it is looked at more closely.
+/// Compares them in order. Equal sets in another order count as different here; the caller looks more
+/// closely.
 bool have_same_members(const py::handle& one, const py::handle& other) {
   if (PySet_GET_SIZE(one.ptr()) != PySet_GET_SIZE(other.ptr())) return false;
   auto other_member = py::iter(other);

@@ -2,16 +2,15 @@
 
 #include <pybind11/pybind11.h>
 
-/// What modules, classes and containers hold, compared by identity: hundreds of thousands of objects after
-/// each module that is loaded ahead.
+/// Compares by identity what modules, classes and containers hold. It is in C++, because after each preloaded
+/// module there are hundreds of thousands of objects to compare.
 namespace stest::held_objects {
 
-/// Of `known`, objects with a `holder` and the `values` that it had: those whose holder has other values now.
-/// A holder that is neither a class, a dictionary, a list nor a set is asked by `has_changed`. Throws what
-/// that raises.
+/// Those of `known` whose `holder` has other values now than their `values`. If the holder is not a class,
+/// dictionary, list or set, the method `has_changed` decides. Throws what that raises.
 pybind11::list changed(const pybind11::iterable& known);
 
-/// The names by which `variables` hold this very `value`.
+/// The names by which `variables` hold `value`, compared by identity.
 pybind11::list names_of(const pybind11::dict& variables, const pybind11::handle& value);
 
 }  // namespace stest::held_objects

@@ -14,7 +14,7 @@ namespace stest {
 
 namespace {
 
-#ifndef MADV_COLLAPSE  // Of Linux 6.1; the C library's headers may be older.
+#ifndef MADV_COLLAPSE  // Since Linux 6.1; the C library's headers may be older.
 constexpr int MADV_COLLAPSE = 25;
 #endif
 
@@ -22,7 +22,7 @@ constexpr std::uintptr_t huge_page = 2u << 20;
 constexpr std::uintptr_t small_page = 4u << 10;
 constexpr std::size_t small_pages = huge_page / small_page;
 
-/// Whether hardly more memory is needed than is used already: the stack of a thread is mostly a promise.
+/// Whether a huge page would need little more memory than is used now. A thread's stack is mostly unused.
 bool is_filled(void* page) {
   std::array<unsigned char, small_pages> resident{};
   if (::mincore(page, huge_page, resident.data()) != 0) return false;
@@ -42,7 +42,7 @@ void use_huge_pages() {
       // NOLINTNEXTLINE(performance-no-int-to-ptr)
       auto* page = reinterpret_cast<void*>(at);
       if (!is_filled(page) || ::madvise(page, huge_page, MADV_COLLAPSE) == 0) continue;
-      if (errno == ENOMEM) return;  // There are no more of them, and looking for one takes its time.
+      if (errno == ENOMEM) return;  // No huge page is left, and each further search takes time.
     }
   }
 }

@@ -2,9 +2,9 @@
 
 namespace stest {
 
-/// Moves this process's heap into huge pages, as far as the kernel can and what is already in memory fills
-/// them (Linux 6.1 and later; elsewhere nothing happens). To fork, and to end a fork, the kernel then has one
-/// entry of the page tables to handle where it had 512. What a fork writes to is still copied in small pages.
+/// Moves this process's heap into huge pages, where memory in use nearly fills them and the kernel can do it
+/// (Linux 6.1 and later; before that nothing happens). A fork, and the end of a fork, then take one entry of
+/// the page tables instead of 512. A page that a fork writes to is still copied as a small page.
 void use_huge_pages();
 
 }  // namespace stest

@@ -21,16 +21,15 @@ class Interpreter::Impl {
 
 namespace {
 
-/// Fills `config` as `executable -m something` would have it, without reading a command line.
-/// `program_name` is what CPython derives `sys.executable`, `pyvenv.cfg` and with it the prefix from.
+/// Fills `config` as for `executable -m something`, without a command line. From `program_name` CPython
+/// derives `sys.executable`, `pyvenv.cfg` and the prefix.
 PyStatus configure(PyConfig& config, const std::string& executable) {
   PyConfig_InitPythonConfig(&config);
   config.parse_argv = 0;
   return PyConfig_SetBytesString(&config, &config.program_name, executable.c_str());
 }
 
-/// The library that is embedded must be the one that `executable` runs: its modules are compiled
-/// for it.
+/// The embedded library must have the version of `executable`, whose modules are compiled for that version.
 Status check_version() {
   const py::module_ sys = py::module_::import("sys");
   const auto expected =
@@ -72,7 +71,7 @@ Result<Interpreter> Interpreter::start(const std::string& executable) {
     return Interpreter(std::move(impl), start_reads::end());
   } catch (const std::exception& error) {
     return fail(ErrorCode::worker_failed, std::string("cannot start Python: ") + error.what(),
-                "does " + executable + " itself start?");
+                "check whether " + executable + " itself starts");
   }
 }
 

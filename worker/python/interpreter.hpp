@@ -11,20 +11,20 @@
 
 namespace stest {
 
-/// What runs when Python starts, before anything of stest's: `site`, `.pth` files, `sitecustomize`.
+/// What code has read that runs at Python's start, before stest's own: `site`, `.pth` files, `sitecustomize`.
 struct AtStart {
-  std::map<std::string, std::optional<std::string>>
-      env_reads;                             ///< What Python code has read, with its value.
-  std::vector<protocol::Ready::File> files;  ///< What was looked at outside of the standard library.
+  /// Variables that Python code has read, with the value; nothing if it was unset.
+  std::map<std::string, std::optional<std::string>> env_reads;
+  std::vector<protocol::Ready::File> files;  ///< Files outside of the standard library.
 };
 
-/// The embedded CPython, set up exactly as `executable` would set itself up: same prefix, path,
-/// site-packages, `.pth` files and flags, from the same environment variables. Owns the
-/// interpreter's life; there is one per process. The thread that creates it holds the GIL for ever.
+/// The embedded CPython, set up exactly as `executable` would set itself up: with the same prefix, path,
+/// site-packages, `.pth` files and flags, from the same environment variables. Owns the interpreter, of which
+/// a process has one. The thread that creates it holds the GIL for ever.
 class Interpreter {
  public:
-  /// Errors: `worker_failed`, with CPython's own message, and when `executable` has another version
-  /// than the library that is embedded.
+  /// Errors: `worker_failed`, if CPython cannot start, or `executable` has another version than the embedded
+  /// library.
   static Result<Interpreter> start(const std::string& executable);
 
   std::string version() const;  ///< "3.11.7"

@@ -25,7 +25,7 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-/// Generous: a loaded machine must not cost a healthy module its place.
+/// Long enough that a healthy module passes on a busy machine.
 constexpr std::chrono::seconds fork_health_deadline{20};
 
 py::dict reasons(const std::vector<protocol::NotPreloaded>& modules) {
@@ -34,8 +34,8 @@ py::dict reasons(const std::vector<protocol::NotPreloaded>& modules) {
   return result;
 }
 
-/// The user's filters of warnings (`PYTHONWARNINGS`) are for the runs; while this lives, stest's own set-up
-/// does not feel them.
+/// Ignores warnings while it lives. The user's filters (`PYTHONWARNINGS`) apply to runs, and not to stest's
+/// own setup.
 class Unheard {
  public:
   Unheard() : filters_(py::module_::import("warnings").attr("catch_warnings")()) {
@@ -46,7 +46,7 @@ class Unheard {
     try {
       filters_.attr("__exit__")(py::none(), py::none(), py::none());
     } catch (py::error_already_set& error) {
-      error.discard_as_unraisable("stest's set-up");
+      error.discard_as_unraisable("stest's setup");
     }
   }
   Unheard(const Unheard&) = delete;
@@ -56,7 +56,7 @@ class Unheard {
   py::object filters_;
 };
 
-/// The Python object, entered as by `with`, left at the end of the scope.
+/// The Python `Preloader`, entered as by `with`, and left at the end of the scope.
 class WithPreloader {
  public:
   explicit WithPreloader(const protocol::Preload& wanted)
@@ -102,7 +102,8 @@ Preloader::Preloader(const ProjectCode& project, Environment initial_env, AtStar
     : initial_env_(std::move(initial_env)), at_start_(std::move(at_start)) {
   account_.env_reads.insert(at_start_.env_reads.begin(), at_start_.env_reads.end());
   const Unheard imports;
-  py::module_::import("sprintest.process._own");  // Before anything that is not there when Python starts.
+  // First, because it notes which modules are there when Python starts.
+  py::module_::import("sprintest.process._own");
   py::module_::import("sprintest.preload._preload")
       .attr("set_project")(*fs_decode({project.root, project.target, project.target_path}), project.ignore);
 }
@@ -118,7 +119,7 @@ bool Preloader::load(const protocol::Preload& wanted, const Tell& tell) {
       const double seconds = std::chrono::duration<double>(Clock::now() - start).count();
       if (is_lasting) tell(protocol::NotPreloadable{name, reason, is_spoilt});
       if (is_spoilt) return false;
-      if (is_lasting) continue;  // The daemon takes account of it.
+      if (is_lasting) continue;  // The daemon records it.
       if (reason.empty()) {
         account_.preloaded.push_back({name, seconds});
       } else {
@@ -128,7 +129,7 @@ bool Preloader::load(const protocol::Preload& wanted, const Tell& tell) {
     take_report(preloader.get().attr("report")());
   }
   const Unheard imports;
-  py::module_::import("sprintest.run._runner");  // warm as well
+  py::module_::import("sprintest.run._runner");
   py::module_::import("sprintest.run._plugin");
   py::module_::import("sprintest.preload._patterns").attr("compile_ahead")(wanted.patterns);
   py::module_::import("sprintest.preload._preload").attr("freeze")();
@@ -180,7 +181,7 @@ namespace {
   ::_exit(code);
 }
 
-/// Waits for `pid` to end; nothing if it did not within the deadline, and was killed for it.
+/// Waits for `pid` to end. Nothing: it did not end within the deadline, and was killed.
 std::optional<ExitStatus> wait_with_deadline(pid_t pid) {
   const auto deadline = Clock::now() + fork_health_deadline;
   for (;;) {
@@ -217,8 +218,9 @@ std::optional<std::string> check_fork_health() {
   if (pid < 0) return "cannot fork";
   const auto status = wait_with_deadline(pid);
   if (!status) return "a fork of the process that imported it hangs";
-  if (status->signal) return "a fork of the process that imported it dies by " + signal_name(*status->signal);
-  if (status->code != 0) return "a fork of the process that imported it cannot compute";
+  if (status->signal)
+    return "a fork of the process that imported it is killed by " + signal_name(*status->signal);
+  if (status->code != 0) return "a fork of the process that imported it cannot compute with numpy or torch";
   return std::nullopt;
 }
 

@@ -10,19 +10,19 @@
 
 namespace stest {
 
-/// Strings of the operating system, as Python has them in `sys.argv`.
+/// Converts strings of the operating system to Python's, as in `sys.argv`.
 pybind11::list fs_decode(const std::vector<std::string>& values);
 
-/// The inverse, of one of them.
+/// Converts one string back. Throws what Python throws.
 std::string fs_encode(const pybind11::str& value);
 
-/// A dictionary of bytes, as `os.environb` is.
+/// A dictionary of bytes, like `os.environb`.
 pybind11::dict python_environment(const Environment& env);
 
-/// What an error says, Python's own included, without where it was raised.
+/// The first line of the error's message: for a Python error, without the traceback.
 std::string one_line(const std::exception& error);
 
-/// A Python string as UTF-8, whatever is in it (node ids may hold lone surrogates).
+/// A Python string as UTF-8. Lone surrogates, which node ids may hold, become escapes such as `\udc80`.
 std::string utf8(const pybind11::str& text);
 
 }  // namespace stest

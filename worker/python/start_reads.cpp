@@ -17,7 +17,7 @@ namespace stest::start_reads {
 
 namespace {
 
-/// An `EnvironmentReads` that is entered; never destroyed.
+/// An `EnvironmentReads` that is entered. It is a bare pointer, so that it is never destroyed.
 PyObject* reads = nullptr;
 bool is_waiting = false;
 
@@ -38,7 +38,7 @@ void follow_environment() {
   reads = object.release().ptr();
 }
 
-/// Nothing of Python's own is to be called before `os` is there, nor later than the first import after it.
+/// Begins at the first import after `os` is loaded: before that, no Python code may be called here.
 int on_event(const char* event, PyObject*, void*) {
   if (!is_waiting || std::string_view(event) != "import") return 0;
   PyObject* const modules = PyImport_GetModuleDict();
@@ -47,7 +47,7 @@ int on_event(const char* event, PyObject*, void*) {
     is_waiting = false;
     follow_environment();
   } catch (py::error_already_set& error) {
-    error.discard_as_unraisable("stest's look at what runs at the start of Python");
+    error.discard_as_unraisable("stest's observation of Python's start");
   }
   return 0;
 }
@@ -56,8 +56,8 @@ protocol::Ready::File state_of(const std::string& path) {
   return {"what runs when Python starts", path, file_state(path)};
 }
 
-/// The standard library changes with the interpreter only, which is looked at elsewhere; and what the kernel
-/// makes up is no file.
+/// The standard library changes only with the interpreter, which is compared elsewhere. Paths that the kernel
+/// provides are not files.
 bool is_passed_over(const std::string& path, const std::string& standard_library) {
   for (const auto* folder : {"/proc/", "/sys/", "/dev/"}) {
     if (path.starts_with(folder)) return true;
@@ -74,7 +74,7 @@ std::vector<protocol::Ready::File> files() {
     found.push_back(state_of(path));
     if (file_reads::has_changed(path)) found.back().state.mtime_ns = 0;
   }
-  // Those that were looked for by the listing of a folder, which need not be one of installed packages.
+  // Python looks for these by listing a folder, which need not be a site directory.
   for (const auto& entry : py::list(py::module_::import("sys").attr("path"))) {
     if (!py::isinstance<py::str>(entry)) continue;
     const auto folder = fs_encode(py::str(entry));

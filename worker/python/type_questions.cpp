@@ -8,7 +8,7 @@ namespace stest::type_questions {
 
 namespace {
 
-/// Compared, and never used: the functions live as long as Python.
+/// The pointers are only compared; the functions live as long as Python.
 std::set<const PyObject*>& codes() {
   static auto* const all = new std::set<const PyObject*>;
   return *all;
@@ -18,7 +18,7 @@ std::set<const PyObject*>& passed() {
   return *all;
 }
 
-/// The interpreter's lock, for a thread that has run Python and may have given it up for a system call.
+/// Holds the interpreter's lock, in a thread that has run Python and may have released it for a system call.
 class Lock {
  public:
   explicit Lock(PyThreadState* state) : state_(PyGILState_Check() != 0 ? nullptr : state) {
@@ -41,7 +41,7 @@ py::object back(const py::object& frame) {
 
 const PyObject* code(const py::object& frame) {
   auto* const found = PyFrame_GetCode(reinterpret_cast<PyFrameObject*>(frame.ptr()));
-  Py_DECREF(found);  // The frame has it.
+  Py_DECREF(found);  // The frame keeps a reference.
   return reinterpret_cast<PyObject*>(found);
 }
 

@@ -22,7 +22,7 @@ namespace stest {
 
 namespace {
 
-/// The classic self-pipe: the handler may do no more than write a byte.
+/// A self-pipe: a signal handler may do little more than write a byte.
 int self_pipe[2] = {-1, -1};
 
 void on_sigchld(int) {
@@ -52,8 +52,8 @@ void drain_sigchld() {
 
 namespace {
 
-/// The kernel takes the registration for restartable sequences away from a process that shares memory, and
-/// from its children.
+/// Registers again: the kernel drops the registration for restartable sequences of a process that shares
+/// memory, and of its children.
 void register_restartable_sequences() {
 #if __has_include(<sys/rseq.h>)
   if (__rseq_size == 0) return;
@@ -62,10 +62,10 @@ void register_restartable_sequences() {
 #endif
 }
 
-/// In the child of the session's leader: waits until that has ended, and this process is `parent`'s.
+/// In the child of the session's leader: waits until the leader has ended, and `parent` is the parent.
 void await_parent(pid_t parent) {
   const pid_t leader = ::getppid();
-  ::prctl(PR_SET_PDEATHSIG, SIGCHLD);  // Blocked, like all.
+  ::prctl(PR_SET_PDEATHSIG, SIGCHLD);  // Blocked, like all signals.
   sigset_t set;
   sigemptyset(&set);
   sigaddset(&set, SIGCHLD);
@@ -74,11 +74,10 @@ void await_parent(pid_t parent) {
   if (::getppid() != parent) ::_exit(0);
 }
 
-/// The parent learns of its grandchild through `report`; 0 in that one. Without inlining: the leader borrows
-/// this very frame, and nothing else may live in it.
+/// Returns 0 in the grandchild, and the leader's pid in the parent, which gets the grandchild's pid through
+/// `report`. Not inlined: the leader uses this stack frame, so it must hold nothing else.
 [[gnu::noinline]] pid_t fork_in_session(int report) {
-  // NOLINTBEGIN(bugprone-unsafe-functions,clang-analyzer-*): of the leader's calls each is a system call
-  // alone.
+  // NOLINTBEGIN(bugprone-unsafe-functions,clang-analyzer-*): the leader makes only system calls.
   const pid_t leader = ::vfork();
   if (leader != 0) return leader;
   ::setsid();
@@ -133,7 +132,7 @@ pid_t fork_run(pid_t parent) {
   PyOS_AfterFork_Parent();
   report->write.reset();
   if (leader < 0) return -1;
-  // When it is collected, its child is the parent's.
+  // Once the leader is reaped, its child is a child of `parent`.
   ::waitpid(leader, nullptr, 0);
   return read_pid(report->read.get());
 }

@@ -5,15 +5,15 @@
 
 namespace stest {
 
-/// Memory of this process that it can write to without anybody else seeing it.
+/// Writable memory that this process shares with no other.
 struct Mapping {
   std::uintptr_t begin = 0;
   std::uintptr_t end = 0;
-  bool is_of_file = false;  ///< A library's variables.
+  bool is_of_file = false;  ///< As a library's variables are.
 };
 
-/// In order of their addresses, without those that are too large to be more than a promise: the terabytes of
-/// a sanitizer's shadow. Empty where the kernel does not tell.
+/// All mappings in the order of their addresses, except those that are too large to be really used, such as
+/// the terabytes of a sanitizer's shadow. Empty if the kernel does not show them.
 std::vector<Mapping> private_mappings();
 
 }  // namespace stest

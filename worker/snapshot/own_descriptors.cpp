@@ -19,9 +19,9 @@ namespace stest {
 
 namespace {
 
-/// A copy of more than that is not worth its while.
+/// A larger file is not worth a copy.
 constexpr off_t most_bytes = off_t{64} << 20;
-constexpr unsigned memory_devices = 1;  ///< The major number of /dev/null, /dev/urandom and their like.
+constexpr unsigned memory_devices = 1;  ///< The major number of /dev/null, /dev/urandom and similar devices.
 
 std::size_t shared_mappings() {
   std::ifstream maps("/proc/self/maps");
@@ -45,7 +45,7 @@ bool is_nameless(const struct stat& info) { return S_ISREG(info.st_mode) && info
 
 bool is_read_only(int fd) { return (::fcntl(fd, F_GETFL) & O_ACCMODE) == O_RDONLY; }
 
-/// Whoever reads from such a device, or writes to it, has no part in what others do.
+/// Processes that read such a device, or write to it, do not affect each other.
 bool has_no_state(const struct stat& info) {
   return S_ISCHR(info.st_mode) && major(info.st_rdev) == memory_devices;
 }
@@ -55,13 +55,13 @@ bool can_be_opened_anew(int fd, const struct stat& info) {
   return (S_ISREG(info.st_mode) || S_ISDIR(info.st_mode)) && is_read_only(fd);
 }
 
-/// The same file, at the same position, behind a descriptor that nobody else has.
+/// The same file at the same position, opened again so that no other process shares the position.
 Fd opened_anew(int fd, const struct stat& info) {
   const int flags = ::fcntl(fd, F_GETFL);
   Fd opened(is_nameless(info) && !is_read_only(fd)
                 ? ::memfd_create("copy", MFD_CLOEXEC)
                 : ::open(place(fd).c_str(), (flags & ~(O_CREAT | O_EXCL | O_TRUNC)) | O_CLOEXEC));
-  if (!opened) ::_exit(1);  // The zygote goes by that.
+  if (!opened) ::_exit(1);  // The zygote notices the end of the process.
   if (is_nameless(info) && !is_read_only(fd)) {
     if (!copy_contents(fd, opened.get())) ::_exit(1);
     ::fcntl(opened.get(), F_SETFL, flags);
@@ -77,7 +77,7 @@ std::vector<int> open_descriptors() {
   DIR* folder = ::opendir("/proc/self/fd");
   if (folder == nullptr) return open;
   while (const dirent* entry = ::readdir(folder)) {
-    const int fd = std::atoi(entry->d_name);  // NOLINT(cert-err34-c): "." and ".." are the folder's, or 0.
+    const int fd = std::atoi(entry->d_name);  // NOLINT(cert-err34-c): "." and ".." are skipped below.
     if (entry->d_name[0] != '.' && fd != ::dirfd(folder)) open.push_back(fd);
   }
   ::closedir(folder);

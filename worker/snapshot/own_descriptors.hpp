@@ -9,27 +9,28 @@
 
 namespace stest {
 
-/// The numbers of all that are open.
+/// The numbers of all open descriptors.
 std::vector<int> open_descriptors();
-/// Puts `file` behind the number `fd`, which stays inherited or not as it was. Whether that could be done.
+/// Makes `fd` a duplicate of `file`; its close-on-exec flag stays. Returns whether that succeeded.
 bool put_behind(int fd, int file);
-/// Writes all that `from` holds, whatever its position, to `to`. Whether that could be done.
+/// Writes the whole contents of `from` to `to`, whatever the position of `from`. Returns whether that
+/// succeeded.
 bool copy_contents(int from, int to);
 
-/// What two forks of one process would share: the open files behind its descriptors, with their positions,
-/// and memory that is mapped for several. A fork that goes its own way gets its own, under the same numbers.
+/// What two forks of one process would share: open files with their positions, and shared memory. Each fork
+/// opens such files again, under the same numbers.
 class OwnDescriptors {
  public:
-  /// What is open or mapped now may be shared.
+  /// Forks may share everything that is open or mapped now.
   OwnDescriptors();
-  /// This one may be, too.
+  /// Forks may share this descriptor too.
   void may_share(int fd);
 
-  /// What of the rest cannot be made anew for a fork, for a person; empty if there is nothing. Temporary
-  /// files without a name can, as can files that are open for reading.
+  /// Says in words what forks would share and must not; empty if there is nothing. Temporary files without a
+  /// name do not count, nor do files that are open for reading: each fork can open these again.
   std::string shared() const;
 
-  /// In a fork: opens anew what may not be shared.
+  /// Must be called in a fork: opens these files again. Ends the process if that fails.
   static void separate();
 
  private:

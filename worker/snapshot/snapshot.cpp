@@ -22,15 +22,15 @@ namespace stest {
 
 namespace {
 
-/// What collecting may take. Nobody waits for it, but it is somebody's processor.
+/// The limit for collecting. No run waits for it, but it takes time of a processor.
 constexpr time_t most_seconds = 120;
-/// An editor writes several times, and `git checkout` many files: what happens within this is one change.
+/// Changes within this time count as one: an editor writes several times, and `git checkout` many files.
 constexpr int quiet_ms = 150;
-/// To do again what took less is not worth a snapshot.
+/// A snapshot is worth its memory if it saves at least this time.
 constexpr std::chrono::milliseconds worth{200};
 const std::int64_t worker_start_ns = file_reads::now_ns();
 
-/// Has the kernel kill this process then, whatever it does. No handler, so that no test sees a signal.
+/// Makes the kernel kill this process after this time. There is no handler that a test could see.
 timer_t kill_me_after(time_t seconds) {
   sigevent event{};
   event.sigev_notify = SIGEV_SIGNAL;
@@ -43,7 +43,7 @@ timer_t kill_me_after(time_t seconds) {
   return timer;
 }
 
-/// A hint only: without it a change is found when the request comes.
+/// This is only a hint: without it a change is found when the request comes.
 void watch(int inotify, const std::vector<std::string>& folders) {
   for (const auto& folder : folders) {
     ::inotify_add_watch(inotify, folder.c_str(),
@@ -57,7 +57,7 @@ void drain(int fd) {
   }
 }
 
-/// The zygote learns of it by the channel's end, and not only by that of the process, which takes its time.
+/// Closes the channel, because the zygote notices that sooner than the end of the process.
 [[noreturn]] void end_as_outdated(FlightRecorder& recorder, const LineChannel& channel) {
   recorder.set_phase(protocol::Phase::starts_over);
   ::close(channel.fd());
@@ -96,13 +96,13 @@ bool Snapshot::is_due(const std::string& file) const {
   return Clock::now() - last_point_ >= worth || is_edited(file);
 }
 
-/// In the fork: nothing of the snapshot's is its own.
+/// In the fork: replaces what it shares with the snapshot.
 void Snapshot::become_fork(FlightRecorder& recorder, Link link) {
   link.recorder.continue_from(recorder);
   recorder = std::move(link.recorder);
   recorder.claim();
   const auto terminal = stand_ins_.separate();
-  if (!terminal) ::_exit(1);  // The zygote goes by that.
+  if (!terminal) ::_exit(1);  // The zygote notices the end of the process.
   descriptors_->may_share(*terminal);
   OwnDescriptors::separate();
   stand_ins_.identify();
@@ -130,7 +130,7 @@ Snapshot::Fork Snapshot::go_on(FlightRecorder& recorder, const Point& point) {
   link->zygotes.reset();
   take_channel(std::move(link->own));
   become_fork(recorder, std::move(*link));
-  const auto known = channel_->receive();  // Who is not known yet must not begin anything.
+  const auto known = channel_->receive();  // It must not begin anything before the zygote knows it.
   if (!known || !*known) ::_exit(0);
   deadline_ = kill_me_after(most_seconds);
   last_point_ = Clock::now();
@@ -157,11 +157,11 @@ std::optional<std::vector<Fd>> Snapshot::stay(FlightRecorder& recorder, bool is_
     auto message = line && *line
                        ? protocol::to_worker_from_json(nlohmann::json::parse((*line)->text, nullptr, false))
                        : tl::unexpected(Error{});
-    if (!message) ::_exit(0);  // The zygote has no more use for it.
+    if (!message) ::_exit(0);  // The zygote does not need it any more.
     if (file_reads::changed()) end_as_outdated(recorder, *channel_);
     if (const auto* request = std::get_if<protocol::RunTest>(&*message)) {
       if (request->args != args_ && !(accepts && accepts(request->args))) {
-        send(protocol::Started{request->id, 0});  // Nobody has.
+        send(protocol::Started{request->id, 0});  // It cannot serve the run.
       } else if (auto fds = serve(recorder, *request, std::move((*line)->fds))) {
         return fds;
       }
@@ -180,12 +180,12 @@ std::optional<std::vector<Fd>> Snapshot::stay(FlightRecorder& recorder, bool is_
   }
 }
 
-/// What the request brings, in the fork that serves it; nothing in the snapshot.
+/// Returns the pipes of the request in the fork that serves it, and nothing in the snapshot.
 std::optional<std::vector<Fd>> Snapshot::serve(FlightRecorder& recorder, const protocol::RunTest& request,
                                                std::vector<Fd> fds) {
   auto link = make_link();
   const pid_t pid = link ? fork_run(::getppid()) : -1;
-  if (pid < 0) ::_exit(0);  // The zygote finds another way.
+  if (pid < 0) ::_exit(0);  // The zygote then takes another process.
   if (pid > 0) {
     send(protocol::Started{request.id, pid}, {link->memory.get()});
     return std::nullopt;
@@ -195,7 +195,7 @@ std::optional<std::vector<Fd>> Snapshot::serve(FlightRecorder& recorder, const p
   return take(request, std::move(fds));
 }
 
-// ---- at the end of the way
+// ---- waiting to become the run
 
 bool Snapshot::may_initialise_cuda() const {
   return likes_cuda_since_ns_ && !file_reads::written_since(static_cast<std::int64_t>(*likes_cuda_since_ns_));
@@ -221,11 +221,11 @@ std::vector<Fd> Snapshot::await(FlightRecorder& recorder, WrittenPages* written,
   ::timer_delete(deadline_);
   be_first_to_go();
   send(protocol::Stops{true, reason});
-  // A request that comes in the middle of this waits no longer than it would for the same copies.
+  // A request that comes during this loses no time: its run would need the same copies.
   if (written != nullptr) written->copy_ahead();
   await_line(recorder, /*watches=*/true);
   auto run = receive_run(*channel_);
-  if (!run) ::_exit(0);  // The zygote has no more use for it.
+  if (!run) ::_exit(0);  // The zygote does not need it any more.
   if (file_reads::changed()) end_as_outdated(recorder, *channel_);
   say_begun(*channel_);
   return take(run->request, std::move(run->fds));

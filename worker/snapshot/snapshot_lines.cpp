@@ -17,15 +17,15 @@ namespace stest {
 
 namespace {
 
-/// Files that are written all the time must not have the tests collected all the time.
+/// The limit between two runs: files may be written all the time, and outdate each process.
 constexpr int most_forks = 30;
-/// Of one line, but for the process that goes on.
+/// Per line, without the process that goes on.
 constexpr std::ptrdiff_t most_snapshots = 8;
 constexpr int most_early = 3;
-/// A runner that could not be forked ahead is tried again after 1, 2, 4 … runs; never more than 2^this.
+/// After a failure the next attempt comes after 2, 4, 8 … runs, and at most after 2 to the power of this.
 constexpr int most_doublings = 6;
 
-/// But for their arguments.
+/// Compares everything except the arguments.
 bool is_same_request(const protocol::RunTest& a, const protocol::RunTest& b) {
   const auto key = [](const protocol::RunTest& run) {
     return std::tie(run.cwd, run.env, run.umask, run.process);
@@ -42,7 +42,7 @@ void SnapshotLines::note(const protocol::RunTest& request, const std::vector<Fd>
   for (Entry& entry : entries_) {
     if (!entry.may_hold_cuda || &entry == known) continue;
     end_last(entry);
-    collect(/*all=*/true);  // The device's memory is for the run.
+    collect(/*all=*/true);  // The run may need the device's memory.
   }
   if (!may_prime(request)) return;
   if (known != nullptr) {
@@ -87,8 +87,8 @@ void SnapshotLines::prime(bool may) {
   fork_next();
 }
 
-/// Unless it is a snapshot: one that is about to fork has not said so yet. Its fork hears of nobody, and
-/// ends.
+/// Ends the last process of the line, unless it is a snapshot. If it is about to become one, the zygote does
+/// not know yet; its fork then gets no answer, and ends.
 void SnapshotLines::end_last(Entry& entry) {
   waits_no_more(entry);
   if (entry.line.empty() || entry.line.back().is_snapshot) return;
@@ -111,7 +111,7 @@ std::optional<Forked> SnapshotLines::take(const protocol::RunTest& request, cons
   return take_with_other_args(request, fds);
 }
 
-/// From a snapshot of another request. It may be outdated, and then ends by itself.
+/// Takes a snapshot of a request with other arguments. An outdated snapshot ends by itself.
 std::optional<Forked> SnapshotLines::take_with_other_args(const protocol::RunTest& request,
                                                           const std::vector<Fd>& fds) {
   for (Entry& entry : entries_) {
@@ -145,7 +145,7 @@ void SnapshotLines::fork_next() {
   if (next != entries_.end()) go_on(*next);
 }
 
-/// The one for the last request only: each takes memory of the device.
+/// Only the process for the last request may initialise CUDA: each takes memory of the device.
 std::optional<std::uint64_t> SnapshotLines::cuda_for(const Entry& entry) const {
   return &entry == &entries_.front() && !entry.never_cuda ? entry.likes_cuda_since_ns : std::nullopt;
 }
@@ -204,7 +204,7 @@ void SnapshotLines::attend() {
 
 void SnapshotLines::attend(Entry& entry) {
   for (auto stage = entry.line.begin(); stage != entry.line.end();) {
-    const bool is_over = stage->process.has_ended();  // Before reading, so that nothing is said after it.
+    const bool is_over = stage->process.has_ended();  // Asked before reading, so that no message is lost.
     for (SnapshotProcess::Said& said : stage->process.receive_all()) take_in(entry, *stage, std::move(said));
     if (!is_over) {
       ++stage;
@@ -223,7 +223,7 @@ void SnapshotLines::take_in(Entry& entry, Stage& stage, SnapshotProcess::Said sa
   if (const auto* stops = std::get_if<protocol::Stops>(&said.message)) {
     entry.waits = stops->waits;
     entry.refused = stops->reason;
-    entry.goes_on = !entry.waits;  // It is about to end.
+    entry.goes_on = !entry.waits;  // If it does not wait, it is about to end.
     if (entry.waits) entry.refusals = entry.early = 0;
   }
   const auto* snapshot = std::get_if<protocol::Snapshot>(&said.message);
@@ -233,13 +233,13 @@ void SnapshotLines::take_in(Entry& entry, Stage& stage, SnapshotProcess::Said sa
   stage.any_args = snapshot->any_args;
   stage.position_ms = snapshot->position_ms;
   auto fork = forked(std::move(said));
-  // A run has come meanwhile, or this one is no longer the last: the fork ends when it is not answered.
+  // If a run has come meanwhile, or this is no longer the last process, the fork gets no answer, and ends.
   if (!fork || !entry.goes_on || &stage != &entry.line.back()) return;
   entry.line.push_back({SnapshotProcess(fork->pid, std::move(fork->channel)), std::move(fork->recorder)});
   entry.line.back().process.send(protocol::GoOn{});
-}  // NOLINT(clang-analyzer-cplusplus.NewDeleteLeaks): the list has it.
+}  // NOLINT(clang-analyzer-cplusplus.NewDeleteLeaks): the list owns it.
 
-/// Of more than are worth their memory the one goes from which it is nearest to the one before.
+/// Removes surplus snapshots: pinned ones last, and first those that come soonest after their predecessor.
 void SnapshotLines::thin_out(Entry& entry, std::list<Stage>& removed) {
   const auto count = std::count_if(entry.line.begin(), entry.line.end(),
                                    [](const Stage& stage) { return stage.is_snapshot; });
@@ -257,7 +257,7 @@ void SnapshotLines::thin_out(Entry& entry, std::list<Stage>& removed) {
   }
 }
 
-/// The last one of a line.
+/// Handles the end of the last process of a line.
 void SnapshotLines::has_ended(Entry& entry, const Stage& stage) {
   const bool is_outdated = stage.recorder.phase() == protocol::Phase::starts_over;
   const bool is_early = is_outdated && !entry.waits && !stage.is_snapshot;
@@ -269,7 +269,7 @@ void SnapshotLines::has_ended(Entry& entry, const Stage& stage) {
   entry.never_cuda = entry.never_cuda || entry.may_hold_cuda;
   if (is_outdated) entry.refused = "files change while the tests are collected";
   if (entry.refused.empty()) entry.refused = "the process ended while it collected the tests";
-  // What is left is as far as it gets; it ends when it is no longer current.
+  // The line gets no further than its last snapshot, which ends when it is outdated.
   if (entry.line.size() > 1) std::prev(entry.line.end(), 2)->process.send(protocol::GoOn{.is_last = true});
 }
 
@@ -280,7 +280,7 @@ void SnapshotLines::end(Entry& entry) {
   waits_no_more(entry);
 }
 
-/// Why it had come no farther is of the one that waited.
+/// The reason belongs to the process that waited.
 void SnapshotLines::waits_no_more(Entry& entry) {
   if (std::exchange(entry.waits, false)) entry.refused.clear();
 }

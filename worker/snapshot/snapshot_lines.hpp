@@ -18,38 +18,39 @@
 
 namespace stest {
 
-/// What is done ahead for the last requests, should they come again. Each has a line of processes that have
-/// gone some way along its run and wait there (see `Snapshot`); the last one, if nothing stopped it, has
-/// collected the tests, and becomes the run. They are made while no run waits, one line after the other.
+/// The runs done ahead for the last requests, in case they come again. Each request has a line of processes
+/// that have done the first part of its run and wait (see `Snapshot`). The last process of a line has
+/// collected the tests, unless something has stopped it, and becomes the run. Lines are made one after the
+/// other while no run waits.
 class SnapshotLines {
  public:
-  /// Lines begin in `values` while that is ready, else in this process. `leave`, called in the child, is to
-  /// `close_in_child` this too.
+  /// Lines begin in `values` if that is ready, else in this process. `leave` is called in the child, and must
+  /// call `close_in_child`.
   SnapshotLines(const Preloader& preloader, ValueProcess& values, std::function<void()> leave)
       : preloader_(preloader), values_(values), leave_(std::move(leave)) {}
 
-  /// A request has come, and is remembered.
+  /// Remembers a request that has come.
   void note(const protocol::RunTest& request, const std::vector<Fd>& fds);
-  /// The run with this id has ended; it would not have told whether CUDA had been initialised ahead of it.
+  /// Notes that the run with this id would not have noticed if CUDA had been initialised ahead of it.
   void likes_cuda_ahead(std::uint64_t id);
 
-  /// No run waits: forks ahead what is not there. Or one has come (not `may`): what still collects makes way.
+  /// `may`: no run waits, so lines may go on. Otherwise a run has come, and processes that still collect end.
   void prime(bool may);
-  /// Whether no run has come since.
+  /// Whether no run has come since lines were allowed to go on.
   bool is_allowed() const { return is_allowed_; }
 
-  /// Gives the run to the process that has come farthest along its way, of those for which nothing that they
-  /// have looked at has changed. Nothing: there is none.
+  /// Gives the run to the deepest process that passes validation. Nothing: there is none.
   std::optional<Forked> take(const protocol::RunTest& request, const std::vector<Fd>& fds);
 
-  /// What to poll; -1 is none.
+  /// The number of requests that have a line.
   static constexpr std::size_t most = 2;
+  /// The descriptors to poll; negative ones do not count.
   std::vector<int> fds() const;
-  /// Takes in what they said, and their ends.
+  /// Handles the messages of the processes and their ends.
   void attend();
-  /// How things stand with them.
+  /// The state of the lines for `stest status`.
   protocol::Snapshots state() const;
-  /// Ends them. They are forked anew when `prime` is called.
+  /// Ends all processes. `prime` begins the lines again.
   void end();
   void close_in_child();
   std::set<pid_t> pids() const;
@@ -58,39 +59,40 @@ class SnapshotLines {
   struct Stage {
     SnapshotProcess process;
     FlightRecorder recorder;
-    bool is_snapshot = false;  ///< It stays, and forks serve runs; else it goes on, or waits to become one.
+    bool is_snapshot =
+        false;  ///< It stays, and forks serve runs. Otherwise it goes on, or waits for the run.
     bool is_pinned = false;
-    bool any_args = false;  ///< It may serve a request that differs in its arguments alone.
+    bool any_args = false;  ///< It may serve a request that differs only in its arguments.
     std::uint64_t position_ms = 0;
   };
 
   struct Entry {
     protocol::RunTest request;
-    StandIns streams;            ///< Like its own.
-    std::list<Stage> line = {};  ///< In the order of the way.
-    Fd inotify = {};             ///< Theirs, too; closed when nobody waits.
-    bool waits = false;          ///< The last of them has collected the tests.
-    bool goes_on = false;        ///< The last of them is under way, or about to be forked.
-    std::string refused = {};
+    StandIns streams;            ///< Stand-ins like the streams of the request.
+    std::list<Stage> line = {};  ///< In the order of the run.
+    Fd inotify = {};             ///< Also open in the processes; see `Snapshot`.
+    bool waits = false;          ///< The last process waits to become the run.
+    bool goes_on = false;        ///< The last process goes on, or is about to be forked.
+    std::string refused = {};    ///< Why the last process could not go further; else empty.
     int forks = 0;               ///< Since the last `prime`.
-    int early = 0;               ///< That were outdated before they had collected, one after the other.
-    int refusals = 0;            ///< One after the other.
-    int runs = 0;                ///< Since the last of them.
-    std::uint64_t begun_ns = 0;  ///< When the last request came, by the clock of the files.
+    int early = 0;               ///< Processes in succession that were outdated before they had collected.
+    int refusals = 0;            ///< Failures in succession.
+    int runs = 0;                ///< Since the last failure.
+    std::uint64_t begun_ns = 0;  ///< When the last request came, by `file_reads::now_ns`.
     std::optional<std::uint64_t> likes_cuda_since_ns = {};
-    bool may_hold_cuda = false;  ///< The process.
-    bool never_cuda = false;     ///< A process that was to initialise it ahead has failed.
+    bool may_hold_cuda = false;  ///< The last process may have initialised CUDA.
+    bool never_cuda = false;     ///< A process that might have initialised CUDA ahead has failed.
     std::shared_ptr<WrittenPages> written = WrittenPages::create();
   };
 
   std::optional<Forked> take_with_other_args(const protocol::RunTest& request, const std::vector<Fd>& fds);
   void end(Stage stage);
-  /// Of those that are `ending_`: what has ended by now, or all.
+  /// Reaps those of `ending_` that have ended, or waits for `all`.
   void collect(bool all);
   Entry* find(const protocol::RunTest& request, const std::vector<Fd>& fds);
   bool may_fork(const Entry& entry) const;
   void fork_next();
-  /// Lets the last of its line go on, or has a first one begin.
+  /// Lets the last process of the line go on, or begins the line.
   void go_on(Entry& entry);
   std::optional<Stage> begin(Entry& entry);
   std::optional<std::uint64_t> cuda_for(const Entry& entry) const;
@@ -101,7 +103,7 @@ class SnapshotLines {
   void end_last(Entry& entry);
   static void waits_no_more(Entry& entry);
   void end(Entry& entry);
-  /// The run's process, if this one, or a fork of it, has begun the run.
+  /// Gives the run to this process, or to a fork of it if it is a snapshot. Nothing: it cannot serve the run.
   static std::optional<Forked> begins(Stage& stage, const protocol::RunTest& request,
                                       const std::vector<Fd>& fds);
 
@@ -109,7 +111,7 @@ class SnapshotLines {
   ValueProcess& values_;
   std::function<void()> leave_;
   std::list<Entry> entries_;           ///< The last request first.
-  std::list<SnapshotProcess> ending_;  ///< Killed, and not waited for: a run may be about to begin.
+  std::list<SnapshotProcess> ending_;  ///< Killed, and reaped later, so that no run has to wait.
   bool is_allowed_ = false;
 };
 

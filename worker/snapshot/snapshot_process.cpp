@@ -19,9 +19,9 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-/// What a process gets to end by itself, to call what was registered with `atexit`.
+/// The time for a process to end by itself, and to call the functions registered with `atexit`.
 constexpr std::chrono::seconds end_grace{1};
-/// An answer is a matter of some `stat`s.
+/// Much more than needed: an answer takes a number of `stat` calls.
 constexpr int answer_ms = 5000;
 
 }  // namespace
@@ -71,7 +71,7 @@ void SnapshotProcess::send(const protocol::ToWorker& message, const std::vector<
   send(message, numbers);
 }
 
-/// One that is gone is noticed by its end.
+/// A failure is ignored: `has_ended` notices a process that is gone.
 void SnapshotProcess::send(const protocol::ToWorker& message, const std::vector<int>& fds) {
   (void)channel_->send(protocol::to_json(message).dump(), fds);
 }

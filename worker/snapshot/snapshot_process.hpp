@@ -14,16 +14,16 @@
 
 namespace stest {
 
-/// A fork of the zygote that outlives a run and serves the next ones: the zygote speaks with it as the
-/// daemon speaks with the zygote. Owns the process, which ends, at the latest, with this object.
+/// A process that outlives a run and serves later ones. The zygote talks to it as the daemon talks to the
+/// zygote. Owns the process, which ends with this object at the latest.
 class SnapshotProcess {
  public:
-  /// Forks; the child runs `serve` with its end of the channel, and never returns from there.
+  /// Forks. The child runs `serve` with its end of the channel and then ends.
   /// Errors: `internal`, out of descriptors or processes.
   static Result<SnapshotProcess> fork(const std::function<void(LineChannel&)>& serve);
-  /// The same for a process in which tests will run; see `fork_run`.
+  /// The same for a process that will run tests; see `fork_run`.
   static Result<SnapshotProcess> fork_for_run(const std::function<void(LineChannel&)>& serve);
-  /// One that another child of this process has forked, as a child of this one.
+  /// Takes over a child of this process that another child has forked.
   SnapshotProcess(pid_t pid, Fd channel)
       : SnapshotProcess(pid, std::make_unique<LineChannel>(std::move(channel))) {}
 
@@ -36,33 +36,33 @@ class SnapshotProcess {
   void send(const protocol::ToWorker& message, const std::vector<int>& fds = {});
   void send(const protocol::ToWorker& message, const std::vector<Fd>& fds);
 
-  /// What to poll; -1 once the process has closed its end.
+  /// The descriptor to poll; -1 once the process has closed its end.
   int fd() const { return closed_ ? -1 : channel_->fd(); }
 
-  /// Everything that it has said by now.
+  /// All messages that have come.
   std::vector<protocol::FromWorker> receive();
   struct Said {
     protocol::FromWorker message;
     std::vector<Fd> fds;
   };
-  /// The same, with the descriptors that came along.
+  /// The same, with the descriptors that came with them.
   std::vector<Said> receive_all();
-  /// Blocks for the next message of this kind, an answer, for which others are passed over: a process that
-  /// has just been killed gives none.
+  /// Waits for the next message of this type, and drops others. Nothing: the process has closed its end or
+  /// does not answer in time.
   template <class Answer>
   std::optional<Said> await() {
     return await([](const protocol::FromWorker& message) { return std::holds_alternative<Answer>(message); });
   }
 
-  /// Whether the process has ended. It stays a zombie until `collect`, and its pid nobody else's.
+  /// Whether the process has ended. It stays a zombie until `collect`, so no other process can have its pid.
   bool has_ended() const;
-  /// Kills it, and what is left in its group where that is not ours. Does not wait: the kernel takes its time
-  /// to end a process.
+  /// Kills the process, and its process group unless that is ours. Does not wait for the end, which takes
+  /// time.
   void kill() const;
-  /// Waits for it, having killed it; returns its wait status.
+  /// Kills the process, waits for its end, and returns its wait status.
   int collect();
 
-  /// For another fork of the zygote, whose child this process is not.
+  /// Must be called in another fork of the zygote, which does not own the process.
   void close_in_child();
   /// Leaves the process to the caller.
   pid_t release();

@@ -20,7 +20,7 @@ namespace {
 
 bool is_terminal(const Fd& fd) { return ::isatty(fd.get()) != 0; }
 
-/// What can be told of a terminal, but for which one it is.
+/// Compares all that a process can ask of a terminal, except which one it is.
 bool is_like(const Fd& one, const Fd& other) {
   if (is_terminal(one) != is_terminal(other)) return false;
   termios a{}, b{};
@@ -40,7 +40,7 @@ Result<Fd> duplicate(const Fd& fd) {
   return copy;
 }
 
-/// What was written, of what came out of a terminal that makes "\r\n" of each "\n".
+/// Undoes that a terminal has turned each "\n" into "\r\n".
 std::string as_written(std::string text, const termios& modes) {
   if ((modes.c_oflag & OPOST) == 0 || (modes.c_oflag & ONLCR) == 0) return text;
   const auto is_made = [&](const char& c) { return c == '\r' && *(&c + 1) == '\n'; };  // Ends with '\0'.
@@ -64,7 +64,7 @@ Result<StandIns> StandIns::like(const std::vector<Fd>& streams) {
   return made;
 }
 
-/// What is to be used for the stream `i` of these.
+/// The stand-in for stream `i` of these.
 Result<Fd> StandIns::make(const std::vector<Fd>& like, std::size_t i) {
   if (is_terminal(like[i])) {
     if (!terminal_) {
@@ -82,7 +82,7 @@ Result<Fd> StandIns::make(const std::vector<Fd>& like, std::size_t i) {
   }
   if (i == 2 && identity(like[1].get()) == identity(like[2].get())) return duplicate(streams_[1]);
   Fd file(::memfd_create(i == 1 ? "stdout" : "stderr", MFD_CLOEXEC));
-  if (!file) return errno_error("no memory for what it prints");
+  if (!file) return errno_error("cannot create a file for the output");
   return file;
 }
 
@@ -101,7 +101,7 @@ void StandIns::identify() {
   for (std::size_t i = 0; i < identities_.size(); ++i) identities_[i] = identity(streams_[i].get());
 }
 
-/// A read brings forward all that is on its way.
+/// A read also makes the kernel pass on output that is still on its way.
 void StandIns::keep_output() {
   if (!terminal_) return;
   std::string text;

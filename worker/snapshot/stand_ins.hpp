@@ -12,31 +12,31 @@
 
 namespace stest {
 
-/// What a run that is ahead of its request has in place of the client's standard streams: a terminal for a
-/// terminal, else a pipe into which nothing is ever written, and files in memory.
+/// The standard streams of a run that is ahead of its request: a terminal in place of a terminal. Otherwise
+/// stdin is a pipe without input, and stdout and stderr are files in memory.
 class StandIns {
  public:
-  /// For streams like the first three of these, and of the same size where they are a terminal.
-  /// Errors: `internal`, there is no memory, or no terminal to be had.
+  /// Stand-ins for the first three of `streams`. A terminal gets the same settings and size.
+  /// Errors: `internal`, out of memory or terminals.
   static Result<StandIns> like(const std::vector<Fd>& streams);
 
-  /// Whether a process that has these could tell that it does not have those.
+  /// Whether a process that has these could not tell them from `streams`.
   bool are_like(const std::vector<Fd>& streams) const;
 
   /// stdin, stdout and stderr.
   const std::vector<Fd>& streams() const { return streams_; }
 
-  /// To be called before each fork: what was written to a terminal can be read from it once.
+  /// Must be called before each fork: output can be read from a terminal only once.
   void keep_output();
 
-  /// In a fork, which gets a terminal of its own behind every descriptor that leads to that of its parent.
-  /// Files are `OwnDescriptors::separate`'s. Returns the new one, for `OwnDescriptors`; -1 without any.
+  /// Must be called in a fork: puts a new terminal behind every descriptor of the parent's terminal. Returns
+  /// the new one, for `OwnDescriptors`; -1 if there is none. `OwnDescriptors::separate` does this for files.
   Result<int> separate();
-  /// In a fork whose files are its own now.
+  /// Must be called in a fork after `OwnDescriptors::separate`: its files are others now.
   void identify();
 
-  /// Writes what was written to these to `streams`, and puts those behind every descriptor that leads to
-  /// these: pytest has made copies for itself.
+  /// Copies the output of the stand-ins to `streams`, and puts `streams` behind every descriptor of a
+  /// stand-in: pytest has made duplicates.
   void give_way_to(const std::vector<Fd>& streams);
 
  private:
@@ -51,7 +51,7 @@ class StandIns {
   void show(std::size_t i, int stream);
 
   std::optional<Pty> terminal_;
-  std::string kept_;  ///< What was written to it.
+  std::string kept_;  ///< What was read from it.
   Fd silent_;         ///< The other end of a pipe for stdin.
   std::vector<Fd> streams_;
   std::array<Identity, 3> identities_;

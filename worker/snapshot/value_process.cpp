@@ -17,7 +17,7 @@ void send(LineChannel& channel, const protocol::FromWorker& message, const std::
   (void)channel.send(protocol::to_json(message).dump(), fds);
 }
 
-/// The values are loaded; what comes now asks for forks, or has patterns compiled.
+/// Serves messages once the values are loaded: requests for forks, and patterns to compile.
 class Server {
  public:
   Server(LineChannel& channel, Preloader& preloader) : channel_(channel), preloader_(preloader) {}
@@ -73,7 +73,7 @@ class Server {
   }
 
   void answer(pid_t pid, const protocol::FromWorker& forked, const std::optional<Link>& link) const {
-    if (pid < 0) ::_exit(0);  // The zygote finds another way.
+    if (pid < 0) ::_exit(0);  // The zygote then forks the process itself.
     send(channel_, forked, {link->memory.get(), link->zygotes.get()});
   }
 
@@ -106,7 +106,7 @@ void ValueProcess::compile(const std::vector<std::string>& patterns) {
 
 void ValueProcess::attend() {
   if (!process_) return;
-  const bool has_ended = process_->has_ended();  // Before reading, so that nothing is said after it.
+  const bool has_ended = process_->has_ended();  // Asked before reading, so that no message is lost.
   for (const auto& message : process_->receive()) {
     if (!std::holds_alternative<protocol::Values>(message)) continue;
     is_loading_ = false;

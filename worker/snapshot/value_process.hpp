@@ -10,26 +10,26 @@
 
 namespace stest {
 
-/// The snapshot that holds the values of `sprintest.warm`: while it is ready, runs are forked from it instead
-/// of from the zygote. Its forks are the zygote's children, so that it may end at any time.
+/// The value process, which holds the values of `sprintest.warm`. While it is ready, runs are forked from it
+/// instead of the zygote. Its forks are children of the zygote, so it may end at any time.
 class ValueProcess {
  public:
   using Send = std::function<void(const protocol::FromWorker&)>;
 
-  /// `send` takes what the daemon is to hear; `leave` is called in the child.
+  /// `send` sends a message to the daemon. `leave` is called in the child.
   ValueProcess(Preloader& preloader, Send send, std::function<void()> leave)
       : preloader_(preloader), send_(std::move(send)), leave_(std::move(leave)) {}
 
-  /// Replaces the process by one that holds these values; by none where there are none.
+  /// Replaces the process by one that holds these values, or ends it if there are none.
   void hold(const protocol::HoldValues& wanted);
-  /// Has it compile what the zygote compiles now, once it is ready.
+  /// Makes it compile these patterns, once it is ready.
   void compile(const std::vector<std::string>& patterns);
 
-  /// What runs are forked from; nullptr while it is the zygote.
+  /// The process from which runs are forked; nullptr while that is the zygote.
   SnapshotProcess* ready() { return process_ && !is_loading_ ? &*process_ : nullptr; }
   pid_t pid() const { return process_ ? process_->pid() : -1; }
   int fd() const { return process_ ? process_->fd() : -1; }
-  /// Takes in what it said, and its end.
+  /// Handles the messages of the process and its end.
   void attend();
   void end();
   void close_in_child();

@@ -18,17 +18,17 @@ namespace stest {
 
 namespace {
 
-#ifndef MADV_POPULATE_WRITE  // Of Linux 5.14; the C library's headers may be older.
+#ifndef MADV_POPULATE_WRITE  // Since Linux 5.14; the C library's headers may be older.
 constexpr int MADV_POPULATE_WRITE = 23;
 #endif
 
-/// What a process that waits may take for its copies.
+/// The memory that a waiting process may use for its copies.
 constexpr std::size_t most_bytes = 64u << 20;
 constexpr std::size_t most_ranges = 16384;
-/// A set is good enough while the run needs no more than the set's size divided by this besides.
+/// A set is good enough if the run has needed less than the set's size divided by this in addition.
 constexpr std::size_t good_share = 4;
 
-/// Of an entry of pagemap (Documentation/admin-guide/mm/pagemap.rst): in memory, and mapped by nobody else.
+/// Bits of an entry of pagemap (Documentation/admin-guide/mm/pagemap.rst): in memory, and mapped only once.
 constexpr std::uint64_t own = std::uint64_t{1} << 63 | std::uint64_t{1} << 56;
 
 struct Range {
@@ -38,7 +38,7 @@ struct Range {
 
 std::size_t page_size() { return static_cast<std::size_t>(::sysconf(_SC_PAGESIZE)); }
 
-/// How many pages this process had to be given when it wanted to use them.
+/// The number of pages that the kernel had to provide when this process used them.
 std::size_t faults() {
   rusage usage{};
   ::getrusage(RUSAGE_SELF, &usage);
@@ -47,11 +47,11 @@ std::size_t faults() {
 
 }  // namespace
 
-/// Nobody else need be able to write it while it is read, or the reverse: whatever it holds does no harm.
+/// Needs no lock: whatever it holds does no harm.
 struct WrittenPages::Table {
   std::atomic<std::size_t> count{0};
   std::size_t bytes = 0;        ///< In all ranges.
-  std::size_t first_bytes = 0;  ///< When it was recorded from a process that had no copies made ahead.
+  std::size_t first_bytes = 0;  ///< Their size when it was recorded in a process without copies made ahead.
   Range ranges[most_ranges];
 
   void add(std::uintptr_t page, std::size_t size) {
@@ -93,7 +93,7 @@ void WrittenPages::record() {
       }
     }
   }
-  // A copy made ahead counts as written whether or not it was: in time it would be more than any run needs.
+  // A copy made ahead counts as written even if it was not. So the set would grow to more than a run needs.
   if (table_.first_bytes == 0) {
     table_.first_bytes = table_.bytes;
   } else if (table_.is_full() && table_.bytes > 2 * table_.first_bytes) {

@@ -5,25 +5,25 @@
 
 namespace stest {
 
-/// The pages of memory that a run has written to, in memory that its process shares with those forked for the
-/// next ones. A fork has its parent's pages until it writes to one; then the kernel makes a copy while
-/// somebody waits. It is the same pages each time: a fork that waits for its run can have the copies before.
+/// The memory pages that the last run has written to, in memory that the processes of a line share. A fork
+/// shares its parent's pages until it writes to one; then the kernel makes a copy, and the run waits. Runs
+/// write to the same pages each time, so a fork that waits for its run can make the copies ahead.
 class WrittenPages {
  public:
-  /// An empty set; nullptr without memory for it.
+  /// An empty set; nullptr if there is no memory for it.
   static std::shared_ptr<WrittenPages> create();
 
   WrittenPages(const WrittenPages&) = delete;
   WrittenPages& operator=(const WrittenPages&) = delete;
   ~WrittenPages();
 
-  /// Has the set be what this process has for itself alone (`/proc/self/pagemap`), unless the one it had
-  /// was good enough. For one that is about to end: it takes some milliseconds. Nothing where the kernel
-  /// does not tell.
+  /// Records the pages that only this process has (`/proc/self/pagemap`), unless the set was good enough. For
+  /// a process that is about to end: it takes some milliseconds. Does nothing if the kernel does not show
+  /// them.
   void record();
 
-  /// Lets this process have for itself what the set holds and its own memory still reaches to (Linux 5.14 and
-  /// later; elsewhere nothing happens). What is written there stays.
+  /// Copies the pages of the set that are still mapped in this process (Linux 5.14 and later; before that
+  /// nothing happens). Their contents stay the same.
   void copy_ahead();
 
  private:

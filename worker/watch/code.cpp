@@ -10,8 +10,8 @@ namespace stest::watch {
 
 namespace {
 
-/// None where others ask through it: the interpreter is in it too, or it is a sanitizer's, which comes before
-/// the C library in all.
+/// Empty if other code asks through this library: the interpreter is in it too, or it is a sanitizer's, which
+/// interposes much of the C library.
 Code find_allocator() {
   const Code code = code_around(::dlsym(RTLD_DEFAULT, "malloc"));
   const bool is_alone = !code.contains(::dlsym(RTLD_DEFAULT, "Py_IsInitialized")) && !has_sanitizer();

@@ -2,7 +2,7 @@
 
 #include <cstdint>
 
-/// Whose instructions an address is among.
+/// Tells in whose code an address is.
 namespace stest::watch {
 
 struct Code {
@@ -12,18 +12,18 @@ struct Code {
   bool contains(const void* address) const noexcept;
 };
 
-/// The code of the library in which this lies; none where that is not known.
+/// The code of the library that contains `address`; empty if that is not known.
 Code code_around(const void* address);
 
-/// The code of this function alone.
+/// The code of `function` alone.
 Code code_of(const void* function);
 
-/// Whether this process is watched by a sanitizer, which makes system calls of its own.
+/// Whether this process runs under a sanitizer, which makes system calls itself.
 bool has_sanitizer() noexcept;
 
-/// Whether this is in the library that the process has its memory from. What an allocator asks is for its own
-/// sake (jemalloc looks when pages were last used), and no answer may run Python: a list may be
-/// half enlarged, and locks of the allocator be held.
+/// Whether `address` is in the library of the memory allocator. An allocator keeps its answers to itself
+/// (jemalloc looks when pages were last used). No Python may run because of its questions: a list may be half
+/// enlarged, and locks of the allocator may be held.
 bool is_of_allocator(const void* address) noexcept;
 
 }  // namespace stest::watch

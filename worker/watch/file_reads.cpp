@@ -1,4 +1,4 @@
-// The declarations of a fortified <fcntl.h> are definitions, of the very functions that are defined here.
+// A fortified <fcntl.h> would define the functions that are defined here.
 #undef _FORTIFY_SOURCE
 
 #include "worker/watch/file_reads.hpp"
@@ -49,12 +49,12 @@ namespace {
 /// File times come from the kernel's coarse clock, whose tick is 1 to 10 ms.
 constexpr std::int64_t tick_ns = 20'000'000;
 
-/// What tells one state of a path from another.
+/// The state of a path, as far as it is compared.
 struct State {
   mode_t type = 0;  ///< 0: there is nothing.
   dev_t device = 0;
-  std::string link;  ///< Where it leads, if it is a symbolic link; the rest is of what it leads to.
-  FileState file;    ///< Of what is no regular file only which one it is.
+  std::string link;  ///< The target of a symbolic link; the other members are those of the target.
+  FileState file;    ///< Only the inode unless it is a regular file.
 
   friend bool operator==(const State& a, const State& b) = default;
 };
@@ -64,13 +64,13 @@ using Names = std::vector<std::string>;
 struct Seen {
   State state;
   bool is_settled = true;
-  bool is_type_only = false;  ///< Nobody has learned more of it.
+  bool is_type_only = false;  ///< There were only type questions.
   bool is_opened = false;
   bool is_read = false;        ///< Looked at, and not only written.
-  std::optional<Names> names;  ///< Of a folder that was listed.
+  std::optional<Names> names;  ///< The contents of a folder that was listed.
 };
 
-/// Never destroyed: files are opened until the very end.
+/// Never destroyed, because files are opened until the process ends.
 struct Log {
   std::mutex mutex;
   std::vector<std::string> exempt;
@@ -83,7 +83,7 @@ Log& the_log() {
   return *log;
 }
 std::atomic<bool> is_recording{false};
-/// What is looked at to take something down is not itself to be taken down.
+/// True while this code itself looks at files, which must not be recorded.
 thread_local bool is_busy = false;
 
 class Busy {
@@ -115,7 +115,7 @@ State state_of(const std::string& path) {
   return state;
 }
 
-/// By the C library's own function: others watch who asks for the time.
+/// Calls the function of the C library directly: the interposed one reports questions for the time.
 std::int64_t time_ns(clockid_t clock) {
   static auto* const ask = interpose::next<decltype(::clock_gettime)>("clock_gettime");
   timespec now{};
@@ -127,7 +127,7 @@ bool was_written_just_now(const State& state) {
   return time_ns(CLOCK_REALTIME) - state.file.ctime_ns < tick_ns;
 }
 
-/// What a folder holds, but for what pytest and Python leave there themselves.
+/// The names in a folder, except those that pytest and Python create.
 Names names_in(const std::string& path) {
   constexpr std::array<std::string_view, 4> ours{".", "..", "__pycache__", ".pytest_cache"};
   Names names;
@@ -142,7 +142,7 @@ Names names_in(const std::string& path) {
 }
 
 bool is_other_now(const std::pair<const std::string, Seen>* entry) {
-  const Busy busy;  // In each thread.
+  const Busy busy;  // Needed in each thread.
   const auto& [path, seen] = *entry;
   if (seen.is_type_only) return state_of(path).type != seen.state.type;
   return !seen.is_settled || state_of(path) != seen.state || (seen.names && names_in(path) != *seen.names);
@@ -155,8 +155,8 @@ std::string where(int folder) {
   return link_text("/proc/self/fd/" + std::to_string(folder));
 }
 
-/// Below a file there is nothing for as long as it is one: then it is the file that is looked at. pytest asks
-/// whether each file that it comes across is a virtual environment.
+/// Nothing can be below a regular file, so the file takes the place of a path below it. pytest looks at such
+/// paths: it asks of each file whether it is a virtual environment.
 std::string what_decides(std::string path) {
   struct stat info {};
   while (::stat(path.c_str(), &info) != 0 && errno == ENOTDIR && path.size() > 1) {
@@ -177,7 +177,7 @@ bool is_exempt(const Log& log, std::string_view path) {
                      [path](const std::string& prefix) { return path.starts_with(prefix); });
 }
 
-/// Takes down what is there now.
+/// Records the present state.
 void look(const std::string& path, Seen& seen, bool is_first, bool is_type_only) {
   const auto type_before = seen.state.type;
   seen.state = state_of(path);
@@ -189,10 +189,9 @@ void look(const std::string& path, Seen& seen, bool is_first, bool is_type_only)
 enum class How {
   looked_at,
   opened,
-  written,  ///< Opened for writing only: what it held is not seen.
+  written,  ///< Opened for writing only; its contents are not read.
   listed,
-  searched,  ///< By a function of the C library that looks around by itself, unseen: nothing proves what it
-             ///< saw.
+  searched,  ///< By a function of the C library whose own looks are not seen: it counts as changed.
 };
 
 [[maybe_unused]] void note(int folder, const char* name, How how = How::looked_at) {
@@ -204,7 +203,7 @@ enum class How {
   auto& log = the_log();
   const bool is_type_only = how == How::looked_at && log.asks_for_type != nullptr && log.asks_for_type();
   const std::lock_guard lock(log.mutex);
-  if (path.starts_with('/') && !is_exempt(log, path)) {  // A pipe has another kind of name.
+  if (path.starts_with('/') && !is_exempt(log, path)) {  // The link of a pipe is not a path.
     if (!log.seen.contains(path)) path = what_decides(std::move(path));
     const auto [entry, is_new] = log.seen.try_emplace(path);
     if (is_new || (entry->second.is_type_only && !is_type_only))
@@ -347,7 +346,7 @@ bool note_system_call(long number, const std::array<long, 6>& with) {
 
 }  // namespace stest::file_reads
 
-// ---- the functions of the C library
+// ---- interposed functions
 
 #ifdef STEST_INTERPOSES_FILES
 
@@ -356,7 +355,7 @@ namespace {
 using stest::file_reads::How;
 using stest::file_reads::note;
 
-/// The C library follows the links in a path by calls of its own.
+/// Notes each folder of the path: the C library follows links by calls that are not seen.
 void note_each(const char* path) {
   if (path == nullptr) return;
   const std::string_view all = path;
@@ -375,7 +374,7 @@ How how(std::string_view mode) {
   return is_only_written ? How::written : How::opened;
 }
 
-/// `open` has a third argument where it may make a file.
+/// `open` has a third argument if it may create a file.
 mode_t mode_argument(int flags, va_list arguments) {
   const bool makes = (flags & O_CREAT) != 0 || (flags & O_TMPFILE) == O_TMPFILE;
   return makes ? va_arg(arguments, mode_t) : 0;  // NOLINT(clang-analyzer-valist.Uninitialized): the caller's.
@@ -409,7 +408,7 @@ mode_t mode_argument(int flags, va_list arguments) {
   STEST_NOTE_NOEXCEPT(int, name, (const char* path, struct info_type* info), (path, info), \
                       note(AT_FDCWD, path))
 
-// How much of a file system is free changes all the time.
+// `searched`, because the free space of a file system changes all the time.
 #define STEST_STATFS(name, info_type)                                                      \
   STEST_NOTE_NOEXCEPT(int, name, (const char* path, struct info_type* info), (path, info), \
                       note(AT_FDCWD, path, How::searched))
@@ -418,8 +417,8 @@ mode_t mode_argument(int flags, va_list arguments) {
   STEST_NOTE_NOEXCEPT(int, name, (int folder, const char* path, struct info_type* info, int flags), \
                       (folder, path, info, flags), note(folder, path))
 
-// What headers before glibc 2.33 made of `stat`. No more than a number stands before its arguments, which has
-// had one meaning only on each machine for as long as there are wheels.
+// Headers before glibc 2.33 turn `stat` into these. The first argument is a version, of which each
+// architecture has had only one since wheels exist.
 #define STEST_OLD_STAT(old_name, name, info_type) \
   int old_name(int, const char* path, struct info_type* info) noexcept { return name(path, info); }
 #define STEST_OLD_FSTATAT(old_name, name, info_type)                                            \
@@ -445,7 +444,7 @@ mode_t mode_argument(int flags, va_list arguments) {
   STEST_NOTE_NOEXCEPT(ssize_t, name, (const char* path, char* names, size_t size), (path, names, size), \
                       note(AT_FDCWD, path))
 
-// What a fortified program calls, and what only older ones know; no header names them.
+// Fortified and older programs call these; no header declares them.
 extern "C" {
 // NOLINTBEGIN(bugprone-reserved-identifier)
 int __open_2(const char* path, int flags);

@@ -58,7 +58,7 @@ namespace {
 namespace watch = stest::watch;
 using watch::Question;
 
-/// CPython asks for the time whenever it takes a lock, if only to see that it need not wait.
+/// CPython asks for the time whenever it takes a lock, even if it need not wait.
 bool takes_a_lock() {
   static const watch::Code lock = watch::code_of(::dlsym(RTLD_DEFAULT, "PyThread_acquire_lock_timed"));
   void* frames[6];
@@ -75,10 +75,10 @@ void ask_clock(const void* caller, clockid_t clock) {
   if (clock != CLOCK_MONOTONIC || !takes_a_lock()) ask(caller, Question::clock);
 }
 
-/// Whether an extension module seeds its hash tables: Rust's standard library and the crate ahash ask for so
-/// much, once, when the first table is made. Nobody can keep that.
+/// Whether an extension module seeds its hash tables. Rust's standard library and the crate ahash ask once
+/// for as many bytes, when the first table is made. Other code cannot get at them.
 bool seeds_tables(const void* caller, std::size_t size, unsigned flags) {
-  if (size == 0) return true;  // Only whether there is such a function.
+  if (size == 0) return true;  // It only asks whether the function works.
   if (!(size == 64 && flags == 0) && !(size == 16 && (flags & GRND_INSECURE) != 0)) return false;
   Dl_info info{};
   if (::dladdr(caller, &info) == 0 || info.dli_fname == nullptr) return false;
@@ -96,7 +96,7 @@ void ask_random(const void* caller, std::size_t size, unsigned flags) {
 #define STEST_CALLER __builtin_return_address(0)
 
 extern "C" {
-/// What a fortified program calls; no header names it.
+/// Fortified programs call this; no header declares it.
 char* __getcwd_chk(char* buffer, size_t size, size_t room);  // NOLINT(bugprone-reserved-identifier)
 
 #pragma GCC visibility push(default)

@@ -1,13 +1,11 @@
 #pragma once
 
-/// What is another at each moment and in each process: clocks, randomness, the process's number, the current
-/// folder. Whoever asks for it, in Python
-/// or in C: the functions of the C library are interposed, and the listener is told of each question. Not
-/// seen: code that asks the processor itself. Code that makes its system calls without the C library: see
-/// `raw_calls`.
+/// Sees questions for values that differ between moments or processes: the time, random numbers, the process
+/// id, the current folder. Functions of the C library are interposed, and the listener is told of each
+/// question, from Python or C. Code that asks the processor is not seen. `raw_calls` sees raw system calls.
 namespace stest::fresh_reads {
 
-/// To be called before a system call that is made by its number. Returns whether it is one of these.
+/// Must be called before a system call by number. Returns whether the call asks such a question.
 bool note_system_call(long number);
 
 }  // namespace stest::fresh_reads

@@ -2,11 +2,11 @@
 
 #include <dlfcn.h>
 
-/// Functions of the C library are interposed as memory allocators interpose `malloc`: this library is linked
-/// first, or preloaded into a `python`, and so its definitions come before those of all others.
+/// Functions of the C library are interposed in the same way as memory allocators interpose `malloc`: this
+/// library is linked first, or preloaded into a `python`, so its definitions come first.
 namespace stest::interpose {
 
-/// The definition that would have been called without ours.
+/// The definition that would be called without ours.
 template <class Function>
 Function* next(const char* name) {
   return reinterpret_cast<Function*>(::dlsym(RTLD_NEXT, name));
@@ -18,9 +18,9 @@ Function* next(const char* name) {
   static auto* const original = /* NOLINTNEXTLINE */ \
       ::stest::interpose::next<decltype(name)>(#name)
 
-// A function of the C library with one of ours before it: RESULT name(PARAMETERS) that is called with
-// (ARGUMENTS), and what is noted of it before that.
-// NOLINTBEGIN(bugprone-macro-parentheses): these are types, lists and statements.
+// Interposes a function of the C library, RESULT name(PARAMETERS): executes the statement NOTED, and then
+// calls the function with (ARGUMENTS). NOLINTBEGIN(bugprone-macro-parentheses): these are types, lists and
+// statements.
 #define STEST_NOTE(result, name, parameters, arguments, noted) \
   result name parameters {                                     \
     STEST_NEXT(name);                                          \

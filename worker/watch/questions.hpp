@@ -1,21 +1,21 @@
 #pragma once
 
-/// What is another at each moment and in each process, and who is told when somebody asks for it.
+/// Questions for values that differ between moments or processes, and the listener that is told of them.
 namespace stest::watch {
 
 enum class Question { clock, randomness, identity, folder, system_call };
 
-/// Any thread may ask, whatever locks it holds.
+/// Is called in any thread, which may hold any locks.
 struct Listener {
-  /// Whether a question of this thread would be heard now.
+  /// Whether the listener wants to know of such a question in this thread now.
   bool (*hears)(Question) noexcept;
   void (*tell)(Question) noexcept;
 };
 
-/// There is one listener at most, for good.
+/// Sets the listener. There is only one, and it stays.
 void set_listener(const Listener& listener);
 
-/// The same of the listener; false and nothing where there is none.
+/// Calls the listener. Without one, `hears` returns false and `tell` does nothing.
 bool hears(Question question) noexcept;
 void tell(Question question) noexcept;
 

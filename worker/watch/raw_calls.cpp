@@ -1,8 +1,8 @@
 // Linux's Syscall User Dispatch: the kernel sends SIGSYS in place of each system call that a thread makes
-// outside of one range of addresses, here the C library's code. The handler makes the call from there.
+// outside of one range of addresses, here the C library's code. The handler makes the call through that code.
 //
-// Such a signal comes at an instruction of the program, and never within the C library. So the handler may do
-// what a function could that is called at that place: take locks and memory, run Python, wait for a request.
+// The signal comes at an instruction of the program, and never within the C library. So the handler may do
+// what a function called at that place may do: take locks, allocate memory, run Python, wait for a request.
 
 #include "worker/watch/raw_calls.hpp"
 
@@ -41,18 +41,18 @@ using watch::Question;
 auto* const library_call = interpose::next<decltype(::syscall)>("syscall");
 auto* const library_sigaction = interpose::next<decltype(::sigaction)>("sigaction");
 const Code library = code_around(reinterpret_cast<const void*>(library_call));
-/// What the loader opens is compared elsewhere. The kernel's own functions (vDSO) make a call where they have
-/// no answer: the function of the C library that has called them was noted.
+/// Files that the loader opens are compared elsewhere. Functions of the kernel (vDSO) make a system call if
+/// they have no answer; the function of the C library that called them was noted.
 const Code loader = code_around(::dlsym(RTLD_NEXT, "__tls_get_addr"));
 const Code kernels = code_around(reinterpret_cast<const void*>(::getauxval(AT_SYSINFO_EHDR)));  // NOLINT
 
-/// Read by the kernel at each call.
+/// The kernel reads this at each call.
 volatile char selector = SYSCALL_DISPATCH_FILTER_ALLOW;
 bool is_on = false;
-struct sigaction others {};  ///< What SIGSYS would do.
+struct sigaction others {};  ///< The action of SIGSYS without ours.
 long first_unknown = -1;
 
-/// To the process's own memory, or to a file that was noted when it was opened.
+/// Such a call concerns only the process itself, or a file that was noted when it was opened.
 bool is_harmless(long number) {
   constexpr std::array all{SYS_brk,         SYS_close,      SYS_fstat,  SYS_futex,    SYS_getegid,
                            SYS_geteuid,     SYS_getgid,     SYS_gettid, SYS_getuid,   SYS_lseek,
@@ -66,8 +66,8 @@ bool note(long number, const std::array<long, 6>& with) {
   return file_reads::note_system_call(number, with) || fresh_reads::note_system_call(number);
 }
 
-/// The program makes it itself, and all after it: a handler cannot start a thread for somebody else, nor end
-/// a signal.
+/// Lets the program make this call and all later ones itself: the handler can neither start a thread for the
+/// program nor return from another signal.
 void give_up(long number, gregset_t& registers) {
   constexpr int instruction = 2;  // Bytes.
   if (first_unknown < 0) first_unknown = number;
@@ -83,7 +83,7 @@ void make(long number, const std::array<long, 6>& with, gregset_t& registers) {
   if (is_on) selector = SYSCALL_DISPATCH_FILTER_BLOCK;
 }
 
-/// A sandbox sends the same signal, and so may anybody.
+/// A sandbox sends SIGSYS too, and so may any program.
 void pass_on(int signal, siginfo_t* info, void* context) {
   if ((others.sa_flags & SA_SIGINFO) != 0) return others.sa_sigaction(signal, info, context);
   if (others.sa_handler == SIG_IGN) return;
@@ -93,7 +93,7 @@ void pass_on(int signal, siginfo_t* info, void* context) {
 }
 
 void on_signal(int signal, siginfo_t* info, void* context) {
-  constexpr int is_dispatched = 2;  // SYS_USER_DISPATCH, which only the kernel's headers name.
+  constexpr int is_dispatched = 2;  // SYS_USER_DISPATCH, which only the kernel's headers define.
   if (info->si_code != is_dispatched) return pass_on(signal, info, context);
   selector = SYSCALL_DISPATCH_FILTER_ALLOW;
   const int error = errno;
@@ -121,18 +121,18 @@ bool arm() {
   return true;
 }
 
-/// The kernel has taken it from the child.
+/// A child does not inherit the dispatch.
 void arm_fork() {
   if (is_on && first_unknown < 0) arm();
 }
 
-/// Before glibc 2.34 threads had a library apart.
+/// Before glibc 2.34 threads have a separate library.
 bool is_possible() {
   return library.contains(::dlsym(RTLD_NEXT, "pthread_create")) && !watch::has_sanitizer() &&
          ::pthread_atfork(nullptr, nullptr, arm_fork) == 0;
 }
 
-/// Then the kernel would end the process.
+/// If it is blocked, the kernel ends the process instead of calling the handler.
 bool is_signal_blocked() {
   sigset_t blocked;
   return ::pthread_sigmask(SIG_BLOCK, nullptr, &blocked) != 0 || ::sigismember(&blocked, SIGSYS) != 0;
@@ -187,7 +187,7 @@ sigset_t without_ours(const sigset_t& set) {
 
 }  // namespace
 
-// Blocked, the signal would end the process.
+// SIGSYS must stay unblocked: a blocked one would end the process.
 #define STEST_MASK(name)                                                          \
   int name(int how, const sigset_t* set, sigset_t* before) noexcept {             \
     STEST_NEXT(name);                                                             \
@@ -202,7 +202,7 @@ extern "C" {
 STEST_MASK(pthread_sigmask)
 STEST_MASK(sigprocmask)
 
-/// Who asks for SIGSYS, or sets it, has to do with what it will be when nothing is watched.
+/// For SIGSYS this gets and sets the action that applies when no calls are watched.
 int sigaction(int signal, const struct sigaction* action, struct sigaction* before) noexcept {
   STEST_NEXT(sigaction);
   if (signal != SIGSYS || !raw_calls::is_on) return original(signal, action, before);

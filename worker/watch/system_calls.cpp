@@ -1,4 +1,4 @@
-// System calls by their number, as programs make them that find no function for what they want.
+// System calls by number, which programs make if the C library has no function for them.
 
 #include <sys/syscall.h>
 #include <unistd.h>

@@ -1,4 +1,4 @@
-"""A fork of the zygote that does what tests do first, before any test meets a broken fork."""
+"""The check of fork health: a fork of the zygote computes before tests run in a fork."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from sprintest.process._own import library
 def check_fork_health() -> None:
     """Run small numpy and torch operations on every thread that a run would have.
 
-    A child of a process whose thread pools do not survive a fork hangs here, or dies. The caller
-    gives it a deadline.
+    A fork of a process whose thread pools do not survive a fork hangs here, or dies. The caller sets a
+    deadline.
     """
-    with cache.in_sight():  # Libraries in C import others by themselves.
+    with cache.in_sight():  # Libraries in C import other modules.
         _compute()
 
 

@@ -1,4 +1,4 @@
-"""Ends an import at the first module of those that must not be imported."""
+"""Ends an import at the first module that is not preloadable."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import Any
 
 
 class _Tripped(BaseException):
-    """Not to be taken for an error of the import, which many modules live with."""
+    """No ``Exception``, because many modules handle a failed import."""
 
 
 class ImportBlocker:
-    """First finder, then loader of modules that are not preloadable: they can be found, but not imported."""
+    """Finder and loader of modules that are not preloadable: they can be found, but not imported."""
 
     def __init__(self, not_preloadable: Mapping[str, str]) -> None:
         self._not_preloadable = not_preloadable
@@ -32,4 +32,4 @@ class ImportBlocker:
         raise _Tripped(spec.name)
 
     def exec_module(self, module: Any) -> None:
-        """For importlib, which wants one."""
+        """importlib requires this method."""

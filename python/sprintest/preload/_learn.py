@@ -1,4 +1,4 @@
-"""Which third-party modules does a run import itself? The zygote will import them next time."""
+"""Learns which third-party modules a run imports itself, so that the zygote preloads them."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from sprintest.process import _private
 class ImportOrder:
     """Records the names of modules in the order in which their imports began.
 
-    Not ``sys.modules``' order, which is that of completion: importing a leaf first can fail where
-    packages import each other. Not a finder in ``sys.meta_path`` either: tests look at that list.
+    The order of ``sys.modules`` is that of completion, and importing a leaf first can fail if packages import
+    each other. A finder in ``sys.meta_path`` would be seen by tests.
     """
 
     def __init__(self) -> None:
-        #: In the present run.
+        #: The names of the present run.
         self.names: list[str] = []
-        #: Those that were looked for while hooks of the run's own stood in ``sys.path_hooks``: whatever they
-        #: found, the zygote would not find it so.
+        #: Names that were searched while the run had other hooks in ``sys.path_hooks``: the zygote might find
+        #: other modules.
         self.hooked: set[str] = set()
         self._hooks: list[Any] = []
         self._on_find: Callable[[], None] | None = None
 
     def begin(self, on_find: Callable[[], None]) -> None:
-        """A run begins; ``on_find`` is called before each of its imports."""
+        """Begin a run; ``on_find`` is called before each of its imports."""
         self.names.clear()
         self.hooked.clear()
         self._hooks = list(sys.path_hooks)
@@ -55,7 +55,7 @@ order = ImportOrder()
 def preloadable(names: list[str]) -> list[str]:
     """Those of the imported ``names`` that a zygote may import ahead of the next run.
 
-    They are what was installed, and what the user has put on the list of what is never unloaded.
+    They are installed modules, and modules that the setting ``ignore`` names.
     """
     return [name for name in dict.fromkeys(names) if name not in order.hooked and _is_preloadable(name)]
 
@@ -69,10 +69,10 @@ def _is_preloadable(name: str) -> bool:
     assert plugins is not None
     assert code is not None
     package = name.partition(".")[0]
-    # Some plugins act when pytest imports them (draw a random seed, say): once per run, then.
+    # Some plugins act when pytest imports them (they draw a random seed, say), and must do so in each run.
     if package == "sprintest" or name in plugins.entry_modules:
         return False
-    # What a conftest.py registered for rewriting, the zygote would not rewrite.
+    # The zygote does not rewrite modules that a conftest.py has registered for rewriting.
     if _is_rewritten(module) and package not in plugins.rewritten:
         return False
     return not code.may_change(path) or code.is_ignored(name)

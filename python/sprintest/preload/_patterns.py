@@ -1,8 +1,8 @@
 """Regular expressions that runs compile, compiled ahead in the zygote.
 
-``re`` remembers what it has compiled, and nothing depends on that but time: compiling is a pure function of
-pattern and flags, where it does not warn. But it remembers only 512, and building one transformers pipeline
-takes twice as many. Here it remembers more, what earlier runs have compiled included.
+``re`` caches what it has compiled, and that affects only time: compiling is a pure function of pattern and
+flags, unless it warns. The cache has 512 entries, but one transformers pipeline needs twice as many. Here the
+cache is larger, and contains what earlier runs have compiled.
 """
 
 from __future__ import annotations
@@ -18,20 +18,20 @@ from typing import Any
 from sprintest.modules._cache import cache
 from sprintest.process import _private
 
-#: How many ``re`` remembers.
+#: The size of the cache of ``re``.
 _MOST = 4096
 
-#: How many characters of patterns one run tells of, the latest ones.
+#: How many characters of patterns one run reports. It reports the latest patterns.
 _MOST_TOLD = 1 << 20
 
-#: How many bytes the patterns that are compiled ahead may still take, with all that is made of them.
+#: How many bytes the patterns that are compiled ahead may still take, including their compiled forms.
 _room = 16 << 20
 
-#: The keys that ``re`` remembered before any run began.
+#: The keys in the cache of ``re`` that are not new in the present run.
 _known: set[Any] = set()
 
-#: Installed modules that keep hundreds of patterns in a table of their own, which they make from constants
-#: when it is first asked for: the variable that is ``None`` until then, and the function to ask.
+#: Installed modules that have a table of hundreds of patterns, which they make from constants on demand: the
+#: variable that is ``None`` until then, and the function that makes the table.
 _TABLES = [
     (
         "transformers.conversion_mapping",
@@ -42,9 +42,9 @@ _TABLES = [
 
 
 def compile_ahead(patterns: Sequence[str]) -> None:
-    """Have ``re`` remember ``patterns``, which ``compiled()`` has told, for all forks of this process.
+    """Compile ``patterns``, which ``compiled()`` has returned in runs, for all forks of this process.
 
-    One that warns or fails is not compiled ahead: it must do so in each run.
+    A pattern that warns or fails is not compiled ahead: it must do so in each run.
     """
     global _room
     _private.remember_patterns(_MOST)
@@ -65,19 +65,19 @@ def compile_ahead(patterns: Sequence[str]) -> None:
 
 
 def settle() -> None:
-    """Take what ``re`` remembers now for no run's doing."""
+    """Note the present entries of the cache, which are not from the next run."""
     _known.update(_private.patterns or ())
 
 
 def compiled() -> list[str]:
-    """What this process has compiled since it was forked and is remembered, in order.
+    """The patterns that this process has compiled since its fork and that are still cached, in order.
 
     Each is the ``ascii`` text of a tuple: the pattern, ``str`` or ``bytes``, and the flags.
     """
     patterns: list[str] = []
     room = _MOST_TOLD
     for key in reversed([key for key in list(_private.patterns or ()) if key not in _known]):
-        _known.add(key)  # A resident process tells each once.
+        _known.add(key)  # A resident process reports each pattern once.
         kind, pattern, flags = key
         if kind in (str, bytes) and type(flags) is int:
             room -= len(pattern)

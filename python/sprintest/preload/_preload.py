@@ -1,13 +1,13 @@
-"""Import third-party modules ahead of time, in the zygote, without a trace that a run could see.
+"""Imports third-party modules ahead of the runs, in the zygote, so that no run can notice.
 
-A run that starts from a warm process must give the answer that a cold one gives. So everything that
-an import does besides filling ``sys.modules`` is watched here:
+A run in a warm process must give the same answer as a cold one. So everything that an import does besides
+filling ``sys.modules`` is observed here:
 
-* modules that pytest would rewrite (plugins) are rewritten here as well;
+* modules that pytest rewrites (plugins) are rewritten here too;
 * a module that starts a thread or a process, opens a CUDA device, or fails is *not preloadable*: runs import
   it themselves, as plain pytest does;
-* what else it does, warnings included, is recorded, and done again in each run that imports it;
-* every environment variable that it reads is recorded, so that a change of it restarts the worker.
+* other side effects and warnings are recorded, and repeated in each run that adopts the module;
+* environment variables that the module reads are recorded, because a change of them restarts the worker.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ from sprintest.process._traces import TemporaryFiles, children, is_traced, touch
 
 
 class Plugins:
-    """What pytest's plugins are, by the entry points of the installed distributions."""
+    """pytest's plugins, as the entry points of the installed distributions name them."""
 
     def __init__(self) -> None:
         import importlib.metadata
@@ -63,7 +63,7 @@ class Plugins:
 
 
 _FAILS = "cannot be imported"
-#: What a fork gets to import a module, in seconds. The daemon's own patience ends earlier.
+#: The time limit for a fork that imports a module, in seconds. That of the daemon is shorter.
 _PATIENCE = 3600
 
 
@@ -74,30 +74,30 @@ def _failure(error: BaseException) -> str:
 class Preloader:
     """One round of imports: ``with Preloader(path) as p: p.load(name) …``, then ``p.report()``.
 
-    ``path`` is where to look for the modules beside ``sys.path``: project code that is preloaded because
-    the user never wants it unloaded may lie where only a run's ``sys.path`` leads.
+    ``path``: further folders in which to search for the modules. Project code that is preloaded because of
+    the setting ``ignore`` may be in a folder that is only in the ``sys.path`` of a run.
     """
 
-    #: What torch would compute with in a process that nobody limited; ``None`` before torch is here.
+    #: The number of threads of torch in a run; ``None`` before torch is loaded.
     torch_threads: int | None = None
     #: The seed that torch had when it was imported.
     torch_seed: int | None = None
 
-    #: As installed when this process started; the daemon restarts it when that changes.
+    #: The plugins at the start of this process. If other ones are installed, the daemon restarts it.
     plugins: Plugins | None = None
 
-    #: The file of each module that was imported here, as it was then.
+    #: The file of each module that was imported here, with its state at that time.
     files: ClassVar[dict[str, dict[str, Any]]] = {}
 
     #: What is project code, here and in all processes forked from this one.
     code: _modules.ProjectCode | None = None
 
-    #: The package under development, as it was found when this process started.
+    #: The package under development, as found when this process started.
     target: _target.Target | None = None
 
     def __init__(self, path: Sequence[str] = (), not_preloadable: Mapping[str, str] | None = None) -> None:
         assert Preloader.code is not None
-        # What cannot be imported here is no trap for what imports it: that finds out by itself, as anywhere.
+        # An import that fails needs no import blocker: the modules that import it find that out themselves.
         self._not_preloadable = {
             name: why for name, why in (not_preloadable or {}).items() if not why.startswith(_FAILS)
         }
@@ -112,12 +112,12 @@ class Preloader:
         sys.path.extend(self._path)
         with _private.unheard():
             Preloader.plugins = Preloader.plugins or Plugins()
-            # As every pytest run has it: else it would warn "Module already imported so cannot be rewritten"
-            # of each plugin package that another package had imported here.
+            # Every pytest run has this hook. Without it, a run would warn "Module already imported so cannot
+            # be rewritten" of each plugin package that another package has imported here.
             self._hook = _private.rewriting_hook(Preloader.plugins.rewritten)
         sys.meta_path.insert(0, self._hook)
         self._log: Any = self._warnings.__enter__()
-        # What is shown of a warning is for the filters of each run to say.
+        # The filters of each run decide whether a warning is shown.
         warnings.simplefilter("always")
         _private.show_warnings_to(self._take)
         self._children, self._limits = children(), limits()
@@ -130,7 +130,7 @@ class Preloader:
         cache.prepare(self._names)
         self._files.__exit__()
         self._warnings.__exit__(None, None, None)
-        with contextlib.suppress(ValueError):  # A module may have taken it out.
+        with contextlib.suppress(ValueError):  # A module may have removed it.
             sys.meta_path.remove(self._hook)
         sys.path[:] = [entry for entry in sys.path if entry not in self._path]
         _modules.forget_project(self._code)
@@ -142,8 +142,8 @@ class Preloader:
     def load(self, name: str) -> tuple[str, bool, bool]:
         """Import ``name``.
 
-        Returns why it is not preloaded (empty: it is warm now), whether that lasts, and
-        whether the attempt has spoilt this process, which then must not serve runs.
+        Returns why it is not preloaded (empty: it is), whether that lasts, and whether the attempt has spoilt
+        this process, which then must not serve runs.
         """
         self._names.append(name)
         if name in sys.modules or cache.knows(name):
@@ -161,7 +161,7 @@ class Preloader:
         return reason, bool(reason), bool(reason)
 
     def _import_and_hide(self, name: str) -> str:
-        """Have it ready for runs; return why none may have it, empty if they may."""
+        """Import it, and hide it for the runs; return why no run may adopt it, empty if they may."""
         if reason := self._import(name):
             return reason
         look_for_libraries()
@@ -169,19 +169,19 @@ class Preloader:
         return cache.cannot_be_fresh(name)
 
     def _import(self, name: str) -> str:
-        """Import it; return what that has spoilt, empty if nothing."""
+        """Import it; return why that has spoilt this process, empty if it has not."""
         before = set(sys.modules)
         try:
             importlib.import_module(name)
-        except BaseException as error:  # a module may well raise SystemExit
+        except BaseException as error:  # A module may raise SystemExit.
             return _failure(error)
         self.limit_torch()
         if project := cache.imported_project():
-            return f"imports {project}, which is the project's"
+            return f"imports {project}, which is project code"
         return self.spoilt() or self._compiled_project(before)
 
     def _compiled_project(self, before: set[str]) -> str:
-        """Whether it has brought a compiled module that runs load anew, which a process can do only once."""
+        """Say if it has loaded a compiled module of the project, which a process can load only once."""
         for name in [name for name in sys.modules if name not in before]:
             module = sys.modules[name]
             path = _modules.file_of(module) if _modules.is_compiled(module) else None
@@ -190,21 +190,22 @@ class Preloader:
         return ""
 
     def _look_up(self, name: str) -> tuple[str, bool]:
-        """Why ``name`` is not to be imported (empty: it is), and whether asking has spoilt this process."""
+        """Why ``name`` must not be imported (empty: it may), and whether the search spoilt this process."""
         logged = len(self._log)
         try:
             if not self._code.is_ignored(name) and self._code.owns_package(name):
                 return "project code: every run imports it fresh", False
         except ImportError as error:
             return _failure(error), False
-        if len(self._log) > logged:  # Finders may: that of the package pynvml, say.
-            return f"warns when it is looked for ({self.warning()})", True
+        if len(self._log) > logged:  # Finders may warn: that of the package pynvml does.
+            return f"causes a warning when Python searches for it ({self.warning()})", True
         return "", False
 
     def _try_out(self, name: str) -> tuple[str, bool]:
-        """Why ``name`` is not preloadable, as a fork of this process finds out, and whether that lasts.
+        """Let a fork find out why ``name`` is not preloadable, and whether that lasts.
 
-        Where one module is not preloadable, neither is any that imports it. Each would cost a worker.
+        If a module is not preloadable, neither are those that import it. Without forks each of them would
+        cost a worker.
         """
 
         def work() -> tuple[str, bool]:
@@ -227,12 +228,12 @@ class Preloader:
         return reason, is_lasting
 
     def spoilt(self) -> str:
-        """What the imports did that forks of this process would inherit; empty if nothing."""
+        """What the imports have done that forks of this process would inherit; empty if nothing."""
         extra = [t.name for t in all_threads() if t is not main_thread()]
         if extra:
             return f"starts a thread when imported ({extra[0]})"
         if call := runner.unknown_system_call():
-            return f"calls the kernel by itself ({call}) when imported"
+            return f"makes a system call without the C library ({call}) when imported"
         if children() - self._children:
             return "starts a process when imported"
         if limits() != self._limits:
@@ -244,14 +245,14 @@ class Preloader:
         return ""
 
     def warning(self) -> str:
-        """What was warned of; empty if nothing."""
+        """The last warning; empty if there was none."""
         return "; ".join(f"{one.category.__name__}: {one.message}" for one in self._log[-1:])
 
     def limit_torch(self) -> None:
         """Keep torch to one thread in this process.
 
-        A child of a process that ever ran a parallel region of GNU OpenMP hangs at its own first
-        one: its pool's threads were not forked. With one thread there is never a pool here.
+        A fork of a process that has run a parallel region of GNU OpenMP hangs at its own first one, because
+        the threads of the pool were not forked. With one thread there is no pool here.
         """
         torch = library("torch")
         if torch is None or Preloader.torch_threads is not None:
@@ -260,8 +261,8 @@ class Preloader:
         torch.set_num_threads(1)
 
     def report(self) -> dict[str, Any]:
-        """What the daemon compares with each request before it trusts this process."""
-        # One that is known was read before it may have changed.
+        """What the daemon compares before each run, to find out whether this process is current."""
+        # A known entry is kept: the file may have changed since then.
         loaded = cache.libraries()
         known = {name: file for name, file in Preloader.files.items() if name in loaded}
         found = {file["module"]: file for file in _modules.loaded_files(loaded, self._started_ns, self._code)}
@@ -278,7 +279,7 @@ class Preloader:
 
 @contextlib.contextmanager
 def torch_threads_of_runs() -> Iterator[None]:
-    """Let modules see as many threads as torch has in a run; here it keeps to one (see ``Preloader``)."""
+    """Show modules the number of threads that torch has in a run; here it has one (see ``Preloader``)."""
     torch = library("torch")
     threads = Preloader.torch_threads
     if torch is None or threads is None:
@@ -287,7 +288,7 @@ def torch_threads_of_runs() -> Iterator[None]:
     ask = torch.get_num_threads
     is_over = False
 
-    def get_num_threads() -> int:  # Modules may hold on to it: `from torch import get_num_threads`.
+    def get_num_threads() -> int:  # Modules may keep it: `from torch import get_num_threads`.
         number: int = ask()
         return threads if number == 1 and not is_over else number
 
@@ -300,23 +301,23 @@ def torch_threads_of_runs() -> Iterator[None]:
 
 
 def set_project(root: str, target: str, target_path: str, ignore: Sequence[str]) -> None:
-    """Say what is project code, once and for all; see ``ProjectCode``.
+    """Set what is project code in this process; see ``ProjectCode``.
 
-    ``target`` and ``target_path`` are what the user has configured. A package that was found without that
-    is no reason to distrust what is installed.
+    ``target`` and ``target_path`` are configured by the user. A target that is found by convention makes no
+    installed module project code. Raises an error if this process cannot serve runs.
     """
     if is_traced():
-        raise RuntimeError("something traces Python from its start (COVERAGE_PROCESS_START is one way)")
+        raise RuntimeError("something traces Python from the start (COVERAGE_PROCESS_START is one way)")
     if call := runner.unknown_system_call():
-        raise RuntimeError(f"something calls the kernel by itself ({call}) when Python starts")
+        raise RuntimeError(f"something makes a system call without the C library ({call}) when Python starts")
     if len(all_threads()) > 1:
-        raise RuntimeError("a thread runs from Python's start (a .pth file has started it, say)")
+        raise RuntimeError("a thread has been running since Python started (a .pth file may have started it)")
     Preloader.target = found = _target.find(root, target, target_path)
     is_configured = found is not None and found.how == "configured"
     Preloader.code = _modules.ProjectCode(root, found.path if found and is_configured else "", ignore)
     for package in (pytest, pluggy):
         if Preloader.code.may_change(str(package.__file__)):
-            raise ImportError(f"{package.__name__} is not installed, but the project's ({package.__file__})")
+            raise ImportError(f"{package.__name__} is project code, and not installed ({package.__file__})")
 
 
 def environment() -> dict[bytes, bytes]:
@@ -325,10 +326,10 @@ def environment() -> dict[bytes, bytes]:
 
 
 def freeze() -> None:
-    """Move all that lives into the permanent generation: collections of a run then skip it.
+    """Move all objects into the permanent generation, so that collections in a run skip them.
 
-    pytest collects several times at exit, and each collection would touch, and so copy, every page
-    that the runner shares with this process.
+    pytest collects several times at exit. Each collection would write to every page that the runner shares
+    with this process, and so copy it.
     """
     gc.collect()
     gc.freeze()

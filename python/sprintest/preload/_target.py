@@ -1,6 +1,6 @@
-"""Which package is under development? As configured, else by the conventions of Python projects.
+"""Finds the package under development: as configured, else by the conventions of Python projects.
 
-Nothing is imported: the package is the project's, and each run imports it fresh.
+Nothing is imported: the package is project code, which each run imports itself.
 """
 
 from __future__ import annotations
@@ -15,14 +15,13 @@ from dataclasses import dataclass
 from sprintest.modules import _modules
 from sprintest.process import _private
 
-#: Packages at a project's root that are about the one under development.
+#: Packages at a project's root that support the one under development.
 _BESIDES = {"benchmarks", "docs", "examples", "scripts", "test", "testing", "tests", "tools"}
 
 
 @dataclass(frozen=True)
 class Target:
-    """The package (or module) under development. Of one that was configured, ``path`` is empty where it
-    cannot be found."""
+    """The package (or module) under development. ``path`` is empty if it is configured but not found."""
 
     name: str
     path: str
@@ -32,7 +31,7 @@ class Target:
 def find(root: str, name: str = "", path: str = "") -> Target | None:
     """The package that is developed in the folder ``root``.
 
-    ``name`` and ``path`` are what the user has configured; empty: nothing.
+    ``name`` and ``path`` are configured by the user; empty if they are not.
     """
     if path:
         return Target(name or os.path.basename(path.rstrip(os.sep)), path, "configured")
@@ -46,7 +45,7 @@ def find(root: str, name: str = "", path: str = "") -> Target | None:
 
 
 def _in_sources(root: str, name: str) -> str:
-    """The folder or file of the module ``name`` in the project; empty where there is none."""
+    """The folder or file of the module ``name`` in the project; empty if there is none."""
     parts = name.split(".")
     for place in (os.path.join(root, "src", *parts), os.path.join(root, *parts)):
         if os.path.isdir(place):
@@ -56,10 +55,10 @@ def _in_sources(root: str, name: str) -> str:
 
 
 def _importable(name: str) -> str:
-    """The folder or file that importing ``name`` would lead to; empty where it would fail."""
-    places: list[str] | None = None  # that is `sys.path`
+    """The folder or file that importing ``name`` would lead to; empty if the import would fail."""
+    places: list[str] | None = None  # This means `sys.path`.
     parts = name.split(".")
-    # Not `importlib.util.find_spec`, which imports the packages that a module lies in.
+    # `importlib.util.find_spec` would import the packages of a module.
     for count in range(1, len(parts) + 1):
         places = _look_up(".".join(parts[:count]), places)
         if not places:
@@ -71,10 +70,10 @@ def _look_up(name: str, places: list[str] | None) -> list[str]:
     """The folders of the package ``name``, or the file of the module, as the import system finds it."""
     try:
         spec = _private.find_spec(name, places)
-    except KeyError:  # A namespace package asks its parent, which is not in `sys.modules`.
+    except KeyError:  # A namespace package looks for its parent, which is not in `sys.modules`.
         inside = (os.path.join(place, name.rpartition(".")[2]) for place in places or ())
         return [folder for folder in inside if os.path.isdir(folder)]
-    except Exception:  # An editable install's finder may well fail where its folder is gone.
+    except Exception:  # The finder of an editable install may fail if its folder is gone.
         return []
     if spec is None:
         return []
@@ -82,7 +81,7 @@ def _look_up(name: str, places: list[str] | None) -> list[str]:
 
 
 def _of_metadata(root: str) -> Target | None:
-    """What ``project.name`` in ``pyproject.toml`` stands for, in the sources or as an editable install."""
+    """The package of ``project.name`` in ``pyproject.toml``: in the sources, or installed as editable."""
     project_name = _project_name(os.path.join(root, "pyproject.toml"))
     for name in _module_names(project_name):
         if path := _in_sources(root, name):
@@ -100,7 +99,7 @@ def _project_name(file: str) -> str:
     if sys.version_info >= (3, 11):
         import tomllib
     else:
-        import tomli as tomllib  # pytest's own requirement there
+        import tomli as tomllib  # pytest requires it there.
     try:
         with open(file, "rb") as document:
             name = tomllib.load(document)["project"]["name"]
@@ -110,7 +109,7 @@ def _project_name(file: str) -> str:
 
 
 def _module_names(project_name: str) -> list[str]:
-    """What the package of a distribution may be called: `Tiny-AI` is `Tiny_AI` or `tiny_ai`."""
+    """Possible names for the package of a distribution: that of `Tiny-AI` is `Tiny_AI` or `tiny_ai`."""
     name = project_name.replace("-", "_")
     return list(dict.fromkeys([name, name.lower()])) if name else []
 
@@ -124,7 +123,7 @@ def _is_editable(project_name: str) -> bool:
 
 
 def _only_package(folder: str, how: str) -> Target | None:
-    """The package in ``folder``, if it is the only one there that could be meant."""
+    """The package in ``folder``, if there is only one that may be the target."""
     packages = list(_packages(folder))
     if len(packages) != 1:
         return None

@@ -1,1 +1,1 @@
-"""What stest itself keeps of the process: names of its own, state that runs change, traces of imports."""
+"""stest's view of the process: private names, its own references, the process state, traces of imports."""

@@ -1,4 +1,4 @@
-"""Forks that find out what something does, and are thrown away."""
+"""Forks that try something out and end."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ T = TypeVar("T")
 def in_child(work: Callable[[], T], seconds: float) -> tuple[str, T | None]:
     """Return why there is no answer (empty: there is one), and what ``work`` returned in a fork.
 
-    ``seconds``: what it gets. The answer is made of Python's own simple types.
+    ``seconds``: the time limit. The answer must consist of types that ``marshal`` knows.
     """
     with _answer_file() as answer:
         pid = os.fork()
@@ -33,7 +33,7 @@ def in_child(work: Callable[[], T], seconds: float) -> tuple[str, T | None]:
             os.kill(pid, signal.SIGKILL)
             status = os.waitpid(pid, 0)[1]
         if not is_over:
-            return f"it did not come to an end within {seconds:.0f} s", None
+            return f"it did not end within {seconds:.0f} s", None
         if status != 0:
             return f"a fork of a process that loads it dies (wait status {status})", None
         with open(answer, "rb", closefd=False) as file:

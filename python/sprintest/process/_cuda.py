@@ -1,9 +1,9 @@
-"""CUDA in runs: its memory is given back, and a process that waits for a request initialises it ahead.
+"""CUDA in runs: memory is given back, and a process that waits for a request may initialise CUDA ahead.
 
-That takes longer than many tests take. Whether it was done ahead can be told: by a test that asks, by a
-process that it forks, in which torch then refuses to work, and by the variables that counted at that moment.
-So it is done only where an earlier run of the same files did it in its first test, which passed, with nothing
-forked and no variable changed before.
+The initialisation takes longer than many tests. But tests can notice that it was done ahead: by asking torch,
+by a fork, in which torch then refuses to work, and by the variables that count at that moment. So it is done
+only if an earlier run of the same files did it in its first test, which passed, and had not forked or changed
+a variable before.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from sprintest.process._own import environ, library, os, runner
 
 
 class Watch:
-    """Tells the worker if this run is such a one."""
+    """Tells the worker if this run is such an earlier run."""
 
     def __init__(self) -> None:
         self._environment: dict[str, str] = {}
@@ -24,9 +24,9 @@ class Watch:
         self._was_seen = False
 
     def begin(self) -> None:
-        """The first test is about to run."""
+        """Begin to watch; the first test is about to run."""
         cuda: Any = getattr(library("torch"), "cuda", None)
-        calls = getattr(cuda, "_queued_calls", None)  # What torch calls when it has initialised CUDA.
+        calls = getattr(cuda, "_queued_calls", None)  # torch calls these when it has initialised CUDA.
         if not isinstance(calls, list) or cuda.is_initialized():
             return
         self._is_over = False
@@ -47,25 +47,25 @@ class Watch:
 
 
 def _environment() -> dict[str, str]:
-    """But for what pytest tells of the running test."""
+    """The environment without pytest's variable for the running test."""
     return {name: value for name, value in environ.items() if name != "PYTEST_CURRENT_TEST"}
 
 
 def initialise() -> None:
-    """Does what the first test will do; one that fails will find out by itself."""
+    """Initialise CUDA, as the first test will do. Errors are ignored: the test will get them too."""
     torch = library("torch")
     if torch is None:
         return
     with warnings.catch_warnings(record=True) as said, contextlib.suppress(Exception):
         warnings.simplefilter("always")
         torch.cuda.init()
-        torch.cuda.synchronize()  # Makes the context, without a byte from the allocator.
+        torch.cuda.synchronize()  # This makes the context, and allocates no memory.
     if said:
         runner.cannot_go_on("CUDA warns when it is initialised")
 
 
 def release() -> None:
-    """Give memory back to the device that torch keeps for later use."""
+    """Give back the memory of the device that torch keeps for later use."""
     if (cuda := _in_use()) is not None:
         with contextlib.suppress(Exception):  # See `failure`.
             cuda.empty_cache()
@@ -86,7 +86,7 @@ def failure() -> str:
 
 
 def renew() -> None:
-    """Bring torch's state of the devices to what it is in a new process."""
+    """Reset torch's state of the devices to that of a new process."""
     if (cuda := _in_use()) is not None:
         cuda.set_device(0)
         cuda.set_stream(cuda.default_stream())
@@ -97,8 +97,8 @@ def renew() -> None:
 
 
 def _in_use() -> Any:
-    """``torch.cuda`` where this process has initialised it, else ``None``."""
+    """``torch.cuda`` if this process has initialised it, else ``None``."""
     cuda: Any = getattr(library("torch"), "cuda", None)
-    with contextlib.suppress(Exception):  # Tests patch it, and leave it so.
+    with contextlib.suppress(Exception):  # Tests may have patched it.
         return cuda if cuda is not None and cuda.is_initialized() is True else None
     return None

@@ -1,7 +1,7 @@
-"""Who reads which variables of the environment?
+"""Records which environment variables Python code reads.
 
-The worker executes this source when the interpreter has only just started: it needs ``os`` and ``sys``, and
-nothing that is not there yet.
+The worker executes this source right after the interpreter has started, so it may need only modules that are
+loaded by then: ``os`` and ``sys``.
 """
 
 from __future__ import annotations
@@ -13,16 +13,16 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Callable
 
-#: As ``_private`` has found that they are there.
+#: ``_private`` checks that these exist.
 _environ_class, _fsdecode, _current_frame = type(os.environ), os.fsdecode, sys._getframe
 
 
 class EnvironmentReads:
     """Records which variables Python code reads while it is entered, with the value it saw (``None``: unset).
 
-    A copy of the whole environment (``dict(os.environ)``, ``os.environ.copy()``) does not count as
-    reading all of it: it is made for a child process, nearly always. ``on_read`` is told of each read,
-    ``on_scan`` that all were looked through.
+    A copy of the whole environment (``dict(os.environ)``, ``os.environ.copy()``) does not count as reading
+    all of it: it is nearly always made for a child process. ``on_read`` is called for each read, and
+    ``on_scan`` when code iterates over the environment.
     """
 
     def __init__(self, on_read: Callable[[str, str | None], None], on_scan: Callable[[], None]) -> None:
@@ -50,7 +50,7 @@ class EnvironmentReads:
             return original_iter(environ)
 
         def __getitem__(environ: Any, key: Any) -> Any:
-            # A copy iterates and reads from one and the same instruction of whoever makes it.
+            # A copy iterates and reads from the same instruction of its caller.
             if scan is None or caller() != scan:
                 data = environ._data.get(environ.encodekey(key))
                 name, value = _fsdecode(key), None if data is None else _fsdecode(data)

@@ -1,8 +1,8 @@
-"""What stest uses of Python and of libraries, as it was before a test could put something else in its place.
+"""stest's own references to parts of Python and of libraries, made before any test could replace these.
 
 Tests patch ``os.stat``, ``time.time`` or ``builtins.open``, replace ``os.environ``, put a stub of torch into
-``sys.modules``, and do not always clean up. stest's modules import these names from here in place of the
-standard library's own, so that they mean what they meant when the worker started.
+``sys.modules``, and do not always clean up. stest's modules import these names from here instead of from the
+standard library, so that they keep the meaning that they had when the worker started.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ open = builtins.open
 modules = sys.modules
 #: stest's own Python code.
 OURS = _os.path.dirname(_os.path.dirname(__file__)) + _os.sep
-#: Those that are there when Python starts: `sitecustomize`, what `.pth` files import.
+#: The modules that are loaded when Python starts: `sitecustomize`, what `.pth` files import.
 at_start = frozenset(modules)
-#: The worker's own functions. Whoever imported them later than this would put them into the sight of a run.
+#: The worker's functions. They are imported here, because a later import would put them into `sys.modules`.
 runner: Any = None
-with _contextlib.suppress(ImportError):  # Where this is not the worker.
+with _contextlib.suppress(ImportError):  # This process need not be the worker.
     runner = import_module("_stest_runner")
 environ = _os.environ
 environb = _os.environb
@@ -41,7 +41,7 @@ main_thread, current_thread = _threading.main_thread, _threading.current_thread
 
 @_contextlib.contextmanager
 def unseen() -> _Iterator[None]:
-    """What is imported within is not in ``sys.modules`` afterwards: no run has asked for it."""
+    """Remove modules from ``sys.modules`` that are imported in this block: no run has imported them."""
     before = set(modules)
     try:
         yield
@@ -51,7 +51,7 @@ def unseen() -> _Iterator[None]:
 
 
 def _copy(module: ModuleType, **others: Any) -> Any:
-    """A module with the same contents, whose functions use it, and ``others``, in the place of the first."""
+    """A copy of the module, whose functions use the copy, and ``others``, instead of the original."""
     copy = ModuleType(module.__name__)
     variables = vars(copy)
     variables.update(vars(module), **others)
@@ -81,13 +81,13 @@ else:
 
 
 def is_environ_replaced() -> bool:
-    """Whether ``os.environ`` is another object than stest looks at."""
+    """Whether ``os.environ`` is another object than the one that stest uses."""
     return _os.environ is not environ
 
 
 # ---- libraries
 
-#: Of each library that stest has dealings with, where its compiled part is, by version.
+#: The libraries that stest uses, and where their compiled part is in different versions.
 _PARTS = {
     "torch": ["_C"],
     "numpy": ["_core._multiarray_umath", "core._multiarray_umath"],
@@ -97,10 +97,10 @@ _libraries: dict[str, Any] = {}
 
 
 def library(name: str) -> Any:
-    """torch, numpy or ``numpy.random`` if the process has loaded it, whatever has taken its place since.
+    """torch, numpy or ``numpy.random``, if the process has loaded it, even if it has been replaced since.
 
-    ``None`` if it has not, or not wholly. A stub is none, and neither is a package of the project of that
-    name.
+    ``None`` if it is not loaded completely. A stub does not count, and neither does a package of the project
+    with that name.
     """
     if name not in _libraries and _is_library(found := modules.get(name), name):
         _libraries[name] = found
@@ -108,7 +108,10 @@ def library(name: str) -> Any:
 
 
 def look_for_libraries() -> None:
-    """To be called now and then while tests run: one may be gone from ``sys.modules`` when it is needed."""
+    """Note the libraries that are loaded: one may be gone from ``sys.modules`` when it is needed.
+
+    Must be called repeatedly while tests run.
+    """
     for name in _PARTS:
         if name not in _libraries:
             library(name)
@@ -122,7 +125,7 @@ def _is_library(found: Any, name: str) -> bool:
 
 
 def _attribute(module: Any, path: str) -> Any:
-    """What ``path`` leads to, without asking anybody: stubs answer everything."""
+    """The attribute that ``path`` leads to, without calling code: stubs have every attribute."""
     for name in path.split("."):
         module = vars(module).get(name) if isinstance(module, ModuleType) else None
     return module

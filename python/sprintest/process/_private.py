@@ -1,7 +1,7 @@
-"""The private names of Python and of pytest that stest uses: all of them, and nowhere else.
+"""All private names of Python and pytest that stest uses.
 
-They are looked up when this is imported. Where one that is needed is missing the import fails, the worker
-says so, and every run is done by `python -m pytest`. What only makes runs sooner is done without.
+They are looked up when this is imported. If a needed one is missing, the import fails, the worker says so,
+and `python -m pytest` does every run. Names that only make runs faster may be missing.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ find_spec, resolve_name = bootstrap._find_spec, bootstrap._resolve_name
 def wrap_imports(
     find_spec: Any = None, load_unlocked: Any = None, gcd_import: Any = None
 ) -> tuple[Any, Any, Any]:
-    """Put functions in the place of those of the import system; returns the ones that were there."""
+    """Replace functions of the import system; return the previous ones."""
     before = bootstrap._find_spec, bootstrap._load_unlocked, bootstrap._gcd_import
     new = {"_find_spec": find_spec, "_load_unlocked": load_unlocked, "_gcd_import": gcd_import}
     for name, function in new.items():
@@ -96,7 +96,7 @@ def wrap_imports(
 
 
 def as_import_system(function: Any) -> Any:
-    """Let a wrapper bear the import system's file name: CPython takes it out of tracebacks with the rest."""
+    """Give a wrapper the file name of the import system, which CPython removes from tracebacks."""
     function.__code__ = function.__code__.replace(co_filename="<frozen importlib._bootstrap>")
     return function
 
@@ -107,12 +107,12 @@ def wrap_validation(make: Callable[[Any], Any]) -> None:
 
 
 def wrap_reading_of_rewritten(make: Callable[[Any], Any]) -> None:
-    """The same of pytest's own."""
+    """Let ``make`` wrap the function by which pytest reads the ``.pyc`` of a rewritten module."""
     rewrite._read_pyc = make(rewrite._read_pyc)
 
 
 def namespace_path(path: Any) -> list[str]:
-    """What a namespace package's ``__path__`` was made from, asked of nobody."""
+    """The entries of a namespace package's ``__path__``, without the search for its parent."""
     return list(getattr(path, "_path", ()))
 
 
@@ -125,7 +125,7 @@ current_frame = sys._getframe
 
 
 def value_in(environ: Any, key: Any) -> Any:
-    """The variable's value, encoded, in ``os.environ`` or ``os.environb``; asked for by nobody."""
+    """The variable's encoded value in ``os.environ`` or ``os.environb``. It does not count as a read."""
     return environ._data.get(environ.encodekey(key))
 
 
@@ -140,24 +140,24 @@ _now, _now_ns = importlib.import_module("time").time, importlib.import_module("t
 
 
 def renew_native_id() -> None:
-    """After a fork; Python does so itself since 3.13 or so."""
+    """Must be called after a fork. Python does this itself since about 3.13."""
     _renew_native_id()
 
 
 def renew_multiprocessing(process: Any, folder: str) -> None:
-    """What the module takes down when it is imported: the folder in which the process started."""
+    """Renew what the module sets when it is imported: the folder of the process, and a random key."""
     if process is not None:
         process.ORIGINAL_DIR = folder
         process.current_process().authkey = os.urandom(32)
 
 
 def forget_start_method(context: Any) -> None:
-    """Of ``multiprocessing.context``: nobody has chosen one, as in a new process."""
+    """Reset the start method in ``multiprocessing.context``, as in a new process."""
     if context is not None:
         context._default_context._actual_context = None
 
 
-#: Modules whose random numbers stest has drawn again in each run.
+#: Modules whose random numbers stest itself draws again in each run.
 RENEWED = {"multiprocessing.process"}
 
 
@@ -168,30 +168,30 @@ def restart_log_clock() -> None:
 
 
 def filters_changed() -> None:
-    """To be called when ``warnings.filters`` was changed in place."""
+    """Must be called after ``warnings.filters`` was changed in place."""
     for name in ("_filters_mutated", "_filters_mutated_lock_held"):  # The latter since Python 3.14.
         with contextlib.suppress(AttributeError, RuntimeError):
             getattr(warnings, name)()
             return
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # Says that they have changed, before and after.
+        warnings.simplefilter("ignore")  # This marks the filters as changed.
 
 
 @contextlib.contextmanager
 def unheard() -> Iterator[None]:
-    """What stest does itself raises and shows no warning, whatever the user's filters; they come back."""
+    """Ignore warnings in this block, for stest's own work; then restore the user's filters."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
 
 
 def show_warnings_to(take: Callable[[Any], None]) -> None:
-    """Have ``take`` called with each warning that is shown, until the context of the filters is left."""
+    """Call ``take`` with each warning that is shown, until the context of the filters is left."""
     warnings._showwarnmsg_impl = take  # type: ignore[attr-defined]
 
 
 def notice_warnings(take: Callable[[Any], None]) -> Callable[[], None]:
-    """Have ``take`` called with each warning that is shown, by whatever way, until the result is called."""
+    """Call ``take`` with each warning that is shown, until the returned function is called."""
     show: Any = warnings._showwarnmsg  # type: ignore[attr-defined]
 
     def _showwarnmsg(warning: Any) -> None:
@@ -207,7 +207,7 @@ def notice_warnings(take: Callable[[Any], None]) -> Callable[[], None]:
 
 @contextlib.contextmanager
 def log_of_warnings(take: Callable[[str], None]) -> Iterator[None]:
-    """Have ``take`` called with each record that is logged in this block as a warning or worse."""
+    """Call ``take`` with each record of level WARNING or higher that is logged in this block."""
     before: Any = logging.getLogRecordFactory()
 
     def make(*args: Any, **kwargs: Any) -> Any:
@@ -225,7 +225,7 @@ def log_of_warnings(take: Callable[[str], None]) -> Iterator[None]:
 
 
 def action_for(text: str, category: type, module: str, line: int) -> str:
-    """What the filters of this moment do with such a warning, as ``warnings`` finds it."""
+    """The action of the present filters for such a warning, as ``warnings`` finds it."""
     for action, message, kind, place, number in warnings.filters:
         if (
             (message is None or _matches(message, text))
@@ -241,7 +241,7 @@ def _matches(pattern: Any, text: str) -> bool:
     return text == pattern if isinstance(pattern, str) else bool(pattern.match(text))
 
 
-#: What shows a warning; libraries put their own in its place.
+#: Functions that show a warning; libraries replace them.
 WARNING_FUNCTIONS = [
     name for name in ("showwarning", "formatwarning", "_showwarnmsg_impl") if hasattr(warnings, name)
 ]
@@ -254,10 +254,10 @@ def thread_function(thread: threading.Thread) -> Any:
     return getattr(thread, "_target", None) or type(thread).run
 
 
-#: Since Python 3.10.
+#: The names of its modules; empty before Python 3.10.
 STANDARD_LIBRARY: frozenset[str] = getattr(sys, "stdlib_module_names", frozenset())
 
-#: What ``re`` remembers, and how much of it at most; ``None`` where that cannot be known.
+#: The cache of ``re``; ``None`` if it cannot be found.
 patterns: dict[Any, Any] | None = getattr(re, "_cache", None)
 
 
@@ -270,7 +270,7 @@ def remember_patterns(most: int) -> None:
 
 
 class _Configuration:
-    """What pytest's rewriting asks of its configuration, where no command line has been read."""
+    """The parts of a configuration that pytest's rewriting needs, without a command line."""
 
     def __init__(self) -> None:
         def trace(*args: object) -> None:
@@ -281,10 +281,10 @@ class _Configuration:
     def getini(self, name: str) -> Any:
         if name == "enable_assertion_pass_hook":
             return False
-        raise ValueError(f"no configuration has been read: {name}")  # The hook knows the default.
+        raise ValueError(f"no configuration has been read: {name}")  # The hook uses the default.
 
     def issue_config_time_warning(self, warning: Warning, stacklevel: int) -> None:
-        """A run says so of its own imports."""
+        """Ignore it: each run warns of its own imports."""
 
 
 def rewriting_hook(packages: Iterable[str]) -> Any:
@@ -306,9 +306,9 @@ def rewritable_modules(files: Iterable[str]) -> set[str]:
 
 
 def register_in_next_session(plugin: object) -> None:
-    """Let pytest's next session have ``plugin``, without an argument that anybody could see.
+    """Register ``plugin`` in pytest's next session, without an argument that could be seen.
 
-    Only that one: sessions which tests start within it are their own affair.
+    Sessions that tests start within that session do not get the plugin.
     """
     prepare = _pytest.config._prepareconfig
 
@@ -322,7 +322,7 @@ def register_in_next_session(plugin: object) -> None:
 PYTEST_FOLDERS = tuple(
     os.path.dirname(package.__file__) + os.sep for package in (_pytest, pytest, pluggy) if package.__file__
 )
-#: Where pytest's own options are parsed, and where they are read from.
+#: The files in which pytest parses its options, and in which it reads them.
 ARGUMENT_PARSER, CONFIGURATION = str(_pytest.config.argparsing.__file__), str(_pytest.config.__file__)
 
 
@@ -336,45 +336,45 @@ def determine_setup(config: Any, options: dict[str, Any]) -> tuple[Any, Any]:
         "invocation_dir": config.invocation_params.dir,
         "config": config,
     }
-    function: Any = getattr(_pytest.config, "determine_setup")  # noqa: B009  # It is findpaths' own.
+    function: Any = getattr(_pytest.config, "determine_setup")  # noqa: B009  # It is defined elsewhere.
     found: Any = function(**{name: known[name] for name in inspect.signature(function).parameters})
     return found[0], found[1]
 
 
 def is_other_pytest() -> bool:
-    """Whether an import of pytest leads elsewhere now than it did here."""
+    """Whether an import of pytest now leads to another module than here."""
     return any(
         sys.modules.get(module.__name__) is not module for module in (pytest, _pytest.config, _pytest.main)
     )
 
 
-#: Each leads to a test, and nothing else does, whatever plugins there are.
+#: Functions that lead to a test. No test runs without them, whatever plugins there are.
 _LEAD_TO_TESTS: list[Any] = [_pytest.runner.runtestprotocol, _pytest.runner.call_and_report]
 
 
 def type_questions() -> tuple[list[Any], list[Any]]:
-    """Functions that ask only whether there is a file or a folder, and those by which they may do so."""
+    """Functions that ask type questions, and functions that they may call for that."""
     asking = [(genericpath, "exists isfile isdir"), (pathlib.Path, "exists is_file is_dir")]
     passing = [(bootstrap_external, "_path_stat"), (pathlib.Path, "stat")]
     return _functions([*asking, (bootstrap_external, "_path_is_mode_type")]), _functions(passing)
 
 
 def _functions(named: list[tuple[Any, str]]) -> list[Any]:
-    """Those that there are, and that are written in Python."""
+    """The functions of these names that exist and are written in Python."""
     found = [getattr(owner, name, None) for owner, names in named for name in names.split()]
     return [one for one in found if isinstance(one, FunctionType)]
 
 
 def has_timers() -> bool:
-    """Whether a signal is to come after some time."""
+    """Whether a timer is set that will send a signal."""
     timers = (signal.ITIMER_REAL, signal.ITIMER_VIRTUAL, signal.ITIMER_PROF)
     return any(signal.getitimer(timer)[0] for timer in timers)
 
 
 def bar_tests() -> Callable[[], None]:
-    """Let no test run in this process, which nobody has asked for one; returns what ends that.
+    """Let no test run in this process before its request has come; return a function that ends this.
 
-    The functions themselves are changed: whoever has imported them has them so.
+    The code of the functions is replaced, so that it applies wherever they were imported.
     """
     loop: Any = _pytest.main.pytest_runtestloop
     codes: list[tuple[Any, CodeType]] = [(one, one.__code__) for one in (loop, *_LEAD_TO_TESTS)]
@@ -399,7 +399,7 @@ def bar_tests() -> Callable[[], None]:
 
 
 def restart_session_clocks(config: Any) -> None:
-    """Let the session's clocks, in pytest's own plugins, begin now: they tell how long the run has taken."""
+    """Restart the clocks in pytest's own plugins, which measure how long the run takes."""
     for plugin in config.pluginmanager.get_plugins():
         if type(plugin).__module__.startswith("_pytest."):
             for name, value in list(vars(plugin).items()):
@@ -410,14 +410,14 @@ def restart_session_clocks(config: Any) -> None:
 
 
 def is_cache_decisive(config: Any) -> bool:
-    """Whether it depends on what an earlier run has left in pytest's cache which tests this one runs."""
+    """Whether pytest's cache decides which tests this run selects, or their order."""
     return any(config.getoption(name, None) for name in ("lf", "failedfirst", "newfirst"))
 
 
 def read_cache_again(config: Any, reports: list[Any]) -> None:
-    """Let pytest know what failed in the runs that there have been since it was configured.
+    """Let pytest read its cache again: other runs may have written it since pytest was configured.
 
-    ``reports``: of what has been collected since.
+    ``reports``: the reports of what has been collected since.
     """
     get = config.pluginmanager.get_plugin
     if (failed := get("lfplugin")) is not None:
@@ -431,7 +431,7 @@ def read_cache_again(config: Any, reports: list[Any]) -> None:
 
 
 def last_failed_file(config: Any) -> str:
-    """Where pytest is going to remember what has failed; empty where it is not."""
+    """The file in which pytest will note what has failed; empty if it will not."""
     folder = getattr(getattr(config, "cache", None), "_cachedir", None)
     if folder is None or not config.pluginmanager.hasplugin("lfplugin"):
         return ""

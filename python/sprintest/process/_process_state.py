@@ -1,4 +1,4 @@
-"""The state that a whole process shares: what a run must find as a fresh process has it."""
+"""The process state, which a whole process shares. A run must find it as in a fresh process."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ Setter = Callable[[Any], object]
 
 
 def observed_state() -> tuple[object, ...]:
-    """What modules are known to change while they are imported; cheap enough to ask for each of them.
+    """The state that modules are known to change while they are imported; cheap enough for each module.
 
-    Two equal answers: the module in between has changed nothing of it.
+    If two results are equal, the module in between has changed nothing of it.
     """
     root = logging.root
     return (
@@ -51,7 +51,7 @@ def observed_state() -> tuple[object, ...]:
 
 
 def changed_state(before: tuple[object, ...], after: tuple[object, ...]) -> str:
-    """What differs between two answers of ``observed_state``, in words."""
+    """What differs between two results of ``observed_state``, in words."""
     names = [*_MARKS, *_marked()]
     changed = [name for name, old, new in zip(names, before, after) if old != new]
     return changed[0] if changed else "a library's state"
@@ -86,7 +86,7 @@ _MARKED: dict[str, Callable[[], object]] = {"numpy.random": _numpy_seed, "torch"
 
 
 def _marked() -> list[str]:
-    """Of the libraries in ``_MARKED`` those that are here, and wholly: one may be a project of the user."""
+    """Those libraries in ``_MARKED`` that are loaded completely. One may be the user's project."""
     return [name for name in _MARKED if library(name) is not None]
 
 
@@ -95,11 +95,11 @@ def _attribute(owner: Any, name: str) -> tuple[Getter, Setter]:
 
 
 def _contents(values: list[Any]) -> tuple[Getter, Setter]:
-    """The elements of a list that others hold on to."""
+    """The elements of a list to which other code has references."""
     return lambda: list(values), lambda old: values.__setitem__(slice(None), old)
 
 
-#: Those of ``signal`` make an ``Enum`` of each number, at each of many looks.
+#: The functions of ``signal`` would make an ``Enum`` of each number, each time.
 _handler = _signal.getsignal
 _NUMBERS = tuple(map(int, signal.valid_signals()))
 
@@ -139,12 +139,12 @@ def _umask() -> int:
 
 
 def loggers() -> list[logging.Logger]:
-    """All that there are, but for the root."""
+    """All loggers except the root logger."""
     return [one for one in logging.root.manager.loggerDict.values() if isinstance(one, logging.Logger)]
 
 
 class _Loggers:
-    """All loggers and their settings. A logger cannot be removed: modules hold on to it."""
+    """All loggers and their settings. A logger cannot be removed, because modules have references to it."""
 
     _UNUSED: tuple[Any, ...] = (logging.NOTSET, [], [], True, False)
 
@@ -153,7 +153,7 @@ class _Loggers:
         self.learn()
 
     def learn(self) -> None:
-        """Take those that were made since, as they are now, for what modules have set when imported."""
+        """Note the settings of new loggers: modules have made these when they were imported."""
         for logger in self._all():
             self._settings.setdefault(logger, self._get(logger))
 
@@ -190,13 +190,13 @@ def _set_warnings(old: list[Any]) -> None:
 
 
 def variable(name: str) -> str | None:
-    """The variable's value, asked for by nobody."""
+    """The variable's value. It does not count as a read."""
     value = _private.value_in(environ, name)
     return None if value is None else os.fsdecode(value)
 
 
 def set_variable(name: str, value: str | None) -> None:
-    """Set or unset the variable, in nobody's name."""
+    """Set or unset the variable. No code observes this."""
     key = _private.encode_key(name)
     if value is None:
         _private.environ_data.pop(key, None)
@@ -217,9 +217,9 @@ def set_environment(env: dict[bytes, bytes]) -> None:
 
 
 def ignore_signals(numbers: list[int]) -> None:
-    """Ignore these, as Python does that finds them ignored when it starts: Ctrl-C then raises nothing."""
+    """Ignore these signals, as Python does if they are ignored at its start: Ctrl-C then raises nothing."""
     for number in numbers:
-        with contextlib.suppress(OSError, ValueError):  # SIGKILL's like, and the C library's own.
+        with contextlib.suppress(OSError, ValueError):  # SIGKILL and signals of the C library cannot be.
             signal.signal(number, signal.SIG_IGN)
 
 
@@ -235,7 +235,7 @@ def _set_gc(old: tuple[bool, tuple[int, int, int], int]) -> None:
 
 
 def _stack_size() -> int:
-    size = threading.stack_size()  # Which sets it to the system's.
+    size = threading.stack_size()  # This call also sets it to the default of the system.
     threading.stack_size(size)
     return size
 
@@ -262,7 +262,7 @@ def _set_decimal_context(old: tuple[Any, ...] | None) -> None:
                 of[kind] = kind in on
 
 
-#: What modules may set for the whole process, cheap enough to ask for after each of them; and how to set it.
+#: What modules may set for the whole process, and how to set it; cheap enough to read after each module.
 SETTINGS: list[tuple[Getter, Setter]] = [
     (os.getcwd, _set_folder),
     (_umask, os.umask),
@@ -285,8 +285,8 @@ if hasattr(sys, "set_int_max_str_digits"):
 def leads_to(before: Any, after: Any) -> bool:
     """Whether drawing numbers, not too many, leads from one state of ``random`` to the other.
 
-    The state is 624 words, which are all made anew when they have been drawn (Matsumoto and Nishimura,
-    Mersenne Twister), and the place among them.
+    The state consists of 624 words and a position. When all words have been drawn, all are computed again
+    (Matsumoto and Nishimura, Mersenne Twister).
     """
     generator = random.Random()
     generator.setstate(before)
@@ -342,16 +342,16 @@ def _torch_state() -> Iterator[tuple[Getter, Setter]]:
     yield lambda: dict(options), options.update
 
 
-#: Whose precision torch 2.9 and later can set: backend and operation.
+#: The backends and operations whose precision torch 2.9 and later can set.
 _PRECISIONS = [("generic", "all")] + [
     (backend, operation) for backend in ("cuda", "mkldnn") for operation in ("all", "matmul", "conv", "rnn")
 ]
 
 
 def _float32_precision() -> tuple[Any, ...]:
-    """How exactly torch computes with float32: as set by its two older functions, and by the newer ones.
+    """torch's precision of float32, as set by its two older functions, and by the newer ones.
 
-    Where the newer ones were used, torch refuses to tell what the older ones would (None).
+    If the newer ones were used, torch refuses to return the settings of the older ones (None).
     """
     torch = library("torch")
     ask = getattr(torch._C, "_get_fp32_precision_getter", None)
@@ -381,7 +381,7 @@ def _set_float32_precision(old: tuple[Any, ...]) -> None:
 
 def _default_device() -> Any:
     context = library("torch")._GLOBAL_DEVICE_CONTEXT
-    # Of this thread since torch 2.3.
+    # Since torch 2.3 each thread has one.
     return getattr(getattr(context, "device_context", context), "device", None)
 
 
@@ -397,7 +397,7 @@ def _is_same(value: Any, old: Any) -> bool:
 
 
 def library_modes() -> str:
-    """The modes of torch and numpy that what is made by them may depend on."""
+    """The modes of torch and numpy on which their results may depend."""
     torch = library("torch")
     modes = [] if torch is None else [get() for get, _ in _torch_state() if get is not torch.get_num_threads]
     if torch is not None:
@@ -408,12 +408,12 @@ def library_modes() -> str:
 
 
 class ProcessState:
-    """The state at the moment of construction; ``restore`` brings it back.
+    """The state at the moment of construction; ``restore`` restores it.
 
-    The source of the list: what pytest's own ``monkeypatch``, CPython's regression tests
-    (``test.libregrtest.save_env``) and torch's test suite put back. Libraries count that are loaded
-    by then, ``known`` by name. Random generators are not part of it: each run seeds them anew, as a new
-    process does.
+    The list comes from what pytest's ``monkeypatch``, CPython's regression tests
+    (``test.libregrtest.save_env``) and torch's test suite restore. It covers libraries that are loaded by
+    then; ``known``: the modules by name. Random generators are not part of it: each run gives them a new
+    seed, as a new process does.
     """
 
     def __init__(self, known: Mapping[str, Any] = modules) -> None:
@@ -430,7 +430,7 @@ class ProcessState:
         return self._loggers.are_current() and all(_is_same(get(), value) for get, value, _ in self._values)
 
     def learn_imported(self) -> None:
-        """To be called when a run has imported its modules, and no test has run yet."""
+        """Must be called when a run has imported its modules, and no test has run yet."""
         self._loggers.learn()
 
     def restore(self) -> None:

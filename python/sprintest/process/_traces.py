@@ -1,4 +1,4 @@
-"""What imports leave behind in a process that its forks would share: files, a device, other processes."""
+"""What imports leave in a process, and forks would share: files, a device, other processes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from sprintest.process._own import library, open, os, runner
 
 
 class TemporaryFiles:
-    """Notices temporary files that stay: the first run would delete at exit what later runs still use."""
+    """Finds temporary files that stay: the first run would delete at exit what later runs still use."""
 
     def __enter__(self) -> None:
         self._made: list[str] = []
@@ -23,7 +23,7 @@ class TemporaryFiles:
         self._made.append(os.fsdecode(args[0]))
 
     def are_left(self) -> bool:
-        """Whether one is still there, or open: others were made to find out what the file system can do."""
+        """Whether one still exists, or is open. Others were only made to test the file system."""
         removed = {f"{path} (deleted)" for path in self._made}
         return bool(removed) and (
             any(map(os.path.lexists, self._made)) or not removed.isdisjoint(_open_paths())
@@ -31,16 +31,16 @@ class TemporaryFiles:
 
 
 def touches_cuda() -> bool:
-    """Whether this process has opened a CUDA device, by torch or by anybody else."""
+    """Whether this process has opened a CUDA device, by torch or otherwise."""
     torch = library("torch")
-    with contextlib.suppress(Exception):  # Of what tests have made of it.
+    with contextlib.suppress(Exception):  # Tests may have patched it.
         if torch is not None and torch.cuda.is_initialized() is True:
             return True
     return any(path.startswith("/dev/nvidia") for path in _open_paths())
 
 
 def is_traced() -> bool:
-    """Whether something watches which lines run: coverage, a debugger."""
+    """Whether something traces which lines run: coverage, a debugger."""
     monitoring: Any = getattr(sys, "monitoring", None)
     tools = [monitoring.get_tool(number) for number in range(6)] if monitoring else []
     return bool(sys.gettrace() or sys.getprofile() or any(tools))

@@ -1,1 +1,1 @@
-"""One run of pytest: in a fork, ahead of its request, or in a process that stays."""
+"""One run of pytest: in a fork, ahead of its request, or in the resident process."""

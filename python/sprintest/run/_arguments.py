@@ -1,7 +1,7 @@
-"""May a run that pytest has been configured for go on with other arguments?
+"""Tells whether a run for which pytest is configured can go on with other arguments.
 
-Only if nobody could tell. Options that are read until then are watched, as are ``sys.argv`` and its like.
-Those of a request are parsed by the same parser, and what differs must not have been read. They must lead to
+It can if nothing has read the arguments that differ. Reads of options are observed, as are those of
+``sys.argv`` and similar lists. The arguments of a request are parsed by the same parser. They must lead to
 the same root, configuration file and ``conftest.py`` files.
 """
 
@@ -19,21 +19,21 @@ from sprintest.process import _private
 from sprintest.process._own import os
 
 _FILES = "file_or_dir"
-#: By whom options are filled in, or copied with all that has been read of them.
+#: Files whose code sets options, or copies all of them; that does not count as a read.
 _FILL = (argparse.__file__, copy.__file__, _private.ARGUMENT_PARSER)
-#: Whose hooks are given the arguments, and look for options among them alone: pytest-cov for its own.
+#: Modules whose hooks get the arguments and only search them for options; pytest-cov searches for its own.
 _LOOK_FOR_OPTIONS = ("_pytest.", "sprintest.", "pytest_cov.")
 _WITH_ARGS = ("pytest_cmdline_parse", "pytest_cmdline_preparse", "pytest_load_initial_conftests")
-#: The place of the first.
+#: The index of the first argument in each list.
 _FIRST = {"argv": 1, "orig_argv": 3}
 _WORDS = "the list itself"
 
-#: Plugins that are named (`-p`) pytest looks for among the arguments themselves.
+#: The options that were read. pytest itself searches the arguments for plugins (`-p`).
 _read: set[str] = {"plugins"}
 
 
 def _watched(base: Any) -> Any:
-    """A kind of ``base``, a list or a tuple, that tells when somebody looks at more than its first item."""
+    """A subclass of ``base``, a list or a tuple, that notes reads of more than its first item."""
 
     def noting(name: str) -> Any:
         method = getattr(base, name)
@@ -58,7 +58,7 @@ _Namespace = argparse.Namespace
 class _Options(_Namespace):
     def __getattribute__(self, name: str) -> Any:
         code = sys._getframe(1).f_code
-        # What files and folders are named, pytest asks while it configures: see `Arguments._leads_to`.
+        # pytest reads the files and folders while it configures itself: see `Arguments._leads_to`.
         is_files = name == _FILES and code.co_filename == _private.CONFIGURATION
         if code.co_filename not in _FILL and not (is_files and code.co_name not in ("getoption", "getvalue")):
             _read.add(name)
@@ -66,42 +66,42 @@ class _Options(_Namespace):
 
 
 class Arguments:
-    """Those of the run that this process is ahead of. ``args``: as they came."""
+    """The arguments of the run that this process is ahead of. ``args``: as in the expected request."""
 
     def __init__(self, args: list[str]) -> None:
         self._args = args
-        #: With those of the configuration in front.
+        #: The same after those of the configuration.
         self._all: list[str] = []
         self._config: Any = None
         self._replaced: dict[str, list[str]] = {}
-        #: What ``accept`` was asked about last, and the options that differ.
+        #: The last arguments that ``accept`` has accepted, and the options that differ.
         self._accepted: tuple[list[str], dict[str, Any]] = ([], {})
 
     def watch(self, config: Any, args: list[str]) -> None:
-        """Before pytest parses ``args``, a list to which it adds."""
+        """Must be called before pytest parses ``args``, a list to which it adds."""
         self._config, self._all = config, args
         config.option.__class__ = _Options
-        argparse.Namespace = _Options  # type: ignore[misc]  # It is parsed for some options alone, too.
+        argparse.Namespace = _Options  # type: ignore[misc]  # pytest also parses some options alone.
         config.invocation_params = _with(config.invocation_params, _Tuple(args))
         self._replaced = {name: getattr(sys, name) for name in _FIRST if hasattr(sys, name)}
         for name, words in self._replaced.items():
             setattr(sys, name, _List(words))
 
     def parsed(self) -> None:
-        """pytest has parsed them."""
+        """Must be called when pytest has parsed them."""
         argparse.Namespace = _Namespace  # type: ignore[misc]
         if self._config is not None:
             self._config.args = _List(self._config.args)
 
     def are_open(self) -> bool:
-        """Whether others could take their place."""
+        """Whether other arguments can still take their place."""
         config = self._config
         if config is None or type(config.option) is not _Options or type(config.args) is not _List:
             return False
         return _read.isdisjoint(("__dict__", _WORDS)) and not self._are_given_to_plugins()
 
     def _are_given_to_plugins(self) -> bool:
-        """Whether hooks of theirs get the arguments, or come before these are watched."""
+        """Whether hooks of plugins get the arguments, or run before these are observed."""
         hooks = self._config.hook
         found = [
             one for name in _WITH_ARGS if (hook := getattr(hooks, name, None)) for one in hook.get_hookimpls()
@@ -127,7 +127,7 @@ class Arguments:
         changed = {name: after[name] for name in after if after[name] != before.get(name)}
         options = vars(self._config.option)
         if (
-            bool(after[_FILES]) < bool(before[_FILES])  # What then is looked through is pytest's to say.
+            bool(after[_FILES]) < bool(before[_FILES])  # Then pytest itself decides where to look for tests.
             or after.keys() != before.keys()
             or not _read.isdisjoint(changed)
             or any(options.get(name) != before[name] for name in changed)
@@ -144,21 +144,21 @@ class Arguments:
     def _leads_to(self, options: dict[str, Any]) -> Any:
         """The root and the configuration file, and the ``conftest.py`` files in the order of their import."""
         if options["pyargs"]:
-            raise ValueError("what the names of packages lead to is pytest's to find out")
+            raise ValueError("only pytest finds out what the names of packages lead to")
         folder = self._config.invocation_params.dir
         anchors = [path for file in options[_FILES] if (path := folder / file.split("::")[0]).exists()]
         conftests = [file for anchor in anchors or [folder] for file in _conftests(anchor)]
         return *_private.determine_setup(self._config, options), list(dict.fromkeys(conftests))
 
     def take(self, args: list[str] | None = None) -> None:
-        """In the fork: they are those of this run, and are read from here on as anybody likes.
+        """Must be called in the fork: from here on reads of the arguments are not observed any more.
 
-        ``args``: if not the same, those that ``accept`` was asked about last.
+        ``args``: if they differ, those that ``accept`` has accepted last.
         """
         config = self._config
         if config is None:
             return
-        argparse.Namespace = _Namespace  # type: ignore[misc]  # It may not have come to ``parsed``.
+        argparse.Namespace = _Namespace  # type: ignore[misc]  # ``parsed`` may not have been called.
         for options in (config.option, config.known_args_namespace):
             if type(options) is _Options:
                 options.__class__ = _Namespace  # type: ignore[assignment]
@@ -182,7 +182,7 @@ class Arguments:
             if hasattr(pytest.Config, "ArgsSource"):
                 config.args_source = pytest.Config.ArgsSource.ARGS
         for name, words in self._replaced.items():
-            for one in (words, getattr(sys, name)):  # Somebody may have kept the latter.
+            for one in (words, getattr(sys, name)):  # Code may have kept the latter.
                 list.__setitem__(one, slice(_FIRST[name], None), args)
 
 
@@ -193,7 +193,7 @@ def _with(params: Any, args: tuple[str, ...]) -> Any:
 
 
 def _conftests(anchor: Path) -> list[Path]:
-    """Those that pytest looks for because of a file or folder among the arguments."""
+    """The ``conftest.py`` files that pytest loads because of a file or folder among the arguments."""
     anchor = Path(os.path.abspath(anchor))
     below = sorted(anchor.glob("test*")) if anchor.is_dir() else []
     found = []

@@ -1,9 +1,9 @@
 """Bytecode caches that cannot hide an edit.
 
-A ``.pyc`` holds its source's size and time in whole seconds. An edit that keeps the size, within the
-second in which the source was last compiled, is not seen: plain Python runs the old code. Cold starts
-take longer than that second; a warm runner does not, so here the ``.pyc`` must also be younger than its
-source, to the nanosecond. (git knows the problem as "racily clean" index entries.)
+A ``.pyc`` contains its source's size and time in whole seconds. An edit that keeps the size, within the
+second in which the source was last compiled, is not seen: plain Python runs the old code. A cold start takes
+longer than that second, but a warm one does not. So here the ``.pyc`` must also be younger than its source,
+to the nanosecond. (git calls such index entries "racily clean".)
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ from sprintest.process._own import os
 def _may_be_stale(source: str, bytecode: str) -> bool:
     code = _preload.Preloader.code
     if code is not None and not code.may_change(source):
-        return False  # Nobody edits that from second to second, and it is too much to compile anew.
+        return False  # Such code is not edited within a second, and compiling all of it takes long.
     try:
-        info = os.stat(source)  # Nobody can set the time of the inode's last change.
+        info = os.stat(source)  # No program can set the time of the inode's last change.
         return os.stat(bytecode).st_mtime_ns <= max(info.st_mtime_ns, info.st_ctime_ns)
     except OSError:
-        return False  # One of them is gone: whoever asked finds that out himself.
+        return False  # One of them is gone, which the caller finds out itself.
 
 
 def distrust_younger_sources() -> None:
-    """From now on this process compiles anew what may have been edited since it was compiled."""
+    """From now on compile sources again that may have been edited since they were compiled."""
     global _is_guarded
     if not _is_guarded:
         _is_guarded = True

@@ -1,4 +1,4 @@
-"""The pytest plugin of a run: tells the daemon which test runs and how each one ended."""
+"""The pytest plugin of a run. It reports to the daemon which test runs and how each one ended."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from sprintest.process._own import look_for_libraries, runner
 
 @contextlib.contextmanager
 def costing_no_answer() -> Iterator[None]:
-    """Around stest's own work: where it fails before any test has begun, the run is done cold."""
+    """Wrap stest's own work: if it fails before any test has begun, the run is done cold."""
     try:
         yield
     except Exception as error:
@@ -26,20 +26,20 @@ def costing_no_answer() -> Iterator[None]:
 
 
 class Reporter:
-    """Registered in the run's own pytest session only; sessions that tests start have none."""
+    """Is registered only in the run's own pytest session, and not in sessions that tests start."""
 
     def __init__(self) -> None:
-        #: Whether the run can no longer be given up and started anew elsewhere.
+        #: Whether the run cannot start over any more.
         self.settled = False
-        #: Whether something may still come up that the run would have to be given up for.
+        #: Whether the run may still have to start over when its first test begins.
         self.is_at_risk: Callable[[], bool] = lambda: False
         #: Called with the configuration and the list of arguments, before pytest parses them.
         self.on_arguments: Callable[[Any, list[str]], None] = lambda config, args: None
         #: Called when they have been parsed.
         self.on_parsed: Callable[[], None] = lambda: None
-        #: Called once pytest is configured, and has not said anything.
+        #: Called once pytest is configured, and has not written anything.
         self.on_configured: Callable[[], None] = lambda: None
-        #: Called with each file of tests that is about to be imported, each plugin that has been.
+        #: Called with each test file before its import, and with each plugin after its import.
         self.on_file: Callable[[str], None] = lambda path: None
         #: Called when collection is over.
         self.on_collected: Callable[[], None] = lambda: None
@@ -49,12 +49,12 @@ class Reporter:
         self.on_end: Callable[[], None] = lambda: None
         #: Called when the first test is over, with whether it has passed.
         self.on_first_test: Callable[[bool], None] = lambda has_passed: None
-        #: ``sys.path`` when all test modules had been imported; pytest takes back what it added.
+        #: ``sys.path`` when all test modules had been imported; pytest later removes what it has added.
         self.path: list[str] = []
         self.interrupted = False
-        #: Once pytest is configured.
+        #: Set once pytest is configured.
         self.config: Any = None
-        #: Before the request has come.
+        #: The reports from before the request.
         self._collected: list[Any] = []
         self._is_first = True
         self._has_passed = True
@@ -136,7 +136,7 @@ class Reporter:
         with costing_no_answer():
             self.on_end()
             self._settle()
-        # From here on an exit code is the suite's own choice, even one made by `os._exit`.
+        # From here on the suite may choose the exit code, even by `os._exit`.
         runner.session_finished()
 
     @pytest.hookimpl(tryfirst=True)
@@ -147,7 +147,7 @@ class Reporter:
         self.interrupted = True
 
     def begin_asked_run(self) -> None:
-        """The request has come that this process was ahead of."""
+        """Begin the run for which the request has come."""
         if self.config is not None:
             _private.restart_session_clocks(self.config)
             _private.read_cache_again(self.config, self._collected)
@@ -155,7 +155,7 @@ class Reporter:
 
     @staticmethod
     def _tell_collected(config: Any, count: int) -> None:
-        """Should this process die, the daemon says how many did not run, and completes `--lf`'s file."""
+        """Report what the daemon needs if this process dies: the number of tests, and the file of `--lf`."""
         runner.collected_tests(count, _private.last_failed_file(config))
 
     def _settle(self) -> None:

@@ -1,7 +1,7 @@
-"""A process that runs pytest again and again: for suites whose state is dear, on a GPU above all.
+"""The resident process, which runs pytest run after run: for suites with costly state, such as a GPU's.
 
-After each run it is brought back to where it began; where that cannot be done it ends as a fresh
-process would, and the next run gets another fork of the zygote.
+After each run its state is restored. If that is not possible, it ends as a fresh process does, and the next
+run gets another fork of the zygote.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ from sprintest.process._process_state import ProcessState
 from sprintest.run import _runner
 from sprintest.values import _warm
 
-#: Descriptors that runs may leave open before the process is given up.
+#: Descriptors that runs may leave open before the process ends.
 _SPARE_DESCRIPTORS = 200
 
 
-#: Modules with a process that removes what others have forgotten (shared memory, semaphores) when these end.
+#: Modules with a process that removes what other processes leave when they end: shared memory, semaphores.
 _TRACKERS = (
     "multiprocessing.resource_tracker",
     "joblib.externals.loky.backend.resource_tracker",
@@ -37,7 +37,10 @@ _TRACKERS = (
 
 
 def _release_trackers() -> None:
-    """Let go of these processes, as the end of this one would: they clean up, and a run starts its own."""
+    """Close the connections to these processes, as the end of this one would do: then they clean up.
+
+    Each run starts its own.
+    """
     for name in _TRACKERS:
         tracker: Any = getattr(sys.modules.get(name), "_resource_tracker", None)
         if getattr(tracker, "_fd", None) is not None:
@@ -52,9 +55,9 @@ def _place() -> tuple[int, int]:
 
 
 class _Exits:
-    """Functions that runs register with `atexit`: called at the end of the run, not of the process.
+    """Functions that runs register with `atexit`: they are called at the end of the run, not of the process.
 
-    Those of installed packages, registered while these are imported, are the process's own.
+    Functions that installed packages register while they are imported belong to the process.
     """
 
     def __init__(self) -> None:
@@ -88,7 +91,7 @@ class _Exits:
 
 
 def _renew_stdin() -> None:
-    """Give this run a ``sys.stdin`` of its own, as Python makes it: the last one may have read ahead."""
+    """Give this run a new ``sys.stdin``, as Python makes it: the last one may have read ahead."""
     old: Any = sys.__stdin__
     new: Any = open(0, encoding=old.encoding, errors=old.errors, newline="\n", closefd=False)
     new.buffer.raw.name = old.name
@@ -99,9 +102,9 @@ def _renew_stdin() -> None:
 
 
 class Resident:
-    """One per process; ``run`` is called for each run, in the environment that the run asks for.
+    """One per process; ``run`` is called for each run, in the environment of its request.
 
-    ``memory_limit``: bytes of resident memory past which the process ends after a run; 0 is none.
+    ``memory_limit``: bytes of resident memory above which the process ends after a run; 0 is no limit.
     """
 
     def __init__(self, memory_limit: int) -> None:
@@ -119,7 +122,7 @@ class Resident:
         _preload.freeze()
 
     def _refusal(self) -> str:
-        """Why this process cannot give a right answer in the environment that is set; empty if it can."""
+        """Why this process cannot give a right answer; empty if it can."""
         for path, state in self._packages.items():
             if _fingerprint.file_state(path) != state:
                 return f"{path} changed"
@@ -144,11 +147,11 @@ class Resident:
         return exit_code, False
 
     def rest(self) -> None:
-        """What need not be done before the run's answer is there."""
+        """Do the work that need not be done before the answer of the run."""
         cache.rest()
 
     def _begin_anew(self, modules: dict[str, Any], variables: dict[str, Any]) -> str:
-        """Bring the process back to where it was before the run; why that cannot be done, or nothing."""
+        """Restore the state from before the run; return why that is not possible, empty if it is."""
         try:
             self._exits.run()
             _release_trackers()
@@ -164,7 +167,7 @@ class Resident:
             _runner.flush()
             self._state.restore()
         except Exception as error:
-            return f"it cannot be put back ({type(error).__name__}: {error})"
+            return f"its state cannot be restored ({type(error).__name__}: {error})"
         return ""
 
     def _prepare(self, args: list[str]) -> _runner.Run:
@@ -181,16 +184,16 @@ class Resident:
             cache.context.begins(path)
 
     def _imported(self) -> None:
-        """The run has imported its modules, and no test has run yet."""
+        """Note the imports of the run: all modules are imported, and no test has run yet."""
         self._state.learn_imported()
         cache.tests_begin()
 
     def _must_end(self, run: Any, place: tuple[int, int]) -> str:
-        """What the run, which began in ``place``, has left that cannot be undone."""
+        """Why the process must end after the run, which began in ``place``; empty if it need not."""
         if run.reporter.interrupted:
             return "the run was interrupted"
         if failure := _cuda.failure():
-            return f"its GPU works no more ({failure})"
+            return f"its GPU no longer works ({failure})"
         if _place() != place:
             return "the tests moved it to another process group or session"
         for thread in all_threads():
@@ -203,13 +206,13 @@ class Resident:
         return ""
 
     def _is_own(self, thread: threading.Thread) -> bool:
-        """Whether it executes code of the project, or of nobody knows whom: a function in C."""
+        """Whether it executes project code, or unknown code, such as a function in C."""
         function = _private.thread_function(thread)
         path = getattr(getattr(function, "__code__", None), "co_filename", "")
         return not path or self._code.may_change(path)
 
     def _note_packages(self, before: dict[str, Any]) -> None:
-        """Installed packages that this run has loaded: they stay, as long as their files do."""
+        """Note the installed modules that this run has loaded: they stay until their files change."""
         for name in dict.fromkeys(_learn.order.names):
             path = _modules.file_of(sys.modules.get(name))
             if path and name not in before and not self._code.may_change(path):

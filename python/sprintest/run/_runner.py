@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib.util
-import runpy  # noqa: F401  # As `python -m` has it.
+import runpy  # noqa: F401  # `python -m` loads it.
 import sys
 from typing import Any
 
@@ -45,12 +45,12 @@ def _become_python_m_pytest(args: list[str]) -> None:
 def _refresh_process_state() -> None:
     """Renew what Python and its libraries draw from the system when a process starts.
 
-    ``random`` does so itself after a fork. torch's first seed comes from the system since 2.13; where it
-    was a constant when torch was imported, it is that one again.
+    ``random`` does so itself after a fork. torch's first seed comes from the system since 2.13; in earlier
+    versions it is a constant.
     """
     sys.stdout.reconfigure(line_buffering=sys.stdout.isatty())  # type: ignore[union-attr]
     _private.restart_log_clock()
-    # Finalisers of objects that the zygote made: theirs to run is the zygote's exit, not each run's.
+    # Finalisers of the zygote's objects belong to the end of the zygote, not of each run.
     for finaliser in _private.finalisers:
         finaliser.atexit = False
     if (threads := _preload.Preloader.torch_threads) is not None:
@@ -59,7 +59,7 @@ def _refresh_process_state() -> None:
 
 
 def _renew_after_fork() -> None:
-    """Renew what is another in each process, and what it has drawn from the system."""
+    """Renew what differs in each process, and what was drawn from the system."""
     _private.renew_native_id()
     _private.renew_multiprocessing(cache.find("multiprocessing.process"), os.getcwd())
     if (random := _own.library("numpy.random")) is not None:
@@ -72,7 +72,7 @@ def _renew_after_fork() -> None:
 
 
 class Run:
-    """One run of pytest in this process. ``stays``: others follow, and what is current stays for them."""
+    """One run of pytest in this process. ``stays``: it is the resident process, so modules stay loaded."""
 
     def __init__(self, args: list[str], stays: bool = False) -> None:
         self.reporter = Reporter()
@@ -81,7 +81,7 @@ class Run:
         self._pid = os.getpid()
 
     def renew(self) -> None:
-        """This is a fork of the process in which it has begun."""
+        """Must be called in a fork of the process in which the run has begun."""
         self._pid = os.getpid()
         _renew_after_fork()
         cache.renew_again()
@@ -92,12 +92,12 @@ class Run:
             names = self._get_ready()
         exit_code = _run_pytest(self.reporter)
         runner.returned()
-        with contextlib.suppress(Exception):  # The answer stands; only the next run is none the wiser.
+        with contextlib.suppress(Exception):  # The answer stands; only the next run lacks the observations.
             self._report(names)
         return exit_code, names
 
     def _get_ready(self) -> list[str]:
-        # Nothing here may walk over all modules: each object that is looked at is a page copied.
+        # Nothing here may iterate over all modules: a look at an object copies a page of memory.
         if self._stays:
             self._begin()
         _refresh_process_state()
@@ -106,12 +106,14 @@ class Run:
         names = self._follow_imports()
         cache.begin_run(self._differs, names)
         if _private.is_other_pytest():
-            runner.give_up("pytest is another one now than the worker has loaded")
+            runner.give_up(
+                "an import of pytest leads to another module than the one that the worker has loaded"
+            )
         cache.hide_ours()
         return names
 
     def _follow_imports(self) -> list[str]:
-        """Return the list to which the names of imported modules will be added; watch for hidden ones."""
+        """Return the list to which the names of imported modules are added; look for shadowed modules."""
         names = _learn.order.names
         shadows = Shadows(names)
 
@@ -130,7 +132,7 @@ class Run:
             runner.give_up(hidden)
 
     def _differs(self, difference: Difference, can_be_repeated: bool) -> bool:
-        """Whether a module that was loaded ahead is to be executed by this run, which now imports it."""
+        """Whether this run executes a module that was loaded ahead, instead of adopting it."""
         if os.getpid() != self._pid:  # A child that a test has made reports nothing.
             return can_be_repeated
         if not (self.reporter.settled and can_be_repeated):
@@ -138,7 +140,9 @@ class Run:
                 difference.member.name, difference.variables, difference.is_outdated, can_be_repeated
             )
         if not can_be_repeated:
-            runner.give_up(difference.reason)  # Even in the middle of the tests: else the answer is wrong.
+            runner.give_up(
+                difference.reason
+            )  # Even in the middle of the tests: else the answer may be wrong.
         return True
 
     def _begin(self) -> None:
@@ -152,7 +156,7 @@ class Run:
         self._reloaded = len(cache.reloaded)
 
     def _reload_failed(self, name: str, reason: str) -> None:
-        """Something refuses to be done twice in one process. It may well be right in a fresh one."""
+        """Start over if a second execution in one process fails: it may succeed in a fresh process."""
         if not self.reporter.settled:
             runner.start_over(f"{name} cannot be loaded a second time ({reason})")
 
@@ -181,7 +185,7 @@ def main(args: list[str]) -> int:
     exit_code, names = run.execute()
     with contextlib.suppress(Exception):  # The answer stands.
         if touches_cuda():
-            runner.exit_matters()  # The device's memory is free when this process is gone.
+            runner.exit_matters()  # The device's memory is not free before this process has ended.
         _cuda.release()
     finish(names)
     return exit_code
@@ -199,7 +203,7 @@ def _prepare(args: list[str]) -> Run:
 
 
 def _run_ahead(run: Run) -> None:
-    """Have the run wait for its request, at the latest when it has collected its tests."""
+    """Make the run wait for its request, at the latest when it has collected its tests."""
     assert _preload.Preloader.code is not None
     reporter = run.reporter
     on_run = reporter.on_run
@@ -240,14 +244,14 @@ def _run_pytest(reporter: Reporter) -> int:
     except KeyboardInterrupt:
         _print_exception()
         return 130
-    except BaseException:  # the interpreter's own last resort
+    except BaseException:  # As the interpreter does.
         _print_exception()
         return 1
     return 0
 
 
 def _print_exception() -> None:
-    with contextlib.suppress(BaseException):  # There may be nowhere left to print to.
+    with contextlib.suppress(BaseException):  # The streams may be gone.
         sys.excepthook(*sys.exc_info())
 
 
@@ -261,30 +265,31 @@ def _system_exit_code(error: SystemExit) -> int:
 
 
 def finish(imported: list[str]) -> None:
-    """What ``Py_FinalizeEx`` does that others can see, in its order: threads, atexit, flush, objects.
+    """Do what others can see of ``Py_FinalizeEx``, in its order: threads, atexit, flush, objects.
 
-    The rest of a finalisation only frees memory, for a tenth of a second and more with torch loaded.
+    The rest of it only frees memory, which takes a tenth of a second or more with torch loaded.
     """
     _private.shut_threads_down()
     _private.run_exit_functions()
     flush()
-    with contextlib.suppress(Exception):  # Whatever the objects are.
+    with contextlib.suppress(Exception):  # The objects may raise anything.
         _finalise_modules(imported)
     flush()
 
 
 def _finalise_modules(names: list[str]) -> None:
-    """Let go of the objects of the run's own modules: a file not yet written, a `__del__`.
+    """Finalise the objects of the run's own modules: files that are not written yet, `__del__` methods.
 
-    First the modules are forgotten, then those that something still holds are emptied, as CPython's
-    ``finalize_modules`` does. Installed packages are spared: they are many, and not the run's own.
+    First the modules are dropped, then those to which references remain are emptied, as CPython's
+    ``finalize_modules`` does. Installed packages are left out: they are many, and not the run's own.
     """
     loaded = _own.modules
     modules = [loaded.pop(name) for name in dict.fromkeys(names) if name in loaded]
     own = {id(vars(module)): module.__name__ for module in modules if _is_own(module)}
     modules.clear()
     _own.collect_garbage()
-    # What is left of them is a dictionary, held by some function; what the zygote made is not listed.
+    # What is left of a module is its dictionary, to which a function refers. The zygote's objects are frozen,
+    # and so not listed.
     kept = [found for found in _own.all_objects() if type(found) is dict and id(found) in own]
     for variables in kept:
         if variables.get("__name__") == own[id(variables)]:
@@ -298,7 +303,7 @@ def _is_own(module: Any) -> bool:
 
 
 def flush() -> None:
-    """Write out what Python's own streams still hold."""
+    """Flush Python's own streams."""
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(OSError, ValueError, AttributeError):
             stream.flush()

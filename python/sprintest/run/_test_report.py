@@ -1,7 +1,7 @@
 """A pytest plugin that writes down what pytest found, for the comparison of a warm and a cold run.
 
-`stest verify` gives it to both by `-p sprintest.run._test_report`. It acts only where STEST_REPORT names a
-file, and takes that variable away, so that neither tests nor what they start see it. PYTEST_DONT_REWRITE
+`stest verify` gives it to both by `-p sprintest.run._test_report`. It acts only if STEST_REPORT names a file,
+and removes that variable, so that neither tests nor their child processes see it. PYTEST_DONT_REWRITE
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _SELECTION = "stest_selection"
 
 
 def pytest_addoption(pluginmanager: Any) -> None:
-    # The first thing that a plugin is called for; the options are nobody's concern here.
+    # This hook adds no options here. It is used because pytest calls it first.
     if file := os.environ.pop("STEST_REPORT", ""):
         selection = os.environ.pop("STEST_REPORT_ONLY", "")
         pluginmanager.register(TestReport(Path(file), selection), "stest_test_report")
@@ -56,7 +56,7 @@ class TestReport:
         self._equal_caches(config)
         if self._selection is None:
             return
-        # Half a report would replace a whole one: such a run is done as a whole.
+        # A report about some of the tests would replace one about all: then all tests run.
         if not any(getattr(config.option, option, None) for option in _REPORTS):
             self._write("selected")
             setattr(config, _SELECTION, self._selection)

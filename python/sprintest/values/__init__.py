@@ -1,1 +1,1 @@
-"""The values of ``sprintest.warm``, held for the runs to come."""
+"""The values of ``sprintest.warm``, held for later runs."""

@@ -1,9 +1,9 @@
-"""Functions of the project sent to a process that must not import the project.
+"""Serializes calls of project functions for a process that must not import the project.
 
-Sent is what a call depends on: the code, and those of its globals that it names. Functions of the project
-go by value, each with its own globals; installed modules, and what lies in them, by name; data by value if
-it is hashable: nobody can tell a copy of such data from the original. The bytes are equal where all of this
-is, so that they also tell whether a value that was made from them is still what a call would give.
+A serialized call contains all that the call depends on: the code, and the globals that it names. Functions of
+the project go by value, each with its own globals. Installed modules and objects in them go by name. Data go
+by value if they are hashable, because a copy of such data cannot be told from the original. The bytes are
+equal if all of this is. So they also show whether a value that was made from them is still current.
 """
 
 from __future__ import annotations
@@ -35,15 +35,15 @@ _Cached: Any = functools._lru_cache_wrapper
 
 
 class NotShippable(Exception):
-    """Why a function cannot be sent; reads on after its name."""
+    """Why a function cannot be serialized; the text follows its name."""
 
 
 class Marker:
-    """Lies among the globals of each function that was sent. As long as it lives, so does one of them."""
+    """Is among the globals of each rebuilt function. As long as it exists, so does one of the functions."""
 
 
 def serialize(call: Call, code: _modules.ProjectCode) -> tuple[bytes, list[str]]:
-    """The call as bytes, and the files that warm functions which it uses name. Raises ``NotShippable``."""
+    """The call as bytes, and the files named by warm functions that it uses. Raises ``NotShippable``."""
     buffer = io.BytesIO()
     function, args, kwargs = call
     for number, argument in enumerate([*args, *kwargs.values()], 1):
@@ -53,16 +53,19 @@ def serialize(call: Call, code: _modules.ProjectCode) -> tuple[bytes, list[str]]
         pickler.dump((function, args, kwargs))
     except NotShippable:
         raise
-    except Exception as error:  # Pickling runs the code of what is pickled.
-        raise NotShippable(f"it uses what cannot be pickled ({error})") from None
+    except Exception as error:  # Pickling runs code of the objects.
+        raise NotShippable(f"it uses an object that cannot be pickled ({error})") from None
     return buffer.getvalue(), pickler.files
 
 
 def rebuild(data: bytes, marker: Marker) -> Call:
-    """The call again, in a process that has the installed modules loaded. Raises what unpickling raises."""
+    """Make the call again, in a process that has the installed modules loaded.
+
+    Raises what unpickling raises.
+    """
     unpickler = _Unpickler(io.BytesIO(data), marker)
     call: Call = unpickler.load()
-    unpickler.memo.clear()  # Older Pythons' collector does not look into it (3.11.2): all of it would stay.
+    unpickler.memo.clear()  # In older Pythons (3.11.2) the garbage collector does not see its contents.
     return call
 
 
@@ -73,13 +76,13 @@ def _check(value: Any, what: str) -> None:
         hash(value)
     except TypeError:
         raise NotShippable(
-            f"it uses {what}, a {type(value).__name__}: what a run does to that, a value that was loaded "
-            "before would not show"
+            f"it uses {what}, a {type(value).__name__}: a value that is loaded before a run would not show "
+            "what the run changes there"
         ) from None
 
 
 class _Module:
-    """A module of the project, as far as one function can see it."""
+    """The part of a project module that one function uses."""
 
     def __init__(self, module: ModuleType, attributes: set[str], known: dict[int, _Module]) -> None:
         known[id(module)] = self
@@ -116,7 +119,7 @@ class _Pickler(pickle.Pickler):
             if self._is_projects(sys.modules.get(value.__module__)):
                 raise NotShippable(f"it uses the project's class {value.__qualname__}: each run has its own")
             return NotImplemented
-        # What is hashed by identity is one thing, not a value; unless it has a name to find it by.
+        # An object that is hashed by identity cannot be copied, unless a name leads to it.
         by_identity: Any = object.__hash__
         if type(value).__hash__ is by_identity and not isinstance(value.__reduce_ex__(4), str):
             raise NotShippable(f"it uses a {type(value).__qualname__}: each run has its own")
@@ -127,12 +130,12 @@ class _Pickler(pickle.Pickler):
         return spec is None or self._code.is_kept_apart(spec)
 
     def visible(self, value: Any, what: str, attributes: set[str], known: dict[int, _Module]) -> Any:
-        """What is sent in the place of a global variable."""
+        """What is serialized in place of a global variable."""
         _check(value, what)
         if not isinstance(value, ModuleType) or not self._is_projects(value):
             return value
         if hidden := attributes & _REACH_ATTRIBUTES:
-            raise NotShippable(f"it uses the module {value.__name__}, and {min(hidden)}")
+            raise NotShippable(f"it uses the project's module {value.__name__}, and {min(hidden)}")
         if id(value) in known:
             return known[id(value)]
         module = _Module(value, attributes, known)
@@ -154,7 +157,7 @@ class _Pickler(pickle.Pickler):
         for name, value in defaults.items():
             _check(value, f"the default of {name}" if name else "a default")
         variables["__name__"] = function.__module__
-        # Version 2 has no references, of which there are more or fewer as the objects are shared.
+        # Version 2 has no references, whose number depends on how objects are shared.
         code = marshal.dumps(function.__code__, 2)
         state = (function.__name__, function.__qualname__, variables, defaults, cells)
         return _shell, (code, len(cells)), state, None, None, _Fill.function
@@ -178,7 +181,7 @@ class _Pickler(pickle.Pickler):
                     self._check_import(step.argval, level=last[0])
                 last = [last[1], step.argval]
         if hidden := names & _REACH_ALL:
-            raise NotShippable(f"it uses {min(hidden)}: what it depends on cannot be known")
+            raise NotShippable(f"it uses {min(hidden)}, so stest cannot know what it depends on")
         return names, attributes | (names & _REACH_ATTRIBUTES)
 
     def _check_import(self, name: str, level: Any) -> None:
@@ -186,7 +189,9 @@ class _Pickler(pickle.Pickler):
         module = sys.modules.get(name) or sys.modules.get(package)
         spec = module.__spec__ if module else _modules.find(package, None)
         if level or (spec is not None and self._code.is_kept_apart(spec)):
-            raise NotShippable(f"it imports the project's {name} when called: do so at the top of its file")
+            raise NotShippable(
+                f"it imports the project's {name} when called: import it at the top of the file"
+            )
 
 
 def _nested(code: CodeType) -> Iterator[CodeType]:
@@ -203,7 +208,7 @@ def _contents(cell: CellType) -> Any:
         raise NotShippable("it uses a variable that is not set yet") from None
 
 
-# ---- on the other side
+# ---- where calls are rebuilt
 
 
 def _itself(value: Any) -> Any:
@@ -246,7 +251,7 @@ class _Unpickler(pickle.Unpickler):
         self._marker = marker
 
     def find_class(self, module: str, name: str) -> Any:
-        # Nothing is imported for it: what is not loaded may be the project's.
+        # Nothing is imported here: a module that is not loaded may be the project's.
         if module not in sys.modules:
             raise pickle.UnpicklingError(f"{module} is not loaded")
         found = super().find_class(module, name)

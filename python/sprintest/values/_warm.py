@@ -1,9 +1,9 @@
 """Values of functions under ``sprintest.warm`` that a process holds for the runs that are forked from it.
 
-A run that finds no value calls the function, and tells the daemon of the call in a form that needs no code of
-the project (``_serialize``). While no run waits, a fork of the zygote makes the value from that, first in a
-child that is thrown away, so that what the function does besides is found out where it harms nobody. The
-value is held if that is nothing, and the next run has it if all that it was made from is as it was.
+A run that finds no value calls the function, and reports the call to the daemon in a form that needs no
+project code (``_serialize``). While no run waits, a fork of the zygote makes the value from that. It does so
+first in a child, where side effects do no harm. If there are none, the value is held. The next run uses it if
+everything that it was made from is unchanged.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ from sprintest.values import _serialize
 
 
 class _Request(NamedTuple):
-    """All that a value is made from, but for files and variables, which only its making shows."""
+    """All that a value is made from, except files and variables, which are known only when it is made."""
 
     call: bytes
     files: list[str]  # named by the function
@@ -56,7 +56,7 @@ class _Held(NamedTuple):
     env: dict[str, str | None]
 
     def changed(self) -> str:
-        """What is not as it was; empty if the value is what a call would give."""
+        """What has changed; empty if the value is what a call would return."""
         for file in self.files:
             if not file.is_current():
                 return file.path
@@ -65,7 +65,7 @@ class _Held(NamedTuple):
 
 _held: dict[str, _Held] = {}
 
-#: The version of ``marshal`` whose bytes are equal where the values are.
+#: The version of ``marshal`` whose bytes are equal if the values are.
 _WITHOUT_REFERENCES = 2
 
 
@@ -73,9 +73,9 @@ _WITHOUT_REFERENCES = 2
 
 
 def install(takes: bool) -> Callable[[], None]:
-    """Answer calls of warm functions in this process. Returns a function that forgets what they gave.
+    """Answer calls of warm functions in this process. Return a function that forgets their results.
 
-    ``takes``: with the values that this process was forked with, telling the daemon of others.
+    ``takes``: use values that this process was forked with, and report other calls to the daemon.
     """
     environment = dict(environ)
     called: weakref.WeakSet[Any] = weakref.WeakSet()
@@ -99,10 +99,10 @@ def install(takes: bool) -> Callable[[], None]:
 
 
 def _note_in_module(importing: Member, cached: Any) -> None:
-    """A module that later runs may have is being executed, and will be made from this value."""
+    """Note that ``importing``, which later runs may adopt, is made from this value."""
     for path in _spread(cached.warm_files):
         importing.files.setdefault(path, Fingerprint(path, file_state(path)))
-    if importing.name != cached.__module__:  # What the value is made from is noted there, and cached here.
+    if importing.name != cached.__module__:  # The files are noted there, but the value is cached here.
         cache.make_uncacheable(cached.__module__, f"its value was loaded while {importing.name} was imported")
 
 
@@ -120,12 +120,12 @@ def _take_or_teach(
         return function(*args, **kwargs)
     data = marshal.dumps(tuple(request), _WITHOUT_REFERENCES)
     key = hashlib.blake2b(data, digest_size=16).hexdigest()
-    held = _held.pop(key, None)  # Once: a second call that is not answered by the cache makes another object.
+    held = _held.pop(key, None)  # Only once: a call that the cache does not answer makes a new object.
     if held is not None:
         if not (changed := held.changed()):
             return held.value
-        runner.notice(f"{name} loaded anew: {changed} changed", [])
-    # What its making shall find beside what it is made from.
+        runner.notice(f"{name} is loaded again: {changed} has changed", [])
+    # When the value is made later, these are set first.
     path, changes = list(sys.path), _changes(environment)
     start = time.monotonic()
     value = function(*args, **kwargs)
@@ -135,7 +135,7 @@ def _take_or_teach(
 
 
 def _changes(before: dict[str, str]) -> dict[str, str | None]:
-    """What the run has done to the environment."""
+    """The changes that the run has made to the environment."""
     now = dict(environ)
     return {name: now.get(name) for name in {*before, *now} if before.get(name) != now.get(name)}
 
@@ -147,7 +147,7 @@ def _describe(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> s
 
 
 def _spread(paths: Iterable[str]) -> list[str]:
-    """The paths, and all that lies in those of them that are folders."""
+    """The paths, and everything in those of them that are folders."""
     found = []
     for path in paths:
         found.append(path)
@@ -160,7 +160,7 @@ def _spread(paths: Iterable[str]) -> list[str]:
 
 
 def hold(wanted: list[tuple[str, str]], environment: dict[bytes, bytes]) -> list[dict[str, Any]]:
-    """Load the values ``wanted``, pairs of a key and what ``runner.loaded`` had with it.
+    """Load the values ``wanted``, pairs of a key and the request that ``runner.loaded`` got with it.
 
     Returns for each its key, and the seconds and bytes that it costs, or the reason why it is not held.
     """
@@ -187,18 +187,18 @@ def hold(wanted: list[tuple[str, str]], environment: dict[bytes, bytes]) -> list
     return report
 
 
-#: What a child gets beyond the time that it should take, in seconds.
+#: The time, in seconds, that a child gets in addition to what it should need.
 _PATIENCE = 20
 
 
 def _load(key: str, request: _Request, files: list[str]) -> dict[str, Any]:
-    """Hold the value. It does here what it did in the child; if not, this process must not serve."""
+    """Hold the value. Raises ``RuntimeError`` if that fails here; then this process must not serve."""
     prints = [Fingerprint(path, file_state(path)) for path in files]
     memory = _resident_memory()
     made = _make(request, contextlib.nullcontext())
     reason = made.reason or next((f"{one.path} changes" for one in prints if not one.is_current()), "")
     if reason:
-        raise RuntimeError(f"a value cannot be held after all: {reason}")
+        raise RuntimeError(f"a value cannot be held, although the trial in a child succeeded: {reason}")
     _held[key] = _Held(made.value, prints, made.env or {})
     return {"seconds": made.seconds, "bytes": max(_resident_memory() - memory, 0)}
 
@@ -207,12 +207,12 @@ def _try_out(request: _Request) -> tuple[str, list[str]]:
     """In a child: why the value cannot be held, or which files it is made from."""
     missing = [path for path in request.files if not os.path.exists(path)]
     if missing:
-        return f"there is no {missing[0]}, which it names", []
+        return f"it names {missing[0]}, which does not exist", []
     start_ns = time.time_ns()
     maps, shared = _maps()
     threads, files, watch = _threads(), _open_files(), _Watch()
     assert _preload.Preloader.code is not None
-    # What C code looks at as well; but no folders, which imports list too.
+    # This includes looks of C code. Folders do not count, because imports list them too.
     runner.watch_files(_preload.Preloader.code.unwatched())
     made = _make(request, watch)  # Its value lives until the end of this process.
     looked_at = runner.watched_files()
@@ -221,14 +221,14 @@ def _try_out(request: _Request) -> tuple[str, list[str]]:
         reason = f"it {watch.effects[0]}"
     if not reason and _more_threads_than(threads):
         reason = "it starts a thread"
-    # Runs would share these: an offset in a file, what is written to memory.
+    # Runs would share these: positions in files, and contents of shared memory.
     if not reason and _open_files() != files:
         reason = "it leaves a file open"
     mapped, more_shared = _maps()
     mapped -= maps
     if not reason and more_shared - shared:
         reason = "it makes shared memory"
-    # Taken down only when it had been read: it must not have changed since before that.
+    # Mapped files are known only after they were read: they must not have changed since the start.
     fresh = [path for path in mapped if (state := file_state(path)) is None or max(state[:2]) >= start_ns]
     if not reason and fresh:
         reason = f"{fresh[0]} changes"
@@ -238,16 +238,16 @@ def _try_out(request: _Request) -> tuple[str, list[str]]:
 
 
 class _Made(NamedTuple):
-    reason: str  # What was done besides making it, or why it could not be made; else empty.
+    reason: str  # A side effect, or why it could not be made; else empty.
     value: Any = None
     seconds: float = 0
     env: dict[str, str | None] | None = None
 
 
 def _make(request: _Request, watch: contextlib.AbstractContextManager[Any]) -> _Made:
-    """Call the function; ``watch`` stands around that."""
+    """Call the function; ``watch`` is entered during the call."""
     if library_modes() != request.modes:
-        return _Made("the run had changed a mode of torch or numpy before it called it")
+        return _Made("the run had changed a mode of torch or numpy before the call")
     with contextlib.suppress(OSError):
         os.chdir(request.cwd)
     with (
@@ -281,14 +281,16 @@ def _make(request: _Request, watch: contextlib.AbstractContextManager[Any]) -> _
             return _Made("it changes the process (folder, environment, logging, modes …)", value)
         collect_garbage()
         if is_let_go() is not None:
-            return _Made("its value, or what it has registered, holds on to code of the project", value)
+            return _Made("its value, or something that it has registered, refers to project code", value)
     return _Made("", value, seconds, environment.reads)
 
 
 @contextlib.contextmanager
 def _harmless_tqdm() -> Iterator[None]:
-    """Progress bars without what would stay of them: a thread that looks after them, and a lock in shared
-    memory, which a run that is killed would leave locked for all others."""
+    """Let progress bars leave nothing: neither a thread that monitors them, nor a lock in shared memory.
+
+    A run that is killed would leave that lock locked for all others.
+    """
     tqdm: Any = getattr(sys.modules.get("tqdm"), "tqdm", None)
     if tqdm is None or hasattr(tqdm, "_lock"):
         yield
@@ -306,7 +308,7 @@ _DEEDS = _side_effects.ACTS | _side_effects.MOVES
 
 
 class _Watch:
-    """The files and folders that Python code reads, and what it does besides, while this is entered."""
+    """The files and folders that Python code reads while this is entered, and its side effects."""
 
     def __init__(self) -> None:
         self.files: set[str] = set()
@@ -341,7 +343,7 @@ class _Watch:
 
 
 def _maps() -> tuple[set[str], set[str]]:
-    """What is mapped into memory: files of the project; and the addresses that are shared with forks."""
+    """The mapped files that may change, and the addresses of memory that forks share."""
     code = _preload.Preloader.code
     assert code is not None
     files, shared = set(), set()
@@ -364,7 +366,7 @@ def _threads() -> int:
 
 
 def _more_threads_than(number: int) -> bool:
-    """Of all kinds; one that was joined is still listed for a moment."""
+    """Whether there are more threads, of any kind. A joined thread is still listed for a moment."""
     deadline = time.monotonic() + 1
     while _threads() > number:
         if time.monotonic() > deadline:

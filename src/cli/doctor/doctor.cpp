@@ -38,7 +38,7 @@ std::string summary(const std::vector<Finding>& findings) {
   return counted(failures, "failure") + ", " + counted(warnings, "warning");
 }
 
-/// Python, the worker in it, and its forks; each makes sense only if the one before is sound.
+/// Python, pytest, the worker, and its forks. A failure makes the later checks pointless.
 void examine_python(const Project& project, const Config& config, Console& console,
                     std::vector<Finding>& findings) {
   const auto folder = executable_folder();
@@ -54,7 +54,7 @@ void examine_python(const Project& project, const Config& config, Console& conso
   probe.modules = modules_to_preload(project.paths.preload_file, config);
   const auto modules = probe.modules.size();
   console.show_briefly("importing " + std::to_string(modules) +
-                       " modules, to see whether forks are healthy…");
+                       " modules to check whether forks are healthy…");
   findings.push_back(
       check_forks(modules == 0 ? WorkerFacts{} : probe_worker(probe, project, config), modules));
   console.clear_brief();

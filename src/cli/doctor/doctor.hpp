@@ -8,15 +8,15 @@
 
 namespace stest {
 
-/// Looks the installation and the machine over, for this project; neither starts nor disturbs a daemon.
-/// Imports, in a process of its own, what a worker would, which may take as long as that does.
+/// Checks the installation and the machine for this project. Does not start or disturb a daemon. Imports, in
+/// a separate process, the modules that a worker would preload, and takes as long.
 std::vector<Finding> examine(const Project& project, Console& console);
 
-/// One line per finding, and below it what to do; or one JSON object.
+/// One line per finding, with the remedy below it; or one JSON object.
 std::string findings_text(const std::vector<Finding>& findings);
 std::string findings_json(const std::vector<Finding>& findings);
 
-/// `unsound` if there is a failure among them.
+/// `unsound` if one of them is a failure.
 ExitCode exit_code(const std::vector<Finding>& findings);
 
 }  // namespace stest

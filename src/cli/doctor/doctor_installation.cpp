@@ -72,11 +72,11 @@ Result<std::string> version_of(const std::filesystem::path& program) {
               program.string() + " " + how(*end) + (said.empty() ? "" : ", and wrote: " + said));
 }
 
-/// Whether somebody holds the lock.
 bool is_locked(const std::filesystem::path& file) {
   std::error_code ignored;
   if (!std::filesystem::exists(file, ignored)) return false;
-  const auto lock = FileLock::try_acquire(file);  // Let go of at once: whoever starts a daemon tries again.
+  // Held only for a moment: a client that starts a daemon tries again.
+  const auto lock = FileLock::try_acquire(file);
   return lock && !*lock;
 }
 
@@ -86,8 +86,8 @@ Finding check_silent_lock(const RuntimePaths& paths) {
   return failure("daemon",
                  paths.lock_file.string() + " is held" +
                      (holder ? " by process " + std::to_string(*holder) : std::string()) +
-                     ", which does not serve",
-                 "stest restart ends it, unless it was just starting.");
+                     ", but no daemon serves requests",
+                 "If it is not just starting, stest restart ends it.");
 }
 
 }  // namespace
@@ -107,7 +107,7 @@ Result<PythonFacts> ask_python(const std::filesystem::path& python, const Enviro
 Finding check_python(const std::filesystem::path& python, const Result<PythonFacts>& facts) {
   if (!facts) {
     return failure("python", facts.error().message,
-                   "Make the virtual environment anew, and install stest in it; it may have been moved.");
+                   "Create the virtual environment again, and install stest in it; it may have been moved.");
   }
   return fine("python", facts->version + ", " + python.string() + ", libpython is " +
                             (facts->is_shared ? "shared" : "static"));
@@ -146,7 +146,7 @@ Finding check_worker(const Result<WorkerFacts>& worker, const PythonFacts& pytho
   if (worker->unhealthy.empty())
     return fine("worker", "embeds Python " + worker->version + " of " + worker->prefix);
   return failure("worker", worker->unhealthy,
-                 "Something that starts with every Python does it: look for .pth files and sitecustomize.");
+                 "Code that runs when Python starts causes this: look for .pth files and sitecustomize.");
 }
 
 std::vector<std::string> modules_to_preload(const std::filesystem::path& preload_file, const Config& config) {
@@ -180,7 +180,7 @@ Finding check_programs(const std::filesystem::path& folder) {
     if (!version) return failure("programs", version.error().message, reinstall);
     if (*version == own) continue;
     return failure("programs",
-                   "stest is of version " + own + ", but " + (folder / program).string() + " of " + *version,
+                   "stest has version " + own + ", but " + (folder / program).string() + " has " + *version,
                    reinstall);
   }
   return fine("programs", "stest " + own + " in " + folder.string());
@@ -209,7 +209,7 @@ Finding check_daemon(const RuntimePaths& paths, const Installation& own) {
 
 Finding check_configuration(const Result<Config>& config) {
   if (!config) return failure("configuration", config.error().message, config.error().hint);
-  return fine("configuration", "[tool.sprintest] and the SPRINTEST_ variables are understood");
+  return fine("configuration", "[tool.sprintest] and the SPRINTEST_ variables are valid");
 }
 
 }  // namespace stest

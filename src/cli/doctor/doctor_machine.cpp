@@ -21,11 +21,11 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::uint64_t mebibyte = std::uint64_t{1} << 20;
-/// daemon.log, status.json and preload.json are small; below this even they may fail soon.
+/// With less space, even the small files daemon.log, status.json and preload.json may fail soon.
 constexpr std::uint64_t least_space = 16 * mebibyte;
 constexpr std::uint64_t little_space = 256 * mebibyte;
 constexpr std::uint64_t least_files = 100;
-/// torch alone takes 250 MiB and more.
+/// torch alone needs 250 MiB and more.
 constexpr std::uint64_t little_memory = 1024 * mebibyte;
 /// A daemon with its worker and some runs needs fewer than this.
 constexpr std::uint64_t few_descriptors = 256;
@@ -59,7 +59,8 @@ Finding check_state_folder(const RuntimePaths& paths) {
   }
   for (const auto& file : {paths.status_file, paths.lock_file, paths.log_file, paths.preload_file}) {
     if (::access(file.c_str(), R_OK | W_OK) == 0 || errno == ENOENT) continue;
-    return failure(name, file.string() + ": " + why(), "Remove it, or give it back: chown, chmod u+rw.");
+    return failure(name, file.string() + ": " + why(),
+                   "Remove it, or make it yours and writable: chown, chmod u+rw.");
   }
   return fine(name, paths.directory.string() + ", mode " + mode_text(paths.directory));
 }
@@ -67,15 +68,15 @@ Finding check_state_folder(const RuntimePaths& paths) {
 Finding check_disk(const fs::path& folder) {
   struct statvfs info {};
   if (::statvfs(folder.c_str(), &info) != 0) {
-    return warning("disk", folder.string() + ": " + why(), "Is the file system mounted?");
+    return warning("disk", folder.string() + ": " + why(), "Check that the file system is mounted.");
   }
-  // File systems without a table of inodes say 0 of 0.
+  // File systems without a table of inodes report 0 of 0.
   const auto files = info.f_files == 0 ? least_files : static_cast<std::uint64_t>(info.f_favail);
   return judge_space(static_cast<std::uint64_t>(info.f_bavail) * info.f_frsize, files, folder);
 }
 
 Finding judge_space(std::uint64_t bytes, std::uint64_t files, const fs::path& folder) {
-  const auto remedy = "Make room there, or choose another folder with SPRINTEST_DIR.";
+  const auto remedy = "Free space there, or choose another folder with SPRINTEST_DIR.";
   const auto detail = in_mebibytes(bytes) + " free in " + folder.string();
   if (files < least_files) return failure("disk", "no inodes left in " + folder.string(), remedy);
   if (bytes < least_space) return failure("disk", detail, remedy);
@@ -84,7 +85,8 @@ Finding judge_space(std::uint64_t bytes, std::uint64_t files, const fs::path& fo
 
 Finding check_proc(const fs::path& proc) {
   if (const auto problem = proc_problem()) {
-    return failure("proc", *problem, "The daemon needs its own: unshare --mount-proc, bwrap --proc /proc.");
+    return failure("proc", *problem,
+                   "The daemon needs /proc of its PID namespace: unshare --mount-proc, bwrap --proc /proc.");
   }
   const auto own = proc / std::to_string(::getpid()) / "stat";
   if (::access(own.c_str(), R_OK) == 0) return fine("proc", proc.string() + " is mounted");
@@ -96,16 +98,16 @@ Finding check_inotify(const fs::path& proc) {
   const auto folder = proc / "sys" / "fs" / "inotify";
   const auto watches = read_number(folder / "max_user_watches");
   const auto instances = read_number(folder / "max_user_instances");
-  if (!watches || !instances) return fine("inotify", "not available; stest does without");
+  if (!watches || !instances) return fine("inotify", "not available; stest works without it");
   const auto detail = std::to_string(*watches) + " watches, " + std::to_string(*instances) + " instances";
   const Fd instance(::inotify_init1(IN_CLOEXEC));
   if (!instance) {
     return warning("inotify", detail + "; all in use (" + why() + ")",
-                   "stest does without; for other tools: sysctl fs.inotify.max_user_instances=1024");
+                   "stest works without it. For other tools: sysctl fs.inotify.max_user_instances=1024");
   }
   if (*watches >= few_watches) return fine("inotify", detail);
   return warning("inotify", detail + "; few for a project with many folders",
-                 "stest does without; for other tools: sysctl fs.inotify.max_user_watches=524288");
+                 "stest works without it. For other tools: sysctl fs.inotify.max_user_watches=524288");
 }
 
 Finding check_memory(std::optional<std::uint64_t> limit, const std::string& cgroup) {
@@ -113,7 +115,7 @@ Finding check_memory(std::optional<std::uint64_t> limit, const std::string& cgro
   const auto detail = "limited to " + in_mebibytes(*limit) + " by " + cgroup;
   if (*limit >= little_memory) return fine("memory", detail);
   return warning("memory", detail + ": the worker keeps what it imports, and a run may need as much again",
-                 "Raise the limit of the container or service; memory_limit bounds the worker.");
+                 "Raise the limit of the container or service; memory_limit limits the worker.");
 }
 
 Finding check_open_files(std::uint64_t soft, std::uint64_t hard) {

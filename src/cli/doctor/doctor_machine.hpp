@@ -7,8 +7,8 @@
 #include "cli/doctor/finding.hpp"
 #include "common/os/runtime_paths.hpp"
 
-/// The checks of `stest doctor` that concern the machine and the project's folder. Each leaves things as
-/// they were, but for the state folder, which is made where there is none.
+/// The checks of `stest doctor` that concern the machine and the project's folder. They change nothing,
+/// except that they create a missing state folder.
 namespace stest {
 
 Finding check_state_folder(const RuntimePaths& paths);

@@ -19,17 +19,17 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr const char* remedy =
-    "If a sandbox denies it, let it allow socket(AF_UNIX), bind, listen, connect, accept4, sendto, recvfrom, "
-    "socketpair, sendmsg and recvmsg; else choose a folder on a local file system with SPRINTEST_DIR.";
+    "If a sandbox denies it, allow socket(AF_UNIX), bind, listen, connect, accept4, sendto, recvfrom, "
+    "socketpair, sendmsg and recvmsg. Otherwise choose a folder on a local file system with SPRINTEST_DIR.";
 
-/// In the child: names each call before it is made, for it may be the last.
+/// In the child: reports each call before it is made, because a sandbox may end the process at the call.
 class Steps {
  public:
   explicit Steps(int report) : report_(report) {}
 
   void begin(const std::string& call) const { (void)write_all(report_, "\n" + call); }
 
-  /// Ends the process where the call has failed.
+  /// Ends the process if the call has failed.
   void need(bool done) const {
     if (done) return;
     (void)write_all(report_, ": " + std::generic_category().message(errno));
@@ -65,7 +65,7 @@ void connect_and_talk(const fs::path& path, const Steps& steps) {
   steps.need(::recv(accepted.get(), &byte, 1, 0) == 1);
 }
 
-/// As daemon and worker do.
+/// Passes a descriptor as daemon and worker do.
 void pass_a_descriptor(const Steps& steps) {
   steps.begin("socketpair");
   auto pair = make_socketpair();
@@ -109,14 +109,14 @@ std::optional<std::string> try_out(const fs::path& path) {
 
 Finding check_socket(const RuntimePaths& paths) {
   const auto folder = paths.socket.parent_path();
-  // No longer than the daemon's own name.
+  // Not longer than the name of the daemon's socket.
   if (const auto failed = try_out(folder / ("d" + std::to_string(::getpid() % 10'000) + ".sock"))) {
     return failure("socket", "no socket can be used in " + folder.string() + " (" + *failed + ")", remedy);
   }
   const auto detail = paths.socket.string() + ", " + std::to_string(paths.socket.native().size()) +
                       " of at most " + std::to_string(sizeof(sockaddr_un{}.sun_path) - 1) + " bytes";
   return fine("socket",
-              folder == paths.directory ? detail : detail + "; one in the state folder would be too long");
+              folder == paths.directory ? detail : detail + "; a path in the state folder would be too long");
 }
 
 }  // namespace stest

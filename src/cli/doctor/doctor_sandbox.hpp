@@ -5,8 +5,8 @@
 
 namespace stest {
 
-/// Does, with a socket of its own beside the daemon's, what client, daemon and worker do with theirs; and
-/// says which system call is denied here.
+/// Makes the system calls of client, daemon and worker with a separate socket in the same folder. Reports the
+/// call that is denied.
 Finding check_socket(const RuntimePaths& paths);
 
 }  // namespace stest

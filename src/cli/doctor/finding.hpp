@@ -11,7 +11,7 @@ struct Finding {
   std::string name;
   Grade grade = Grade::ok;
   std::string detail;
-  std::string remedy = {};  ///< How to mend it; empty where nothing is to be mended.
+  std::string remedy = {};  ///< How to repair it; empty if all is well.
 };
 
 inline Finding fine(std::string name, std::string detail) {

@@ -15,14 +15,14 @@ using Clock = std::chrono::steady_clock;
 
 constexpr std::size_t read_limit = 64u << 10;
 
-/// Takes what is there now; closes the pipe at its end.
+/// Reads what is available; closes the pipe at its end.
 void take_available(Fd& pipe, std::string& text) {
   auto read = read_some(pipe.get(), read_limit);
   if (!read || read->end) return pipe.reset();
   text += read->data;
 }
 
-/// Reads both pipes to their end. False when the time was over before.
+/// Reads both pipes to their end. False if the deadline comes first.
 bool read_all(Fd& out, Fd& err, ProgramEnd& end, Clock::time_point deadline) {
   while (out || err) {
     const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - Clock::now());
@@ -41,7 +41,7 @@ bool has_ended(int pid) {
   return ::waitid(P_PID, id, &info, WEXITED | WNOWAIT | WNOHANG) != 0 || info.si_pid == pid;
 }
 
-/// A program may close its streams long before it ends. False when the time was over before.
+/// A program may close its streams long before it ends. False if the deadline comes first.
 bool await_end(int pid, Clock::time_point deadline) {
   for (Backoff backoff; !has_ended(pid); backoff.wait()) {
     if (Clock::now() >= deadline) return false;

@@ -22,7 +22,7 @@ std::vector<json> runs_in(const json& status, const char* state) {
 std::uint64_t id_of(const json& run) { return run.value("id", std::uint64_t{0}); }
 
 tl::unexpected<Error> no_run(const std::string& message) {
-  return fail(ErrorCode::not_running, message, "`stest status` lists the runs that there are.");
+  return fail(ErrorCode::not_running, message, "`stest status` lists all runs.");
 }
 
 tl::unexpected<Error> several(const std::vector<json>& runs) {
@@ -53,7 +53,7 @@ Result<json> choose_run(const json& status, std::optional<std::uint64_t> id) {
   if (id) std::erase_if(runs, [&](const json& run) { return id_of(run) != *id; });
   if (runs.size() == 1) return runs.front();
   if (!runs.empty()) return several(runs);
-  return no_run(id ? "there is no run " + std::to_string(*id) + ": it is over, or it never was"
+  return no_run(id ? "there is no run " + std::to_string(*id) + ": it is over, or never existed"
                    : "there is no run to cancel");
 }
 

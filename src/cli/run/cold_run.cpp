@@ -34,14 +34,14 @@ int signal_of(CancelHow how) {
   return SIGKILL;
 }
 
-/// Returns once the child has ended, but leaves it to be waited for: until then its pid is its own.
+/// Returns when the child has ended, but does not reap it, so that its pid is not reused.
 void await_end(int pid) {
   siginfo_t info{};
   while (::waitid(P_PID, static_cast<id_t>(pid), &info, WEXITED | WNOWAIT) < 0 && errno == EINTR) {
   }
 }
 
-/// The two files that take a cold run's output, or the one, where the order between them must be kept.
+/// The files for a cold run's output. It is only one if stdout and stderr of this process are one file.
 class OutputFiles {
  public:
   explicit OutputFiles(const std::filesystem::path& folder)
@@ -72,12 +72,12 @@ class OutputFiles {
   Fd out_fd_, err_fd_;
 };
 
-/// Starts the process and returns once it has ended, not yet waited for.
+/// Starts the process and returns when it has ended, not yet reaped.
 Result<int> run_to_its_end(const SpawnOptions& options, const std::function<void()>& on_leave,
                            std::atomic<bool>& cancelled) {
   Canceller canceller({[&](std::uint64_t pid, CancelHow how) {
                          cancelled = true;
-                         ::kill(-static_cast<int>(pid), signal_of(how));  // Its group, as a terminal does.
+                         ::kill(-static_cast<int>(pid), signal_of(how));  // The group, as a terminal does.
                        },
                        [&](int signal) {
                          on_leave();
@@ -101,7 +101,7 @@ Error become_cold_run(const std::vector<std::string>& pytest_args) {
   ::execv(python.c_str(), argv.data());
   return {ErrorCode::internal,
           "cannot start " + python.string() + ": " + std::system_category().message(errno),
-          "Is stest installed in a virtual environment that has moved? Reinstalling it may help."};
+          "If the virtual environment was moved, install stest in it again."};
 }
 
 Result<ColdResult> run_cold(const std::vector<std::string>& pytest_args, const Project& project,

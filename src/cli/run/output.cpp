@@ -14,8 +14,8 @@ using namespace std::chrono_literals;
 
 constexpr auto tick_period = 100ms;
 
-/// How many times "q" is asked for by one argument. A cluster ("-xq") is read up to the first flag
-/// that takes a value, because the rest is that value ("-kqq").
+/// The number of "q" in one argument. A cluster ("-xq") is read up to the first flag that takes a value,
+/// because the rest is that value ("-kqq").
 int count_quiet(std::string_view arg) {
   if (arg == "--quiet") return 1;
   if (arg.size() < 2 || arg[0] != '-' || arg[1] == '-') return 0;
@@ -47,7 +47,7 @@ Output::Output(Console& console, bool very_quiet)
     : console_(console),
       very_quiet_(very_quiet),
       begin_(std::chrono::steady_clock::now()),
-      notice_(console.is_animated()) {}
+      wait_line_(console.is_animated()) {}
 
 Output::~Output() { end_waiting(); }
 
@@ -58,7 +58,7 @@ bool Output::show(const Event& event) {
 bool Output::show_kind(const event::Queued& event) {
   {
     const std::lock_guard lock(mutex_);
-    notice_.queued(event, elapsed());
+    wait_line_.queued(event, elapsed());
   }
   begin_waiting();
   return true;
@@ -67,7 +67,7 @@ bool Output::show_kind(const event::Queued& event) {
 bool Output::show_kind(const event::Warming& event) {
   {
     const std::lock_guard lock(mutex_);
-    notice_.warming(event, elapsed());
+    wait_line_.warming(event, elapsed());
   }
   begin_waiting();
   return true;
@@ -102,7 +102,7 @@ bool Output::show_kind(const event::Notice& event) {
 bool Output::show_kind(const event::Done& event) {
   end_waiting();
   console_.end_output();
-  if (event.exit_code == static_cast<int>(ExitCode::needs_cold)) return true;  // The notice has said so.
+  if (event.exit_code == static_cast<int>(ExitCode::needs_cold)) return true;  // A notice has said so.
   if (!event.message.empty()) console_.say(Error{ErrorCode::internal, event.message, event.hint});
   if (event.unfinished) console_.say(unfinished_text(*event.unfinished));
   return true;
@@ -120,7 +120,7 @@ void Output::end_waiting() {
   if (!ticker_.joinable()) return;
   {
     const std::lock_guard lock(mutex_);
-    notice_.ended();
+    wait_line_.ended();
     stopping_ = true;
   }
   wake_.notify_one();
@@ -133,7 +133,7 @@ void Output::end_waiting() {
 void Output::tick() {
   std::unique_lock lock(mutex_);
   while (!wake_.wait_for(lock, tick_period, [this] { return stopping_; })) {
-    const auto line = notice_.due(elapsed());
+    const auto line = wait_line_.due(elapsed());
     if (!line) continue;
     if (line->brief) {
       console_.show_briefly(line->text);

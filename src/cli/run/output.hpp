@@ -12,11 +12,11 @@
 
 namespace stest {
 
-/// Whether pytest's arguments ask for (almost) no output: "-qq", or "-q" twice.
+/// Whether pytest's arguments suppress almost all output: "-qq", or "-q" twice.
 bool is_very_quiet(const std::vector<std::string>& pytest_args);
 
-/// Shows a run's events to a person. Borrows the console. `show` is called by one thread; a second
-/// one, started only when the run has to wait, keeps the notice about that up to date.
+/// Shows a run's events to the user. Borrows the console. `show` must be called by one thread. While the run
+/// waits, a second thread keeps the wait line up to date.
 class Output {
  public:
   Output(Console& console, bool very_quiet);
@@ -24,10 +24,10 @@ class Output {
   Output(const Output&) = delete;
   Output& operator=(const Output&) = delete;
 
-  /// False when the run's output cannot be written any more.
+  /// False if the run's output cannot be written any more.
   bool show(const Event& event);
 
-  /// The run waits no longer, whatever comes of it.
+  /// The run does not wait any more.
   void end_waiting();
 
  private:
@@ -49,9 +49,9 @@ class Output {
   std::string last_stack_;
   std::chrono::steady_clock::time_point begin_;
 
-  std::mutex mutex_;  ///< Guards `notice_` and `stopping_`.
+  std::mutex mutex_;  ///< Guards `wait_line_` and `stopping_`.
   std::condition_variable wake_;
-  WaitLine notice_;
+  WaitLine wait_line_;
   bool stopping_ = false;
   std::thread ticker_;
 };

@@ -7,25 +7,26 @@
 
 namespace stest {
 
-/// What tests write on their terminal at first is held back for a moment, which begins with it: their process
-/// may yet give the run up, and the next one says it all again. A person at a prompt must not wait for long.
+/// Holds back the first output that tests write on their terminal. The run may still start over, and the next
+/// process then writes all of it again. The time is short, because the output may be a prompt.
 class OutputHold {
  public:
   using Clock = std::chrono::steady_clock;
+  /// Counted from the first byte.
   static constexpr std::chrono::milliseconds patience{500};
-  /// So much is held at the most.
+  /// The most bytes that are held.
   static constexpr std::size_t limit = 1u << 20;
 
-  /// What to show of all that was held and `bytes`; what a process wrote that gave the run up is dropped, if
-  /// none of it was shown.
+  /// What to show now of the held bytes and `bytes`. If they contain the mark of a run that starts over, the
+  /// output before it is dropped, unless some of it was shown already.
   std::string take(std::string_view bytes, Clock::time_point now);
 
-  /// The rest, which is shown from now on.
+  /// Returns what is held. From now on nothing is held.
   std::string release();
-  /// The rest is not shown: all of it will be said again.
+  /// Drops what is held, because it will be written again.
   void drop() { held_.clear(); }
 
-  /// How long it still holds anything back.
+  /// How long bytes are still held; nothing if none are.
   std::optional<std::chrono::milliseconds> remaining(Clock::time_point now) const;
 
  private:

@@ -19,7 +19,7 @@ int end_with(const Error& error, Console& console) {
   return static_cast<int>(exit_code(error.code));
 }
 
-/// Whether plain pytest can answer: nothing has run, and it is not the caller who asked for what cannot be.
+/// Whether a cold run can answer: no test has run, and the error is not the user's mistake or wish.
 bool can_run_cold(const NoResult& none) {
   constexpr std::array<ErrorCode, 4> answers{ErrorCode::usage, ErrorCode::config, ErrorCode::cancelled,
                                              ErrorCode::busy};
@@ -35,7 +35,7 @@ void show(const Timings& timings, Console& console) {
   console.write(Stream::err, timings_text(timings));
 }
 
-/// What a run in the daemon could not answer rightly, a fresh process can; why, has been said.
+/// The caller has said why.
 Error run_cold_instead(const RunOptions& options) {
   ::signal(SIGPIPE, SIG_DFL);
   return become_cold_run(options.pytest_args);

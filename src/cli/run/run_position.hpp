@@ -8,14 +8,14 @@
 
 namespace stest {
 
-/// Where a run stands by its events, for a client that has to leave it.
+/// How far a run has come, by its events. The client shows this when it leaves the run.
 class RunPosition {
  public:
   using Clock = std::chrono::steady_clock;
 
   void take(const Event& event);
 
-  /// "after 12 s, running t.py::x for 10 s"; any thread may ask.
+  /// "after 12 s, running t.py::x for 10 s". May be called by any thread.
   std::string text() const;
 
  private:
@@ -23,8 +23,8 @@ class RunPosition {
 
   const Clock::time_point begin_ = Clock::now();
   mutable std::mutex mutex_;
-  std::string doing_ = "while a daemon was looked for";
-  std::string nodeid_;  ///< The test that runs.
+  std::string doing_ = "while stest looked for a daemon";
+  std::string nodeid_;  ///< The running test.
   Clock::time_point since_;
 };
 

@@ -12,7 +12,7 @@ bool is_frame_of_pytest(std::string_view line) {
   return is_frame(line) && (line.find("/_pytest/") != line.npos || line.find("/pluggy/") != line.npos);
 }
 
-/// The lines of one thread: its name, and its frames, the innermost first.
+/// The lines of one thread: its name, then its frames, the innermost first.
 using Thread = std::vector<std::string_view>;
 
 std::vector<Thread> split(std::string_view stack) {
@@ -32,7 +32,7 @@ std::vector<Thread> split(std::string_view stack) {
 std::string text_of(const Thread& thread) {
   std::string text;
   for (std::size_t i = 0; i < thread.size(); ++i) {
-    // Where pytest itself is at the top, it is what waits.
+    // If pytest is the innermost frame, pytest itself waits, and its frames are shown.
     if (i > 1 && is_frame_of_pytest(thread[i]) && !is_frame_of_pytest(thread[i - 1])) {
       return text + "    … " + std::to_string(thread.size() - i) + " frames of pytest\n";
     }

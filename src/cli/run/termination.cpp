@@ -8,7 +8,7 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr auto stack_patience = 1s;
-/// What the tests get to clean up. The daemon goes on ending those that take longer.
+/// The tests' time to clean up. If they take longer, the daemon still ends them.
 constexpr auto end_patience = 3s;
 
 }  // namespace

@@ -7,15 +7,15 @@
 
 namespace stest {
 
-/// The end of a run that SIGTERM asks for: it is to tell where it stands, then to end, each in bounded time.
-/// A thread of this object does it.
+/// Ends a run on SIGTERM: asks for its stack, then terminates it, each with a time limit. The object has a
+/// thread for this.
 class Termination {
  public:
-  /// Called on the object's thread, in this order.
+  /// Called by the object's thread, in this order.
   struct Actions {
     std::function<void()> ask_stack;
     std::function<void()> terminate;
-    std::function<void()> leave;  ///< The run has not ended in time; normally ends the process.
+    std::function<void()> leave;  ///< If the run does not end in time; normally ends the process.
   };
 
   explicit Termination(Actions actions) : actions_(std::move(actions)) {}
@@ -23,7 +23,7 @@ class Termination {
   Termination(const Termination&) = delete;
   Termination& operator=(const Termination&) = delete;
 
-  /// To be called at most once.
+  /// May be called only once.
   void begin();
   bool has_begun() const;
 

@@ -7,7 +7,7 @@
 namespace stest {
 namespace {
 
-constexpr std::uint64_t ns_per_unit = 10'000;  // What two decimals of a millisecond show.
+constexpr std::uint64_t ns_per_unit = 10'000;  // Two decimals of a millisecond.
 
 std::string line(const std::string& name, std::uint64_t units) {
   std::array<char, 64> time{};

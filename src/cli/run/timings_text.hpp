@@ -6,8 +6,8 @@
 
 namespace stest {
 
-/// A table of the stages in milliseconds, a line each, with their sum last. The sum is exact: it is the
-/// stages' ends that are rounded.
+/// A table of the stages in milliseconds, with their sum in the last line. The ends of the stages are
+/// rounded, not their durations, so the lines add up exactly.
 std::string timings_text(const Timings& timings);
 
 }  // namespace stest

@@ -6,7 +6,7 @@
 
 namespace stest {
 
-/// What a person is to know of a run whose process ended before pytest did; empty where there is nothing.
+/// The lines about a run whose process ended before pytest did.
 std::string unfinished_text(const event::Unfinished& unfinished);
 
 }  // namespace stest

@@ -8,16 +8,16 @@
 
 namespace stest {
 
-/// Decides what to tell a user who waits for a run to begin, and when: nothing about short waits, then a
-/// line that changes where lines can be written over, else lasting ones, each after four times as long.
-/// Knows neither clock nor screen: it is told the time that has passed since the request.
+/// Decides which line to show while a run waits to begin, and when. Short waits show nothing. On an animated
+/// console one line then changes. Otherwise lasting lines follow, each after four times as long. All times
+/// are counted from the request, and come from the caller.
 class WaitLine {
  public:
   using Elapsed = std::chrono::milliseconds;
 
   struct Line {
     std::string text;
-    bool brief = false;  ///< To be replaced by what comes next.
+    bool brief = false;  ///< The next output replaces it.
   };
 
   explicit WaitLine(bool animated) : animated_(animated) {}

@@ -23,7 +23,7 @@
 namespace stest {
 namespace {
 
-// How often a run that no daemon has begun is given to a fresh one.
+// How many daemons are tried for a run that none has begun.
 constexpr int attempts = 3;
 
 int current_umask() {
@@ -50,7 +50,7 @@ bool belongs_to_tests(const Event& event) {
          std::holds_alternative<event::Test>(event);
 }
 
-/// What the daemon says of a run for which it has no process.
+/// The errors with which a run ends if the daemon has no process for it.
 constexpr std::array<ErrorCode, 3> failures{ErrorCode::daemon_unavailable, ErrorCode::worker_failed,
                                             ErrorCode::internal};
 
@@ -61,7 +61,7 @@ std::optional<ErrorCode> failure_of_stest(const event::Done& done) {
   return std::nullopt;
 }
 
-/// One run from the request to its last event, whichever daemon serves it in the end.
+/// One run from the request to its last event. More than one daemon may be tried.
 class Run {
  public:
   Run(const RunOptions& options, const Project& project, Console& console, std::function<void()> on_leave)
@@ -146,8 +146,8 @@ class Run {
     return {std::move(done), std::move(tests_), interactive, {}, cancelled_ || reader_has_left_, ended_by};
   }
 
-  /// This process's stages, then the daemon's, whose clock is another one where the two do not share a
-  /// time namespace: they then end with ours.
+  /// This process's stages, then the daemon's. In another time namespace the daemon's clock differs, so its
+  /// stages are cut off at the present time.
   Timings timings_of(const event::Done& done) const {
     const auto now = monotonic_ns();
     auto at = done.timings.begin_ns;
@@ -184,7 +184,7 @@ class Run {
     if (stuck != nullptr && termination_.has_begun()) return show_last_stack(*stuck);
     if (const auto* done = std::get_if<event::Done>(&event);
         done && !may_have_run_ && failure_of_stest(*done)) {
-      output_.end_waiting();  // The caller shows it as an error, or has plain pytest answer.
+      output_.end_waiting();  // The caller shows the error, or makes a cold run.
       return true;
     }
     if (!events_) return output_.show(event);
@@ -203,12 +203,12 @@ class Run {
     return text;
   }
 
-  /// The daemon was about to end when it got the request, or it never got it. Nothing has run.
+  /// The daemon ended before it took the request. Nothing has run.
   bool may_start_over(const Error& error) const {
     return !has_begun_ && error.code == ErrorCode::daemon_unavailable;
   }
 
-  /// On the canceller's thread. The end of the run arrives by its own stream.
+  /// Called by the canceller's thread. The end of the run arrives on the run's stream.
   void cancel(std::uint64_t id, CancelHow how) {
     cancelled_ = true;
     if (how == CancelHow::terminate) console_.say("terminating the run (Ctrl-C kills it)");
@@ -216,14 +216,14 @@ class Run {
     report(client()->cancel(id, how));
   }
 
-  /// On the canceller's thread: `timeout`, or whoever sent SIGTERM, is to know what took so long.
+  /// Called by the canceller's thread.
   void end() {
     cancelled_ = true;
     console_.say("SIGTERM " + position_.text(), Console::Tone::warning);
     termination_.begin();
   }
 
-  /// On the thread of the terminal's link.
+  /// Called by the thread of the terminal's link.
   void suspend(bool on) { report(client()->suspend(run_, on)); }
 
   std::optional<DaemonClient> client() {
@@ -231,12 +231,12 @@ class Run {
     return client_;
   }
 
-  /// A run that is over meanwhile is no error.
+  /// It is not an error if the run has ended in the meantime.
   void report(const Status& asked) {
     if (!asked && asked.error().code != ErrorCode::not_found) console_.say(asked.error());
   }
 
-  /// On the canceller's thread. The closed connection ends whatever the daemon does for us.
+  /// Called by the canceller's thread. When the connection closes, the daemon ends the run.
   void leave(int signal) {
     console_.clear_brief();
     if (signal == SIGTERM && !termination_.has_begun()) console_.say("SIGTERM " + position_.text());
@@ -257,7 +257,7 @@ class Run {
   Output output_;
   std::vector<event::Test> tests_;
   bool has_begun_ = false;     ///< The daemon has taken the request.
-  bool may_have_run_ = false;  ///< So have the tests.
+  bool may_have_run_ = false;  ///< Tests may have run.
   bool reader_has_left_ = false;
   std::atomic<bool> cancelled_ = false;
   std::function<void()> on_leave_;
@@ -265,8 +265,8 @@ class Run {
   std::optional<DaemonClient> client_;
   RunPosition position_;
   Termination termination_;
-  Canceller canceller_;                     ///< Its thread uses those above.
-  std::unique_ptr<TerminalLink> terminal_;  ///< Last: its thread uses all the others.
+  Canceller canceller_;                     ///< After the members that its thread uses.
+  std::unique_ptr<TerminalLink> terminal_;  ///< Last: its thread uses all others.
 };
 
 }  // namespace
@@ -277,7 +277,7 @@ tl::expected<WarmResult, NoResult> run_warm(const RunOptions& options, const Pro
   try {
     run.emplace(options, project, console, std::move(on_leave));
     return run->execute();
-  } catch (const std::system_error& error) {  // No thread can be started.
+  } catch (const std::system_error& error) {  // A thread cannot be started.
     return tl::unexpected(NoResult{{ErrorCode::internal, error.what(), ""}, run && run->may_have_run()});
   }
 }

@@ -10,33 +10,32 @@
 
 namespace stest {
 
-/// What a run in the daemon came to.
+/// The result of a run in the daemon.
 struct WarmResult {
   event::Done done;
   std::vector<event::Test> tests;    ///< Every report of pytest, in order.
-  bool interactive = false;          ///< Somebody typed something, which nobody can repeat.
+  bool interactive = false;          ///< The user typed something, so the run cannot be repeated.
   Timings timings;                   ///< From this process's begin to the daemon's result.
   bool cancelled = false;            ///< By a signal to this process, or because stdout's reader has left.
-  std::optional<int> ended_by = {};  ///< The signal by which this process is to end too.
+  std::optional<int> ended_by = {};  ///< The signal by which this process must end too.
 };
 
-/// Why there is no result of the daemon's.
+/// Why there is no result.
 struct NoResult {
   Error error;
   bool has_begun = false;  ///< Tests may have run.
 };
 
-/// Runs the tests in the project's daemon, starting it where there is none, and shows the run's events
-/// as they come; with `events` all but the last one, which the caller prints when it is final.
-/// `on_leave` precedes the end of this process where a signal ends it at once.
+/// Runs the tests in the project's daemon, starts the daemon if none runs, and shows the run's events as they
+/// come. With `events` the caller must print the last event. If a signal ends this process at once,
+/// `on_leave` is called first.
 ///
-/// Where stdout's reader leaves (`stest | head`) the run ends and its exit code is 1, as with
-/// `python -m pytest`. Errors: those of starting and reaching a daemon, and of one that could not begin the
-/// run.
+/// If the reader of stdout leaves (`stest | head`), the run ends and its exit code is 1, as with
+/// `python -m pytest`. Errors: the daemon cannot be started or reached, or could not begin the run.
 tl::expected<WarmResult, NoResult> run_warm(const RunOptions& options, const Project& project,
                                             Console& console, std::function<void()> on_leave = {});
 
-/// One event as a JSON line on stdout; false when nobody reads it.
+/// Prints an event as a JSON line on stdout; false if it cannot be written.
 bool print_event(const Event& event, Console& console);
 
 }  // namespace stest

@@ -9,7 +9,7 @@ namespace {
 constexpr unsigned char bell = 0x07, backspace = 0x08, tab = 0x09, newline = 0x0a, vertical_tab = 0x0b,
                         form_feed = 0x0c, carriage_return = 0x0d, cancel = 0x18, substitute = 0x1a,
                         escape = 0x1b, del = 0x7f;
-// C1 controls, and what they are after ESC: minus 0x40.
+// C1 controls. After ESC they are the same minus 0x40.
 constexpr unsigned char nel = 0x85, dcs = 0x90, sos = 0x98, csi = 0x9b, st = 0x9c, osc = 0x9d, pm = 0x9e,
                         apc = 0x9f;
 constexpr std::size_t parameters_kept = 8;
@@ -22,15 +22,15 @@ bool is_c1(unsigned char byte) { return is_within(byte, 0x80, 0x9f); }
 bool is_printable(char byte) { return is_within(static_cast<unsigned char>(byte), 0x20, 0x7e); }
 unsigned char first_of(std::string_view text) { return static_cast<unsigned char>(text.front()); }
 
-/// How many bytes follow this one in a UTF-8 character; 0 where none begins so.
+/// How many bytes follow this one in a UTF-8 character; 0 if it does not begin a longer one.
 std::size_t bytes_after(unsigned char lead) {
   if (is_within(lead, 0xc2, 0xdf)) return 1;
   if (is_within(lead, 0xe0, 0xef)) return 2;
   return is_within(lead, 0xf0, 0xf4) ? 3 : 0;
 }
 
-/// Whether `byte` may follow in a character that began so: no overlong forms, surrogates or numbers
-/// above U+10FFFF.
+/// Whether `byte` may follow in a character that begins with `begun`. Excludes overlong forms, surrogates and
+/// numbers above U+10FFFF.
 bool continues(std::string_view begun, unsigned char byte) {
   if (!is_within(byte, 0x80, 0xbf)) return false;
   if (begun.size() > 1) return true;
@@ -74,7 +74,7 @@ std::string AnsiFilter::finish() {
   return rest;
 }
 
-/// The short way for what most output is. Returns how many bytes it took.
+/// A fast path for printable ASCII, which most output is. Returns how many bytes it took.
 std::size_t AnsiFilter::pass_text(std::string_view bytes) {
   if (state_ != State::ground || missing_ > 0) return 0;
   const auto end = std::find_if_not(bytes.begin(), bytes.end(), is_printable);
@@ -125,7 +125,7 @@ void AnsiFilter::take_character() {
 
 // ---- sequences
 
-/// Text beyond ASCII: in a string it belongs to it, in any other sequence it ends that.
+/// Text beyond ASCII is part of a control string, and ends any other sequence.
 void AnsiFilter::take_text(std::string_view character) {
   if (state_ == State::string) return take_in_string(character);
   state_ = State::ground;
@@ -162,7 +162,7 @@ void AnsiFilter::take_control(unsigned char code) {
   } else if (code == escape) {
     state_ = State::escape;
   } else {
-    execute(code);  // In the middle of a sequence too, which goes on after it.
+    execute(code);  // Also within a sequence, which continues after it.
   }
 }
 
@@ -197,7 +197,7 @@ void AnsiFilter::take_c1(unsigned char code) {
   }
 }
 
-/// Parameters and intermediates in the wrong order are ignored up to the final byte, as terminals do.
+/// Ignores parameters and intermediates in the wrong order up to the final byte, as terminals do.
 void AnsiFilter::take_csi(unsigned char code) {
   if (code < 0x40) {
     if (parameters_.size() < parameters_kept) parameters_ += static_cast<char>(code);
@@ -233,7 +233,7 @@ void AnsiFilter::take_in_string(std::string_view character) {
   }
 }
 
-/// It holds no escape and no C1 control.
+/// Outputs the control string as text. It contains no ESC and no C1 control.
 void AnsiFilter::give_string_back() {
   string_escape_ = false;
   if (state_ == State::string) state_ = State::ground;
@@ -287,7 +287,7 @@ void AnsiFilter::end_line(std::string_view ending) {
   line_has_text_ = false;
 }
 
-/// A carriage return counts once it is known that no newline follows.
+/// A carriage return takes effect only when it is clear that no newline follows.
 void AnsiFilter::settle_return() {
   if (std::exchange(returned_, false)) begin_line_anew();
 }
@@ -301,7 +301,7 @@ void AnsiFilter::begin_line_anew() {
 void AnsiFilter::take_back() {
   settle_return();
   holding_ = true;
-  if (restart_) return;  // At the line's start.
+  if (restart_) return;  // At the start of the line.
   while (!held_.empty() && is_within(static_cast<unsigned char>(held_.back()), 0x80, 0xbf)) held_.pop_back();
   if (!held_.empty()) held_.pop_back();
 }

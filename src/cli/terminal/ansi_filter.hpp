@@ -6,29 +6,29 @@
 
 namespace stest {
 
-/// Makes plain text of what was written for a terminal: a streaming parser of control sequences after
-/// ECMA-48 and the DEC VT500 state machine, for UTF-8. Takes any bytes, cut anywhere: the pieces' results
-/// joined are the same however the input is cut. Bytes of text pass as they are, UTF-8 or not.
+/// Converts terminal output to plain text. It is a streaming parser of control sequences in UTF-8 text, after
+/// ECMA-48 and the DEC VT500 state machine. The input may be any bytes, in pieces of any size; the joined
+/// result does not depend on the pieces. Bytes of text stay unchanged, UTF-8 or not.
 ///
-/// Of the controls only tab, newline and carriage return before newline are left:
-/// - Escape sequences, control sequences and control strings (OSC, DCS, SOS, PM, APC) vanish. A string
-///   that is never ended (by ST, an OSC also by BEL) comes out as text: at the next escape sequence, after
-///   `string_limit` bytes, or at the end. CAN and SUB cancel any of them.
+/// Of the control characters, only tab, newline and carriage return before newline remain:
+/// - Escape sequences, control sequences and control strings (OSC, DCS, SOS, PM, APC) are removed. A string
+///   without an end (ST; for an OSC also BEL) becomes text: at the next escape sequence, after `string_limit`
+///   bytes, or at the end of the input. CAN and SUB cancel any of them.
 /// - A C1 control may be two bytes (ESC and a letter), U+0080 to U+009F in UTF-8, or one byte 80 to 9F
-///   outside UTF-8 characters. In a character that is cut short, these bytes just vanish.
-/// - A carriage return, or a control sequence that goes to column 1, begins the line anew: a line that is
-///   written over and over comes out as its first state, which passes at once, and, on a line of its own,
-///   its last. Its last state is known when the line ends; one of more than `line_limit` bytes is text.
-/// - A backspace takes back the character before it, unless that has passed.
-/// - Vertical tab, form feed and NEL end the line. All else vanishes.
+///   outside UTF-8 characters. In an incomplete character, these bytes are removed.
+/// - A carriage return, or a control sequence that goes to column 1, begins the line again. A line that is
+///   overwritten again and again appears in its first state, at once, and in its last state, as a separate
+///   line when the line ends. If a state is longer than `line_limit` bytes, it is normal text.
+/// - A backspace removes the character before it, unless that was already output.
+/// - Vertical tab, form feed and NEL end the line. All others are removed.
 class AnsiFilter {
  public:
   static constexpr std::size_t string_limit = 1u << 20;
   static constexpr std::size_t line_limit = 1u << 16;
 
-  /// The text of `bytes`, as far as it is certain.
+  /// The text of `bytes`, as far as later bytes cannot change it.
   std::string feed(std::string_view bytes);
-  /// What was held back, at the end of the input; the filter is as new after that.
+  /// Ends the input: returns the text that was held back, and resets the filter.
   std::string finish();
 
  private:
@@ -60,21 +60,21 @@ class AnsiFilter {
   std::string out_;
   State state_ = State::ground;
   std::string character_;       ///< The bytes of an unfinished UTF-8 character.
-  std::size_t missing_ = 0;     ///< How many it lacks.
-  std::string parameters_;      ///< Of a control sequence, the first few.
+  std::size_t missing_ = 0;     ///< How many more bytes it needs.
+  std::string parameters_;      ///< The first ones of a control sequence.
   std::string string_;          ///< The control string so far.
   bool is_osc_ = false;         ///< BEL ends it.
-  bool string_escape_ = false;  ///< ESC came in it: ST, if "\" is next.
+  bool string_escape_ = false;  ///< Its last byte was ESC; with "\" next it is ST.
 
-  bool returned_ = false;       ///< A carriage return came, and nothing after it.
-  bool line_has_text_ = false;  ///< Of this line something has passed.
-  bool holding_ = false;        ///< The rest of this line is held back, as it may be written over.
-  bool restart_ = false;        ///< The next character begins the line anew.
-  bool apart_ = false;          ///< What is held belongs on a line of its own.
+  bool returned_ = false;       ///< The last byte was a carriage return.
+  bool line_has_text_ = false;  ///< Text of this line was output.
+  bool holding_ = false;        ///< The rest of this line is held back, because it may be overwritten.
+  bool restart_ = false;        ///< The next character begins the line again.
+  bool apart_ = false;          ///< The held text is output as a separate line.
   std::string held_;
 };
 
-/// The text of what is whole.
+/// The text of a complete input.
 std::string plain_text(std::string_view bytes);
 
 }  // namespace stest

@@ -32,7 +32,7 @@ std::size_t columns_of(int terminal) {
   return ::ioctl(terminal, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : 80;
 }
 
-/// Cut so that the line, with "stest: " before it, stays in one row: only that can be wiped out.
+/// Cuts the line so that it fits into one row after "stest: ", because only one row can be erased.
 std::string fitted(std::string_view line, std::size_t columns) {
   constexpr std::size_t taken = 9;  // "stest: ", "…" and the last column, at which terminals differ.
   auto text = plain_text(line);
@@ -51,7 +51,7 @@ bool has_reader(int fd) {
   return ::poll(&entry, 1, 0) < 0 || (entry.revents & (POLLERR | POLLHUP)) == 0;
 }
 
-/// The inverse of what a terminal does to the ends of lines.
+/// Undoes what a terminal does to the ends of lines.
 std::string with_plain_line_ends(std::string_view bytes) {
   std::string text;
   text.reserve(bytes.size());
@@ -113,10 +113,11 @@ Status Console::put_locked(Stream stream, std::string_view bytes) {
   return write_all(fd, text);
 }
 
-// A full disk deserves a word; a reader that has left (`stest | head`) does not.
+// A full disk is reported; a reader that has left (`stest | head`) is not.
 bool Console::report_locked(const Status& written, int fd) {
   if (!written && has_reader(fd)) {
-    (void)put_locked(Stream::err, format(written.error().message + " the tests' output", Tone::error));
+    (void)put_locked(Stream::err,
+                     format("the tests' output is incomplete: " + written.error().message, Tone::error));
   }
   return written.has_value();
 }
@@ -129,7 +130,7 @@ void Console::set_raw(bool on) {
 void Console::say(std::string_view line, Tone tone) {
   const std::lock_guard lock(mutex_);
   clear_brief_locked();
-  // "....." of a run stays a line of its own.
+  // Do not append to a line of the run, such as ".....".
   const bool breaks_line = target_.err_is_terminal && !at_line_start_;
   at_line_start_ = true;
   (void)put_locked(Stream::err, (breaks_line ? "\n" : "") + format(line, tone));
@@ -145,7 +146,7 @@ void Console::say(const Error& error) {
 void Console::show_briefly(std::string_view line) {
   if (!presentation_.animated) return;
   const std::lock_guard lock(mutex_);
-  if (!at_line_start_ && !brief_shown_) return;  // It would wipe out a run's half line.
+  if (!at_line_start_ && !brief_shown_) return;  // It would erase an unfinished line of the run.
   auto text = format(fitted(line, columns_of(target_.err)), Tone::note);
   text.pop_back();
   (void)write_all(target_.err, std::string(clear_line) + text);

@@ -10,12 +10,12 @@
 
 namespace stest {
 
-/// Whether two descriptors are one file: only that keeps the order of what is written through both.
+/// Whether two descriptors are the same file. Only then is the order of what is written through both kept.
 bool are_same_file(int one, int other);
 
-/// Everything that stest writes: the bytes of the run, untouched unless plain text is wanted, and stest's
-/// own lines on stderr, which begin with "stest: ". Keeps the two from running into each other on a terminal.
-/// Borrows its descriptors. May be used by several threads.
+/// Writes everything that stest shows: the run's bytes, unchanged unless plain text is wanted, and stest's
+/// lines on stderr, which begin with "stest: ". On a terminal it keeps the two on separate lines. Borrows its
+/// descriptors. May be used by several threads.
 class Console {
  public:
   struct Target {
@@ -34,24 +34,24 @@ class Console {
   Console(const Console&) = delete;
   Console& operator=(const Console&) = delete;
 
-  /// Writes bytes of a run. False when they cannot be written: nobody reads them any more.
+  /// Writes bytes of a run. False if they cannot be written, for example because the reader has left.
   bool write(Stream stream, std::string_view bytes);
-  /// The run's output is over: writes what plain text has held back.
+  /// Ends the run's output: writes what the filters of plain text have held back.
   void end_output();
 
-  /// Bytes that the run wrote on a terminal of its own. Such a terminal ends lines with "\r\n"; where this
-  /// one does that as well, the former is undone.
+  /// Writes bytes that the run wrote on the tests' terminal, which ends lines with "\r\n". If this terminal
+  /// converts line ends as well, the first conversion is undone.
   bool write_terminal(std::string_view bytes);
 
-  /// Whether the terminal takes output as it is, so that lines must end with "\r\n".
+  /// Whether the terminal does not convert line ends, so that lines must end with "\r\n".
   void set_raw(bool on);
 
-  /// A line of stest's own, without "stest: " and the newline.
+  /// Writes a line of stest. `line` is without "stest: " and the newline.
   void say(std::string_view line, Tone tone = Tone::note);
-  /// "stest: MESSAGE", and the hint, if there is one, on a line of its own.
+  /// Writes "stest: MESSAGE", and on the next line the hint, if there is one.
   void say(const Error& error);
 
-  /// Where lines may be written over: one that goes away with whatever is written next. Elsewhere nothing.
+  /// On an animated console: shows a line that disappears with the next output. Otherwise does nothing.
   void show_briefly(std::string_view line);
   void clear_brief();
 
@@ -60,7 +60,7 @@ class Console {
  private:
   bool write_locked(Stream stream, std::string_view bytes);
   void clear_brief_locked();
-  /// Leaves the ends of lines to the terminal, if that is one and does it.
+  /// Converts line ends if the terminal does not.
   Status put_locked(Stream stream, std::string_view bytes);
   bool report_locked(const Status& written, int fd);
   std::string format(std::string_view line, Tone tone) const;

@@ -6,7 +6,7 @@
 namespace stest {
 namespace {
 
-/// Variables that agents set for what they run, and not for the shells of people.
+/// Variables that coding agents set for the commands that they run, and that are not set in a user's shell.
 constexpr std::array<std::string_view, 8> agent_variables{
     "AI_AGENT",         // a convention, as npm's @vercel/detect-agent knows it
     "CLAUDECODE",       // Claude Code: code.claude.com/docs/en/env-vars
@@ -29,7 +29,7 @@ std::optional<bool> yes_or_no(std::string_view value) {
   return std::nullopt;  // "auto"
 }
 
-/// Pytest's own default options, then the arguments.
+/// The options of PYTEST_ADDOPTS, then the arguments.
 std::vector<std::string> all_options(const std::vector<std::string>& pytest_args, const Environment& env) {
   std::istringstream words{std::string(value_of(env, "PYTEST_ADDOPTS"))};
   std::vector<std::string> options;

@@ -9,21 +9,21 @@
 
 namespace stest {
 
-/// What the user said of colour, as pytest understands it: `--color` (the last one counts, also in
-/// PYTEST_ADDOPTS), else PY_COLORS, else NO_COLOR, else FORCE_COLOR. True or false, nothing where unsaid.
+/// Whether the user wants colour, by pytest's rules: `--color` (the last one counts, also in PYTEST_ADDOPTS),
+/// else PY_COLORS, else NO_COLOR, else FORCE_COLOR. Nothing if none of them says so.
 std::optional<bool> colour_wish(const std::vector<std::string>& pytest_args, const Environment& env);
 
-/// The variable by which a coding agent says that it runs this process; empty where none does.
+/// The name of the variable that shows that a coding agent runs this process; empty if there is none.
 std::string_view agent_variable(const Environment& env);
 
-/// How to speak to whoever reads.
+/// How stest shows its output.
 struct Presentation {
-  bool plain = false;     ///< Only text: what the run writes is filtered by `AnsiFilter`.
-  bool colour = false;    ///< In stest's own lines.
-  bool animated = false;  ///< Lines on stderr may be written over.
+  bool plain = false;     ///< Only text: `AnsiFilter` filters the run's output.
+  bool colour = false;    ///< In stest's lines.
+  bool animated = false;  ///< Lines on stderr may be overwritten.
 };
 
-/// What is known of the two ends of a conversation.
+/// What a presentation depends on, besides the environment.
 struct Circumstances {
   bool plain_wanted = false;  ///< `--plain`
   std::vector<std::string> pytest_args;
@@ -31,7 +31,8 @@ struct Circumstances {
   bool err_is_terminal = false;
 };
 
-/// Plain is what is wanted, and what an agent gets whose stdout is no terminal, unless it asked for colour.
+/// Plain if `--plain` is given, or if a coding agent runs stest, stdout is not a terminal, and colour is not
+/// wanted.
 Presentation presentation(const Circumstances& known, const Environment& env);
 
 }  // namespace stest

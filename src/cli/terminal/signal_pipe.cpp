@@ -9,7 +9,7 @@
 namespace stest {
 namespace {
 
-// The handler's only way to the objects, by signal: a descriptor plus one, 0 while there is none.
+// For the handler: by signal, the descriptor of the object's pipe plus one; 0 if there is none.
 std::array<std::atomic<int>, NSIG> pipes{};
 static_assert(std::atomic<int>::is_always_lock_free);
 

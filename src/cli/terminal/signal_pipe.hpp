@@ -9,12 +9,12 @@
 
 namespace stest {
 
-/// Signals as bytes of a pipe, from construction to destruction: the handlers only write, and whoever
-/// reads `fd` does the work. A signal that is ignored (`nohup`, a background job) stays ignored. A signal
-/// belongs to at most one object at a time.
+/// Turns signals into bytes in a pipe, from construction to destruction. The handlers only write; the owner
+/// reads `fd`. An ignored signal (`nohup`, a background job) stays ignored. A signal may belong to only one
+/// object at a time.
 class SignalPipe {
  public:
-  /// Out of descriptors, `fd` is -1, and signals keep their usual effect.
+  /// If no pipe can be made, `fd` is -1, and signals keep their usual effect.
   explicit SignalPipe(std::initializer_list<int> signals);
   ~SignalPipe();
   SignalPipe(const SignalPipe&) = delete;
@@ -25,10 +25,10 @@ class SignalPipe {
   /// Waits for the next byte: the number of a signal, or what was posted.
   int next() const;
 
-  /// Puts a byte of the owner's own among the signals; any thread may.
+  /// Adds a byte to the pipe. May be called by any thread.
   void post(char byte) const;
 
-  /// Gives a signal its previous effect, and takes it again.
+  /// Restores the previous effect of a signal; `take` catches it again.
   void release(int signal);
   void take(int signal);
 

@@ -32,7 +32,7 @@ bool can_be_read() {
   return flags >= 0 && (flags & O_ACCMODE) != O_WRONLY && ::isatty(0) == 0;
 }
 
-/// Waits until `fd` is ready, or `stop` is; false for the latter.
+/// Waits until `fd` or `stop` is ready; false if `stop` is.
 bool await(int fd, short events, int stop) {
   std::array<pollfd, 2> polled{{{fd, events, 0}, {stop, POLLIN, 0}}};
   ::poll(polled.data(), polled.size(), -1);
@@ -74,7 +74,7 @@ void StandardInput::copy() {
   while (await(0, POLLIN, stop_.read.get())) {
     const auto read = read_some(0, piece);
     if (!read || read->end) break;
-    // Pieces of this size go into a pipe whole or not at all.
+    // A pipe takes a piece of this size either completely or not at all.
     while (!read->data.empty() && ::write(pipe_.write.get(), read->data.data(), read->data.size()) < 0) {
       if (!await(pipe_.write.get(), POLLOUT, stop_.read.get())) return;
     }

@@ -8,9 +8,9 @@
 
 namespace stest {
 
-/// The stdin of this process for the tests, which take from it what they read and no more, as if they had
-/// inherited it. What can only be inherited, not opened again (a socket), is copied into a pipe by a
-/// thread of this object, from `begin` on: a run that never begins leaves it to whoever runs the tests then.
+/// The stdin of this process, for the tests. They open it again, and read from it as if they had inherited
+/// it. A file that cannot be opened again (a socket) is copied into a pipe, by a thread of this object. This
+/// starts only with `begin`, so a run that does not begin consumes nothing.
 class StandardInput {
  public:
   StandardInput();
@@ -18,8 +18,8 @@ class StandardInput {
   StandardInput(const StandardInput&) = delete;
   StandardInput& operator=(const StandardInput&) = delete;
 
-  /// Valid as long as this object lives. Nothing where stdin is /dev/null, closed, or the terminal of
-  /// another job.
+  /// Valid as long as this object lives. Nothing if stdin is /dev/null, closed, or the terminal of another
+  /// job.
   const std::optional<InputFile>& file() const { return file_; }
 
   /// The tests may read from now on.

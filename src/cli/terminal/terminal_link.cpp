@@ -12,13 +12,13 @@ namespace stest {
 namespace {
 
 constexpr std::size_t piece = 64u << 10;
-/// What a terminal can hold at the most. Processes that the tests left behind may write for ever.
+/// More than a terminal can hold. Leftovers of the tests may write without end.
 constexpr std::size_t most_left = 1u << 20;
-/// Typed ahead of tests that do not read; what comes then is dropped, as a terminal does.
+/// The most keys that wait for tests that do not read; further ones are dropped, as a terminal does.
 constexpr std::size_t most_keys = 64u << 10;
-/// How often a job in the background looks whether it has come to the foreground.
+/// How often a background job checks whether it is in the foreground.
 constexpr int foreground_interval_ms = 200;
-// Posted among the signals.
+// Posted into the pipe of the signals.
 constexpr char end_of_service = 0;
 constexpr char run_has_settled = 127;
 
@@ -47,7 +47,7 @@ TerminalStreams TerminalStreams::of_this_process() {
   }
   streams.out = are_same_terminal(streams.fd, 1);
   streams.err = are_same_terminal(streams.fd, 2);
-  // Where it is not this session's own, there is no telling whose turn it is to read.
+  // If it is not this session's terminal, the foreground job is not known.
   streams.in = streams.out && are_same_terminal(streams.fd, 0) && ::tcgetpgrp(0) >= 0;
   return streams;
 }
@@ -160,14 +160,15 @@ void TerminalLink::type(std::string_view keys) {
   write_keys();
 }
 
-// Where single keys are listened to, somebody is at a prompt and is free to type any number of these.
+// A program that reads single keys (no ICANON) has a prompt, where Ctrl-C may be typed any number of times.
 void TerminalLink::interrupt(const termios& modes) {
   if ((modes.c_lflag & NOFLSH) == 0) keys_.clear();
   actions_.ctrl_c((modes.c_lflag & ICANON) != 0, pty_.has_foreground());
 }
 
-// The job is stopped as the terminal would, this process last and by a signal to this thread: of one to the
-// process it would not know whether another thread has stopped for it already, or will in a moment.
+// Stops the job as the terminal would: first all other processes of the group, then this one, by a signal to
+// this thread. With a signal to the process, another thread could take it, and this one could not tell when
+// it stops.
 void TerminalLink::suspend() {
   actions_.suspend(true);
   modes_.restore();
@@ -175,7 +176,7 @@ void TerminalLink::suspend() {
   ::signal(SIGTSTP, SIG_IGN);
   ::kill(0, SIGTSTP);
   signals_->release(SIGTSTP);
-  ::raise(SIGTSTP);  // Returns when the job goes on; at once where no shell controls it.
+  ::raise(SIGTSTP);  // Returns when the job continues; at once if no shell controls it.
   signals_->take(SIGTSTP);
   take_keyboard();
   actions_.suspend(false);
@@ -194,11 +195,12 @@ void TerminalLink::show_output() {
 }
 
 void TerminalLink::show(const std::string& bytes) {
-  // Nobody to show it to: the terminal is gone, and SIGHUP follows.
+  // If this fails, the terminal is gone, and SIGHUP follows.
   if (!bytes.empty()) has_output_ = console_.write_terminal(bytes) && has_output_;
 }
 
-// The tests have ended, so that all of their output is here; a read brings it all forward.
+// The tests have ended, so all their output is in the terminal. A read also passes on what the kernel has
+// queued.
 void TerminalLink::show_rest() {
   for (std::size_t left = 0; has_output_ && left < most_left;) {
     const auto read = read_some(pty_.fd(), piece);

@@ -15,9 +15,9 @@
 
 namespace stest {
 
-/// Which standard streams of this process are its terminal.
+/// The terminal of this process, and the standard streams that are connected to it.
 struct TerminalStreams {
-  int fd = -1;  ///< The terminal; -1: neither stdout nor stderr is one.
+  int fd = -1;  ///< The terminal; -1 if neither stdout nor stderr is one.
   bool in = false;
   bool out = false;
   bool err = false;
@@ -25,19 +25,19 @@ struct TerminalStreams {
   static TerminalStreams of_this_process();
 };
 
-/// Joins this process's terminal with one of the tests' own: keys go in, output comes out, sizes follow.
-/// A thread of this object does it, from `begin` to `finish`. Keys are taken only where stdin and stdout
-/// both are the terminal (else `less` in `stest | less` would miss them), and only in the foreground.
+/// Connects this process's terminal with a separate one for the tests: passes keys, output and sizes on. The
+/// object has a thread for this, from `begin` to `finish`. It takes keys only if stdin and stdout both are
+/// the terminal (otherwise `less` in `stest | less` would miss them), and only in the foreground.
 class TerminalLink {
  public:
-  /// All are called on the object's thread.
+  /// Called by the object's thread.
   struct Actions {
     /// Ctrl-C was typed, or another key; see `Canceller::typed`.
     std::function<void(bool counts, bool reaches_tests)> ctrl_c;
     std::function<void(bool on)> suspend;  ///< The tests, because Ctrl-Z was typed.
   };
 
-  /// `modes` are those of the terminal `streams.fd`. Errors: `internal`, no terminal to be had.
+  /// `modes` are those of the terminal `streams.fd`. Errors: `internal`, if no terminal can be made.
   static Result<std::unique_ptr<TerminalLink>> open(TerminalStreams streams, TerminalModes& modes,
                                                     Console& console, Actions actions);
   ~TerminalLink() { finish(); }
@@ -47,15 +47,15 @@ class TerminalLink {
   /// For the request.
   Terminal description() const { return {pty_.file(), streams_.in, streams_.out, streams_.err}; }
 
-  /// The tests have the terminal now. Further calls do nothing.
+  /// Gives the terminal to the tests. Further calls do nothing.
   void begin();
-  /// The run does not start over any more. Any thread may tell.
+  /// The run cannot start over any more. May be called by any thread.
   void settle();
-  /// Restores this process's terminal, and shows what is left of what they have written; nothing that is held
-  /// back where all of it `is_said_again`.
+  /// Restores this process's terminal, and shows the rest of the output. With `is_said_again` it drops the
+  /// held output, because a cold run writes it again.
   void finish(bool is_said_again = false);
 
-  /// Whether the tests were given a key.
+  /// Whether a key was typed.
   bool was_typed() const { return typed_; }
 
  private:
@@ -80,9 +80,9 @@ class TerminalLink {
   Console& console_;
   const Actions actions_;
   Pty pty_;
-  std::optional<SignalPipe> signals_;  ///< While the tests have the terminal.
+  std::optional<SignalPipe> signals_;  ///< Set while the tests have the terminal.
   OutputHold hold_;
-  std::string keys_;  ///< Typed, and not yet taken by the tests' terminal.
+  std::string keys_;  ///< Typed, but not yet written to the tests' terminal.
   bool has_keyboard_ = true;
   bool has_output_ = true;
   bool is_said_again_ = false;

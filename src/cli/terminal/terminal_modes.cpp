@@ -8,13 +8,13 @@
 namespace stest {
 namespace {
 
-// For the handler of signals that end the process.
+// Used by the handler of signals that end the process.
 std::atomic<int> raw_terminal{-1};
 termios usual_modes{};
 
 extern "C" void restore_and_die(int signal) {
   if (const int fd = raw_terminal.load(); fd >= 0) ::tcsetattr(fd, TCSANOW, &usual_modes);
-  ::raise(signal);  // Its effect is the default one by now.
+  ::raise(signal);  // SA_RESETHAND has restored the default action.
 }
 
 void install_last_resort() {
@@ -30,7 +30,7 @@ void install_last_resort() {
   }
 }
 
-/// For a moment: a terminal that was given to another job just now must not stop this process.
+/// Blocks SIGTTOU: if the terminal was given to another job at this moment, this process must not stop.
 void set_modes(int fd, const termios& modes) {
   sigset_t stop{}, previous{};
   ::sigemptyset(&stop);

@@ -6,12 +6,12 @@
 
 namespace stest {
 
-/// Whether this process may use the terminal `fd`: it is its own, and it is not in the background.
+/// Whether `fd` is this process's terminal, and the process is in the foreground.
 bool is_foreground(int fd);
 
-/// The settings of this process's own terminal: changed while the tests have the keyboard, and put back
-/// at the latest by the destructor, or by a signal that ends the process. Never touches a terminal that
-/// another job uses. May be used by several threads; at most one object at a time.
+/// The settings of this process's terminal. They are changed while the tests have the keyboard. The
+/// destructor restores them at the latest, or a signal that ends the process. A terminal that another job
+/// uses is never changed. May be used by several threads; at most one object may exist at a time.
 class TerminalModes {
  public:
   explicit TerminalModes(int fd) : fd_(fd) {}
@@ -19,11 +19,11 @@ class TerminalModes {
   TerminalModes(const TerminalModes&) = delete;
   TerminalModes& operator=(const TerminalModes&) = delete;
 
-  /// Every key arrives at once and as it is, none is echoed, no output is changed. Also after something
-  /// else has set the terminal meanwhile. False in the background, and after `end`.
+  /// Sets the raw mode: keys arrive at once and unchanged, without echo, and output is not changed. Also if
+  /// another program has set the terminal in the meantime. False in the background, and after `end`.
   bool make_raw();
   void restore();
-  /// Restores for good.
+  /// Restores; `make_raw` has no effect afterwards.
   void end();
 
   bool is_raw() const;

@@ -13,10 +13,10 @@ namespace {
 using Lines = std::vector<std::string>;
 
 constexpr auto how_to_report =
-    "please report it with the lines above. `stest verify` compares again; `stest run --cold` does without "
+    "please report it with the lines above. `stest verify` compares again; `stest run --cold` does not use "
     "the daemon";
 
-/// One check, from the first cold run to the final report.
+/// One check, from the first cold run to the final result.
 class FailureCheck {
  public:
   FailureCheck(const WarmResult& warm, const RunOptions& options, const Project& project,
@@ -40,7 +40,7 @@ class FailureCheck {
       if (again->report.is_whole) return conclude(*again, "");
       if (all_failed(failed, again->report)) return confirm(failed.size());
       fail_only_together = true;
-      note("not every failed test fails on its own in a cold process; running everything cold");
+      note("not all failed tests fail again in a cold run of these tests alone; running everything cold");
     }
     const auto whole = run(std::nullopt);
     if (!whole) return tl::unexpected(whole.error());
@@ -49,7 +49,7 @@ class FailureCheck {
   }
 
  private:
-  /// Those in whose middle the process died as well; none where something else than a test failed.
+  /// Includes tests during which the process died. Empty if something other than a test failed.
   Lines failed_tests() const {
     Lines failed;
     for (const auto& [nodeid, reports] : warm_.tests) {
@@ -74,7 +74,7 @@ class FailureCheck {
     return again;
   }
 
-  /// Every failed test has failed again.
+  /// All failed tests have failed again.
   event::Done confirm(std::size_t count) {
     note("verified: " + (count == 1 ? "the failure is" : "the " + std::to_string(count) + " failures are") +
          " the same in a cold process (" + seconds_text(duration_s_) + ")");
@@ -135,7 +135,7 @@ class FailureCheck {
     if (!options_.events && !is_very_quiet(options_.pytest_args)) console_.say(line);
   }
 
-  /// Of the client's own, hence not among the daemon's events.
+  /// This event comes from the client, so it is not one of the daemon's events.
   void print_verified(const Lines& lines) {
     if (!options_.events) return;
     const nlohmann::json event = {{"event", "verified"},

@@ -43,7 +43,7 @@ Result<ColdRunWithReport> run_cold_with_report(const std::vector<std::string>& a
 tl::unexpected<Error> plugin_missing(const ColdResult& cold, Console& console) {
   show_output(cold, console);
   return fail(ErrorCode::internal, "the cold pytest did not load stest's plugin sprintest.run._test_report",
-              "Its output is above; `stest run --cold` runs it again without the plugin.");
+              "pytest's output is above; `stest run --cold` runs it again without the plugin.");
 }
 
 ExitCode exit_code_of_cancelled(int exit_code) {

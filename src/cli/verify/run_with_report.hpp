@@ -8,29 +8,29 @@
 
 namespace stest {
 
-/// `args` of pytest with the plugin `sprintest.run._test_report` in front of them.
+/// pytest's arguments `args` after those that load the plugin `sprintest.run._test_report`.
 std::vector<std::string> with_report_plugin(const std::vector<std::string>& args);
 
-/// `project` with the variable that tells the plugin to write into `file`.
+/// `project` with the variable that makes the plugin write to `file`.
 Project with_report_file(Project project, const std::filesystem::path& file);
 
 /// A cold run and what pytest found in it.
 struct ColdRunWithReport {
   ColdResult result;
   TestReport report;
-  bool has_report = false;  ///< Pytest got as far as loading the plugin.
+  bool has_report = false;  ///< pytest has loaded the plugin.
 };
 
-/// A cold run with the plugin; where `only` is given, of these tests alone.
+/// Makes a cold run with the plugin. If `only` is given, it runs only these tests.
 /// Errors: `internal`.
 Result<ColdRunWithReport> run_cold_with_report(const std::vector<std::string>& args, const Project& project,
                                                const ScratchFolder& folder,
                                                const std::optional<std::vector<std::string>>& only = {});
 
-/// The error for a run without a report; shows what it wrote.
+/// The error for a cold run without a report; shows the run's output.
 tl::unexpected<Error> plugin_missing(const ColdResult& cold, Console& console);
 
-/// What a run returns that was cancelled: pytest's own 2, else `cancelled`.
+/// The exit code of a cancelled run: pytest's 2, else `cancelled`.
 ExitCode exit_code_of_cancelled(int exit_code);
 
 /// "0.25 s"

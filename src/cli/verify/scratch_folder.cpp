@@ -11,7 +11,7 @@ Result<ScratchFolder> ScratchFolder::create() {
   auto name = (std::filesystem::temp_directory_path(error) / "stest-verify-XXXXXX").string();
   if (!error && ::mkdtemp(name.data()) != nullptr) return ScratchFolder(name);
   return fail(ErrorCode::internal, errno_error("cannot create a folder such as " + name).value().message,
-              "The variable TMPDIR chooses another place.");
+              "Set TMPDIR to another folder.");
 }
 
 void ScratchFolder::remove() const {

@@ -7,7 +7,7 @@
 
 namespace stest {
 
-/// A new folder of ours alone below the system's temporary one; removed with all that is in it.
+/// A new private folder in the system's temporary folder. The destructor removes it with its contents.
 class ScratchFolder {
  public:
   /// Errors: `internal`; the hint names TMPDIR.
@@ -19,7 +19,7 @@ class ScratchFolder {
 
   const std::filesystem::path& path() const { return path_; }
 
-  /// Ahead of the end, where this process ends without destructors.
+  /// For a process that ends without destructors.
   void remove() const;
 
  private:

@@ -70,7 +70,7 @@ std::string join(const TestReport::Reports& reports) {
   return text;
 }
 
-/// The reports of one side, as short as they can be: "passed", "failed", "setup failed".
+/// The reports of one side in short form: "passed", "failed", "setup failed".
 std::string in_short(const TestReport::Reports& reports) {
   TestReport::Reports telling;
   for (const auto& report : reports) {
@@ -97,7 +97,7 @@ std::optional<typename Map::mapped_type> value_of(const Map& map, const typename
   return found->second;
 }
 
-/// Collects the lines of a comparison.
+/// A comparison, which collects a line for each difference.
 class Comparison {
  public:
   Comparison(const TestReport& warm, const TestReport& cold) : warm_(warm), cold_(cold) {}
@@ -159,7 +159,7 @@ class Comparison {
   std::vector<std::string> lines_;
 };
 
-/// The word of pytest's last line under which a test is counted.
+/// The word in pytest's last line that counts this test.
 std::string count_as(const TestReport::Reports& reports) {
   std::string word = "passed";
   for (const auto& report : reports) {
@@ -170,7 +170,7 @@ std::string count_as(const TestReport::Reports& reports) {
   return is_finished(reports) ? word : "unfinished";
 }
 
-/// Expected failures as events name them.
+/// The reports with expected failures named as in events.
 TestReport::Reports as_in_events(TestReport::Reports reports) {
   for (auto& report : reports) {
     if (report.ends_with(" xfailed")) report.replace(report.size() - 7, 7, "skipped");
@@ -188,7 +188,7 @@ Result<std::optional<TestReport>> read_report(const std::filesystem::path& file)
   TestReport report;
   std::istringstream lines(**text);
   for (std::string line; std::getline(lines, line);) {
-    if (lines.eof()) break;  // The process died while it wrote.
+    if (lines.eof()) break;  // The process died during this line.
     if (auto added = add_line(report, line); !added) return tl::unexpected(added.error());
   }
   return report;

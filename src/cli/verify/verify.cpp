@@ -6,7 +6,7 @@
 namespace stest {
 namespace {
 
-/// Whether pytest had no chance: the daemon, the worker or the configuration stood in the way.
+/// Whether pytest did not run, because of the daemon, the worker or the configuration.
 bool could_not_run(const event::Done& done) {
   const bool has_died = done.outcome == Outcome::crashed || done.outcome == Outcome::killed;
   return !done.message.empty() && !has_died;
@@ -58,7 +58,7 @@ Result<ExitCode> verify(const Options& options, const Project& project, Console&
   if (warm->result.cancelled) return exit_code_of_cancelled(done.exit_code);
   if (could_not_run(done)) return static_cast<ExitCode>(done.exit_code);
 
-  console.show_briefly("running the same cold…");
+  console.show_briefly("running the same tests cold…");
   const auto cold = run_cold_with_report(options.run.pytest_args, project, *folder);
   if (!cold) return tl::unexpected(cold.error());
   if (cold->result.cancelled) return exit_code_of_cancelled(cold->result.status.code.value_or(0));

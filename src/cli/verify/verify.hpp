@@ -6,11 +6,11 @@
 
 namespace stest {
 
-/// `stest verify`: the same run in the daemon and by `python -m pytest` in a fresh process, compared.
-/// Shows the warm run as it goes, the cold one's output only where they differ, and every difference.
+/// `stest verify`: compares a run in the daemon with the same run by `python -m pytest` in a fresh process.
+/// Shows the warm run as it goes. If they differ, shows the cold run's output and every difference.
 ///
-/// Returns `ok`, `diverged`, or how a run ended that was cancelled (2 or 107) or could not take place.
-/// Errors: those of starting either.
+/// Returns `ok` or `diverged`; if a run was cancelled (2 or 107) or could not be done, its exit code. Errors:
+/// a run cannot be started.
 Result<ExitCode> verify(const Options& options, const Project& project, Console& console);
 
 }  // namespace stest

@@ -21,7 +21,7 @@ namespace {
 constexpr std::string_view kFile = "pyproject.toml";
 constexpr std::string_view kTable = "[tool.sprintest]";
 
-/// Puts a value into the configuration; false if it is not acceptable.
+/// Sets a value in the configuration; false if the value is not accepted.
 using Apply = bool (*)(Config&, const RawValue&);
 
 /// One setting: a row of the table that drives parsing, errors and documentation.
@@ -30,8 +30,8 @@ struct Setting {
   std::string_view variable;
   std::string_view accepts;
   std::string_view fallback;
-  std::string_view note;  ///< Added to the hint of a bad value.
-  Apply apply;            ///< Nothing: `runtime_paths` reads the variable.
+  std::string_view note;  ///< Added to the hint for a bad value.
+  Apply apply;            ///< Null: `runtime_paths` reads the variable.
 };
 
 template <class Target, class Value>
@@ -142,7 +142,7 @@ std::string accepted_keys() {
   return list;
 }
 
-/// Levenshtein's distance.
+/// The Levenshtein distance.
 std::size_t edit_distance(std::string_view left, std::string_view right) {
   std::vector<std::size_t> row(right.size() + 1);
   std::iota(row.begin(), row.end(), std::size_t{0});
@@ -157,7 +157,7 @@ std::size_t edit_distance(std::string_view left, std::string_view right) {
   return row.back();
 }
 
-/// "Did you mean 'ignore'? " or nothing where no key is near.
+/// "Did you mean 'ignore'? "; empty if no key is similar.
 std::string suggestion(std::string_view unknown) {
   std::string_view nearest;
   std::size_t best = 4;
@@ -190,13 +190,13 @@ std::string in_quotes(std::string_view text) { return "\"" + std::string(text) +
 std::string describe(const toml::node& node) {
   if (const auto* text = node.as_string()) return in_quotes(text->get());
   if (node.is_table()) return "a table";
-  if (node.is_array()) return "a list of other things than strings";
+  if (node.is_array()) return "a list with items that are not strings";
   std::ostringstream text;
   node.visit([&](const auto& value) { text << value; });
   return text.str();
 }
 
-/// The strings of an array; nothing where it holds anything else.
+/// The strings of an array; nothing if it has other items.
 std::optional<std::vector<std::string>> strings_of(const toml::array& array) {
   std::vector<std::string> strings;
   for (const toml::node& item : array) {
@@ -227,7 +227,7 @@ RawValue raw_value(const toml::node& node) {
 Result<std::optional<std::string>> read_project_file(const std::filesystem::path& path) {
   Result<std::optional<std::string>> text = read_file(path);
   if (text) return text;
-  return fail(ErrorCode::config, text.error().message, "Is it a file that you may read?");
+  return fail(ErrorCode::config, text.error().message, "Check that it is a file and that you may read it.");
 }
 
 Result<toml::table> parse_toml(const std::string& text) {
@@ -240,7 +240,7 @@ Result<toml::table> parse_toml(const std::string& text) {
   }
 }
 
-/// `[tool.sprintest]`, or null where there is none.
+/// `[tool.sprintest]`, or null if there is none.
 Result<const toml::table*> find_table(const toml::table& document) {
   const toml::node* tool = document.get("tool");
   const toml::node* found =
@@ -265,7 +265,7 @@ Status apply_key(Config& config, const toml::key& key, const toml::node& value) 
               value_hint(*setting));
 }
 
-/// Keys in the order of their lines, so that the first error in the file is the one reported.
+/// Applies the keys in the order of their lines, so that the first error in the file is reported.
 Status apply_table(Config& config, const toml::table& table) {
   std::vector<std::pair<const toml::key*, const toml::node*>> entries;
   for (auto&& [key, value] : table) entries.emplace_back(&key, &value);
@@ -309,8 +309,9 @@ Status apply_variables(Config& config, const Environment& env) {
 Status check_target_path(const Config& config, const std::filesystem::path& root) {
   std::error_code ignored;
   if (!config.target_path || std::filesystem::is_directory(root / *config.target_path, ignored)) return {};
-  return fail(ErrorCode::config, "target_path is no folder: " + *config.target_path,
-              "It is that of the package under development; relative paths count from the project's root.");
+  return fail(
+      ErrorCode::config, "target_path is not a folder: " + *config.target_path,
+      "Name the folder of the package under development; relative paths count from the project's root.");
 }
 
 }  // namespace
@@ -321,8 +322,9 @@ Result<Config> load_config(const std::filesystem::path& root, const Environment&
   if (Status status = apply_variables(config, env); !status) return tl::unexpected(status.error());
   if (Status status = check_target_path(config, root); !status) return tl::unexpected(status.error());
   if (config.isolation == "resident" && config.concurrency > 1) {
-    return fail(ErrorCode::config, "isolation is \"resident\" and concurrency is more than 1",
-                "One process runs one suite at a time: leave concurrency at 1, or isolation at \"fork\".");
+    return fail(
+        ErrorCode::config, "isolation is \"resident\" and concurrency is more than 1",
+        "The resident process does one run at a time: set concurrency to 1, or isolation to \"fork\".");
   }
   return config;
 }

@@ -9,7 +9,7 @@
 namespace stest {
 namespace {
 
-// Lines beyond this distance from the end are not looked for.
+// Lines further from the end than this are not found.
 constexpr std::uint64_t tail_limit = 4u << 20;
 constexpr std::size_t chunk = 64u << 10;
 

@@ -13,18 +13,18 @@ namespace stest {
 /// The size of `file`, 0 if there is none.
 std::uint64_t file_size_or_zero(const std::filesystem::path& file);
 
-/// The last `count` lines of `file`, each with its newline; of what lies beyond the byte `from` only,
-/// unless the file has become shorter than that. Empty if there is no such file.
+/// The last `count` lines of `file`, each with its newline. Only what follows the byte `from` counts, unless
+/// the file has become shorter than that. Empty if there is no such file.
 std::string last_lines(const std::filesystem::path& file, int count, std::uint64_t from = 0);
 
-/// Reads what is appended to a file, over truncation and replacement (rotation), and while it does
-/// not exist yet. Holds the file open; it does not wait: the caller asks again.
+/// Reads what is appended to a file, also after truncation or replacement (rotation), and if it is created
+/// later. Holds the file open. Does not wait; the caller must poll.
 class LogFollower {
  public:
-  /// Follows `file` from its present end.
+  /// Begins at the present end of `file`.
   explicit LogFollower(std::filesystem::path file);
 
-  /// What came since the last call; empty if nothing did.
+  /// What was appended since the last call.
   std::string read_new();
 
  private:

@@ -7,8 +7,8 @@
 
 namespace stest {
 
-/// Sends spdlog's default logger to `file`, size-limited, flushed at each line. `level` is one of
-/// DEBUG, INFO, WARNING, ERROR. Where `file` is empty: stderr.
+/// Makes spdlog's default logger write to `file`, with limited size, flushed at each line; to stderr if
+/// `file` is empty. `level` is DEBUG, INFO, WARNING or ERROR. Errors: `config` for another level; `internal`.
 Status init_logging(const std::filesystem::path& file, const std::string& level);
 
 }  // namespace stest

@@ -34,7 +34,7 @@ std::string lower(std::string_view text) {
   return result;
 }
 
-/// A number, blanks and a unit; no unit means 1 where `bare_number` allows it.
+/// Parses a number, spaces and a unit. With `bare_number` the unit may be missing.
 template <std::size_t Count>
 std::optional<double> parse_quantity(std::string_view text, const std::array<Unit, Count>& units,
                                      bool bare_number) {
@@ -51,7 +51,7 @@ std::optional<double> parse_quantity(std::string_view text, const std::array<Uni
   return std::nullopt;
 }
 
-/// A number as it is, a string with its unit.
+/// A number without a unit, or a string with one.
 template <std::size_t Count>
 std::optional<double> parse_measure(const RawValue& raw, const std::array<Unit, Count>& units) {
   if (const auto* whole = std::get_if<std::int64_t>(&raw.value)) return static_cast<double>(*whole);

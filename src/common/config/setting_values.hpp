@@ -9,17 +9,17 @@
 
 namespace stest {
 
-/// A value as the user wrote it, before it is known to be acceptable.
+/// A value as the user wrote it, not yet checked.
 struct RawValue {
   /// A type that no setting has; `text` describes it.
   struct Other {};
   std::variant<Other, bool, std::int64_t, double, std::string, std::vector<std::string>> value;
   std::string text;            ///< For messages: "\"x\"", "7", "a table".
-  bool from_variable = false;  ///< A string that stands for a value of any type.
+  bool from_variable = false;  ///< A string that may represent a value of any type.
 };
 
-/// Each gives nothing for a value that is not of its kind. Only the value of a variable may spell a
-/// number or a boolean.
+/// Each returns nothing if the value has another type. Only the value of a variable may be a number or a
+/// boolean as a string.
 std::optional<bool> parse_bool(const RawValue& raw);
 std::optional<int> parse_int(const RawValue& raw, int low, int high);
 std::optional<std::string> parse_text(const RawValue& raw);  ///< Not empty.

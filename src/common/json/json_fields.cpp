@@ -122,7 +122,7 @@ void FieldReader::take(const char* field, const json& value, bool& out) {
 template <class Integer>
 void FieldReader::take_signed(const char* field, const json& value, Integer& out) {
   using Limits = std::numeric_limits<Integer>;
-  // Unsigned numbers beyond int64 would wrap when read as signed ones.
+  // Unsigned numbers above the int64 range would wrap if read as signed ones.
   const bool fits = value.is_number_unsigned()
                         ? value.get<std::uint64_t>() <= static_cast<std::uint64_t>(Limits::max())
                         : value.is_number_integer() && value.get<std::int64_t>() >= Limits::min() &&

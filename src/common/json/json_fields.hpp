@@ -14,31 +14,31 @@
 
 namespace stest {
 
-/// A list of byte strings, each as by `bytes_to_json`.
+/// A list of byte strings, each converted by `bytes_to_json`.
 nlohmann::json list_to_json(const std::vector<std::string>& list);
 
-/// An object of byte strings. Where a name is not UTF-8, which a JSON key must be, a list of
-/// [name, value] pairs instead. A value may be null (`OptionalEnvironment` only).
+/// An object of byte strings. If a name is not UTF-8, as a JSON key must be, it is a list of [name, value]
+/// pairs instead. In an `OptionalEnvironment` a value may be null.
 using OptionalEnvironment = std::map<std::string, std::optional<std::string>>;
 nlohmann::json environment_to_json(const Environment& env);
 nlohmann::json environment_to_json(const OptionalEnvironment& env);
 
-/// Reads the fields of one JSON object and keeps the first thing that is wrong with them, so that a
-/// parser can list its fields and check once. Borrows `value`.
+/// Reads the fields of one JSON object and keeps the first error, so that a parser can read all fields and
+/// check once. Borrows `value`.
 class FieldReader {
  public:
   /// `what` names the object in messages: "run request".
   FieldReader(const nlohmann::json& value, std::string what);
   FieldReader(nlohmann::json&& value, std::string what) = delete;
 
-  /// Reads a field that must be there. T: bool, int, uint64, double, a byte string, a list of byte
-  /// strings or of ints, an (optional) environment.
+  /// Reads a required field. T: bool, int, int64, uint64, double, a byte string, a list of byte strings or of
+  /// ints, an (optional) environment.
   template <class T>
   void read(const char* field, T& out) {
     if (const nlohmann::json* found = find(field, true)) take(field, *found, out);
   }
 
-  /// Reads a field that may be missing or null; `out` is untouched then.
+  /// Reads a field that may be missing or null; `out` then stays unchanged.
   template <class T>
   void read_optional(const char* field, T& out) {
     if (const nlohmann::json* found = find(field, false)) take(field, *found, out);
@@ -52,7 +52,7 @@ class FieldReader {
     }
   }
 
-  /// A list of objects, each read by `read_item(FieldReader&)`.
+  /// Reads a list of objects, each by `read_item(FieldReader&)`.
   template <class ReadItem>
   void read_objects(const char* field, ReadItem read_item) {
     const nlohmann::json* found = find(field, true);
@@ -65,13 +65,13 @@ class FieldReader {
     }
   }
 
-  /// The same, of a list that may be missing or null.
+  /// The same for a list that may be missing or null.
   template <class ReadItem>
   void read_optional_objects(const char* field, ReadItem read_item) {
     if (find(field, false) != nullptr) read_objects(field, read_item);
   }
 
-  /// An object, read by `read_fields(FieldReader&)`, which is not called where it is missing or null.
+  /// Reads an object by `read_fields(FieldReader&)`, which is not called if the object is missing or null.
   template <class ReadFields>
   void read_optional_object(const char* field, ReadFields read_fields) {
     const nlohmann::json* found = find(field, false);
@@ -81,13 +81,13 @@ class FieldReader {
     if (!error_) error_ = reader.error_;
   }
 
-  /// Complains about a field whose name is not among `known`.
+  /// Reports an error if there is a field that is not in `known`.
   void refuse_others(std::initializer_list<std::string_view> known);
 
-  /// Complains that `field` is not `expected`.
+  /// Reports the error that `field` is not `expected`.
   void mistyped(std::string_view field, std::string_view expected);
 
-  /// What was wrong first, as `bad_request`.
+  /// The first error, as `bad_request`.
   Status status() const;
 
  private:

@@ -45,7 +45,7 @@ std::vector<Fd> detach(msghdr& message) {
   return fds;
 }
 
-/// Whether the call that just failed is to be repeated; waits where it would have blocked.
+/// Whether to repeat the call that has just failed. If it would have blocked, waits first.
 bool should_retry(int fd, short event, int timeout_ms) {
   if (errno == EINTR) return true;
   if (errno != EAGAIN && errno != EWOULDBLOCK) return false;
@@ -90,7 +90,8 @@ Result<std::size_t> LineChannel::send_part(std::string_view text, std::size_t fr
     const ssize_t count = ::sendmsg(socket_.get(), &message, MSG_NOSIGNAL | MSG_DONTWAIT);
     if (count >= 0) return static_cast<std::size_t>(count);
     if (should_retry(socket_.get(), POLLOUT, send_patience_ms_)) continue;
-    if (errno == ETIMEDOUT) return fail(ErrorCode::worker_failed, "nobody reads on the channel");
+    if (errno == ETIMEDOUT)
+      return fail(ErrorCode::worker_failed, "the other side of the channel does not read");
     return errno_error("cannot send on the channel");
   }
 }
@@ -120,7 +121,7 @@ Result<bool> LineChannel::read_more() {
     message.msg_controllen = control.bytes.size();
     count = ::recvmsg(socket_.get(), &message, MSG_CMSG_CLOEXEC);
   } while (count < 0 && should_retry(socket_.get(), POLLIN, -1));
-  // A peer that closed without reading everything resets the connection: an end like any other.
+  // A peer that closes without reading everything resets the connection. This is a normal end.
   if (count == 0 || (count < 0 && errno == ECONNRESET)) return false;
   if (count < 0) return errno_error("cannot receive on the channel");
   std::vector<Fd> fds = detach(message);
@@ -139,8 +140,8 @@ void LineChannel::split(std::string_view bytes, std::vector<Fd> fds) {
     bytes.remove_prefix(end + 1);
   }
   partial_.text += bytes;
-  // Descriptors are sent with the first byte of their line, and the kernel ends a read with the
-  // packet that carried some: they belong to the last line that these bytes began.
+  // Descriptors are sent with the first byte of their line, and the kernel ends a read with the packet that
+  // has some. So they belong to the last line that begins in these bytes.
   std::vector<Fd>& owner = bytes.empty() ? lines_.back().fds : partial_.fds;
   for (Fd& fd : fds) owner.push_back(std::move(fd));
 }

@@ -35,7 +35,7 @@ bool is_variable(const std::pair<const std::string, std::string>& variable) {
   return !name.empty() && name.find('=') == name.npos && !has_nul(name) && !has_nul(value);
 }
 
-/// Refuses what the system calls behind a run would cut short or reject.
+/// Reports values that the system calls of a run would cut off or reject.
 void check_for_system(FieldReader& fields, const RunRequest& request) {
   if (std::any_of(request.args.begin(), request.args.end(), has_nul)) {
     fields.mistyped("args", "without NUL bytes");
@@ -75,7 +75,7 @@ void read(FieldReader& fields, InputFile& out) {
   if (out.offset > most) fields.mistyped("offset", "from 0 to " + std::to_string(most));
 }
 
-/// The standard streams by the names that they have in JSON.
+/// The standard streams by their names in JSON.
 constexpr std::array<std::pair<std::string_view, bool Terminal::*>, 3> kStreams{
     {{"stdin", &Terminal::in}, {"stdout", &Terminal::out}, {"stderr", &Terminal::err}}};
 
@@ -342,7 +342,7 @@ Outcome outcome_of_pytest(int exit_code) {
       return Outcome::internal_error;
     case ExitCode::pytest_usage_error:
       return Outcome::usage_error;
-    default:  // pytest says "interrupted" of a collection that failed too.
+    default:  // pytest returns "interrupted" also if the collection failed.
       return Outcome::failed;
   }
 }
@@ -376,7 +376,7 @@ Error error_from_json(const json& value) {
   fields.read("message", error.message);
   fields.read_optional("hint", error.hint);
   if (Status status = fields.status(); !status) {
-    return {ErrorCode::internal, "an error arrived that cannot be read: " + status.error().message, {}};
+    return {ErrorCode::internal, "received an invalid error: " + status.error().message, {}};
   }
   error.code = error_code(code).value_or(ErrorCode::internal);
   return error;

@@ -22,7 +22,7 @@ json limit_json(const std::string& resource, const Limit& limit) {
   return {{"resource", resource}, {"soft", number(limit.soft)}, {"hard", number(limit.hard)}};
 }
 
-/// What JSON's readers agree on; a larger one is no limit at all.
+/// The largest limit that all JSON parsers can read.
 constexpr std::uint64_t largest_limit = std::numeric_limits<std::int64_t>::max();
 
 void read_limit(FieldReader& fields, std::map<std::string, Limit>& out) {
@@ -32,7 +32,7 @@ void read_limit(FieldReader& fields, std::map<std::string, Limit>& out) {
   fields.read_optional("soft", limit.soft);
   fields.read_optional("hard", limit.hard);
   for (const auto& [name, value] : {std::pair{"soft", limit.soft}, std::pair{"hard", limit.hard}}) {
-    if (value.value_or(0) > largest_limit) fields.mistyped(name, "a number below 2^63; null is no limit");
+    if (value.value_or(0) > largest_limit) fields.mistyped(name, "a number below 2^63, or null for no limit");
   }
 }
 

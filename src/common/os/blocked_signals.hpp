@@ -4,8 +4,8 @@
 
 namespace stest {
 
-/// Blocks all signals of this thread while it lives: around a fork, so that no handler of ours runs in the
-/// child.
+/// Blocks all signals of this thread during its lifetime. Used around a fork, so that our signal handlers do
+/// not run in the child.
 class BlockedSignals {
  public:
   BlockedSignals() {

@@ -23,7 +23,7 @@ bool close_range(unsigned first, unsigned last) {
 #endif
 }
 
-/// By the gaps between the kept ones; false where the kernel (before 5.9) cannot do it.
+/// Closes the ranges between the kept descriptors; false if the kernel (before 5.9) cannot do this.
 bool close_by_range(int first, const int* keep, std::size_t count) {
   unsigned next = static_cast<unsigned>(first);
   for (std::size_t i = 0; i < count; ++i) {
@@ -35,7 +35,7 @@ bool close_by_range(int first, const int* keep, std::size_t count) {
   return close_range(next, UINT_MAX);
 }
 
-/// The number that `name` spells, or -1.
+/// The number in `name`, or -1.
 int parse_fd(const char* name) {
   int fd = 0;
   if (*name == '\0') return -1;
@@ -52,7 +52,7 @@ void close_fds_by_listing(int first, const int* keep, std::size_t count) {
   const int listing = ::open("/proc/self/fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (listing < 0) return;
   alignas(dirent64) char buffer[4096];
-  long size = 0;  // Read with the bare system call: opendir() allocates.
+  long size = 0;  // Read by the system call itself, because opendir() allocates memory.
   while ((size = ::syscall(SYS_getdents64, listing, buffer, sizeof buffer)) > 0) {
     for (long at = 0; at < size;) {
       // The kernel's linux_dirent64 has the layout of glibc's dirent64.

@@ -24,7 +24,7 @@ void wait_until_writable(int fd) {
   ::poll(&entry, 1, -1);
 }
 
-/// Changes one flag of a descriptor through the pair of fcntl commands `get` and `set`.
+/// Changes one flag of a descriptor by the fcntl commands `get` and `set`.
 Status change_flag(int fd, int get, int set, int flag, bool on) {
   const int flags = ::fcntl(fd, get);
   if (flags < 0) return errno_error("cannot read a descriptor's flags");
@@ -44,7 +44,7 @@ Fd& Fd::operator=(Fd&& other) noexcept {
 }
 
 void Fd::reset() {
-  // Not repeated after EINTR: Linux has closed the descriptor by then, and its number may be another's.
+  // Not repeated after EINTR: Linux has closed the descriptor already, and another file may have its number.
   if (fd_ >= 0) ::close(release());
 }
 
@@ -70,7 +70,7 @@ bool is_denied(int error) {
   return error == EPERM || error == EACCES || error == ENOSYS || error == EAFNOSUPPORT || error == EOPNOTSUPP;
 }
 
-// A sandbox may deny `send`, or kill whoever calls it: it is called where it makes a difference only.
+// A sandbox may deny `send`, or kill a process that calls it, so it is called only for sockets.
 ssize_t write_some(int fd, std::string_view data) {
   if (!is_socket(fd)) return ::write(fd, data.data(), data.size());
   const ssize_t sent = ::send(fd, data.data(), data.size(), MSG_NOSIGNAL);

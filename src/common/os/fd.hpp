@@ -10,7 +10,7 @@
 
 namespace stest {
 
-/// Owns one file descriptor; closes it at the end. Move-only.
+/// Owns one file descriptor; closes it in the destructor. Move-only.
 class Fd {
  public:
   Fd() = default;
@@ -46,24 +46,24 @@ Status set_cloexec(int fd, bool on);
 /// Sets or clears O_NONBLOCK.
 Status set_nonblocking(int fd, bool on);
 
-/// Whether the number of an error says that a system call is not allowed here, or not known: by a sandbox.
+/// Whether an error number means that a system call is not permitted or not available, as in a sandbox.
 bool is_denied(int error);
 
-/// write(2), without SIGPIPE on a socket; where a sandbox denies send(2), with it unless the process ignores
-/// it.
+/// write(2), without SIGPIPE on a socket. If a sandbox denies send(2), SIGPIPE may come unless the process
+/// ignores it.
 ssize_t write_some(int fd, std::string_view data);
 
-/// Writes all of `data`, restarting after EINTR and short writes. Never raises SIGPIPE on a socket.
+/// Writes all of `data`, also after EINTR and short writes. SIGPIPE as in `write_some`.
 Status write_all(int fd, std::string_view data);
 
-/// Reads at most `limit` bytes that are there now; empty at end of file. EINTR restarts. On a
-/// non-blocking descriptor without data: `daemon_unavailable` never; the string is empty and
-/// `would_block` is set.
+/// The result of `read_some`.
 struct ReadResult {
   std::string data;
   bool end = false;          ///< End of file (or EIO of a pty whose other side closed).
-  bool would_block = false;  ///< Nothing to read now.
+  bool would_block = false;  ///< There is no data now.
 };
+/// Reads at most `limit` bytes by one read(2), which is repeated after EINTR. At the end of the file, and on
+/// a non-blocking descriptor without data, `data` is empty.
 Result<ReadResult> read_some(int fd, std::size_t limit);
 
 /// "what: strerror(errno)" as an `internal` error.

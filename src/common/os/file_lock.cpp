@@ -11,7 +11,7 @@
 namespace stest {
 namespace {
 
-/// 0 or the errno of the failure.
+/// Returns 0, or the error number.
 int lock_now(int fd) {
   while (::flock(fd, LOCK_EX | LOCK_NB) != 0) {
     if (errno != EINTR) return errno;
@@ -32,10 +32,10 @@ Result<std::optional<FileLock>> FileLock::try_acquire(const std::filesystem::pat
 }
 
 Result<FileLock> FileLock::adopt(Fd fd) {
-  // Locking a description that holds the lock already does nothing; any other one must not pass.
+  // If the descriptor holds the lock already, locking it again changes nothing. Otherwise it fails.
   if (const int error = lock_now(fd.get()); error != 0) {
     errno = error;
-    return errno_error("the descriptor that was handed over does not hold the lock");
+    return errno_error("the inherited descriptor does not hold the lock");
   }
   if (Status status = set_cloexec(fd.get(), true); !status) return tl::unexpected(status.error());
   return FileLock(std::move(fd));

@@ -7,18 +7,18 @@
 
 namespace stest {
 
-/// An exclusive `flock` on a file, held until destruction. It belongs to the open file description:
-/// a child that inherits the descriptor holds the same lock, which is how a client hands the
-/// daemon's lock over without a gap (see `daemon_launcher.cpp`).
+/// An exclusive `flock` on a file, held until destruction. It belongs to the open file description, so a
+/// child that inherits the descriptor holds the same lock. In this way a client passes the daemon's lock on
+/// without a gap (see `daemon_launcher.cpp`).
 class FileLock {
  public:
-  /// Takes the lock without waiting; nothing if someone else holds it. Creates the file (0600).
+  /// Takes the lock without waiting; nothing if another process holds it. Creates the file (0600).
   static Result<std::optional<FileLock>> try_acquire(const std::filesystem::path& path);
 
   /// Adopts a descriptor that already holds the lock, and makes it close-on-exec.
   static Result<FileLock> adopt(Fd fd);
 
-  /// Writes `pid` into the file, for people and for error messages. Truth is the lock itself.
+  /// Writes `pid` into the file, for error messages. Only the lock itself is reliable.
   Status write_holder(int pid);
 
   int fd() const { return fd_.get(); }

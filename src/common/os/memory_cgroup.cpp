@@ -11,7 +11,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// Version 1 writes "no limit" as the largest multiple of the page size.
+/// In version 1 the largest multiple of the page size means "no limit".
 constexpr std::uint64_t unlimited = std::uint64_t{1} << 60;
 
 std::vector<std::string> split(const std::string& text, char separator) {
@@ -25,7 +25,7 @@ bool contains(const std::vector<std::string>& list, const std::string& item) {
   return std::find(list.begin(), list.end(), item) != list.end();
 }
 
-/// The process's path within the hierarchy; `controller` is "memory", or empty for version 2.
+/// The process's path in the hierarchy; `controller` is "memory", or empty for version 2.
 std::optional<std::string> path_in_hierarchy(const fs::path& cgroup_file, const std::string& controller) {
   std::ifstream file(cgroup_file);
   for (std::string line; std::getline(file, line);) {
@@ -41,7 +41,7 @@ std::optional<std::string> path_in_hierarchy(const fs::path& cgroup_file, const 
 }
 
 struct Mount {
-  fs::path root;  ///< Which part of the hierarchy is mounted.
+  fs::path root;  ///< The part of the hierarchy that is mounted.
   fs::path point;
 };
 
@@ -62,7 +62,7 @@ std::optional<Mount> find_mount(const fs::path& mountinfo, const std::string& co
   return std::nullopt;
 }
 
-/// The folder of a cgroup, seen through a mount that may show a part of the hierarchy alone.
+/// The folder of a cgroup below a mount, which may show only a part of the hierarchy.
 std::optional<fs::path> visible_folder(const Mount& mount, const fs::path& path) {
   const auto below = path.lexically_relative(mount.root);
   if (below.empty() || *below.begin() == "..") return std::nullopt;
@@ -104,7 +104,7 @@ std::optional<MemoryCgroup> MemoryCgroup::of(int pid, const fs::path& proc) {
 
 std::optional<std::uint64_t> MemoryCgroup::oom_kills() const {
   if (!is_v2_) return read_field(folder_ / "memory.oom_control", "oom_kill");
-  // Its own alone where the kernel (5.2) tells: an OOM kill in a cgroup below is not ours.
+  // Without the cgroups below, if the kernel counts them separately (from 5.2 on).
   const auto own = read_field(folder_ / "memory.events.local", "oom_kill");
   return own ? own : read_field(folder_ / "memory.events", "oom_kill");
 }

@@ -7,18 +7,18 @@
 
 namespace stest {
 
-/// The cgroup that accounts for a process's memory, of version 2, or of version 1 where the memory
-/// controller is there. Reads what the kernel shows; holds nothing open.
+/// The cgroup that accounts for a process's memory: of version 1 if the memory controller is there, else of
+/// version 2. Holds no file open.
 class MemoryCgroup {
  public:
-  /// Nothing where there is none, or its folder is not mounted here. `proc` is for tests.
+  /// Nothing if there is none, or if its folder is not mounted here. `proc` is for tests.
   static std::optional<MemoryCgroup> of(int pid, const std::filesystem::path& proc = "/proc");
 
-  /// How many of its processes the OOM killer has killed so far. Nothing in the root of version 2, which
-  /// does not count, and where the kernel is older than 4.13.
+  /// How many of its processes the OOM killer has killed so far. Nothing in the root of version 2, which does
+  /// not count them, and with kernels before 4.13.
   std::optional<std::uint64_t> oom_kills() const;
 
-  /// The tightest limit in bytes from here to the top of what is mounted; nothing where there is none.
+  /// The lowest limit in bytes from here up to the root of the mount; nothing if there is none.
   std::optional<std::uint64_t> limit() const;
 
   const std::filesystem::path& folder() const { return folder_; }

@@ -5,7 +5,7 @@
 
 namespace stest {
 
-/// A time of `stat` or of a clock, in nanoseconds.
+/// A `timespec` in nanoseconds.
 inline std::int64_t nanoseconds(const timespec& time) {
   return std::int64_t{time.tv_sec} * 1'000'000'000 + time.tv_nsec;
 }

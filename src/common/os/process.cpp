@@ -14,7 +14,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// What stest reads of /proc/PID/stat.
+/// The fields of /proc/PID/stat that stest reads.
 struct ProcStat {
   char state = 0;
   int parent = 0;
@@ -41,7 +41,7 @@ std::vector<std::string_view> split_words(std::string_view text) {
   return words;
 }
 
-/// A file of /proc, its first 64 KiB at most; empty where it cannot be read.
+/// The first 64 KiB of a file in /proc; empty if it cannot be read.
 std::string read_proc(int pid, std::string_view file) {
   const std::string path = "/proc/" + std::to_string(pid) + "/" + std::string(file);
   const Fd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
@@ -55,7 +55,7 @@ std::string read_proc(int pid, std::string_view file) {
   return text;
 }
 
-/// Fields are counted from behind the last ')': the name before it may hold anything.
+/// The fields begin after the last ')', because the name before it may contain anything.
 std::optional<ProcStat> read_stat(int pid) {
   const std::string text = read_proc(pid, "stat");
   const std::size_t name_end = text.rfind(')');
@@ -76,7 +76,7 @@ std::optional<ProcStat> read_living_stat(int pid) {
   return stat;
 }
 
-/// Calls `use` with each number that is the name of an entry of `folder`.
+/// Calls `use` with each entry of `folder` whose name is a number.
 template <class Use>
 void for_each_number(const std::string& folder, Use use) {
   std::error_code error;
@@ -154,7 +154,7 @@ std::vector<int> descendants(int pid) {
   for (std::size_t i = 0; i < found.size(); ++i) {
     const auto [begin, end] = children.equal_range(found[i]);
     for (auto child = begin; child != end; ++child) {
-      // A pid that was reused while /proc was read could close a circle.
+      // A pid that is reused while /proc is read could cause a cycle.
       if (std::find(found.begin(), found.end(), child->second) == found.end()) found.push_back(child->second);
     }
   }
@@ -179,7 +179,7 @@ fs::path executable_folder() {
   std::error_code error;
   const auto own = fs::read_symlink("/proc/self/exe", error);
   if (!error) return own.parent_path();
-  // Without /proc: the path that was executed, as the kernel has noted it.
+  // Without /proc: the path that was executed.
   // NOLINTNEXTLINE(performance-no-int-to-ptr)
   const auto* executed = reinterpret_cast<const char*>(::getauxval(AT_EXECFN));
   return executed == nullptr ? fs::path() : fs::canonical(executed, error).parent_path();
@@ -191,7 +191,8 @@ Environment current_environment() {
     const std::string_view text(*entry);
     const std::size_t equals = text.find('=');
     if (equals == text.npos || equals == 0) continue;
-    env.emplace(text.substr(0, equals), text.substr(equals + 1));  // Of two, getenv() takes the first.
+    // If a name occurs twice, the first one counts, as in getenv().
+    env.emplace(text.substr(0, equals), text.substr(equals + 1));
   }
   return env;
 }

@@ -13,7 +13,7 @@
 
 namespace stest {
 
-/// A process told apart from a later one with the same pid.
+/// Identifies a process, and distinguishes it from a later one with the same pid.
 struct ProcessIdentity {
   int pid = 0;
   std::uint64_t start_time = 0;  ///< Clock ticks since boot (field 22 of /proc/PID/stat).
@@ -23,10 +23,10 @@ struct ProcessIdentity {
 /// The identity of a living process (a zombie does not count); nothing if there is none.
 std::optional<ProcessIdentity> identify(int pid);
 
-/// Whether that very process still lives.
+/// Whether this process still lives.
 bool is_alive(const ProcessIdentity& identity);
 
-/// One living process, as it was when /proc was read.
+/// A living process, as it was when /proc was read.
 struct ProcessView {
   ProcessIdentity identity;
   int parent = 0;
@@ -34,20 +34,20 @@ struct ProcessView {
   int session = 0;
 };
 
-/// All living processes that can be seen.
+/// All living processes that /proc shows.
 std::vector<ProcessView> living_processes();
 
-/// The children of `pid`, those included that have ended and were not collected. Cheap: does not look at
-/// other processes, except where the kernel does not list children.
+/// The children of `pid`, including zombies. Cheap: does not read other processes, unless the kernel does not
+/// list children.
 std::vector<int> children_of(int pid);
 
-/// What a process was called with, its arguments separated by blanks; "[NAME]" where it has none.
+/// The arguments of a process, separated by spaces; "[NAME]" if it has none.
 std::string command_line(int pid);
 
 /// Every living descendant of `pid`, children before grandchildren.
 std::vector<int> descendants(int pid);
 
-/// Resident memory in bytes; nothing if the process is gone.
+/// Resident memory in bytes; nothing if the process has ended.
 std::optional<std::uint64_t> resident_memory(int pid);
 
 struct SpawnOptions {
@@ -55,16 +55,16 @@ struct SpawnOptions {
   std::vector<std::string> args;     ///< Without argv[0], which is `executable`.
   const Environment* env = nullptr;  ///< The child's whole environment; nothing: inherit.
   std::string cwd;                   ///< Empty: inherit.
-  std::map<int, int> fds;            ///< Child's descriptor → ours. All others are closed; 0, 1 and 2
-                                     ///< are /dev/null where they are not given.
+  std::map<int, int> fds;            ///< The child's descriptor → ours. All others are closed; 0, 1 and 2
+                                     ///< are /dev/null if they are not given.
   bool new_session = false;          ///< setsid() in the child.
   bool dies_with_parent = false;     ///< SIGKILL when the thread that spawned it ends.
-  std::vector<int> affinity;         ///< Processors, as far as they may be had; empty: inherit.
-  std::optional<Limit> stack;        ///< Likewise.
+  std::vector<int> affinity;         ///< Processors; empty: inherit. Errors are ignored.
+  std::optional<Limit> stack;        ///< The stack limit; nothing: inherit. Errors are ignored.
 };
 
-/// Starts a process. All signals have their default action in it and none is blocked.
-/// Returns its pid; the caller waits for it. Errors: `internal`, with the executable's path.
+/// Starts a process. All signals have their default action and are unblocked in it. Returns its pid; the
+/// caller must wait for it. Errors: `internal`, with the executable's path.
 Result<int> spawn(const SpawnOptions& options);
 
 /// How a process ended.
@@ -73,7 +73,7 @@ struct ExitStatus {
   std::optional<int> signal;
 };
 
-/// Waits for a child (EINTR restarts). Nothing if `pid` is no child.
+/// Waits for a child, also after EINTR. Nothing if `pid` is not a child.
 std::optional<ExitStatus> wait_for(int pid);
 
 /// "SIGSEGV" for 11; "signal 77" for an unnamed one.
@@ -82,7 +82,7 @@ std::string signal_name(int signal);
 /// Closes every descriptor from 3 upward except `keep`.
 void close_other_fds(const std::vector<int>& keep);
 
-/// The folder of the running executable, links resolved.
+/// The folder of the running executable, with links resolved.
 std::filesystem::path executable_folder();
 
 /// This process's environment.

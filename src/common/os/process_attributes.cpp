@@ -40,7 +40,7 @@ constexpr std::array<std::pair<const char*, __rlimit_resource>, 16> resources{
 constexpr const char* oom_file = "/proc/self/oom_score_adj";
 constexpr int io_of_process = 1;  // IOPRIO_WHO_PROCESS; the C library has no header for these calls.
 
-/// More processors than any kernel is built for.
+/// Room for more processors than any kernel supports.
 using Processors = std::array<cpu_set_t, 8>;
 constexpr int most_processors = static_cast<int>(sizeof(Processors) * 8);
 
@@ -99,7 +99,7 @@ std::string text(const std::optional<std::uint64_t>& limit) {
   return limit ? std::to_string(*limit) : "unlimited";
 }
 
-/// What a user can do where a process that was started by another one may not become what is wanted.
+/// The message for an attribute that a process of the daemon may not set.
 std::string out_of_reach(const std::string& what, const std::string& wanted, const std::string& has) {
   return "the daemon was started with " + what + " " + has + " and may not go back to " + wanted +
          "; `stest restart` starts it from here";
@@ -108,7 +108,7 @@ std::string out_of_reach(const std::string& what, const std::string& wanted, con
 std::optional<std::string> apply_schedule(const ProcessAttributes& wanted) {
   if (!wanted.affinity.empty() && wanted.affinity != current_affinity()) {
     set_affinity(wanted.affinity);
-    if (wanted.affinity != current_affinity()) return "the client's CPU affinity cannot be had by its daemon";
+    if (wanted.affinity != current_affinity()) return "the daemon cannot use the client's CPU affinity";
   }
   if (const int policy = ::sched_getscheduler(0); policy != wanted.policy) {
     const sched_param parameters{wanted.priority};
@@ -123,7 +123,7 @@ std::optional<std::string> apply_schedule(const ProcessAttributes& wanted) {
   }
   if (current_io_priority() != wanted.io_priority &&
       ::syscall(SYS_ioprio_set, io_of_process, 0, wanted.io_priority) != 0) {
-    return "the client's I/O priority cannot be had by its daemon; `stest restart` starts it from here";
+    return "the daemon cannot use the client's I/O priority; `stest restart` starts it from here";
   }
   return std::nullopt;
 }
@@ -171,7 +171,7 @@ ProcessAttributes current_attributes() {
 
 std::optional<std::string> apply(const ProcessAttributes& attributes) {
   if (auto why = needs_fresh_process(attributes)) return why;
-  // The schedule first: what the limits allow of it may be less.
+  // The schedule first, because the new limits may not permit it.
   if (auto why = apply_schedule(attributes)) return why;
   if (auto why = apply_limits(attributes)) return why;
   set_oom_score_adj(attributes.oom_score_adj);
@@ -187,7 +187,7 @@ std::optional<std::string> needs_fresh_process(const ProcessAttributes& attribut
     const auto limit = attributes.limits.find(name);
     if (limit == attributes.limits.end() || !limit->second.soft) continue;
     return std::string("memory is limited (") + (name[0] == 'a' ? "ulimit -v" : "ulimit -d") +
-           "), and a warm process takes up more of it than a fresh one";
+           "), and a warm process needs more of it than a fresh one";
   }
   return std::nullopt;
 }

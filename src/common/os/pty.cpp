@@ -44,7 +44,7 @@ bool Pty::has_foreground() const { return ::tcgetpgrp(near_.get()) > 0; }
 
 void Pty::copy_size(int terminal) const {
   winsize size{};
-  // The kernel signals SIGWINCH where it differs.
+  // If the size differs, the kernel sends SIGWINCH.
   if (::ioctl(terminal, TIOCGWINSZ, &size) == 0) ::ioctl(near_.get(), TIOCSWINSZ, &size);
 }
 

@@ -9,26 +9,27 @@
 
 namespace stest {
 
-/// What identifies the open file `fd` to the daemon, which is to find it at `path`.
+/// Describes the open file `fd` so that the daemon can open it at `path` and recognise it.
 OpenFile identify_file(int fd, std::string path);
 
-/// A terminal made for the tests. Owns both sides: the near one, non-blocking, where keys go in and output
-/// comes out; and the far one, so that it stays a terminal before the tests have it and after.
+/// A terminal made for the tests. Owns both sides. The near one is non-blocking; keys are written to it, and
+/// output is read from it. The far one stays open so that the terminal exists before the tests have it and
+/// afterwards.
 class Pty {
  public:
-  /// With the settings and the size of the terminal `like`. Errors: `internal`, no terminal to be had.
+  /// Makes one with the settings and the size of the terminal `like`. Errors: `internal`.
   static Result<Pty> open(int like);
 
   int fd() const { return near_.get(); }
   const Fd& far() const { return far_; }
-  /// By which the daemon finds the far side.
+  /// The far side, for the daemon.
   OpenFile file() const { return identify_file(far_.get(), path_); }
 
-  /// The settings as the tests have them now.
+  /// The present settings of the tests' terminal.
   termios modes() const;
-  /// Whether keys like Ctrl-C reach anybody as a signal.
+  /// Whether a key such as Ctrl-C reaches a process as a signal.
   bool has_foreground() const;
-  /// Tells the tests if the size of `terminal` is another than theirs.
+  /// Gives the tests' terminal the size of `terminal`.
   void copy_size(int terminal) const;
 
  private:

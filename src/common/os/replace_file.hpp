@@ -9,8 +9,8 @@
 
 namespace stest {
 
-/// Writes `text` beside the file and renames it, so that a reader sees the old or the new one. `mode` is the
-/// new file's, whatever the umask.
+/// Writes `text` to a new file in the same folder and renames it, so that a reader sees either the old or the
+/// new content. The file gets `mode`, whatever the umask is.
 Status replace_file(const std::filesystem::path& file, std::string_view text, mode_t mode);
 
 }  // namespace stest

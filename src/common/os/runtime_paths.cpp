@@ -31,9 +31,8 @@ std::string_view trim(std::string_view text) {
                             : text.substr(begin, text.find_last_not_of(blanks) - begin + 1);
 }
 
-/// The name in a section header such as "[ tool . "pytest" ]", without blanks and quotes; empty for
-/// any other line. A scan of text and not a parser: the file may be invalid, which is for pytest or
-/// `load_config` to say.
+/// The name in a section header such as "[ tool . "pytest" ]", without spaces and quotes; empty for any other
+/// line. It does not parse the file, because the file may be invalid; pytest or `load_config` reports that.
 std::string section_name(std::string_view line) {
   line = trim(line);
   const std::size_t end = line.find(']');
@@ -54,7 +53,7 @@ bool has_section(const fs::path& file, Predicate matches) {
   return false;
 }
 
-/// `name` itself or a table below it.
+/// Whether `section` is `name` or a table below it.
 bool is_table(std::string_view section, std::string_view name) {
   return section == name || (section.substr(0, name.size()) == name && section[name.size()] == '.');
 }
@@ -77,14 +76,14 @@ fs::path resolve(const fs::path& path) {
   return error ? path.lexically_normal() : resolved;
 }
 
-/// The path in a variable, absolute; `fallback` where it is unset or empty.
+/// The path in a variable, made absolute; `fallback` if it is unset or empty.
 fs::path path_from(const Environment& env, const char* variable, const fs::path& root,
                    const fs::path& fallback) {
   const auto found = env.find(variable);
   return found == env.end() || found->second.empty() ? fallback : resolve(root / found->second);
 }
 
-/// 16 hexadecimal digits (FNV-1a), the same in client and daemon whatever the build.
+/// 16 hexadecimal digits (FNV-1a), the same in client and daemon for every build.
 std::string hash(std::string_view text) {
   std::uint64_t value = 0xcbf29ce484222325u;
   for (const char letter : text) value = (value ^ static_cast<unsigned char>(letter)) * 0x100000001b3u;
@@ -116,8 +115,8 @@ tl::unexpected<Error> unusable(const fs::path& folder, const std::string& why, c
   return fail(ErrorCode::daemon_unavailable, "cannot use the folder " + folder.string() + ": " + why, hint);
 }
 
-/// Makes sure that `folder` is one of ours, no link, with none of the permissions in `forbidden`.
-/// Returns whether it was created (0700).
+/// Creates `folder` (0700), or checks that it is a folder of this user, not a link, without the permissions
+/// in `forbidden`. Returns whether it was created.
 Result<bool> ensure_folder(const fs::path& folder, mode_t forbidden, const std::string& hint) {
   const bool created = ::mkdir(folder.c_str(), 0700) == 0;
   if (!created && errno != EEXIST) return unusable(folder, std::generic_category().message(errno), hint);
@@ -134,7 +133,7 @@ Result<bool> ensure_folder(const fs::path& folder, mode_t forbidden, const std::
   return created;
 }
 
-/// Keeps the folder out of version control; one that exists already is the user's and stays.
+/// Keeps the folder out of version control. An existing file is not changed.
 Status write_gitignore(const fs::path& folder) {
   const fs::path path = folder / ".gitignore";
   const Fd fd(::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
@@ -167,11 +166,11 @@ RuntimePaths runtime_paths(const fs::path& root, const Environment& env) {
 Status ensure_directories(const RuntimePaths& paths) {
   constexpr mode_t written_by_others = S_IWGRP | S_IWOTH;
   constexpr mode_t any_by_others = S_IRWXG | S_IRWXO;
-  std::error_code ignored;  // ensure_folder() tells what is wrong.
+  std::error_code ignored;  // ensure_folder() reports the error.
   fs::create_directories(paths.directory.parent_path(), ignored);
   const Result<bool> created = ensure_folder(
       paths.directory, written_by_others,
-      "Make it a folder that only you can write, in a sandbox as well, or choose another one with "
+      "Make it a folder that only you can write to, also in a sandbox, or choose another one with "
       "SPRINTEST_DIR.");
   if (!created) return tl::unexpected(created.error());
   if (*created) {

@@ -12,36 +12,36 @@
 #include "common/os/close_fds.hpp"
 #include "common/os/process.hpp"
 
-// A process with threads may do nothing between fork and exec but call async-signal-safe functions:
-// another thread may have held malloc's lock at the fork. So the parent prepares everything that
-// takes memory in a `Plan`, and the child only executes it.
+// Between fork and exec, a process with threads may call only async-signal-safe functions, because another
+// thread may hold malloc's lock during the fork. So the parent prepares everything that needs memory in a
+// `Plan`, and the child only executes it.
 
 namespace stest {
 namespace {
 
 struct Mapping {
   int target;  ///< The child's descriptor.
-  int source;  ///< Ours; in the child, once moved out of the targets' way, its copy.
+  int source;  ///< Ours; in the child a copy above all targets, see `install_fds`.
 };
 
-/// Everything that the child needs, prepared. Points into `SpawnOptions` and owns the rest.
+/// Everything that the child needs. Points into `SpawnOptions`, and owns the rest.
 struct Plan {
   const char* executable = nullptr;
-  const char* cwd = nullptr;  ///< Or nothing.
+  const char* cwd = nullptr;  ///< Null: inherit.
   bool new_session = false;
-  int parent = 0;  ///< Whose end is the child's end; 0: nobody's.
+  int parent = 0;  ///< The child is killed when this process ends; 0: it is not.
   const std::vector<int>* affinity = nullptr;
   std::optional<rlimit> stack;
   std::vector<std::string> env_entries;
   std::vector<char*> argv;
   std::vector<char*> envp;  ///< Empty: inherit.
   std::vector<Mapping> fds;
-  std::vector<int> keep;  ///< The targets and, last and above them, the child's end of the report pipe.
+  std::vector<int> keep;  ///< The targets, then the child's end of the report pipe, which is above them.
   int above_targets = 3;
   int report = -1;
 };
 
-/// What the child writes when it fails before or at exec.
+/// What the child reports if it fails before or at exec.
 struct Failure {
   enum class Step : int { prepare_fds, change_folder, execute } step;
   int error;
@@ -61,8 +61,8 @@ void plan_environment(Plan& plan, const Environment* env) {
   plan.envp = pointers(nullptr, plan.env_entries);
 }
 
-/// `null` stands in for what is not mapped of 0, 1 and 2: a process that has these closed would give
-/// their numbers to the next file that it opens.
+/// Those of 0, 1 and 2 that are not given become `null`. If they were closed, the next files that the process
+/// opens would get these numbers.
 void plan_fds(Plan& plan, std::map<int, int> fds, int null) {
   for (int standard = 0; standard <= 2; ++standard) fds.emplace(standard, null);
   for (const auto& [target, source] : fds) {
@@ -88,8 +88,8 @@ void reset_signals() {
   ::sigprocmask(SIG_SETMASK, &none, nullptr);
 }
 
-/// All sources, and the report pipe, are first copied above all targets: no dup2 can then destroy
-/// what a later one needs.
+/// Copies all sources and the report pipe above all targets first, so that no dup2 closes a descriptor that a
+/// later one needs.
 void install_fds(Plan& plan) {
   const int report = ::fcntl(plan.report, F_DUPFD_CLOEXEC, plan.above_targets);
   if (report < 0) give_up(plan, Failure::Step::prepare_fds);
@@ -104,14 +104,14 @@ void install_fds(Plan& plan) {
   close_fds_from(3, plan.keep.data(), plan.keep.size());
 }
 
-/// Also where the parent has ended before anybody could be told.
+/// The parent may have ended before prctl().
 void die_with(int parent) {
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (::getppid() != parent) ::_exit(127);
 }
 
-/// What a process takes over when it is executed, and is never the same again. Where it cannot be had,
-/// whoever wants it will find out.
+/// Sets what has its full effect only at exec. Errors are ignored: a run checks its attributes itself
+/// (`apply`).
 void take_layout(const Plan& plan) {
   if (!plan.affinity->empty()) set_affinity(*plan.affinity);
   if (plan.stack) ::setrlimit(RLIMIT_STACK, &*plan.stack);
@@ -128,7 +128,7 @@ void take_layout(const Plan& plan) {
   give_up(plan, Failure::Step::execute);
 }
 
-/// The failure that the child reported; nothing once exec has closed the pipe.
+/// The failure that the child reports; nothing if exec has closed the pipe.
 std::optional<Failure> read_report(int fd) {
   Failure failure{};
   ssize_t count = 0;
@@ -150,7 +150,7 @@ tl::unexpected<Error> explain(const Failure& failure, const SpawnOptions& option
     case Failure::Step::execute:
       break;
   }
-  return fail(ErrorCode::internal, what + reason, "Is stest installed completely? Reinstalling it may help.");
+  return fail(ErrorCode::internal, what + reason, "The installation may be incomplete; install stest again.");
 }
 
 }  // namespace

@@ -26,7 +26,8 @@ constexpr std::array<Kind, 6> namespaces{{{"pid", "PID namespace"},
                                           {"uts", "UTS namespace"},
                                           {"user", "user namespace"}}};
 
-/// Of /proc/self/status. Landlock shows nowhere, but whoever uses it without privileges sets NoNewPrivs.
+/// Fields of /proc/self/status. Landlock is not visible there, but an unprivileged process must set
+/// NoNewPrivs to use it.
 constexpr std::array<Kind, 3> limits{{{"Seccomp", "seccomp mode"},
                                       {"Seccomp_filters", "number of seccomp filters"},
                                       {"NoNewPrivs", "no_new_privs"}}};
@@ -43,7 +44,7 @@ std::string trimmed(std::string text) {
   return text.substr(std::min(text.find_first_not_of(" \t\n"), text.size()));
 }
 
-/// The value in a line "NAME:\tVALUE"; empty where there is none.
+/// The value in a line "NAME:\tVALUE"; empty if there is no such line.
 std::string field(const std::string& status, const std::string& name) {
   const auto begin = status.find("\n" + name + ":");
   if (begin == std::string::npos) return {};
@@ -110,7 +111,7 @@ std::optional<std::string> proc_problem() {
   const auto self = std::filesystem::read_symlink("/proc/self", error);
   if (error) return "/proc is not mounted (" + error.message() + ")";
   if (self == std::to_string(::getpid())) return std::nullopt;
-  return "/proc is that of another PID namespace";
+  return "/proc belongs to another PID namespace";
 }
 
 }  // namespace stest

@@ -7,21 +7,21 @@
 
 namespace stest {
 
-/// What the kernel shows a process of the machine, and allows it: its namespaces, its sandbox. By kind, such
-/// as "pid" → "pid:[4026531836]". Tests may tell two apart, so a daemon answers only for its own.
+/// The namespaces, the sandbox and the machine of a process, by kind, such as "pid" → "pid:[4026531836]".
+/// Tests could have another result in other surroundings, so a daemon serves only clients with the same ones.
 using Surroundings = Environment;
 
-/// Those of this process.
+/// The surroundings of this process.
 const Surroundings& own_surroundings();
 
-/// In what two surroundings differ, in words ("PID and mount namespace"); empty where they do not. What only
-/// one of them knows does not count.
+/// The differences between two surroundings in words ("PID namespace and mount namespace"); empty if there
+/// are none. A kind that is in only one of them does not count.
 std::string different_surroundings(const Surroundings& one, const Surroundings& other);
 
-/// Whether a process of `other` has a pid that means something to a process of `one`.
+/// Whether pids have the same meaning in both.
 bool shares_pids(const Surroundings& one, const Surroundings& other);
 
-/// Why processes cannot be found here, if /proc is not this PID namespace's own.
+/// Why processes cannot be found, if /proc is missing or belongs to another PID namespace.
 std::optional<std::string> proc_problem();
 
 }  // namespace stest

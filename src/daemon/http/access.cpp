@@ -64,12 +64,13 @@ bool is_own_user(int connection) {
 
 Status check_access(const Endpoint& endpoint, const Claims& claims) {
   if (claims.hosts.size() != 1) {
-    return fail(ErrorCode::bad_request, "the request has not exactly one Host header", "HTTP/1.1 wants one.");
+    return fail(ErrorCode::bad_request, "the request does not have exactly one Host header",
+                "HTTP/1.1 requires one.");
   }
   if (!endpoint.socket.empty()) return {};
   if (!is_own_name(lower(claims.hosts.front()), endpoint.port)) {
     return fail(ErrorCode::forbidden, "the Host header does not name this daemon",
-                "It is 127.0.0.1:" + std::to_string(endpoint.port) + ", or localhost with that port.");
+                "Use 127.0.0.1:" + std::to_string(endpoint.port) + ", or localhost with that port.");
   }
   if (!has_token(claims, endpoint.token)) {
     return fail(ErrorCode::unauthorized, "the request has no valid token",

@@ -6,20 +6,20 @@ namespace stest {
 
 namespace {
 
-/// A character of UTF-8 has at most so many bytes after its first.
+/// The most bytes that a UTF-8 character has after its first.
 constexpr std::size_t most_continuations = 3;
 
 bool is_continuation(char byte) { return (static_cast<unsigned char>(byte) & 0xC0) == 0x80; }
 bool is_lead(char byte) { return (static_cast<unsigned char>(byte) & 0xC0) == 0xC0; }
 
-/// Without a last character that is not ASCII: it may be incomplete.
+/// Removes the last character if it is not ASCII, because it may be incomplete.
 std::string_view to_last_ascii(std::string_view text) {
   auto size = text.size();
   while (size > 0 && text.size() - size < most_continuations && is_continuation(text[size - 1])) --size;
   return size > 0 && is_lead(text[size - 1]) ? text.substr(0, size - 1) : text;
 }
 
-/// Without the rest of a character that begins before it.
+/// Removes the rest of a character that begins before `text`.
 std::string_view from_first_character(std::string_view text) {
   std::size_t begin = 0;
   while (begin < std::min(text.size(), most_continuations) && is_continuation(text[begin])) ++begin;

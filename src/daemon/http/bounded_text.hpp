@@ -7,19 +7,19 @@
 
 namespace stest {
 
-/// The beginning and the end of a text of any length; what lies between them is counted and dropped.
+/// Keeps the beginning and the end of a text of any length. Counts and drops the bytes between them.
 class BoundedText {
  public:
-  /// Of the beginning, and of the end.
+  /// The size of the beginning, and of the end.
   static constexpr std::size_t limit = 1u << 20;
 
   void append(std::string_view bytes);
 
-  /// So many bytes are dropped.
+  /// The number of dropped bytes.
   std::uint64_t dropped() const { return size_ - beginning().size() - end().size(); }
 
-  /// All of it; or the beginning, a line that says how much is missing, and the end. Never cut within a
-  /// character of UTF-8.
+  /// The whole text; or the beginning, a line that says how much is missing, and the end. No UTF-8 character
+  /// is cut.
   std::string text() const;
 
  private:
@@ -28,7 +28,7 @@ class BoundedText {
   std::string_view end() const;
 
   std::string head_;
-  std::string tail_;  ///< Up to twice the limit, so that it is seldom moved.
+  std::string tail_;  ///< Up to twice the limit, so that it is rarely moved.
   std::uint64_t size_ = 0;
 };
 

@@ -9,13 +9,13 @@
 
 namespace stest {
 
-/// Gathers the events of one run into the single answer of `POST /v1/test/run`. Of the output it keeps the
-/// beginning and the end of each stream.
+/// Collects the events of one run for the answer of `POST /v1/test/run`. Keeps the beginning and the end of
+/// each output stream.
 class CollectedRun {
  public:
   explicit CollectedRun(std::uint64_t id) : id_(id) {}
 
-  /// Always true: it listens to the end.
+  /// Always returns true.
   bool take(const Event& event);
 
   nlohmann::json to_json() const;
@@ -27,7 +27,7 @@ class CollectedRun {
   void add(const event::Notice& notice) { notices_.push_back(notice.text); }
   void add(const event::Done& done) { done_ = done; }
   template <class Other>
-  void add(const Other&) {}  // Progress, which is of no use afterwards.
+  void add(const Other&) {}  // Progress events, which are not part of the answer.
 
   std::uint64_t id_;
   BoundedText out_;

@@ -27,7 +27,7 @@ bool wait_until(int fd, short events, Clock::time_point deadline) {
   }
 }
 
-/// Nothing more to come from it means that it is gone; so do clients that end, and those that are killed.
+/// Whether the client has closed its side. This happens also when it ends or is killed.
 bool has_hung_up(int fd) {
   char byte = 0;
   const auto count = ::recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);

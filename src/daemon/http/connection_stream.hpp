@@ -9,22 +9,20 @@
 
 namespace stest {
 
-/// One connection as httplib sees it: what was read of it already, then the socket. Unlike httplib's own it
-/// has no limit of 1024 descriptors (select), and one deadline for the whole of the request's body instead
-/// of one for each byte. Owns the connection.
-///
-/// No `override`: httplib's versions differ in what a stream has.
+/// A connection for httplib: the bytes that were read already, then the socket. Unlike httplib's stream, it
+/// works with descriptors above 1024 (no select), and has one deadline for the whole body instead of one for
+/// each byte. Owns the connection.
 class ConnectionStream : public httplib::Stream {
  public:
   static constexpr std::chrono::seconds body_patience{60};
 
   ConnectionStream(Fd connection, std::string received);
 
-  // Without `override`: which of these the base has depends on httplib's version.
+  // Without `override`, because the functions of the base class depend on httplib's version.
   // NOLINTBEGIN(modernize-use-override)
   bool is_readable() const { return true; }
-  /// Waits until the client takes more; false once it has gone. A client that is stopped (Ctrl-Z) loses
-  /// nothing, however long.
+  /// Waits until the client takes more; false if it has gone. There is no time limit, so a client may be
+  /// stopped (Ctrl-Z).
   bool is_writable() const;
   bool wait_readable() const { return wait_for_input(); }
   bool wait_writable() const { return is_writable(); }
@@ -37,8 +35,8 @@ class ConnectionStream : public httplib::Stream {
   time_t duration() const { return 0; }
   // NOLINTEND(modernize-use-override)
 
-  /// Ends what is sent, and drops what the client still sends for two seconds: a connection that is closed
-  /// before is reset, and the client may never see its answer.
+  /// Ends the answer, and drops what the client still sends for up to two seconds. If the connection were
+  /// closed with unread data, it would be reset, and the client might not get its answer.
   void finish();
 
  private:
@@ -48,7 +46,7 @@ class ConnectionStream : public httplib::Stream {
 
   Fd connection_;
   std::string received_;
-  std::size_t taken_ = 0;  ///< Of `received_`.
+  std::size_t taken_ = 0;  ///< How much of `received_` was read.
   const Clock::time_point deadline_;
 };
 

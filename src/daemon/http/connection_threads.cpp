@@ -11,7 +11,7 @@ bool ConnectionThreads::enqueue(std::function<void()> connection) {
   if (threads_.size() == max_connections) return false;
   const auto self = threads_.emplace(threads_.end());
   try {
-    // The new thread takes the lock before it reports itself finished, hence after this assignment.
+    // The new thread needs the lock to report its end, so this assignment comes first.
     *self = std::thread([this, self, work = std::move(connection)] {
       work();
       std::lock_guard done(mutex_);

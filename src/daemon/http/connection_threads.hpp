@@ -9,8 +9,8 @@
 
 namespace stest {
 
-/// Gives each connection a thread of its own, so that runs that stream for minutes never keep a status
-/// request waiting. At most `max_connections` at once.
+/// Gives each connection its own thread, so that a status request does not wait for runs that take minutes.
+/// At most `max_connections` at once.
 class ConnectionThreads {
  public:
   static constexpr std::size_t max_connections = 512;
@@ -20,7 +20,7 @@ class ConnectionThreads {
   ConnectionThreads& operator=(const ConnectionThreads&) = delete;
   ~ConnectionThreads() { shutdown(); }
 
-  /// False where there are too many, or the system has no thread to give.
+  /// False if there are too many connections, or if no thread can be made.
   bool enqueue(std::function<void()> connection);
   /// Joins all threads.
   void shutdown();
@@ -33,7 +33,7 @@ class ConnectionThreads {
   std::mutex mutex_;
   std::condition_variable finished_one_;
   Threads threads_;
-  std::vector<Threads::iterator> finished_;  ///< Only left to be joined.
+  std::vector<Threads::iterator> finished_;  ///< They only have to be joined.
 };
 
 }  // namespace stest

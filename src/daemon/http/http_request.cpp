@@ -16,7 +16,7 @@ namespace {
 
 using nlohmann::json;
 
-/// Beyond what any request needs. A list in a list in a list takes many times the memory of its text.
+/// More than any request needs. Nested lists need many times the memory of their text.
 constexpr int max_depth = 32;
 
 Refusal bad_request(int status, std::string message, std::string hint = {}) {
@@ -44,7 +44,7 @@ std::optional<Refusal> check_route(const std::string& method, const std::string&
   if (methods.empty()) {
     return Refusal{404,
                    {ErrorCode::not_found, "there is no " + method + " " + path,
-                    "GET /v1/openapi.json lists what there is."}};
+                    "GET /v1/openapi.json lists all requests."}};
   }
   if (std::find(methods.begin(), methods.end(), method) != methods.end()) return std::nullopt;
   auto refusal =
@@ -53,7 +53,7 @@ std::optional<Refusal> check_route(const std::string& method, const std::string&
   return refusal;
 }
 
-/// httplib takes any length for a number, and waits for the end of a body whose coding it does not know.
+/// httplib accepts any text as a length, and waits for the end of a body with an unknown coding.
 std::optional<Refusal> check_length(const httplib::Request& request) {
   const auto codings = values_of(request, "Transfer-Encoding");
   const auto lengths = values_of(request, "Content-Length");
@@ -75,7 +75,7 @@ std::optional<Refusal> check_length(const httplib::Request& request) {
 tl::expected<std::string, Refusal> read_body(const httplib::Request& request,
                                              const httplib::ContentReader& reader) {
   std::string body;
-  // Without either header there is no body; httplib would wait for the client to close.
+  // Without one of these headers there is no body, but httplib would wait until the client closes.
   if (!request.has_header("Content-Length") && !request.has_header("Transfer-Encoding")) return body;
   if (request.is_multipart_form_data()) {
     return tl::unexpected(bad_request(400, "the body is not JSON, but multipart/form-data"));
@@ -88,7 +88,7 @@ tl::expected<std::string, Refusal> read_body(const httplib::Request& request,
   });
   if (is_too_large) return tl::unexpected(too_large());
   if (!whole) {
-    return tl::unexpected(bad_request(400, "the body is malformed, or did not come whole within 60 s"));
+    return tl::unexpected(bad_request(400, "the body is malformed, or was not complete within 60 s"));
   }
   return body;
 }
@@ -145,12 +145,12 @@ std::optional<Refusal> check_head(const httplib::Request& request, const Endpoin
 Refusal refusal_of_httplib(const httplib::Request& request, int status, const RouteTable& routes) {
   if (status >= 500) return {status, {ErrorCode::internal, "the request could not be served", ""}};
   if (status == 414) return bad_request(status, "the path is longer than 8192 bytes");
-  // A method that it does not know ends its parsing before the path.
+  // At an unknown method httplib stops before it parses the path.
   const bool has_line = request.path.empty() && request.version.starts_with("HTTP/1.");
   if (const auto refusal = has_line ? check_route(request.method, request.target, routes) : std::nullopt) {
     return *refusal;
   }
-  return bad_request(status, "this is no valid HTTP request");
+  return bad_request(status, "this is not a valid HTTP request");
 }
 
 tl::expected<json, Refusal> read_json(const httplib::Request& request, const httplib::ContentReader& reader) {

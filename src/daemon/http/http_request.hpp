@@ -15,27 +15,27 @@ constexpr std::size_t max_body = 64u << 20;
 
 /// Why a request is not served.
 struct Refusal {
-  int status = 500;  ///< Of HTTP.
+  int status = 500;  ///< The HTTP status.
   Error error;
-  std::string allow = {};  ///< The methods that there are, with status 405.
+  std::string allow = {};  ///< With status 405: the permitted methods.
 };
 
-/// With the status that belongs to the error's code.
+/// A refusal with the HTTP status for the error's code.
 Refusal refusal_of(const Error& error);
 
-/// What is wrong with the head of a request, if anything: who sends it, what it asks for, the body that it
-/// announces. To be asked before any of the body is read.
+/// Checks the head of a request before the body is read: access, route, and the announced body. Nothing if
+/// all is well.
 std::optional<Refusal> check_head(const httplib::Request& request, const Endpoint& endpoint,
                                   const RouteTable& routes);
 
-/// What to say of an error that httplib found, with the status that it chose.
+/// The refusal for an error that httplib has found, with httplib's status.
 Refusal refusal_of_httplib(const httplib::Request& request, int status, const RouteTable& routes);
 
-/// The body, a JSON object; no body is an empty one.
+/// Reads the body, a JSON object; an empty one if there is no body.
 tl::expected<nlohmann::json, Refusal> read_json(const httplib::Request& request,
                                                 const httplib::ContentReader& reader);
 
-/// The only field that `body` may have, a string.
+/// The string in `field`, the only field that `body` may have; `fallback` if it is missing.
 Result<std::string> only_field(const nlohmann::json& body, const char* field, std::string fallback);
 
 }  // namespace stest

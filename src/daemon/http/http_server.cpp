@@ -35,7 +35,7 @@ void answer(httplib::Response& response, const json& body) {
   response.set_content(dump(body) + "\n", "application/json");
 }
 
-/// The texts are for people: what is no UTF-8 in them is replaced.
+/// Bytes that are not UTF-8 are replaced, because the texts are for people.
 void refuse(httplib::Response& response, const Refusal& refusal) {
   const auto& error = refusal.error;
   response.status = refusal.status;
@@ -46,7 +46,7 @@ void refuse(httplib::Response& response, const Refusal& refusal) {
 
 void refuse(httplib::Response& response, const Error& error) { refuse(response, refusal_of(error)); }
 
-/// What a provider does must not throw: nobody catches it.
+/// httplib does not catch exceptions of a content provider.
 bool guarded(httplib::DataSink& sink, const std::function<void()>& work) {
   try {
     work();
@@ -96,7 +96,7 @@ void collect_run(Service& service, httplib::Response& response, const json& body
       });
 }
 
-/// 0, which no run has, where the number is too large.
+/// The number in `digits`; 0, which no run has, if it is too large.
 std::uint64_t run_id(const std::string& digits) {
   std::uint64_t id = 0;
   std::from_chars(digits.data(), digits.data() + digits.size(), id);
@@ -109,7 +109,7 @@ void cancel_run(Service& service, const std::string& digits, httplib::Response& 
   const auto level = cancel_how(*how);
   if (!level) {
     const Error unknown{ErrorCode::bad_request, "\"how\" is \"" + *how + "\"",
-                        "It is \"interrupt\", \"terminate\" or \"kill\"."};
+                        "Use \"interrupt\", \"terminate\" or \"kill\"."};
     return refuse(response, unknown);
   }
   const auto id = run_id(digits);
@@ -117,7 +117,7 @@ void cancel_run(Service& service, const std::string& digits, httplib::Response& 
   answer(response, {{"id", id}});
 }
 
-/// What is asked of a run without a word more.
+/// A request about a run that has no fields.
 using Wish = std::function<Status(std::uint64_t id)>;
 
 void ask_run(const Wish& wish, const std::string& digits, httplib::Response& response, const json& body) {
@@ -133,8 +133,7 @@ void stop_daemon(Service& service, httplib::Response& response, const json& body
   const auto when = only_field(body, "when", "now");
   if (!when) return refuse(response, when.error());
   if (*when != "now" && *when != "idle") {
-    const Error unknown{ErrorCode::bad_request, "\"when\" is \"" + *when + "\"",
-                        "It is \"now\" or \"idle\"."};
+    const Error unknown{ErrorCode::bad_request, "\"when\" is \"" + *when + "\"", "Use \"now\" or \"idle\"."};
     return refuse(response, unknown);
   }
   service.stop(*when == "now" ? Service::StopWhen::now : Service::StopWhen::idle);
@@ -147,15 +146,15 @@ Error error_of(std::exception_ptr thrown) {
     std::rethrow_exception(std::move(thrown));
   } catch (const std::exception& known) {
     error.message = known.what();
-  } catch (...) {  // NOLINT(bugprone-empty-catch): `error` says so.
+  } catch (...) {  // NOLINT(bugprone-empty-catch): `error` has a message.
   }
   return error;
 }
 
 }  // namespace
 
-/// httplib's server without its sockets: it parses, routes and answers on connections that come from a
-/// PendingConnections.
+/// httplib's server without its sockets: it parses, routes and answers. Its connections come from
+/// `PendingConnections`.
 class HttpServer::Server : public httplib::Server {
  public:
   Server(Service& service, ServerSocket socket);
@@ -192,7 +191,7 @@ HttpServer::Server::Server(Service& service, ServerSocket socket)
           [this](Fd connection, std::string received) {
             hand_over(std::move(connection), std::move(received));
           }) {
-  svr_sock_ = socket_.fd();  // Without one httplib takes itself for stopped, and cuts its answers.
+  svr_sock_ = socket_.fd();  // Without a socket httplib assumes that it is stopped, and cuts off its answers.
   set_keep_alive_max_count(1);
   set_payload_max_length(max_body);
   route(service);
@@ -204,7 +203,7 @@ void HttpServer::Server::serve() {
   threads_.shutdown();
 }
 
-/// Who connects from now on is refused by the kernel.
+/// The kernel refuses connections from now on.
 void HttpServer::Server::stop() {
   socket_.remove_file();
   pending_.stop();
@@ -231,8 +230,8 @@ void HttpServer::Server::serve_connection(Fd connection, std::string received) {
   }
 }
 
-/// One request. httplib wants the addresses of both sides since version 0.17. Nobody needs a part of an
-/// answer: what asks for one gets the whole.
+/// Serves one request. Since version 0.17, httplib takes the addresses of both sides. Range requests get the
+/// whole answer.
 template <class Self>
 void HttpServer::Server::process(Self& self, ConnectionStream& stream) {
   bool closed = false;

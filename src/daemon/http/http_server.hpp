@@ -9,18 +9,18 @@
 
 namespace stest {
 
-/// The HTTP API, as `docs/http_api.md` describes it: turns requests into calls of the service and its
-/// answers into JSON. Decides nothing.
+/// The HTTP API, as `docs/http_api.md` describes it. Converts requests to calls of the service, and its
+/// answers to JSON. Contains no policy.
 class HttpServer {
  public:
-  /// Borrows `service`. Clients can connect already; they wait for `serve`.
+  /// Borrows `service`. Clients can connect already, and wait for `serve`.
   HttpServer(Service& service, ServerSocket socket);
   ~HttpServer();
 
-  /// Serves until `stop`; returns when the last connection is over.
+  /// Serves until `stop`. Returns when the last connection has ended.
   void serve();
 
-  /// Accepts nothing more, and removes the socket's file; effective before `serve` too.
+  /// Accepts no more connections, and removes the socket's file. May be called before `serve`.
   void stop();
 
   /// "GET /v1/status", …

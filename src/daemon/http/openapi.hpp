@@ -4,7 +4,7 @@
 
 namespace stest {
 
-/// `openapi.json` beside this file, as it was when stest was built.
+/// The contents of `openapi.json` when stest was built.
 std::string_view openapi_document();
 
 }  // namespace stest

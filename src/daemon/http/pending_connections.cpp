@@ -23,7 +23,7 @@ namespace {
 constexpr std::size_t read_size = 16u << 10;
 constexpr std::string_view end_of_head = "\r\n\r\n";
 constexpr std::chrono::seconds leave_patience{1};
-/// Before another try where the system is out of descriptors or memory.
+/// The pause before the next try if the system is out of descriptors or memory.
 constexpr std::chrono::milliseconds shortage_pause{20};
 
 bool has_head(const std::string& received, std::size_t already_searched) {
@@ -37,22 +37,23 @@ std::string too_large() {
 }
 
 std::string too_slow() {
-  return raw_refusal(408, {ErrorCode::bad_request, "the request's headers did not come within 10 s", ""});
+  return raw_refusal(408,
+                     {ErrorCode::bad_request, "the request's headers were not complete within 10 s", ""});
 }
 
 std::string other_user() {
   return raw_refusal(403, {ErrorCode::forbidden, "this daemon serves another user",
-                           "Set SPRINTEST_DIR to a folder of your own."});
+                           "Set SPRINTEST_DIR to a folder that belongs to you."});
 }
 
-/// An error of the connection that was to be accepted, not of the listening socket; see accept(2).
+/// An error of the pending connection, not of the listening socket; see accept(2).
 bool is_gone(int error) { return error == ECONNABORTED || error == EPROTO || error == EINTR; }
 
 bool is_shortage(int error) {
   return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM;
 }
 
-/// A sandbox lets nobody in: this daemon is of no use, and whoever waits for it is to hear of that.
+/// A sandbox denies accept4(). The daemon is useless, and ends, so that clients do not wait for it.
 void give_up(int error) {
   spdlog::error("connections cannot be accepted here: {}", std::generic_category().message(error));
   ::kill(::getpid(), SIGTERM);
@@ -83,7 +84,7 @@ void PendingConnections::run() {
 
 void PendingConnections::stop() { eventfd_write(wake_.get(), 1); }
 
-/// What wakes it, the listening socket, then the connections in their order.
+/// The descriptor that `stop` uses, the listening socket, then the connections in order.
 std::vector<pollfd> PendingConnections::polled() const {
   std::vector<pollfd> entries{{wake_.get(), POLLIN, 0}, {listening_, POLLIN, 0}};
   for (const auto& pending : all_) entries.push_back({pending.connection.get(), POLLIN, 0});
@@ -99,7 +100,7 @@ int PendingConnections::poll_timeout() const {
   return static_cast<int>(std::max<std::int64_t>(left.count(), 0));
 }
 
-/// Whether another one may wait to be accepted.
+/// Accepts a connection. Returns whether another one may be waiting.
 bool PendingConnections::accept_one() {
   Fd connection(::accept4(listening_, nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
   if (connection) return accept(std::move(connection)), true;
@@ -112,7 +113,7 @@ bool PendingConnections::accept_one() {
   return false;
 }
 
-/// Most clients send their head at once, so that it is there already.
+/// Reads at once, because most clients send their head immediately.
 void PendingConnections::accept(Fd connection) {
   if (all_.size() >= max_waiting) make_room();
   all_.push_back({std::move(connection), "", Clock::now() + head_patience});
@@ -124,7 +125,7 @@ void PendingConnections::make_room() {
   if (!all_.empty()) all_.pop_front();
 }
 
-/// Reads what is there; the next pending.
+/// Reads what is available. Returns the next pending connection.
 PendingConnections::Pending::iterator PendingConnections::attend(Pending::iterator pending) {
   const auto read = read_some(pending->connection.get(), read_size);
   if (!read || read->end) return all_.erase(pending);
@@ -144,7 +145,7 @@ PendingConnections::Pending::iterator PendingConnections::take_head(Pending::ite
   return std::next(pending);
 }
 
-/// One that has said nothing is owed no answer.
+/// A connection on which nothing was received gets no answer.
 void PendingConnections::end_overdue() {
   for (auto pending = all_.begin(); pending != all_.end();) {
     const bool is_overdue = pending->deadline <= Clock::now();
@@ -154,7 +155,7 @@ void PendingConnections::end_overdue() {
   }
 }
 
-/// What does not fit into the socket's buffer, which is empty, is not worth waiting for.
+/// Does not wait: the answer fits into the socket's buffer, which is empty.
 void PendingConnections::reject(PendingConnection& pending, const std::string& answer) {
   (void)write_some(pending.connection.get(), answer);
   ::shutdown(pending.connection.get(), SHUT_WR);

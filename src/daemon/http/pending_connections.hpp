@@ -13,27 +13,27 @@
 
 namespace stest {
 
-/// Where connections wait until the head of their request has come, whole: one thread for all of them, so
-/// that a client that connects and is silent, or trickles, costs a descriptor and nothing else. Only then is
-/// a connection handed over. Borrows the listening socket.
+/// Connections whose request head is not complete yet. One thread serves all of them, so a client that is
+/// silent or slow costs only a descriptor. A connection with a complete head is handed over. Borrows the
+/// listening socket.
 ///
-/// Limits: a head has 10 s and 32 KiB. Of 256 that wait, a further one replaces the oldest.
+/// Limits: 10 s and 32 KiB for a head; 256 pending connections, of which a further one replaces the oldest.
 class PendingConnections {
  public:
   static constexpr std::chrono::seconds head_patience{10};
   static constexpr std::size_t max_head = 32u << 10;
   static constexpr std::size_t max_waiting = 256;
 
-  /// Whether who has connected may do so; asked before anything is read.
+  /// Whether the process at the other end may connect. Called before anything is read.
   using Admit = std::function<bool(int connection)>;
-  /// Takes a connection and what was read of it: the head and perhaps some of the body. Must not block.
+  /// Takes a connection and what was read from it: the head, and perhaps a part of the body. Must not block.
   using HandOver = std::function<void(Fd connection, std::string received)>;
 
   PendingConnections(int listening, Admit admit, HandOver hand_over);
 
   /// Receives until `stop`.
   void run();
-  /// From any thread; effective before `run` too.
+  /// May be called by any thread, and before `run`.
   void stop();
 
  private:
@@ -43,7 +43,7 @@ class PendingConnections {
     Fd connection;
     std::string received;
     Clock::time_point deadline;
-    bool is_leaving = false;  ///< Has its answer; what it still sends is dropped, lest it miss that answer.
+    bool is_leaving = false;  ///< It was answered; further input is dropped, so that it gets the answer.
   };
   using Pending = std::list<PendingConnection>;  ///< The oldest first.
 

@@ -6,7 +6,7 @@
 
 namespace stest {
 
-/// An HTTP answer, whole, for a connection whose request httplib never sees.
+/// A complete HTTP answer, for a connection whose request httplib never sees.
 std::string raw_refusal(int status, const Error& error);
 
 }  // namespace stest

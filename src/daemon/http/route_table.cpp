@@ -7,7 +7,7 @@ namespace stest {
 namespace {
 
 constexpr std::string_view id = "{id}";
-constexpr std::size_t max_digits = 20;  // Of 64 bits.
+constexpr std::size_t max_digits = 20;  // Of a 64-bit number.
 
 bool is_number(std::string_view text) {
   return !text.empty() && text.size() <= max_digits &&

@@ -7,12 +7,12 @@
 
 namespace stest {
 
-/// The requests that there are: methods and paths, where `{id}` stands for a number.
+/// The methods and paths of the API. In a path, `{id}` represents a number.
 class RouteTable {
  public:
   void add(std::string method, std::string path);
 
-  /// The methods that `path` is served with, in order; empty where there is no such path.
+  /// The methods for `path`, in order; empty if there is no such path.
   std::vector<std::string> methods_of(std::string_view path) const;
 
   /// "GET /v1/status", …

@@ -35,7 +35,7 @@ int bind_and_listen(const Fd& fd, const sockaddr* address, socklen_t size) {
   return listens ? 0 : errno;
 }
 
-/// Without SO_REUSEPORT, with which a second daemon could listen at the same port.
+/// SO_REUSEPORT is not set, because it would let a second daemon listen at the same port.
 int listen_on_loopback(Fd& fd, int port) {
   fd = open_socket(AF_INET);
   if (!fd) return errno;
@@ -58,7 +58,7 @@ int bound_port(const Fd& fd) {
 }  // namespace
 
 Result<ServerSocket> ServerSocket::at_path(const std::filesystem::path& path) {
-  const std::string hint = "Set SPRINTEST_DIR to a folder on a local disk where sockets can be made.";
+  const std::string hint = "Set SPRINTEST_DIR to a folder on a local disk where sockets can be created.";
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
   if (path.native().size() >= sizeof address.sun_path) return cannot_listen(path, ENAMETOOLONG, hint);
@@ -66,7 +66,7 @@ Result<ServerSocket> ServerSocket::at_path(const std::filesystem::path& path) {
   std::error_code ignored;
   std::filesystem::remove(path, ignored);
   Fd fd = open_socket(AF_UNIX);
-  // Linux gives the file the mode of the socket's own inode; so it never exists with another one.
+  // Linux gives the file the mode of the socket, so it has the right mode from the beginning.
   if (!fd || ::fchmod(fd.get(), 0600) != 0) return cannot_listen(path, errno, hint);
   const int error = bind_and_listen(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address);
   if (error != 0) return cannot_listen(path, error, hint);
@@ -79,7 +79,7 @@ Result<ServerSocket> ServerSocket::on_loopback(std::optional<int> port) {
   if (error == EADDRINUSE && !port) error = listen_on_loopback(fd, any_port);
   if (error != 0) {
     return cannot_listen("127.0.0.1:" + std::to_string(port.value_or(usual_port)), error,
-                         port ? "SPRINTEST_PORT asks for this port: choose another, or leave it unset."
+                         port ? "SPRINTEST_PORT names this port: choose another one, or unset the variable."
                               : "Set SPRINTEST_PORT to a port that you may use.");
   }
   auto token = make_token();

@@ -8,15 +8,15 @@
 
 namespace stest {
 
-/// A socket that listens, and how clients reach it. Owns both; a Unix socket's file is removed at the end.
+/// A listening socket and its address. Owns the socket, and removes the file of a Unix socket at the end.
 class ServerSocket {
  public:
   /// A Unix socket that only this user can open; a stale file at `path` is replaced.
   /// Errors: `daemon_unavailable`.
   static Result<ServerSocket> at_path(const std::filesystem::path& path);
 
-  /// TCP on 127.0.0.1 with a new token. Without `port` it is 8000, or any free one where that is taken.
-  /// Errors: `daemon_unavailable`, with a hint where the port was asked for and is taken.
+  /// TCP on 127.0.0.1 with a new token. Without `port` it is 8000, or any free one if 8000 is in use.
+  /// Errors: `daemon_unavailable`.
   static Result<ServerSocket> on_loopback(std::optional<int> port);
 
   ServerSocket(ServerSocket&& other) noexcept;
@@ -33,7 +33,7 @@ class ServerSocket {
 
   Fd fd_;
   Endpoint endpoint_;
-  bool has_file_ = true;  ///< Of a Unix socket.
+  bool has_file_ = true;  ///< The file of a Unix socket still exists.
 };
 
 }  // namespace stest

@@ -75,7 +75,7 @@ TEST_F(ClientTest, ADaemonThatGoesAwayIsAnError) {
   const auto done = run("cut");
   ASSERT_FALSE(done);
   EXPECT_EQ(done.error().code, ErrorCode::daemon_unavailable);
-  EXPECT_EQ(done.error().message, "the daemon went away while the tests ran");
+  EXPECT_EQ(done.error().message, "the connection to the daemon was lost while the tests ran");
   EXPECT_NE(done.error().hint.find("stest logs"), std::string::npos);
 }
 

@@ -26,7 +26,7 @@ TEST(CancelRunTest, AnIdNamesAnyOfThem) {
   const auto unknown = choose({run(3, "running")}, 7);
   ASSERT_FALSE(unknown);
   EXPECT_EQ(unknown.error().code, ErrorCode::not_running);
-  EXPECT_EQ(unknown.error().message, "there is no run 7: it is over, or it never was");
+  EXPECT_EQ(unknown.error().message, "there is no run 7: it is over, or never existed");
 }
 
 TEST(CancelRunTest, SeveralAreListed) {

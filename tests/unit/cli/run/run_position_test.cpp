@@ -9,7 +9,7 @@ namespace {
 
 TEST(RunPosition, SaysWhatARunWaitsForOrRuns) {
   RunPosition position;
-  EXPECT_EQ(position.text(), "after 0 s, while a daemon was looked for");
+  EXPECT_EQ(position.text(), "after 0 s, while stest looked for a daemon");
   position.take(event::Queued{1, 2});
   EXPECT_EQ(position.text(), "after 0 s, while the run waited for its turn");
   position.take(event::Warming{"torch", 1});

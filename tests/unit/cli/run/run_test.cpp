@@ -149,7 +149,8 @@ TEST_F(RunTest, ARunThatNoDaemonBeganStartsOverWithAFreshOne) {
 TEST_F(RunTest, ARunThatHasBegunNeverStartsOver) {
   const auto finished = run({"vanish"});
   EXPECT_EQ(finished.status.code, static_cast<int>(ExitCode::daemon_unavailable));
-  EXPECT_EQ(finished.err, "stest: the daemon went away while the tests ran\nhint: see `stest logs`\n");
+  EXPECT_EQ(finished.err,
+            "stest: the connection to the daemon was lost while the tests ran\nhint: see `stest logs`\n");
   EXPECT_EQ(read_text(root_ / "starts"), "start\n");
 }
 

@@ -128,7 +128,7 @@ TEST_F(ConfigTest, TheTargetsFolderMustExist) {
   EXPECT_EQ(load("", {{"SPRINTEST_TARGET_PKG_PATH", absolute}}).target_path, absolute);
   for (const std::string path : {"src/gone", "src/pkg/__init__.py", "/dev/null"}) {
     const Error error = error_of_key("target_path = '" + path + "'");
-    EXPECT_EQ(error.message, "target_path is no folder: " + path);
+    EXPECT_EQ(error.message, "target_path is not a folder: " + path);
     EXPECT_NE(error.hint.find("project's root"), std::string::npos);
     EXPECT_EQ(error_of_variable("SPRINTEST_TARGET_PKG_PATH", path).message, error.message);
   }
@@ -197,9 +197,9 @@ TEST_F(ConfigTest, BadValuesNameTheLineAndTheValue) {
             "pyproject.toml:2: bad value for 'concurrency' in [tool.sprintest]: \"2\"");
   EXPECT_EQ(message("ignore = \"torch\""),
             "pyproject.toml:2: bad value for 'ignore' in [tool.sprintest]: \"torch\"");
-  EXPECT_EQ(
-      message("preload = [1]"),
-      "pyproject.toml:2: bad value for 'preload' in [tool.sprintest]: a list of other things than strings");
+  EXPECT_EQ(message("preload = [1]"),
+            "pyproject.toml:2: bad value for 'preload' in [tool.sprintest]: a list with items that are not "
+            "strings");
   EXPECT_EQ(message("target = [\"a\"]"),
             "pyproject.toml:2: bad value for 'target' in [tool.sprintest]: a list of strings");
   EXPECT_EQ(message("target = {}"), "pyproject.toml:2: bad value for 'target' in [tool.sprintest]: a table");
@@ -243,7 +243,7 @@ TEST_F(ConfigTest, AResidentProcessRunsOneSuiteAtATime) {
   EXPECT_EQ(error_of(text + "concurrency = 2\n").message,
             "isolation is \"resident\" and concurrency is more than 1");
   EXPECT_EQ(error_of(text, {{"SPRINTEST_CONCURRENCY", "2"}}).hint,
-            "One process runs one suite at a time: leave concurrency at 1, or isolation at \"fork\".");
+            "The resident process does one run at a time: set concurrency to 1, or isolation to \"fork\".");
   EXPECT_EQ(load(text + "concurrency = 2\n", {{"SPRINTEST_ISOLATION", "fork"}}).concurrency, 2);
   EXPECT_EQ(load(text + "concurrency = 1\n").isolation, "resident");
 }

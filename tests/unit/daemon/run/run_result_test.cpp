@@ -93,8 +93,9 @@ TEST(RunResult, NamesTheSignalAndTheTest) {
          "tests)");
   expect(signalled(SIGSEGV, Phase::returned), 105, Outcome::crashed,
          "the tests' process died by SIGSEGV (signal 11) after the last test");
-  expect(signalled(SIGKILL, Phase::running, "t.py::a"), 106, Outcome::killed,
-         "the tests' process was killed by SIGKILL while running t.py::a; it is mostly for want of memory");
+  expect(
+      signalled(SIGKILL, Phase::running, "t.py::a"), 106, Outcome::killed,
+      "the tests' process was killed by SIGKILL while running t.py::a; the usual cause is a lack of memory");
   auto out_of_memory = signalled(SIGKILL, Phase::running, "t.py::a");
   out_of_memory.oom = "the machine ran out of memory";
   expect(

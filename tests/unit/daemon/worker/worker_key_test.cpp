@@ -71,7 +71,7 @@ TEST(WorkerKey, CountsWhatAProcessTakesOverWhenItStarts) {
   EXPECT_EQ(difference({}, other, {})->text, "the CPU affinity changed");
   other = {};
   other.stack = Limit{1 << 20, std::nullopt};
-  EXPECT_EQ(difference({}, other, {})->text, "the limit of the stack (ulimit -s) changed");
+  EXPECT_EQ(difference({}, other, {})->text, "the stack limit (ulimit -s) changed");
   EXPECT_FALSE(difference(other, other, {}));
 }
 
@@ -79,7 +79,7 @@ TEST(WorkerKey, CountsWhatRunsMayTeach) {
   const WorkerKey all{{}, "/", {}, {}, "", "", {"modules", "patterns"}};
   const WorkerKey some{{}, "/", {}, {}, "", "", {"modules"}};
   EXPECT_EQ(why(all, all), "");
-  EXPECT_EQ(why(all, some), "what runs may teach the worker changed");
+  EXPECT_EQ(why(all, some), "the setting `learn` changed");
   EXPECT_TRUE(all.learns("patterns"));
   EXPECT_FALSE(some.learns("patterns"));
 }

@@ -266,7 +266,7 @@ TEST_F(WorkerManagerTest, LearnsWhatItMay) {
   configure("preload = ['torch']\nlearn = ['patterns']\n");
   run({imported({"a"})});
   configure("preload = ['torch']\n");
-  EXPECT_EQ(notice(), "restarted worker: what runs may teach the worker changed\n");
+  EXPECT_EQ(notice(), "restarted worker: the setting `learn` changed\n");
   EXPECT_EQ(preloaded(), std::vector<std::string>{"torch"}) << "nothing was learned before";
 }
 
@@ -373,8 +373,8 @@ TEST_F(WorkerManagerTest, TellsOnceThatTheTargetDoesNotExist) {
   configure("target = 'lost'\n");
   EXPECT_EQ(
       notice(),
-      "started worker\nthe target lost is neither in the project nor installed: what lies below the root "
-      "and is not installed counts as the project's code\n");
+      "started worker\nthe target lost is neither in the project nor installed: code below the root that "
+      "is not installed counts as the project's code\n");
   EXPECT_EQ(notice(), "");
 }
 
@@ -386,8 +386,8 @@ TEST_F(WorkerManagerTest, TellsOnceThatAnIgnoredModuleChanged) {
   EXPECT_EQ(notice(), "");
   const int pid = worker_pid();
   const std::string expected =
-      "fake changed, but `ignore` keeps the loaded copy: the tests see the old one; `stest restart` loads it "
-      "anew\n";
+      "fake changed, but `ignore` keeps the loaded copy: the tests see the old one; `stest restart` loads "
+      "the new one\n";
   project.write("module.py", "x = 1");
   EXPECT_EQ(notice(), expected);
   EXPECT_EQ(notice(), "");
