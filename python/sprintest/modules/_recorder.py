@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import builtins
 import contextlib
-import importlib.util
 import sys
 import threading
 from collections.abc import Iterable, Iterator, Mapping
@@ -21,13 +20,15 @@ from sprintest.modules._effects import (
     threading_prefixes,
     threading_variables,
 )
-from sprintest.modules._fingerprint import Fingerprint, State, file_state, listing
+from sprintest.modules._fingerprint import file_state, listing
+from sprintest.modules._fresh_values import FreshValues, take_fresh
 from sprintest.modules._member import Member, order
+from sprintest.modules._project_record import ProjectRecord, complete, note_barred, source_of
 from sprintest.modules._renewals import renewals
 from sprintest.process import _private
 from sprintest.process._environment_reads import EnvironmentReads
-from sprintest.process._own import is_environ_replaced, open, os, runner
-from sprintest.process._process_state import changed_state, observed_state
+from sprintest.process._own import os, runner
+from sprintest.process._process_state import observed_state
 
 
 class Recorder:
@@ -58,13 +59,13 @@ class Recorder:
         self._libraries = threading_libraries()
         self._loading = threading.local()
         self._tables = Tables()
-        self._is_busy = False
         self._environment = EnvironmentReads(self.read, self._scanned)
         self._depth = 0
         self._exempt = code.unwatched()
+        self._fresh_values = FreshValues(self.top)
+        self._project = ProjectRecord(self.own_top)
         if not is_ahead:
-            events = _side_effects.ACTS | _side_effects.LOOKS | _side_effects.MOVES | {"open"}
-            runner.add_audit_listener(self._on_deed, events)
+            self._project.begin()
         # In a run these are the warnings that its filters show; ahead of runs all come (see ``_preload``).
         self._end_noticing: Callable[[], None] = lambda: None
         if not is_ahead:
@@ -108,7 +109,7 @@ class Recorder:
                 module = real_import(name, globals, locals, fromlist, level)
             except ImportError:
                 if (top := self.top()) is not None:
-                    _note_barred(top, [_absolute(name, globals or {}, level)])
+                    note_barred(top, [_absolute(name, globals or {}, level)])
                 raise
             if self.top() is not None:
                 self._note_import(_absolute(name, globals or {}, level))
@@ -135,7 +136,7 @@ class Recorder:
     def end(self) -> None:
         self._end_noticing()
         if not self.is_ahead:
-            runner.remove_audit_listener(self._on_deed)
+            self._project.end()
         find_spec, _, gcd_import = self._imports
         _private.wrap_imports(find_spec=find_spec, gcd_import=gcd_import)
         if self.is_ahead:
@@ -237,7 +238,8 @@ class Recorder:
         self._note_contents(member)
         self._note_source(member)
         if is_own:
-            self._complete(member, before, marked)
+            executing = [*self.stack(), member]
+            complete(member, before, marked, lambda name: self._note_entry(name, executing))
         elif member.fresh or member.perhaps_fresh:
             member.renewals = renewals(member)
         if not is_own and not self.is_ahead and self._imports_own(member):
@@ -275,76 +277,10 @@ class Recorder:
         """Find in the source what the module takes from its process without a call that is observed."""
         if not member.spec.has_location:
             return
-        if line := _graph.names_argv(_source(member.spec.origin)):
-            self._take_fresh(member, line, _side_effects.READS_COMMAND_LINE)
+        if line := _graph.names_argv(source_of(member.spec.origin)):
+            take_fresh(member, line, _side_effects.READS_COMMAND_LINE)
         if "__main__" in member.imports:
-            self._take_fresh(member, 0, _side_effects.LOOKS_AT_MAIN)
-
-    # ---- modules of the project
-
-    def _complete(self, member: Member, before: State | None, marked: tuple[object, ...]) -> None:
-        """Record what a project module was made from, and why it is uncacheable, if it is."""
-        if member.spec.has_location:
-            path = member.spec.origin
-            member.files[path] = Fingerprint(path, before)
-            now = _note_source_imports(member, path, member.spec.parent or "")
-            _note_barred(member, now)
-            for name in now:
-                self._note_entry(name, [*self.stack(), member])
-        # It has nothing from packages that were executed only for the sake of a module in them.
-        names = member.imports | member.brought
-        passed = {name.rpartition(".")[0] for name in names}
-        passed |= {
-            ".".join(name.split(".")[:count]) for name in passed for count in range(1, name.count(".") + 1)
-        }
-        member.imports |= member.brought - passed
-        # A module that warns must warn in each run, and one that changes its process must change it in each.
-        if type(member.module) is not ModuleType:
-            member.uncacheable = "it replaces its module object, or the class of that"
-        elif any(kind == "warning" for _, kind, _, _ in member.effects):
-            member.uncacheable = "it warns when imported"
-        elif is_environ_replaced():
-            member.uncacheable = "os.environ has been replaced by another object"
-        elif marked != (now_marked := observed_state()):
-            member.uncacheable = f"it changes {changed_state(marked, now_marked)} when imported"
-        elif _private.is_rewriting(member.spec.loader):
-            member.uncacheable = "pytest rewrites it"
-
-    def _on_deed(self, event: str, args: Any) -> None:
-        top = None if self._is_busy else self.own_top()
-        if top is None:
-            return
-        asking = _private.current_frame(1).f_code.co_filename
-        if _side_effects.is_exempt(asking) and not (
-            event == "open" and _side_effects.is_import_system(asking)
-        ):
-            return
-        self._is_busy = True
-        try:
-            if _side_effects.is_exempt(asking):
-                self._imports_by_path(top, args)
-            elif event != "open":
-                top.uncacheable = f"it does {event} when imported"
-            elif not isinstance(args[0], int):
-                path = os.path.abspath(os.fsdecode(args[0]))
-                if _side_effects.is_write(args[2]):
-                    top.uncacheable = f"it writes {path} when imported"
-                elif path not in top.files:
-                    top.files[path] = Fingerprint(path, file_state(path))
-        finally:
-            self._is_busy = False
-
-    @staticmethod
-    def _imports_by_path(top: Member, args: Any) -> None:
-        """Note the file if it is not the module's source: a loader executes it for the module."""
-        if isinstance(args[0], int) or _side_effects.is_write(args[2]):
-            return
-        path = os.path.abspath(os.fsdecode(args[0]))
-        with contextlib.suppress(ValueError):
-            path = importlib.util.source_from_cache(path)
-        if path != top.spec.origin and path not in top.files and os.path.isfile(path):
-            top.files[path] = Fingerprint(path, file_state(path))
-            _note_source_imports(top, path, "")
+            take_fresh(member, 0, _side_effects.LOOKS_AT_MAIN)
 
     def _scanned(self) -> None:
         if (top := self.own_top()) is not None:
@@ -358,15 +294,13 @@ class Recorder:
         self._depth += 1
         if self._depth == 1:
             self._environment.__enter__()
-            runner.add_audit_listener(self._on_fresh, set(_side_effects.FRESH))
-            runner.add_audit_listener(self._on_folder, {_side_effects.FOLDER})
+            self._fresh_values.begin()
         try:
             yield
         finally:
             self._depth -= 1
             if self._depth == 0:
-                runner.remove_audit_listener(self._on_fresh)
-                runner.remove_audit_listener(self._on_folder)
+                self._fresh_values.end()
                 self._environment.__exit__()
 
     @property
@@ -406,68 +340,6 @@ class Recorder:
         if (top := self.own_top()) is not None:
             top.complaint = top.complaint or text
 
-    def _on_fresh(self, event: str, _: Any) -> None:
-        """Record a question for a value that differs in each process.
-
-        Compiled modules do not count: they draw a seed for their tables when they are loaded.
-        """
-        top = self.top()
-        if top is None or top.is_compiled or top.name in _private.RENEWED:
-            return
-        frame: Any = _private.current_frame(1)
-        if event != _side_effects.RANDOMNESS and not self._is_kept(frame, top):
-            if (line := self._line_of_own_call(frame, top)) and not top.is_own:
-                top.perhaps_fresh[line] = _side_effects.FRESH[event]
-            elif line:
-                self._take_fresh(top, line, _side_effects.FRESH[event])
-            return
-        line = 0
-        while frame is not None:
-            if frame.f_globals.get("__name__") == "tempfile":
-                return  # It draws names of files, and does so again in a fork.
-            # In the body of the module, or of a class in it. What a function draws belongs to its caller.
-            if frame.f_globals.get("__name__") == top.name and not frame.f_code.co_flags & CO_OPTIMIZED:
-                line = line or frame.f_lineno
-            elif frame.f_globals.get("__name__") == top.name:
-                line = 0
-            frame = frame.f_back
-        self._take_fresh(top, line, _side_effects.FRESH[event])
-
-    @staticmethod
-    def _is_kept(frame: Any, top: Member) -> bool:
-        """Whether the module's own body asks, perhaps by way of the standard library.
-
-        Functions normally do not keep the answer: they wait for a lock, or find out that there was no fork.
-        """
-        while frame is not None and (name := frame.f_globals.get("__name__")) != top.name:
-            is_used_up = str(name).partition(".")[0] in _side_effects.USES_TIME_UP
-            if is_used_up or not _modules.is_standard(sys.modules.get(name)):
-                return False
-            frame = frame.f_back
-        return frame is not None and not frame.f_code.co_flags & CO_OPTIMIZED
-
-    @staticmethod
-    def _line_of_own_call(frame: Any, top: Member) -> int:
-        """The line in which the module's body calls one of its functions that asks; 0 if another one asks."""
-        while frame is not None:
-            name = frame.f_globals.get("__name__")
-            if name == top.name and not frame.f_code.co_flags & CO_OPTIMIZED:
-                line: int = frame.f_lineno
-                return line
-            if name != top.name and (
-                str(name).partition(".")[0] in _side_effects.USES_TIME_UP
-                or not _modules.is_standard(sys.modules.get(name))
-            ):
-                return 0
-            frame = frame.f_back
-        return 0
-
-    @staticmethod
-    def _take_fresh(member: Member, line: int, effect: str) -> None:
-        member.fresh[line] = effect
-        if member.is_own:
-            member.uncacheable = f"it {effect} when imported"
-
     def _registers(self, kind: str, args: tuple[Any, ...], named: dict[str, Any]) -> None:
         """Record a function that is registered to be called later.
 
@@ -480,15 +352,6 @@ class Recorder:
         else:
             top.effects.append((next(order), kind, "", (args, named)))
 
-    def _on_folder(self, *_: Any) -> None:
-        """Record a question for the current folder."""
-        top = self.top()
-        frame = _private.current_frame(1)
-        if top is None or top.name in _private.RENEWED or _side_effects.is_exempt(frame.f_code.co_filename):
-            return
-        if self._is_kept(frame, top):
-            top.effects.append((next(order), "folder", "", os.getcwd()))
-
     def look(self, spec: Any = None) -> None:
         """Attribute the changes since the last call to the module that is being executed.
 
@@ -499,7 +362,7 @@ class Recorder:
         if top is not None:
             for kind, name, value in now.changes_since(self._tables):
                 if kind == "drawn":  # It has drawn random numbers, and not only set a seed.
-                    self._take_fresh(top, 0, _side_effects.FRESH[_side_effects.RANDOMNESS])
+                    take_fresh(top, 0, _side_effects.FRESH[_side_effects.RANDOMNESS])
                 else:
                     top.effects.append((next(order), kind, name, value))
         if self.is_ahead and (files := runner.watched_files()):
@@ -539,12 +402,6 @@ def _from_here(path: str) -> str:
     return "." if path == here else path.removeprefix(os.path.join(here, ""))
 
 
-def _note_barred(member: Member, names: Iterable[str]) -> None:
-    """Note an import that ``None`` in ``sys.modules`` blocks, which only this run may have put there."""
-    if any(sys.modules.get(name, member) is None for name in names):
-        member.uncacheable = "`None` in sys.modules blocks one of its imports"
-
-
 def _origin(value: Any) -> str:
     """The name of the module that the value is, or comes from."""
     if type(value) is ModuleType:
@@ -552,22 +409,6 @@ def _origin(value: Any) -> str:
     else:
         name = getattr(value if isinstance(value, (type, FunctionType)) else type(value), "__module__", "")
     return name if isinstance(name, str) else ""
-
-
-def _source(path: str) -> bytes:
-    try:
-        with open(path, "rb") as file:
-            return file.read() if path.endswith((".py", ".pyw")) else b""
-    except OSError:
-        return b""
-
-
-def _note_source_imports(member: Member, path: str, package: str) -> _graph.Names:
-    """Add the imports in the file to those of ``member``; return the names imported during execution."""
-    now, later = _graph.imported_names(_source(path), package)
-    member.imports |= now - {member.name}
-    member.later |= later - {member.name}
-    return now
 
 
 def _absolute(name: str, variables: dict[str, Any], level: int) -> str:
