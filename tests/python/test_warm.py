@@ -155,7 +155,7 @@ def test_what_lies_in_another_process_is_not_known_here(code: Code) -> None:
         ("NAMES = []\ndef load(): return NAMES", "NAMES, a list"),
         ("def load(names=[]): return names", "a default, a tuple"),
         ("NESTED = ((1, {}),)\ndef load(): return NESTED", "NESTED, a tuple"),
-        ("import inner\ndef load(): return getattr(inner, 'NAME')", "the project.s module inner, and getattr"),
+        ("import inner\ndef load(): return getattr(inner, 'NAME')", "module inner, and getattr"),
         ("import inner\ndef load(): return inner.NAMES", "inner.NAMES, a dict"),
         ("def load():\n    global X\n    X = 1", "sets the global variable X"),
         ("def load():\n    from inner import NAME", "imports the project's inner"),
