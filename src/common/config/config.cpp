@@ -30,8 +30,7 @@ struct Setting {
   std::string_view variable;
   std::string_view accepts;
   std::string_view fallback;
-  std::string_view note;  ///< Added to the hint for a bad value.
-  Apply apply;            ///< Null: `runtime_paths` reads the variable.
+  Apply apply;  ///< Null: `runtime_paths` reads the variable.
 };
 
 template <class Target, class Value>
@@ -69,59 +68,59 @@ constexpr std::string_view kDuration = "seconds, or a duration such as \"500ms\"
 constexpr std::string_view kSize = "bytes, or a size such as \"512MB\", \"8GB\" or \"8GiB\"";
 
 constexpr std::array kSettings{
-    Setting{"ignore", "", kModules, "[]", "",
+    Setting{"ignore", "", kModules, "[]",
             [](Config& config, const RawValue& raw) { return assign(config.ignore, parse_list(raw)); }},
-    Setting{"preload", "", kModules, "[]", "",
+    Setting{"preload", "", kModules, "[]",
             [](Config& config, const RawValue& raw) { return assign(config.preload, parse_list(raw)); }},
-    Setting{"learn", "", "a list of \"modules\" and \"patterns\"", "both", "",
+    Setting{"learn", "", "a list of \"modules\" and \"patterns\"", "both",
             [](Config& config, const RawValue& raw) {
               return assign_some_of(config.learn, raw, {"modules", "patterns"});
             }},
-    Setting{"isolation", "SPRINTEST_ISOLATION", "\"fork\" or \"resident\"", "fork", "",
+    Setting{"isolation", "SPRINTEST_ISOLATION", "\"fork\" or \"resident\"", "fork",
             [](Config& config, const RawValue& raw) {
               return assign_one_of(config.isolation, raw, {"fork", "resident"});
             }},
-    Setting{"reload", "SPRINTEST_RELOAD", "\"clean\" or \"surgical\"", "clean", "",
+    Setting{"reload", "SPRINTEST_RELOAD", "\"clean\" or \"surgical\"", "clean",
             [](Config&, const RawValue& raw) {
               std::string unused;
               return assign_one_of(unused, raw, {"clean", "surgical"});
             }},
-    Setting{"target", "SPRINTEST_TARGET_PKG", "the name of a package", "found", "",
+    Setting{"target", "SPRINTEST_TARGET_PKG", "the name of a package", "found",
             [](Config& config, const RawValue& raw) { return assign(config.target, parse_text(raw)); }},
-    Setting{"target_path", "SPRINTEST_TARGET_PKG_PATH", "the folder of a package", "found", "",
+    Setting{"target_path", "SPRINTEST_TARGET_PKG_PATH", "the folder of a package", "found",
             [](Config& config, const RawValue& raw) { return assign(config.target_path, parse_text(raw)); }},
     Setting{
-        "stuck_after", "SPRINTEST_STUCK_AFTER", kDuration, "30s", "",
+        "stuck_after", "SPRINTEST_STUCK_AFTER", kDuration, "30s",
         [](Config& config, const RawValue& raw) { return assign(config.stuck_after, parse_duration(raw)); }},
     Setting{
-        "hang_timeout", "SPRINTEST_HANG_TIMEOUT", kDuration, "none", "",
+        "hang_timeout", "SPRINTEST_HANG_TIMEOUT", kDuration, "none",
         [](Config& config, const RawValue& raw) { return assign(config.hang_timeout, parse_duration(raw)); }},
     Setting{
-        "idle_timeout", "SPRINTEST_IDLE_TIMEOUT", kDuration, "2h", "",
+        "idle_timeout", "SPRINTEST_IDLE_TIMEOUT", kDuration, "2h",
         [](Config& config, const RawValue& raw) { return assign(config.idle_timeout, parse_duration(raw)); }},
-    Setting{"worker_timeout", "SPRINTEST_WORKER_TIMEOUT", kDuration, "5m", "",
+    Setting{"worker_timeout", "SPRINTEST_WORKER_TIMEOUT", kDuration, "5m",
             [](Config& config, const RawValue& raw) {
               return assign(config.worker_timeout, parse_duration(raw));
             }},
-    Setting{"concurrency", "SPRINTEST_CONCURRENCY", "a whole number from 1 to 256", "1", "",
+    Setting{"concurrency", "SPRINTEST_CONCURRENCY", "a whole number from 1 to 256", "1",
             [](Config& config, const RawValue& raw) {
               return assign(config.concurrency, parse_int(raw, 1, 256));
             }},
-    Setting{"memory_limit", "SPRINTEST_MEMORY_LIMIT", kSize, "none", "",
+    Setting{"memory_limit", "SPRINTEST_MEMORY_LIMIT", kSize, "none",
             [](Config& config, const RawValue& raw) { return assign(config.memory_limit, parse_size(raw)); }},
-    Setting{"prime", "SPRINTEST_PRIME", "true or false", "true", "",
+    Setting{"prime", "SPRINTEST_PRIME", "true or false", "true",
             [](Config& config, const RawValue& raw) { return assign(config.prime, parse_bool(raw)); }},
     Setting{
-        "verify_failures", "SPRINTEST_VERIFY_FAILURES", "true or false", "false", "",
+        "verify_failures", "SPRINTEST_VERIFY_FAILURES", "true or false", "false",
         [](Config& config, const RawValue& raw) { return assign(config.verify_failures, parse_bool(raw)); }},
-    Setting{"", "SPRINTEST_FORCE_TCP", "true or false", "false", "",
+    Setting{"", "SPRINTEST_FORCE_TCP", "true or false", "false",
             [](Config& config, const RawValue& raw) { return assign(config.force_tcp, parse_bool(raw)); }},
     Setting{
-        "", "SPRINTEST_PORT", "a whole number from 1 to 65535", "8000, else a free one", "",
+        "", "SPRINTEST_PORT", "a whole number from 1 to 65535", "8000, else a free one",
         [](Config& config, const RawValue& raw) { return assign(config.port, parse_int(raw, 1, 65535)); }},
-    Setting{"", "SPRINTEST_DIR", "a folder", ".sprintest", "", nullptr},
-    Setting{"", "SPRINTEST_LOCK_FILE", "a file", "daemon.lock in that folder", "", nullptr},
-    Setting{"", "SPRINTEST_LOG_LEVEL", "DEBUG, INFO, WARNING or ERROR", "INFO", "",
+    Setting{"", "SPRINTEST_DIR", "a folder", ".sprintest", nullptr},
+    Setting{"", "SPRINTEST_LOCK_FILE", "a file", "daemon.lock in that folder", nullptr},
+    Setting{"", "SPRINTEST_LOG_LEVEL", "DEBUG, INFO, WARNING or ERROR", "INFO",
             [](Config& config, const RawValue& raw) {
               return assign_one_of(config.log_level, raw, {"DEBUG", "INFO", "WARNING", "ERROR"});
             }},
@@ -177,11 +176,7 @@ tl::unexpected<Error> unknown_key(const toml::key& key) {
               suggestion(name) + "Accepted keys: " + accepted_keys() + ".");
 }
 
-std::string value_hint(const Setting& setting) {
-  std::string hint = "Accepted: " + std::string(setting.accepts) + ".";
-  if (!setting.note.empty()) hint += " " + std::string(setting.note);
-  return hint;
-}
+std::string value_hint(const Setting& setting) { return "Accepted: " + std::string(setting.accepts) + "."; }
 
 // ---- values ----
 
