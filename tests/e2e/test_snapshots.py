@@ -77,6 +77,32 @@ def test_what_is_imported_before_the_edited_module_is_not_executed_again(project
     assert_gone_on_before_leaf(found)
 
 
+def test_other_options_select_from_the_tests_that_are_collected(project: Project) -> None:
+    edited = Edited(project)
+    for number, option in enumerate(("-knot nothing", "-mnot slow", "--deselect=nothing", "--maxfail=3")):
+        edited.run()
+        ahead(project)
+        found = edited.run(f"{option}{number}")
+        assert found["here"] not in (found["base"], found["leaf"]), option
+        edited.edit()
+        found = edited.run(f"{option}{number}0")
+        assert found["base"] != found["leaf"], option
+
+
+def test_an_option_that_was_read_while_tests_were_collected_is_that_of_the_run(project: Project) -> None:
+    project.write(
+        "conftest.py",
+        "def pytest_pycollect_makemodule(parent):\n"
+        "    parent.config.seen = parent.config.getoption('keyword')\n",
+    )
+    project.write(
+        "test_it.py", "def test(request):\n    assert request.config.seen == request.config.option.keyword\n"
+    )
+    for number in range(3):
+        project.stest("-q", "-k", f"not nothing{number}").expect(0)
+        ahead(project)
+
+
 def test_an_edit_of_what_comes_before_is_seen(project: Project) -> None:
     edited = Edited(project)
     edited.run()

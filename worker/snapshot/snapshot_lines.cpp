@@ -52,16 +52,18 @@ void SnapshotLines::note(const protocol::RunTest& request, const std::vector<Fd>
   } else {
     auto streams = StandIns::like(fds);
     if (!streams) return;
-    if (entries_.size() == most) {
-      end(entries_.back());
-      entries_.pop_back();
-    }
+    if (entries_.size() == most_noted) end_oldest();
     entries_.push_front({.request = request, .streams = std::move(*streams)});
   }
   auto& noted = entries_.front();
   ++noted.runs;
   noted.request.id = request.id;
   noted.begun_ns = static_cast<std::uint64_t>(file_reads::now_ns());
+}
+
+void SnapshotLines::end_oldest() {
+  end(entries_.back());
+  entries_.pop_back();
 }
 
 void SnapshotLines::likes_cuda_ahead(std::uint64_t id) {
@@ -80,6 +82,7 @@ SnapshotLines::Entry* SnapshotLines::find(const protocol::RunTest& request, cons
 
 void SnapshotLines::prime(bool may) {
   is_allowed_ = may;
+  while (may && entries_.size() > most) end_oldest();
   for (Entry& entry : entries_) {
     entry.forks = 0;
     if (!may && std::exchange(entry.goes_on, false)) end_last(entry);
@@ -111,15 +114,31 @@ std::optional<Forked> SnapshotLines::take(const protocol::RunTest& request, cons
   return take_with_other_args(request, fds);
 }
 
-/// Takes a snapshot of a request with other arguments. An outdated snapshot ends by itself.
+/// Takes the deepest snapshot of a request with other arguments that can go on with these. A snapshot refuses
+/// if it has read an argument that differs; then those after it have read it too. Most often only the first
+/// one of a line is left then, because the run collects other files. An outdated snapshot ends by itself.
 std::optional<Forked> SnapshotLines::take_with_other_args(const protocol::RunTest& request,
                                                           const std::vector<Fd>& fds) {
+  struct Candidate {
+    Stage* stage;
+    bool is_first;
+  };
+  std::vector<Candidate> candidates;
   for (Entry& entry : entries_) {
     if (!entry.streams.are_like(fds) || !is_same_request(entry.request, request)) continue;
+    bool is_first = true;
     for (Stage& stage : entry.line) {
-      if (!stage.any_args) continue;
-      if (auto taken = begins(stage, request, fds)) return taken;
+      if (stage.any_args) candidates.push_back({&stage, std::exchange(is_first, false)});
     }
+  }
+  std::stable_sort(candidates.begin(), candidates.end(), [](const Candidate& a, const Candidate& b) {
+    return a.stage->position_ms > b.stage->position_ms;
+  });
+  bool was_refused = false;
+  for (const auto& [stage, is_first] : candidates) {
+    if (was_refused && !is_first) continue;
+    if (auto taken = begins(*stage, request, fds)) return taken;
+    was_refused = was_refused || stage->process.fd() >= 0;
   }
   return std::nullopt;
 }

@@ -44,6 +44,8 @@ class SnapshotLines {
 
   /// The number of requests that have a line.
   static constexpr std::size_t most = 2;
+  /// Until `prime` is called, more are kept: the run that has come may begin in a line of another request.
+  static constexpr std::size_t most_noted = 2 * most;
   /// The descriptors to poll; negative ones do not count.
   std::vector<int> fds() const;
   /// Handles the messages of the processes and their ends.
@@ -87,6 +89,7 @@ class SnapshotLines {
 
   std::optional<Forked> take_with_other_args(const protocol::RunTest& request, const std::vector<Fd>& fds);
   void end(Stage stage);
+  void end_oldest();
   /// Reaps those of `ending_` that have ended, or waits for `all`.
   void collect(bool all);
   Entry* find(const protocol::RunTest& request, const std::vector<Fd>& fds);

@@ -1,4 +1,4 @@
-"""Tells whether a run for which pytest is configured can go on with other arguments.
+"""Tells whether a run that was begun ahead can go on with other arguments.
 
 It can if nothing has read the arguments that differ. Reads of options are observed, as are those of
 ``sys.argv`` and similar lists. The arguments of a request are parsed by the same parser. They must lead to
@@ -32,15 +32,15 @@ _WORDS = "the list itself"
 _read: set[str] = {"plugins"}
 
 
-def _watched(base: Any) -> Any:
-    """A subclass of ``base``, a list or a tuple, that notes reads of more than its first item."""
+def _watched(base: Any, read: str = _WORDS) -> Any:
+    """A subclass of ``base``, a list or a tuple, that notes ``read`` if more than its first item is read."""
 
     def noting(name: str) -> Any:
         method = getattr(base, name)
 
         def note(self: Any, *args: Any) -> Any:
             if (name, args) != ("__getitem__", (0,)):
-                _read.add(_WORDS)
+                _read.add(read)
             return method(self, *args)
 
         return note
@@ -49,7 +49,7 @@ def _watched(base: Any) -> Any:
     return type(base.__name__, (base,), {name: noting(name) for name in names | {"__eq__", "__repr__"}})
 
 
-_List, _Tuple = _watched(list), _watched(tuple)
+_List, _Tuple, _Files = _watched(list), _watched(tuple), _watched(list, _FILES)
 
 
 _Namespace = argparse.Namespace
@@ -91,12 +91,12 @@ class Arguments:
         """Must be called when pytest has parsed them."""
         argparse.Namespace = _Namespace  # type: ignore[misc]
         if self._config is not None:
-            self._config.args = _List(self._config.args)
+            self._config.args = _Files(self._config.args)
 
     def are_open(self) -> bool:
         """Whether other arguments can still take their place."""
         config = self._config
-        if config is None or type(config.option) is not _Options or type(config.args) is not _List:
+        if config is None or type(config.option) is not _Options or type(config.args) is not _Files:
             return False
         return _read.isdisjoint(("__dict__", _WORDS)) and not self._are_given_to_plugins()
 

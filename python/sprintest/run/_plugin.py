@@ -41,6 +41,8 @@ class Reporter:
         self.on_configured: Callable[[], None] = lambda: None
         #: Called with each test file before its import, and with each plugin after its import.
         self.on_file: Callable[[str], None] = lambda path: None
+        #: Called when all tests are collected, before some of them are selected.
+        self.on_selection: Callable[[], None] = lambda: None
         #: Called when collection is over.
         self.on_collected: Callable[[], None] = lambda: None
         #: Called with the session before its first test.
@@ -99,6 +101,12 @@ class Reporter:
     def pytest_collectreport(self, report: Any) -> None:
         if runner.is_snapshot():
             self._collected.append(report)
+
+    @pytest.hookimpl(hookwrapper=True, tryfirst=True)
+    def pytest_collection_modifyitems(self) -> Iterator[None]:
+        with costing_no_answer():
+            self.on_selection()
+        yield
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_finish(self, session: Any) -> None:

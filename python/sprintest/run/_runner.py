@@ -226,7 +226,7 @@ def _run_ahead(run: Run) -> None:
             runner.cannot_go_on("pytest ends before it has collected the tests")
 
     reporter.on_arguments, reporter.on_parsed = snapshot.pytest_begins, arguments.parsed
-    reporter.on_configured = snapshot.configured
+    reporter.on_configured, reporter.on_selection = snapshot.configured, snapshot.selects
     reporter.on_run, reporter.on_end = wait, give_up
     snapshot.begin()
 

@@ -84,7 +84,7 @@ class Snapshot:
         extra = [thread.name for thread in all_threads() if thread is not main_thread()]
         if extra or current_thread() is not main_thread():
             runner.cannot_go_on(reason or f"a thread was started ({extra[0]})")
-        if not (self._is_forkable() and self._stay(is_pinned=True)):
+        if not (self._is_forkable() and self._stay(is_pinned=True, is_open=False)):
             runner.remove_audit_listener(self._on_event)
             runner.await_request(_cuda.initialise, reason)
             self._has_been_asked()
@@ -102,8 +102,16 @@ class Snapshot:
 
     def configured(self) -> None:
         """Stay behind if pytest, which is configured, can go on with other arguments."""
+        self._stay_open()
+
+    def selects(self) -> None:
+        """Stay behind when all tests are collected, before pytest selects some of them by its options."""
+        self._stay_open()
+
+    def _stay_open(self) -> None:
+        """Stay behind if the run can go on with other arguments."""
         if not self.is_over and self._arguments.are_open() and self._is_forkable():
-            self._stay(is_pinned=True, accepts=self._accepts)
+            self._stay(is_pinned=True)
 
     def _accepts(self, args: list[str]) -> bool:
         self._is_busy = True
@@ -120,11 +128,12 @@ class Snapshot:
         if runner.is_snapshot_due(file) and self._is_forkable():
             self._stay(runner.is_edited(file))
 
-    def _stay(self, is_pinned: bool, accepts: Callable[[list[str]], bool] | None = None) -> bool:
+    def _stay(self, is_pinned: bool, is_open: bool = True) -> bool:
         """Return in forks of this process only: whether the request has come.
 
-        ``accepts`` says whether it may have come with other arguments.
+        ``is_open``: it may have other arguments, if nothing has read those that differ.
         """
+        accepts = self._accepts if is_open and self._arguments.are_open() else None
         args: list[str] | None = runner.stay(is_pinned, accepts)
         self._renew()
         self._seeds = _seeds()
