@@ -10,7 +10,7 @@ from xml.etree import ElementTree
 import pytest
 
 from .harness import Project, wait_for
-from .modes import MODES, MODES_OF_LONG_TESTS
+from .modes import MODES
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
@@ -64,8 +64,9 @@ def wait_for_values(project: Project) -> dict[str, Any]:
     return worker
 
 
+@pytest.mark.long
 @pytest.mark.torch
-@pytest.mark.parametrize("mode", MODES_OF_LONG_TESTS)
+@pytest.mark.parametrize("mode", MODES)
 def test_runs_agree_with_plain_and_an_edit_is_seen_with_torch_still_loaded(
     example: Project, mode: str
 ) -> None:
