@@ -313,8 +313,10 @@ class Cache:
         member = self._members.get(name)
         found = self._closures.reachable(member)[0].values() if member is not None else ()
         drawing = [one for one in found if one.is_of_its_process and one.draws]
-        is_lasting = drawing and any(one.is_compiled for one in found)
-        return f"{drawing[0].asked} when imported ({drawing[0].name})" if is_lasting else ""
+        if not drawing or not any(one.is_compiled for one in found):
+            return ""
+        first = min(drawing, key=lambda one: one.order)
+        return f"{first.asked} when imported ({first.name})"
 
     def imported_project(self) -> str:
         """The first module of the project that what was loaded ahead has imported; empty if there is none."""

@@ -7,7 +7,7 @@ from typing import Any
 
 from sprintest.modules._member import Member
 
-#: Side effects that the process has for as long as the module is there.
+#: Kinds of effects that only look at the process: they are compared, and not done again.
 _LOOKED_AT = ("read", "threading", "folder")
 
 

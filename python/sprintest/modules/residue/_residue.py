@@ -257,13 +257,13 @@ class Residue:
 
     def redo(self, adopted: Set[str]) -> None:
         """Repeat the changes of these modules."""
-        for change in self._prepared()[0].of(adopted):
+        for change in self.prepare()[0].of(adopted):
             change.put(is_there=True)
 
     def other_base(self, adopted: Set[str]) -> Change | None:
         """A change of these modules that cannot be repeated, because its place has another value now."""
         present: dict[tuple[int, Any], Any] = {}
-        for change in self._prepared()[1].of(adopted):
+        for change in self.prepare()[1].of(adopted):
             if change.is_there:
                 continue
             if not change.builds_on(present.get(change.place, change.found())):
@@ -271,11 +271,8 @@ class Residue:
             present[change.place] = change.made_of(present.get(change.place, change.found()))
         return None
 
-    def prepare(self) -> None:
-        """Make the tables in which the changes of a module are looked up."""
-        self._prepared()
-
-    def _prepared(self) -> tuple[Index, Index]:
+    def prepare(self) -> tuple[Index, Index]:
+        """Make the tables in which the changes of a module are looked up: all, and those to be validated."""
         if self._index is None or self._conditional is None:
             ascribed = [one for one in self._changes if one.is_single and one.is_known]
             places = {one.place for one in ascribed if one.is_conditional}
