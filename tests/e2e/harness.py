@@ -279,6 +279,7 @@ class Project:
             left = self._living(before)
             commands = [process.command for process in left]
             for process in left:
+                process.kill_group()
                 process.kill()
         assert not commands
         assert not [file for file in ("daemon.sock", "status.json") if (self.state / file).exists()]

@@ -16,6 +16,7 @@ class Process:
     pid: int
     start_time: int
     parent: int = field(compare=False)
+    group: int = field(compare=False)
     name: str = field(compare=False)
 
     @property
@@ -29,6 +30,12 @@ class Process:
     def kill(self) -> None:
         if identify(self.pid) == self:
             os.kill(self.pid, signal.SIGKILL)
+
+    def kill_group(self) -> None:
+        """Kills all of its process group: of a chain of forks, no process lives until it is killed."""
+        if self.group != os.getpgrp():
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self.group, signal.SIGKILL)
 
 
 def _read(pid: int, file: str) -> bytes:
@@ -45,7 +52,7 @@ def identify(pid: int) -> Process | None:
     if not fields or fields[0] in (b"Z", b"X"):
         return None
     name = head.partition(b"(")[2].decode(errors="replace")
-    return Process(pid, int(fields[19]), int(fields[1]), name)
+    return Process(pid, int(fields[19]), int(fields[1]), int(fields[2]), name)
 
 
 def memory(pid: int, field: str) -> int:
