@@ -5,7 +5,7 @@
 namespace stest {
 namespace {
 
-constexpr std::array<CommandInfo, 9> commands{{
+constexpr std::array<CommandInfo, 9> help_entries{{
     {"run", Action::run, "run pytest, with options of stest",
      "Run pytest in the project's daemon. Everything after `--` goes to pytest unchanged.",
      "Examples:\n"
@@ -118,7 +118,7 @@ Environment variables (each overrides its key in [tool.sprintest], if it has one
 }  // namespace
 
 const CommandInfo* find_command(std::string_view name) {
-  for (const auto& command : commands) {
+  for (const auto& command : help_entries) {
     if (command.name == name) return &command;
   }
   return nullptr;
@@ -126,7 +126,7 @@ const CommandInfo* find_command(std::string_view name) {
 
 std::string help_text() {
   std::string text(before_commands);
-  for (const auto& command : commands) {
+  for (const auto& command : help_entries) {
     text.append("  ").append(command.name).append(std::string(10 - command.name.size(), ' '));
     text.append(command.summary).append("\n");
   }

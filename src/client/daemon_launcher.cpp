@@ -95,12 +95,6 @@ bool has_runs(const DaemonStatus& daemon) {
   return status && status->is_object() && !status->value("runs", nlohmann::json::array()).empty();
 }
 
-void remove_leftovers(const RuntimePaths& paths) {
-  std::error_code ignored;
-  std::filesystem::remove(paths.status_file, ignored);
-  std::filesystem::remove(paths.socket, ignored);
-}
-
 std::string describe(const ExitStatus& status) {
   if (status.signal) return "was ended by " + signal_name(*status.signal);
   return "ended with exit code " + std::to_string(status.code.value_or(-1));

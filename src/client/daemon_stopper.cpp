@@ -57,13 +57,10 @@ void kill_if_alive(const ProcessIdentity& process) {
   if (is_alive(process)) ::kill(process.pid, SIGKILL);
 }
 
-/// Removes the files of a killed daemon. Needs the lock, because they may belong to a new daemon.
-void remove_leftovers(const RuntimePaths& paths) {
+/// Needs the lock, because the files may belong to a new daemon.
+void remove_leftovers_under_lock(const RuntimePaths& paths) {
   const auto lock = FileLock::try_acquire(paths.lock_file);
-  if (!lock || !*lock) return;
-  std::error_code ignored;
-  std::filesystem::remove(paths.status_file, ignored);
-  std::filesystem::remove(paths.socket, ignored);
+  if (lock && *lock) remove_leftovers(paths);
 }
 
 /// The descendants are looked up first, because they cannot be found after the death of their parent.
@@ -101,7 +98,7 @@ Result<std::optional<Stopped>> stop_daemon(const RuntimePaths& paths, const Stop
   (void)DaemonClient(daemon->endpoint).stop(StopWhen::now);  // The wait below shows whether it ends.
   if (wait_until(deadline, [&] { return has_gone(paths, process); })) return Stopped{process.pid, false};
   if (!end_by_force(paths, process, patience)) return does_not_end(paths, process.pid);
-  remove_leftovers(paths);
+  remove_leftovers_under_lock(paths);
   return Stopped{process.pid, true};
 }
 

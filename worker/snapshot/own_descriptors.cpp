@@ -20,7 +20,7 @@ namespace stest {
 namespace {
 
 /// A larger file is not worth a copy.
-constexpr off_t most_bytes = off_t{64} << 20;
+constexpr off_t most_copied = off_t{64} << 20;
 constexpr unsigned memory_devices = 1;  ///< The major number of /dev/null, /dev/urandom and similar devices.
 
 std::size_t shared_mappings() {
@@ -51,7 +51,7 @@ bool has_no_state(const struct stat& info) {
 }
 
 bool can_be_opened_anew(int fd, const struct stat& info) {
-  if (is_nameless(info)) return info.st_size <= most_bytes;
+  if (is_nameless(info)) return info.st_size <= most_copied;
   return (S_ISREG(info.st_mode) || S_ISDIR(info.st_mode)) && is_read_only(fd);
 }
 

@@ -31,11 +31,6 @@ constexpr std::size_t good_share = 4;
 /// Bits of an entry of pagemap (Documentation/admin-guide/mm/pagemap.rst): in memory, and mapped only once.
 constexpr std::uint64_t own = std::uint64_t{1} << 63 | std::uint64_t{1} << 56;
 
-struct Range {
-  std::uintptr_t begin;
-  std::uintptr_t end;
-};
-
 std::size_t page_size() { return static_cast<std::size_t>(::sysconf(_SC_PAGESIZE)); }
 
 /// The number of pages that the kernel had to provide when this process used them.
@@ -49,6 +44,11 @@ std::size_t faults() {
 
 /// Needs no lock: whatever it holds does no harm.
 struct WrittenPages::Table {
+  struct Range {
+    std::uintptr_t begin;
+    std::uintptr_t end;
+  };
+
   std::atomic<std::size_t> count{0};
   std::size_t bytes = 0;        ///< In all ranges.
   std::size_t first_bytes = 0;  ///< Their size when it was recorded in a process without copies made ahead.
@@ -102,8 +102,8 @@ void WrittenPages::record() {
 }
 
 void WrittenPages::copy_ahead() {
-  const Range* range = table_.ranges;
-  const Range* const last = range + table_.count;
+  const auto* range = table_.ranges;
+  const auto* const last = range + table_.count;
   for (const Mapping& mapping : private_mappings()) {
     for (; range != last && range->begin < mapping.end; ++range) {
       const auto begin = std::max(range->begin, mapping.begin);

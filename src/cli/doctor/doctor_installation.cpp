@@ -54,7 +54,7 @@ Result<json> answer_of(const std::filesystem::path& program, const Result<Progra
               program.string() + " " + how(*end) + (said.empty() ? "" : ", and wrote: " + said));
 }
 
-std::string text(const json& object, const char* key) {
+std::string string_field(const json& object, const char* key) {
   const auto found = object.find(key);
   return found != object.end() && found->is_string() ? found->get<std::string>() : "";
 }
@@ -100,8 +100,9 @@ Result<PythonFacts> ask_python(const std::filesystem::path& python, const Enviro
   options.cwd = "/";
   const auto answer = answer_of(python, run_program(options, program_limit));
   if (!answer) return tl::unexpected(answer.error());
-  return PythonFacts{text(*answer, "version"), text(*answer, "prefix"), text(*answer, "pytest"),
-                     text(*answer, "pytest_problem"), answer->value("is_shared", false)};
+  return PythonFacts{string_field(*answer, "version"), string_field(*answer, "prefix"),
+                     string_field(*answer, "pytest"), string_field(*answer, "pytest_problem"),
+                     answer->value("is_shared", false)};
 }
 
 Finding check_python(const std::filesystem::path& python, const Result<PythonFacts>& facts) {
@@ -132,7 +133,8 @@ Result<WorkerFacts> probe_worker(const WorkerProbe& probe, const Project& projec
   options.cwd = project.cwd.string();
   const auto answer = answer_of(probe.executable, run_program(options, config.worker_timeout));
   if (!answer) return tl::unexpected(answer.error());
-  return WorkerFacts{text(*answer, "python"), text(*answer, "prefix"), text(*answer, "unhealthy")};
+  return WorkerFacts{string_field(*answer, "python"), string_field(*answer, "prefix"),
+                     string_field(*answer, "unhealthy")};
 }
 
 Finding check_worker(const Result<WorkerFacts>& worker, const PythonFacts& python) {

@@ -11,7 +11,7 @@
 namespace stest {
 namespace {
 
-constexpr std::size_t piece = 64u << 10;
+constexpr std::size_t piece_size = 64u << 10;
 /// More than a terminal can hold. Leftovers of the tests may write without end.
 constexpr std::size_t most_left = 1u << 20;
 /// The most keys that wait for tests that do not read; further ones are dropped, as a terminal does.
@@ -135,7 +135,7 @@ void TerminalLink::take_keyboard() {
 }
 
 void TerminalLink::read_keys() {
-  const auto read = read_some(0, piece);
+  const auto read = read_some(0, piece_size);
   if (read && !read->end) return type(read->data);
   has_keyboard_ = false;  // The terminal is gone; SIGHUP follows.
 }
@@ -188,7 +188,7 @@ void TerminalLink::write_keys() {
 }
 
 void TerminalLink::show_output() {
-  const auto read = read_some(pty_.fd(), piece);
+  const auto read = read_some(pty_.fd(), piece_size);
   if (read && read->would_block) return;
   has_output_ = read && !read->end;
   if (has_output_) show(hold_.take(read->data, OutputHold::Clock::now()));
@@ -203,7 +203,7 @@ void TerminalLink::show(const std::string& bytes) {
 // queued.
 void TerminalLink::show_rest() {
   for (std::size_t left = 0; has_output_ && left < most_left;) {
-    const auto read = read_some(pty_.fd(), piece);
+    const auto read = read_some(pty_.fd(), piece_size);
     if (!read || read->data.empty()) break;
     left += read->data.size();
     show(hold_.take(read->data, OutputHold::Clock::now()));

@@ -182,6 +182,12 @@ Status ensure_directories(const RuntimePaths& paths) {
   return own ? Status() : Status(tl::unexpected(own.error()));
 }
 
+void remove_leftovers(const RuntimePaths& paths) {
+  std::error_code ignored;
+  fs::remove(paths.status_file, ignored);
+  fs::remove(paths.socket, ignored);
+}
+
 fs::path python_executable(const fs::path& folder) {
   for (const char* name : {"python3", "python"}) {
     const fs::path candidate = folder / name;

@@ -33,6 +33,10 @@ RuntimePaths runtime_paths(const std::filesystem::path& root, const Environment&
 /// Errors: it belongs to another user, is not a folder, or is not writable; the hint names `SPRINTEST_DIR`.
 Status ensure_directories(const RuntimePaths& paths);
 
+/// Removes the status file and the socket of a daemon that has ended without doing so. The caller holds the
+/// lock file, because they may belong to a new daemon.
+void remove_leftovers(const RuntimePaths& paths);
+
 /// The interpreter of the installation whose executables are in `folder`: `python3` or `python` there, else
 /// the one that stest was built for. Links are not resolved, because `bin/python` identifies a virtual
 /// environment.

@@ -6,7 +6,7 @@ namespace stest {
 
 namespace {
 
-constexpr std::string_view id = "{id}";
+constexpr std::string_view id_word = "{id}";
 constexpr std::size_t max_digits = 20;  // Of a 64-bit number.
 
 bool is_number(std::string_view text) {
@@ -15,10 +15,10 @@ bool is_number(std::string_view text) {
 }
 
 bool matches(std::string_view path, std::string_view pattern) {
-  const auto at = pattern.find(id);
+  const auto at = pattern.find(id_word);
   if (at == pattern.npos) return path == pattern;
   const auto head = pattern.substr(0, at);
-  const auto tail = pattern.substr(at + id.size());
+  const auto tail = pattern.substr(at + id_word.size());
   return path.size() > head.size() + tail.size() && path.starts_with(head) && path.ends_with(tail) &&
          is_number(path.substr(at, path.size() - head.size() - tail.size()));
 }
@@ -45,8 +45,8 @@ std::vector<std::string> RouteTable::all() const {
 }
 
 std::string RouteTable::pattern(const std::string& path) {
-  const auto at = path.find(id);
-  return at == path.npos ? path : path.substr(0, at) + R"((\d+))" + path.substr(at + id.size());
+  const auto at = path.find(id_word);
+  return at == path.npos ? path : path.substr(0, at) + R"((\d+))" + path.substr(at + id_word.size());
 }
 
 }  // namespace stest

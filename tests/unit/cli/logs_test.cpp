@@ -15,7 +15,7 @@ class LogsTest : public ::testing::Test {
  protected:
   std::string read() { return read_some(out_.read.get(), 1 << 16)->data; }
 
-  testing::TemporaryProject project_;
+  unit::TemporaryProject project_;
   std::filesystem::path file_ = project_.root() / "daemon.log";
   Pipe out_ = *make_pipe();
   Pipe err_ = *make_pipe();
@@ -23,7 +23,7 @@ class LogsTest : public ::testing::Test {
 };
 
 TEST_F(LogsTest, PrintsTheEnd) {
-  testing::write_text(file_, "one\ntwo\nthree\n");
+  unit::write_text(file_, "one\ntwo\nthree\n");
   EXPECT_EQ(print_log(file_, 2, false, console_), 0);
   EXPECT_EQ(read(), "two\nthree\n");
 }
@@ -34,7 +34,7 @@ TEST_F(LogsTest, WithoutALogThereWasNoDaemon) {
 
 TEST_F(LogsTest, FollowsUntilNobodyReads) {
   ::signal(SIGPIPE, SIG_IGN);
-  testing::write_text(file_, "old\n");
+  unit::write_text(file_, "old\n");
   std::thread printer([&] { EXPECT_EQ(print_log(file_, 5, true, console_), 0); });
   EXPECT_EQ(read(), "old\n");
   std::ofstream(file_, std::ios::app) << "new\n";
@@ -45,7 +45,7 @@ TEST_F(LogsTest, FollowsUntilNobodyReads) {
 }
 
 TEST_F(LogsTest, IsPlainText) {
-  testing::write_text(file_, "\x1b[31mred\x1b[0m\n");
+  unit::write_text(file_, "\x1b[31mred\x1b[0m\n");
   print_log(file_, 10, false, console_);
   EXPECT_EQ(read(), "red\n");
 }

@@ -13,8 +13,8 @@
 namespace stest {
 namespace {
 
-using testing::FakeDaemon;
-using testing::TemporaryProject;
+using unit::FakeDaemon;
+using unit::TemporaryProject;
 
 class ClientTest : public ::testing::Test {
  protected:

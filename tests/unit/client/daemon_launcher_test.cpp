@@ -14,8 +14,8 @@
 namespace stest {
 namespace {
 
-using testing::read_text;
-using testing::write_text;
+using unit::read_text;
+using unit::write_text;
 using namespace std::chrono_literals;
 
 /// The launcher with the fake daemon of client_fake_stestd.cpp.
@@ -47,7 +47,7 @@ class LauncherTest : public ::testing::Test {
     return static_cast<int>(std::count(text.begin(), text.end(), '\n'));
   }
 
-  testing::TemporaryProject project_;
+  unit::TemporaryProject project_;
   RuntimePaths paths_ = runtime_paths(project_.root(), {});
   std::vector<std::string> notices_;
 };

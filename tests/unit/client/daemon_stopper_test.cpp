@@ -29,7 +29,7 @@ class StopperTest : public ::testing::Test {
     return lock && *lock;
   }
 
-  testing::TemporaryProject project_;
+  unit::TemporaryProject project_;
   RuntimePaths paths_ = runtime_paths(project_.root(), {});
 };
 
@@ -49,7 +49,7 @@ TEST_F(StopperTest, ReturnsWhenTheDaemonHasGone) {
   EXPECT_FALSE((*stopped)->by_force);
   EXPECT_FALSE(is_alive(daemon.process));
   EXPECT_TRUE(is_lock_free());
-  EXPECT_EQ(testing::read_text(paths_.root / "stops"), "now\n");
+  EXPECT_EQ(unit::read_text(paths_.root / "stops"), "now\n");
 }
 
 TEST_F(StopperTest, ADaemonThatDoesNotEndIsKilled) {

@@ -15,7 +15,7 @@
 
 #include "stest/messages.hpp"
 
-namespace stest::testing {
+namespace stest::unit {
 
 inline std::string read_text(const std::filesystem::path& file) {
   std::ifstream stream(file, std::ios::binary);
@@ -181,4 +181,4 @@ class FakeDaemon {
   std::thread thread_;
 };
 
-}  // namespace stest::testing
+}  // namespace stest::unit

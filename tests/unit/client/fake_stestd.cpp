@@ -23,7 +23,7 @@
 #include "common/status_file.hpp"
 #include "unit/client/fake_daemon.hpp"
 
-namespace stest::testing {
+namespace stest::unit {
 namespace {
 
 std::string variable(const char* name, const std::string& fallback = {}) {
@@ -115,11 +115,11 @@ int serve(const std::filesystem::path& root, int lock_fd, int ready_fd) {
 }
 
 }  // namespace
-}  // namespace stest::testing
+}  // namespace stest::unit
 
 int main(int argc, char** argv) {
   std::map<std::string, std::string> options;
   for (int i = 1; i + 1 < argc; i += 2) options[argv[i]] = argv[i + 1];
-  return stest::testing::serve(options["--root"], std::stoi(options["--lock-fd"]),
-                               std::stoi(options["--ready-fd"]));
+  return stest::unit::serve(options["--root"], std::stoi(options["--lock-fd"]),
+                            std::stoi(options["--ready-fd"]));
 }

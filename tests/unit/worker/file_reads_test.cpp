@@ -266,9 +266,9 @@ void call_by_name(const char* name, Arguments... arguments) {
   function(arguments...);
 }
 
-struct stat info;
+struct stat file_info;
 struct stat64 info64;
-char buffer[PATH_MAX];
+char path_buffer[PATH_MAX];
 const int here = AT_FDCWD;
 
 const std::pair<const char*, void (*)(const char*)> functions_that_look[] = {
@@ -286,27 +286,32 @@ const std::pair<const char*, void (*)(const char*)> functions_that_look[] = {
     {"fopen64", [](const char* path) { std::fclose(::fopen64(path, "re")); }},
     {"freopen", [](const char* path) { std::fclose(::freopen(path, "re", ::fopen("/dev/null", "re"))); }},
     {"freopen64", [](const char* path) { std::fclose(::freopen64(path, "re", ::fopen("/dev/null", "re"))); }},
-    {"stat", [](const char* path) { ::stat(path, &info); }},
+    {"stat", [](const char* path) { ::stat(path, &file_info); }},
     {"stat64", [](const char* path) { ::stat64(path, &info64); }},
-    {"lstat", [](const char* path) { ::lstat(path, &info); }},
+    {"lstat", [](const char* path) { ::lstat(path, &file_info); }},
     {"lstat64", [](const char* path) { ::lstat64(path, &info64); }},
-    {"fstatat", [](const char* path) { ::fstatat(here, path, &info, 0); }},
+    {"fstatat", [](const char* path) { ::fstatat(here, path, &file_info, 0); }},
     {"fstatat64", [](const char* path) { ::fstatat64(here, path, &info64, 0); }},
     {"__xstat",
-     [](const char* path) { call_by_name<int(int, const char*, struct stat*)>("__xstat", 1, path, &info); }},
+     [](const char* path) {
+       call_by_name<int(int, const char*, struct stat*)>("__xstat", 1, path, &file_info);
+     }},
     {"__xstat64",
      [](const char* path) {
        call_by_name<int(int, const char*, struct stat64*)>("__xstat64", 1, path, &info64);
      }},
     {"__lxstat",
-     [](const char* path) { call_by_name<int(int, const char*, struct stat*)>("__lxstat", 1, path, &info); }},
+     [](const char* path) {
+       call_by_name<int(int, const char*, struct stat*)>("__lxstat", 1, path, &file_info);
+     }},
     {"__lxstat64",
      [](const char* path) {
        call_by_name<int(int, const char*, struct stat64*)>("__lxstat64", 1, path, &info64);
      }},
     {"__fxstatat",
      [](const char* path) {
-       call_by_name<int(int, int, const char*, struct stat*, int)>("__fxstatat", 1, here, path, &info, 0);
+       call_by_name<int(int, int, const char*, struct stat*, int)>("__fxstatat", 1, here, path, &file_info,
+                                                                   0);
      }},
     {"__fxstatat64",
      [](const char* path) {
@@ -322,14 +327,15 @@ const std::pair<const char*, void (*)(const char*)> functions_that_look[] = {
     {"eaccess", [](const char* path) { ::eaccess(path, F_OK); }},
     {"euidaccess", [](const char* path) { ::euidaccess(path, F_OK); }},
     {"faccessat", [](const char* path) { ::faccessat(here, path, F_OK, 0); }},
-    {"readlink", [](const char* path) { (void)!::readlink(path, buffer, sizeof buffer); }},
-    {"readlinkat", [](const char* path) { (void)!::readlinkat(here, path, buffer, sizeof buffer); }},
-    {"realpath", [](const char* path) { (void)!::realpath(path, buffer); }},
+    {"readlink", [](const char* path) { (void)!::readlink(path, path_buffer, sizeof path_buffer); }},
+    {"readlinkat",
+     [](const char* path) { (void)!::readlinkat(here, path, path_buffer, sizeof path_buffer); }},
+    {"realpath", [](const char* path) { (void)!::realpath(path, path_buffer); }},
     {"canonicalize_file_name", [](const char* path) { std::free(::canonicalize_file_name(path)); }},
-    {"getxattr", [](const char* path) { ::getxattr(path, "user.x", buffer, sizeof buffer); }},
-    {"lgetxattr", [](const char* path) { ::lgetxattr(path, "user.x", buffer, sizeof buffer); }},
-    {"listxattr", [](const char* path) { ::listxattr(path, buffer, sizeof buffer); }},
-    {"llistxattr", [](const char* path) { ::llistxattr(path, buffer, sizeof buffer); }},
+    {"getxattr", [](const char* path) { ::getxattr(path, "user.x", path_buffer, sizeof path_buffer); }},
+    {"lgetxattr", [](const char* path) { ::lgetxattr(path, "user.x", path_buffer, sizeof path_buffer); }},
+    {"listxattr", [](const char* path) { ::listxattr(path, path_buffer, sizeof path_buffer); }},
+    {"llistxattr", [](const char* path) { ::llistxattr(path, path_buffer, sizeof path_buffer); }},
     {"glob",
      [](const char* path) {
        glob_t found{};
@@ -366,7 +372,7 @@ INSTANTIATE_TEST_SUITE_P(Each, FunctionThatLooks, ::testing::ValuesIn(functions_
 TEST_F(FileReadsTest, ALinkIsWhereItLeads) {
   fs::create_symlink("nowhere", path("link"));
   std::this_thread::sleep_for(50ms);
-  EXPECT_GT(::readlink(path("link").c_str(), buffer, sizeof buffer), 0);
+  EXPECT_GT(::readlink(path("link").c_str(), path_buffer, sizeof path_buffer), 0);
   EXPECT_EQ(file_reads::changed(), std::nullopt);
   file_reads::stop();
   fs::remove(path("link"));
@@ -377,7 +383,7 @@ TEST_F(FileReadsTest, ALinkIsWhereItLeads) {
 TEST_F(FileReadsTest, EachLinkOnTheWayCounts) {
   fs::create_directory(path("folder"));
   fs::create_symlink("folder", path("link"));
-  (void)!::realpath((path("link") / "file").c_str(), buffer);
+  (void)!::realpath((path("link") / "file").c_str(), path_buffer);
   file_reads::stop();
   fs::remove(path("link"));
   fs::create_symlink("exempt", path("link"));

@@ -10,13 +10,13 @@ namespace {
 using namespace std::chrono_literals;
 
 TEST(QuietTest, TwoTimesQIsVeryQuiet) {
-  using Arguments = std::vector<std::string>;
-  for (const auto& args : {Arguments{"-qq"}, Arguments{"-q", "x.py", "-q"}, Arguments{"--quiet", "-q"},
-                           Arguments{"-xq", "-sq"}, Arguments{"-qqq"}}) {
+  using Words = std::vector<std::string>;
+  for (const auto& args : {Words{"-qq"}, Words{"-q", "x.py", "-q"}, Words{"--quiet", "-q"},
+                           Words{"-xq", "-sq"}, Words{"-qqq"}}) {
     EXPECT_TRUE(is_very_quiet(args)) << args[0];
   }
-  for (const auto& args : {Arguments{}, Arguments{"-q"}, Arguments{"-kqq"}, Arguments{"-q", "--q"},
-                           Arguments{"qq"}, Arguments{"--qq"}, Arguments{"-"}}) {
+  for (const auto& args :
+       {Words{}, Words{"-q"}, Words{"-kqq"}, Words{"-q", "--q"}, Words{"qq"}, Words{"--qq"}, Words{"-"}}) {
     EXPECT_FALSE(is_very_quiet(args));
   }
 }

@@ -15,8 +15,8 @@
 namespace stest {
 namespace {
 
-using testing::read_text;
-using testing::write_text;
+using unit::read_text;
+using unit::write_text;
 using namespace std::chrono_literals;
 
 /// A started `stest` and its two output pipes.
@@ -80,7 +80,7 @@ class RunTest : public ::testing::Test {
 
   nlohmann::json request() const { return nlohmann::json::parse(read_text(root_ / "request.json")); }
 
-  testing::TemporaryProject project_;
+  unit::TemporaryProject project_;
   std::filesystem::path root_ = project_.root();
   Environment env_ = current_environment();
   bool merged_ = false;

@@ -7,11 +7,11 @@
 namespace stest {
 namespace {
 
-using testing::write_text;
+using unit::write_text;
 
 class LogTailTest : public ::testing::Test {
  protected:
-  testing::TemporaryProject project_;
+  unit::TemporaryProject project_;
   std::filesystem::path file_ = project_.root() / "log";
 };
 

@@ -42,7 +42,9 @@ TEST(ToWorkerJson, IsAsWritten) {
 
 TEST(ToWorkerJson, RunTestKeepsEverything) {
   RunTest sent = run_test();
-  sent.process = ProcessAttributes{.affinity = {1}, .nice = 3};
+  sent.process.emplace();
+  sent.process->affinity = {1};
+  sent.process->nice = 3;
   const Result<ToWorker> message = to_worker_from_json(through_the_wire(to_json(ToWorker(sent))));
   ASSERT_TRUE(message) << message.error().message;
   const RunTest& read = std::get<RunTest>(*message);

@@ -10,7 +10,7 @@
 namespace stest {
 namespace {
 
-bool is_open(int fd) { return ::fcntl(fd, F_GETFD) >= 0; }
+bool is_open_descriptor(int fd) { return ::fcntl(fd, F_GETFD) >= 0; }
 
 /// Runs `body` in a child, whose descriptors may be closed without harm, and returns its exit code.
 template <class Body>
@@ -31,7 +31,7 @@ TEST(CloseOtherFds, KeepsTheStandardOnesAndTheNamed) {
               bool right = true;
               for (int fd = 0; fd <= 400; ++fd) {
                 const bool kept = fd <= 2 || fd == 7 || fd == 8 || fd == 300;
-                right = right && is_open(fd) == kept;
+                right = right && is_open_descriptor(fd) == kept;
               }
               return right;
             }));
@@ -42,7 +42,8 @@ TEST(CloseFdsFrom, IgnoresWhatIsKeptBelowTheFirst) {
               open_up_to(20);
               const int keep[] = {0, 1, 2, 15};
               close_fds_from(10, keep, 4);
-              return is_open(9) && !is_open(10) && !is_open(14) && is_open(15) && !is_open(16);
+              return is_open_descriptor(9) && !is_open_descriptor(10) && !is_open_descriptor(14) &&
+                     is_open_descriptor(15) && !is_open_descriptor(16);
             }));
 }
 
@@ -53,7 +54,7 @@ TEST(CloseFdsByListing, DoesTheSameOnOldKernels) {
               close_fds_by_listing(3, keep, 2);
               bool right = true;
               for (int fd = 0; fd <= 400; ++fd) {
-                right = right && is_open(fd) == (fd <= 2 || fd == 7 || fd == 300);
+                right = right && is_open_descriptor(fd) == (fd <= 2 || fd == 7 || fd == 300);
               }
               return right;
             }));
