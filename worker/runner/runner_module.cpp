@@ -11,6 +11,7 @@
 #include "stest/messages.hpp"
 #include "worker/python/audit.hpp"
 #include "worker/python/file_states.hpp"
+#include "worker/python/finalisers.hpp"
 #include "worker/python/held_objects.hpp"
 #include "worker/python/python_values.hpp"
 #include "worker/python/type_questions.hpp"
@@ -139,6 +140,9 @@ PYBIND11_EMBEDDED_MODULE(_stest_runner, m) {
     raw_calls::start();
   });
   m.def("count_pytest_cache", &file_reads::count_pytest_cache);
+  m.def("finalisers_are_in", &finalisers::are_in);
+  m.def("finalisers_are_only_in_use_elsewhere", &finalisers::are_only_in_use_elsewhere);
+  m.def("run_finalisers", &finalisers::run);
   m.def("know_type_questions", &type_questions::know);
   m.def("in_other_state", &in_other_state);
   m.def("changed_holders", &held_objects::changed);

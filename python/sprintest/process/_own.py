@@ -34,7 +34,7 @@ with _contextlib.suppress(ImportError):  # This process need not be the worker.
     runner = import_module("_stest_runner")
 environ = _os.environ
 environb = _os.environb
-collect_garbage, all_objects = _gc.collect, _gc.get_objects
+collect_garbage, all_objects, collector_stats = _gc.collect, _gc.get_objects, _gc.get_stats
 all_threads = _threading.enumerate
 main_thread, current_thread = _threading.main_thread, _threading.current_thread
 

@@ -398,6 +398,19 @@ def bar_tests() -> Callable[[], None]:
     return end
 
 
+def collect_at_the_end_if(is_due: Callable[[], bool]) -> None:
+    """Let pytest collect garbage at the end of a session only if ``is_due()``."""
+    plugin = sys.modules.get("_pytest.unraisableexception")
+    collect = getattr(plugin, "gc_collect_harder", None)
+    if collect is not None:
+
+        def gc_collect_harder(iterations: int) -> None:
+            if is_due():
+                collect(iterations)
+
+        plugin.gc_collect_harder = gc_collect_harder  # type: ignore[union-attr]
+
+
 def restart_session_clocks(config: Any) -> None:
     """Restart the clocks in pytest's own plugins, which measure how long the run takes."""
     for plugin in config.pluginmanager.get_plugins():

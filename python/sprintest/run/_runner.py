@@ -8,7 +8,6 @@ import runpy  # noqa: F401  # `python -m` loads it.
 import sys
 from typing import Any
 
-from sprintest.modules import _modules
 from sprintest.modules._cache import cache
 from sprintest.modules._difference import Difference
 from sprintest.modules._shadows import Shadows
@@ -18,6 +17,7 @@ from sprintest.process._own import os, runner
 from sprintest.process._traces import touches_cuda
 from sprintest.run import _bytecode
 from sprintest.run._arguments import Arguments
+from sprintest.run._finalisers import finalisers
 from sprintest.run._plugin import Reporter, costing_no_answer
 from sprintest.run._snapshot import Snapshot
 from sprintest.values import _warm
@@ -273,33 +273,9 @@ def finish(imported: list[str]) -> None:
     _private.run_exit_functions()
     flush()
     with contextlib.suppress(Exception):  # The objects may raise anything.
-        _finalise_modules(imported)
+        if finalisers.may_be_left(imported):
+            finalisers.run(imported)
     flush()
-
-
-def _finalise_modules(names: list[str]) -> None:
-    """Finalise the objects of the run's own modules: files that are not written yet, `__del__` methods.
-
-    First the modules are dropped, then those to which references remain are emptied, as CPython's
-    ``finalize_modules`` does. Installed packages are left out: they are many, and not the run's own.
-    """
-    loaded = _own.modules
-    modules = [loaded.pop(name) for name in dict.fromkeys(names) if name in loaded]
-    own = {id(vars(module)): module.__name__ for module in modules if _is_own(module)}
-    modules.clear()
-    _own.collect_garbage()
-    # What is left of a module is its dictionary, to which a function refers. The zygote's objects are frozen,
-    # and so not listed.
-    kept = [found for found in _own.all_objects() if type(found) is dict and id(found) in own]
-    for variables in kept:
-        if variables.get("__name__") == own[id(variables)]:
-            variables.update({name: None for name in variables if name != "__builtins__"})
-
-
-def _is_own(module: Any) -> bool:
-    code, path = _preload.Preloader.code, _modules.file_of(module)
-    assert code is not None
-    return path is not None and code.may_change(path)
 
 
 def flush() -> None:

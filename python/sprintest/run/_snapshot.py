@@ -23,10 +23,12 @@ import pluggy
 from sprintest.modules import _modules, _side_effects
 from sprintest.modules._cache import cache
 from sprintest.modules._effects import Registrations
+from sprintest.preload import _learn
 from sprintest.process import _cuda, _own, _private
 from sprintest.process._own import OURS, all_threads, current_thread, main_thread, os, runner
 from sprintest.process._traces import is_traced, touches_cuda
 from sprintest.run._arguments import Arguments
+from sprintest.run._finalisers import finalisers
 
 _STANDARD_LIBRARY = os.path.dirname(os.__file__) + os.sep
 _SITE = os.path.join(_STANDARD_LIBRARY, "site-packages") + os.sep
@@ -106,6 +108,10 @@ class Snapshot:
 
     def selects(self) -> None:
         """Stay behind when all tests are collected, before pytest selects some of them by its options."""
+        if not self.is_over:
+            names = _learn.order.names
+            finalisers.look_ahead(names)
+            _private.collect_at_the_end_if(lambda: finalisers.may_be_left(names))
         self._stay_open()
 
     def _stay_open(self) -> None:

@@ -1,0 +1,102 @@
+"""Whether a garbage collection could be noticed.
+
+At the end of a run pytest collects garbage, so that it can report what finalisers raise. Then stest does, so
+that the finalisers of the project's objects run as they do when an interpreter ends. With the objects of many
+modules each collection takes tens of milliseconds, because it also copies the pages of memory that the
+process shares with its snapshot. All that others can see of a collection is a finaliser that runs. So it is
+left out where there is none: not among the objects of the snapshot, which are examined before the request
+comes, and not among those of the run.
+
+Not seen: an object of a type of an extension module, which the collector does not look at, and which the run
+has put into a container that the snapshot has made.
+"""
+
+from __future__ import annotations
+
+import sys
+from types import FrameType, ModuleType
+from typing import Any
+
+from sprintest.modules import _modules
+from sprintest.preload import _preload
+from sprintest.process import _own, _private
+from sprintest.process._own import runner
+
+#: Variables of `sys` that CPython drops before the modules.
+_GONE_AT_THE_END = {
+    *("modules", "meta_path", "path_hooks", "path_importer_cache"),
+    *("last_type", "last_value", "last_traceback", "last_exc"),
+}
+
+
+class Finalisers:
+    """The finalisers that this process may have to run."""
+
+    def __init__(self) -> None:
+        #: How often the older generations had been collected when the objects were examined; nothing if they
+        #: were not, or a finaliser was found.
+        self._collections: list[int] = []
+
+    def look_ahead(self, names: list[str]) -> None:
+        """Examine all objects: the tests are collected. ``names``: the modules that the run has imported."""
+        objects, variables = _own.all_objects(), _own_variables(names)
+        live = [*_locals(_private.current_frame(1)), *map(_variables_of, list(_own.modules.values()))]
+        if runner.finalisers_are_only_in_use_elsewhere(objects, variables, live, Finalisers):
+            del objects, variables, live
+            _own.collect_garbage()  # Nobody can notice it. Only objects of the run are young afterwards.
+            self._collections = _collections()
+
+    def may_be_left(self, names: list[str]) -> bool:
+        """Whether a collection could run one."""
+        if not self._collections or self._collections != _collections():
+            return True
+        young = [*_own.all_objects(generation=0), *_own.all_objects(generation=1)]
+        is_left: bool = runner.finalisers_are_in(young + _own_variables(names), Finalisers)
+        return is_left
+
+    def run(self, names: list[str]) -> None:
+        """Run them for the project's modules: files that are not written yet, ``__del__`` methods.
+
+        As in CPython's ``finalize_modules`` the modules are dropped before, and emptied afterwards where
+        references to them remain. Installed packages are left out: they are many, and not the run's own.
+        """
+        variables = _own_variables(names)
+        for name in names:
+            _own.modules.pop(name, None)
+        oldest_first = [one for generation in (2, 1, 0) for one in _own.all_objects(generation=generation)]
+        in_use = {name: value for name, value in vars(sys).items() if name not in _GONE_AT_THE_END}
+        runner.run_finalisers(oldest_first, variables, [in_use], Finalisers)
+        del oldest_first
+        _own.collect_garbage()
+        for one in variables:
+            one.update({name: None for name in one if name != "__builtins__"})
+
+
+finalisers = Finalisers()
+
+
+def _own_variables(names: list[str]) -> list[dict[str, Any]]:
+    """The variables of those of the modules ``names`` that belong to the project."""
+    code = _preload.Preloader.code
+    assert code is not None
+    found = (_own.modules[name] for name in dict.fromkeys(names) if name in _own.modules)
+    return [
+        vars(one) for one in found if (path := _modules.file_of(one)) is not None and code.may_change(path)
+    ]
+
+
+def _collections() -> list[int]:
+    return [generation["collections"] for generation in _own.collector_stats()[1:]]
+
+
+def _locals(frame: FrameType | None) -> list[Any]:
+    found = []
+    while frame is not None:
+        found.append(frame.f_locals)
+        frame = frame.f_back
+    return found
+
+
+def _variables_of(module: Any) -> Any:
+    """Without calling a lazy module's own methods; empty where it is no module."""
+    return object.__getattribute__(module, "__dict__") if isinstance(module, ModuleType) else {}
