@@ -214,13 +214,15 @@ class Cache:
         """What has changed until now was done by imports, in a process that stays."""
         self.context.tests_begin()
         executed = self._executed_since()
-        self._residue.record(executed)
+        # What the tests' files do is theirs: each run executes them, and `rest` undoes it.
+        theirs = {name for name, one in executed.items() if _private.is_rewriting(one.spec.loader)}
+        if theirs != executed.keys():  # Else no change need be found: this takes as long as many tests.
+            self._residue.record(executed)
+        elif executed:
+            self._residue.take_new_loggers(executed)
         for name in self._residue.entangled({name for name, one in executed.items() if one.uncacheable}):
             self.make_uncacheable(name, "what it changes is not to be told from what another module does")
-        # What the tests' files do is theirs: each run executes them.
-        self._residue.leave_to(
-            name for name, one in executed.items() if _private.is_rewriting(one.spec.loader)
-        )
+        self._residue.leave_to(theirs)
 
     def rest(self) -> None:
         """Undo what tests have changed of libraries, between two runs."""
@@ -259,7 +261,8 @@ class Cache:
         if not (member.is_own and self._is_in_run()):
             self._residue.take(member.name, member.module)
         else:
-            member.shape = shape_of(member.module)
+            if not member.uncacheable:
+                member.shape = shape_of(member.module)
             if member.complaint and self._executed.get(member.name, member.complaint) != member.complaint:
                 self.on_reload_failure(member.name, member.complaint)
         self._spoilt.pop(member.name, None)
@@ -448,7 +451,7 @@ class Cache:
         # What tests have imported may have changed others, or the tests have: it is not known, and not kept.
         writers = self._residue.writers_among(self._executed_since())
         passing += [one for one in used if one.name in writers]
-        passing += [one for one in used if one.is_own and self._was_changed(one)]
+        passing += [one for one in used if one.is_own and not one.uncacheable and self._was_changed(one)]
         passing += [one for one in used if self._has_gone(one)]
         spoilt = [name for name in self._spoilt if name in self._members and self._members[name].is_own]
         gone = [

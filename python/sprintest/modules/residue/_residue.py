@@ -204,9 +204,10 @@ class Residue:
                 continue  # It belongs to the process, its forks and threads; or it depends on time.
             if one.is_logger or not _is_part_of_owner(one, change, brought):
                 self._changes.append(change)
-        self._take_new_loggers(candidates)
+        self.take_new_loggers(candidates)
 
-    def _take_new_loggers(self, candidates: Mapping[str, Member]) -> None:
+    def take_new_loggers(self, candidates: Mapping[str, Member]) -> None:
+        """Compare new loggers from here on. What has been done to them is a change of the candidates."""
         for logger in [one for one in loggers() if id(one) not in self._known]:
             lists = [values for values in (logger.handlers, logger.filters) if values]
             changes = [
