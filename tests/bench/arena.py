@@ -39,8 +39,8 @@ class Arena:
         self._home = home
         self._state = home / "state"
         self.copy = Copy(project, home / "project")
-        self._args, self._others = project.args, 0
-        self._words = {"args": project.args, "state": str(self._state), "port": str(_free_port())}
+        self._others = 0
+        self._words = {"state": str(self._state), "port": str(_free_port())}
         self._programs = programs
 
     def __enter__(self) -> Arena:
@@ -80,7 +80,8 @@ class Arena:
         """
         self.copy.take_answer()
         self._others += other_arguments
-        self._words["args"] = self._args + f" -k 'not nothing{self._others}'" * other_arguments
+        tests = self.copy.tests + f" -k 'not nothing{self._others}'" * other_arguments
+        self._words |= {"args": f"-q {tests}", "tests": tests}
         run = self.command(line or self.rival.run)
         answer = self.copy.take_answer()
         if run.problem or answer == self.copy.answer:

@@ -44,7 +44,7 @@ class Project:
     package: str
     leaf: str  # Module of the package that nothing else of it imports; has `answer()`.
     write: Callable[[Path], None]
-    args: str  # pytest's.
+    tests: str  # The argument that selects them.
     middle: str = "middle"  # Module of the package that half of what is imported comes before.
 
 
@@ -53,6 +53,7 @@ class Copy:
 
     def __init__(self, project: Project, folder: Path) -> None:
         self.folder = folder
+        self.tests = project.tests
         self._package = folder / project.package
         self._middle = project.middle
         project.write(folder)
@@ -167,9 +168,9 @@ def _big(folder: Path) -> None:
     (folder / "test_big.py").write_text(tests + _writes_answer("big", "scores"))
 
 
-EXAMPLE = Project("tinyai", "score", _example("test_ai_model.py"), "-q test_ai_model.py")
-EXAMPLE_WARM = Project("tinyai", "score", _example(WARM), f"-q {WARM}")
-ONE_TEST = Project("tinyai", "score", EXAMPLE.write, "-q test_ai_model.py::test_answer")
-THOUSAND = Project("small", "scores", _small(1000), "-q test_small.py")
-LIGHT = Project("small", "scores", _small(5), "-q test_small.py")
-BIG = Project("big", "scores", _big, "-q test_big.py", middle=f"m{MODULES // 2}")
+EXAMPLE = Project("tinyai", "score", _example("test_ai_model.py"), "test_ai_model.py")
+EXAMPLE_WARM = Project("tinyai", "score", _example(WARM), WARM)
+ONE_TEST = Project("tinyai", "score", EXAMPLE.write, "test_ai_model.py::test_answer")
+THOUSAND = Project("small", "scores", _small(1000), "test_small.py")
+LIGHT = Project("small", "scores", _small(5), "test_small.py")
+BIG = Project("big", "scores", _big, "test_big.py", middle=f"m{MODULES // 2}")

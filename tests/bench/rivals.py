@@ -13,8 +13,8 @@ PYTEST = "pytest==9.2.0"
 class Rival:
     """Commands are run by no shell, with the programs of the rival's own virtual environment first.
 
-    In them and in `env` stands `{args}` for pytest's arguments, `{state}` for a folder of the rival's own and
-    `{port}` for a port.
+    In them and in `env` stands `{args}` for pytest's arguments, `{tests}` for these without `-q`, `{state}`
+    for a folder of the rival's own and `{port}` for a port.
     """
 
     name: str
@@ -105,13 +105,13 @@ RIVALS = (
     Rival(
         "pytest-parallex",
         "pytest-parallex==0.2.5",
-        "pytest --parallel=fork {args}",
+        "pytest --parallel=fork --parallex-no-session-scope {args}",
         "no daemon: each run collects, then forks its workers",
     ),
     Rival(
         "cito",
         "cito==0.3.0",
-        "cito run --daemon {args}",
+        "cito run --daemon {tests}",
         "its daemon, with warm workers",
         daemon=True,
         stop="cito daemon stop",
