@@ -48,6 +48,8 @@ IN_TEST = {
     "file": "global file; file = open('end', 'w'); file.write('file')",
     "of a subclass": "class Derived(Finalised): pass\n    in_cycle(Derived('derived'))",
     "in an attribute": "kept['it'] = Plain(); kept['it'].inner = [Finalised('inner')]",
+    "of many": "in_cycle(Finalised('many')); global many; many = [[] for _ in range(20000)]",
+    "grown old": "global many; many = [Finalised('old')] + [[] for _ in range(20000)]",
     "raising": "class Raises:\n        def __del__(self): 1 / 0\n    in_cycle(Raises())",
     "unclosed": "in_cycle(open('end'))",
 }
@@ -84,7 +86,8 @@ def test_finaliser_runs(project: Project, collecting: str, testing: str) -> None
     assert outcome(project.stest(*args)) == plain
 
 
-def test_nothing_is_collected_where_there_is_none(project: Project) -> None:
+@pytest.mark.parametrize("count", [1, 20_000])
+def test_nothing_is_collected_where_there_is_none(project: Project, count: int) -> None:
     project.write("subject.py", SUBJECT)
     project.write(
         "conftest.py",
@@ -98,7 +101,16 @@ def test_nothing_is_collected_where_there_is_none(project: Project) -> None:
             atexit.register(lambda: open("counted", "w").write(str(2 in counted)))
         """,
     )
-    project.write("test_it.py", "from subject import *\ndef test(): in_cycle(kept)\n")
+    project.write(
+        "test_it.py",
+        f"""
+        from subject import *
+
+        def test():
+            in_cycle(kept)
+            kept["many"] = [[] for _ in range({count})]
+        """,
+    )
     project.stest("-q").expect(0)
     assert project.read("counted") == "True"
     project.stest("-q").expect(0)

@@ -22,6 +22,8 @@ from sprintest.preload import _preload
 from sprintest.process import _own, _private
 from sprintest.process._own import runner
 
+#: The collector of CPython 3.14 has no such list.
+_IS_INCREMENTAL = sys.version_info >= (3, 14)
 #: Variables of `sys` that CPython drops before the modules.
 _GONE_AT_THE_END = {
     *("modules", "meta_path", "path_hooks", "path_importer_cache"),
@@ -33,9 +35,11 @@ class Finalisers:
     """The finalisers that this process may have to run."""
 
     def __init__(self) -> None:
-        #: How often the older generations had been collected when the objects were examined; nothing if they
-        #: were not, or a finaliser was found.
+        #: How often the older generations had been collected when the objects were examined last; nothing if
+        #: they were not, or a finaliser was found.
         self._collections: list[int] = []
+        #: The last object of the oldest generation at that time. What grows old later comes after it.
+        self._last: list[Any] = []
 
     def look_ahead(self, names: list[str]) -> None:
         """Examine all objects: the tests are collected. ``names``: the modules that the run has imported."""
@@ -43,16 +47,36 @@ class Finalisers:
         live = [*_locals(_private.current_frame(1)), *map(_variables_of, list(_own.modules.values()))]
         if runner.finalisers_are_only_in_use_elsewhere(objects, variables, live, Finalisers):
             del objects, variables, live
-            _own.collect_garbage()  # Nobody can notice it. Only objects of the run are young afterwards.
-            self._collections = _collections()
+            _own.collect_garbage()  # Nobody can notice it.
+            self._remember()
 
     def may_be_left(self, names: list[str]) -> bool:
         """Whether a collection could run one."""
-        if not self._collections or self._collections != _collections():
+        if not self._collections or self._collections[-1:] != (now := _collections())[-1:]:
             return True
-        young = [*_own.all_objects(generation=0), *_own.all_objects(generation=1)]
-        is_left: bool = runner.finalisers_are_in(young + _own_variables(names), Finalisers)
-        return is_left
+        objects = [*_own.all_objects(generation=0), *_own.all_objects(generation=1)]
+        if self._collections != now:  # Some of the run have grown old.
+            if _IS_INCREMENTAL:
+                return True
+            objects += self._grown_old()
+        if runner.finalisers_are_in(objects + _own_variables(names), Finalisers):
+            return True
+        self._remember()
+        return False
+
+    def _remember(self) -> None:
+        """No object has a finaliser until now. All become old; nobody can notice that."""
+        self._last = []
+        _own.collect_garbage(1)
+        self._collections = _collections()
+
+    def _grown_old(self) -> list[Any]:
+        """Until all is collected, the collector adds to its list of old objects at the end only."""
+        oldest = _own.all_objects(generation=2)
+        after = len(oldest)
+        while after and oldest[after - 1] is not self._last:
+            after -= 1
+        return oldest[after:]
 
     def run(self, names: list[str]) -> None:
         """Run them for the project's modules: files that are not written yet, ``__del__`` methods.
