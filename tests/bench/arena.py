@@ -41,6 +41,7 @@ class Arena:
         self.copy = Copy(project, home / "project")
         self._others = 0
         self._words = {"state": str(self._state), "port": str(_free_port())}
+        self._use(self.copy.tests)
         self._programs = programs
 
     def __enter__(self) -> Arena:
@@ -80,13 +81,15 @@ class Arena:
         """
         self.copy.take_answer()
         self._others += other_arguments
-        tests = self.copy.tests + f" -k 'not nothing{self._others}'" * other_arguments
-        self._words |= {"args": f"-q {tests}", "tests": tests}
+        self._use(self.copy.tests + f" -k 'not nothing{self._others}'" * other_arguments)
         run = self.command(line or self.rival.run)
         answer = self.copy.take_answer()
         if run.problem or answer == self.copy.answer:
             return run
         return replace(run, problem="wrong answer" if answer else "ran no test")
+
+    def _use(self, tests: str) -> None:
+        self._words |= {"args": f"-q {tests}", "tests": tests}
 
     def command(self, line: str) -> Run:
         """Runs a command to its end."""
