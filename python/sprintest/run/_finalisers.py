@@ -14,6 +14,7 @@ has put into a container that the snapshot has made.
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
 from types import FrameType, ModuleType
 from typing import Any
 
@@ -50,8 +51,8 @@ class Finalisers:
             _own.collect_garbage()  # Nobody can notice it.
             self._remember()
 
-    def may_be_left(self, names: list[str]) -> bool:
-        """Whether a collection could run one."""
+    def may_be_left(self, ending: Iterable[str] = ()) -> bool:
+        """Whether a collection could run one, or the end of the modules ``ending``."""
         if not self._collections or self._collections[-1:] != (now := _collections())[-1:]:
             return True
         objects = [*_own.all_objects(generation=0), *_own.all_objects(generation=1)]
@@ -59,7 +60,7 @@ class Finalisers:
             if _IS_INCREMENTAL:
                 return True
             objects += self._grown_old()
-        if runner.finalisers_are_in(objects + _own_variables(names), Finalisers):
+        if runner.finalisers_are_in(objects + _own_variables(ending), Finalisers):
             return True
         self._remember()
         return False
@@ -99,7 +100,7 @@ class Finalisers:
 finalisers = Finalisers()
 
 
-def _own_variables(names: list[str]) -> list[dict[str, Any]]:
+def _own_variables(names: Iterable[str]) -> list[dict[str, Any]]:
     """The variables of those of the modules ``names`` that belong to the project."""
     code = _preload.Preloader.code
     assert code is not None

@@ -109,9 +109,8 @@ class Snapshot:
     def selects(self) -> None:
         """Stay behind when all tests are collected, before pytest selects some of them by its options."""
         if not self.is_over:
-            names = _learn.order.names
-            finalisers.look_ahead(names)
-            _private.collect_at_the_end_if(lambda: finalisers.may_be_left(names))
+            finalisers.look_ahead(_learn.order.names)
+            _private.collect_at_the_end_if(finalisers.may_be_left)
         self._stay_open()
 
     def _stay_open(self) -> None:
