@@ -20,7 +20,7 @@ arguments = Arguments(own)
 arguments.watch(config, words)
 config.parse(words)
 arguments.parsed()
-assert arguments.are_open() and arguments.accept(other)
+assert arguments.are_open() and arguments.prepare() and arguments.accept(other)
 arguments.take({args})
 print(json.dumps([config.args, config.invocation_params.args, sys.argv[1:]]))
 """

@@ -165,7 +165,7 @@ class Cache:
             self._residue.collect(self._executed_since(), self._brought())
         self._unbind(hidden)
         self._adopted.clear()
-        self.renewals.done.clear()
+        self.renewals.forget()
         self._is_hiding = True
         self._rest.restore()
         if self._recorder is not None:
@@ -526,17 +526,6 @@ class Cache:
         """Whether this thread is executing a module that is not the project's."""
         top = self._recorder.top() if self._recorder is not None else None
         return top is not None and not top.is_own
-
-    def is_of_one_run(self) -> bool:
-        """Whether something has been adopted that must be another in each run: a number that was drawn.
-
-        The number of a process is nothing that others take over and keep.
-        """
-        return self.renewals.are_random(self._members)
-
-    def renew_again(self) -> None:
-        """In a fork of the process that has adopted them."""
-        self.renewals.repeat(map(self._members.__getitem__, self._adopted))
 
     def make_uncacheable(self, name: str, reason: str) -> None:
         """No other run may use the module ``name``."""

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import ast
 import builtins
-from collections.abc import Callable, Iterable, Iterator, Mapping, Set
-from types import FunctionType
+import sys
+from collections.abc import Callable, Iterable, Iterator, Set
+from types import CodeType, FunctionType
 from typing import Any
 
-from sprintest.modules import _side_effects
 from sprintest.modules._closure import Closure
 from sprintest.modules._member import Member
 from sprintest.process._own import runner
@@ -22,47 +22,148 @@ class Renewals:
 
     def __init__(self, accept: Callable[[Any], None]) -> None:
         self._accept = accept
-        #: By module: what its variables held when it was loaded, and what they hold in this run.
-        self.done: dict[str, list[tuple[Any, Any]]] = {}
+        #: By module.
+        self.done: dict[str, list[_Renewed]] = {}
+        self._are_kept = False
         self.is_under_way = False
         #: Called before the variables of a member are made again.
         self.on_begin: Callable[[Member], None] = lambda member: None
 
-    def are_random(self, members: Mapping[str, Member]) -> bool:
-        """Whether there are random numbers among them, so that no two runs may have the same."""
-        return any(_side_effects.FRESH[_side_effects.RANDOMNESS] in members[name].kinds for name in self.done)
+    def are_kept(self, executed: Iterable[CodeType]) -> bool:
+        """Whether the run may hold a random number that was drawn for it, or something made from one.
+
+        A fork of the run would have the same, which no two runs may have. ``executed``: what the project has
+        executed. It has nothing from a number that it does not name and nobody has taken over, and nothing
+        from a generator that is in its first state. A function of the library may have made something from a
+        number, and the project may have kept that: this is not seen.
+        """
+        self._look_for_kept()
+        names = {one.name for one in self._drawn() if one.state is None}
+        return self._are_kept or any(map(names.__contains__, _words(executed) if names else ()))
+
+    def _drawn(self) -> Iterator[_Renewed]:
+        return (one for of_module in self.done.values() for one in of_module if one.is_drawn)
+
+    def _look_for_kept(self) -> None:
+        self._are_kept = self._are_kept or any(one.has_spread() for one in self._drawn())
+
+    def forget(self) -> None:
+        """Another run begins."""
+        self.done.clear()
+        self._are_kept = False
 
     def do(self, closure: Closure, rest: Set[str]) -> None:
         """Make them again for those of ``rest``, also where others have taken them over."""
+        self._look_for_kept()
         renewing = [one for name, one in closure.renewing if name in rest]
         for one in renewing:
             self.on_begin(one)
         self.is_under_way = True
         for one in renewing:
-            for renewal in one.renewals or ():
-                self.done.setdefault(one.name, []).append(renewal.renew(one.module))
-                self._accept(renewal.holder(one.module))
+            self.done[one.name] = [_Renewed(one, renewal) for renewal in one.renewals or ()]
+            for renewed in self.done[one.name]:
+                renewed.renew(self._accept)
         self.is_under_way = False
+        self._pass_on(closure, rest)
+        self._look()
+
+    def _pass_on(self, closure: Closure, rest: Set[str]) -> None:
+        """Have those that have taken one over hold the new one."""
         for taker, one, taken in closure.takers if self.done else ():
             variables = getattr(one.module, "__dict__", {})
             if taker not in rest or not isinstance(variables, dict):
                 continue  # A class in the module's place.
             for name in taken & self.done.keys():
-                for old, new in self.done[name]:
-                    if type(old) is bool or (type(old) is int and -5 <= old <= 256):
-                        continue  # Python has one of each: nothing tells where it comes from.
-                    for key in runner.names_of(variables, old):
-                        variables[key] = new
+                for renewed in self.done[name]:
+                    renewed.replace_in(variables)
                 self._accept(variables)
 
-    def repeat(self, adopted: Iterable[Member]) -> None:
-        """Make them again in a fork of the process that has adopted these members."""
-        names = self.done.keys()
-        found = [one for one in adopted if one.name in names or not names.isdisjoint(one.imports)]
-        self.done.clear()
-        if found:
-            closure = Closure(found[0], found, {})
-            self.do(closure, closure.names)
+    def _look(self) -> None:
+        for one in self._drawn():
+            one.look()
+
+    def repeat(self) -> None:
+        """Make them again in a fork of the process that has adopted the modules."""
+        self.is_under_way = True
+        for of_module in self.done.values():
+            for renewed in of_module:
+                renewed.renew(self._accept)
+        self.is_under_way = False
+        self._look()
+
+
+class _Renewed:
+    """A variable of an adopted module, made again for this run, and those that have taken it over."""
+
+    def __init__(self, member: Member, renewal: Renewal) -> None:
+        self._renewal, self._module = renewal, member.module
+        self.name = renewal.name
+        self.is_drawn = member.draws
+        #: What it held when the module was loaded, and what it holds now.
+        self._loaded: Any = None
+        self._value: Any = None
+        self._is_renewed = False
+        #: Who has taken it over: variables of a module, and the name there.
+        self._takers: list[tuple[dict[str, Any], str]] = []
+        #: Of a random generator; ``None`` if it is no such.
+        self.state: Any = None
+        self._holders = 0
+
+    def renew(self, accept: Callable[[Any], None]) -> None:
+        """Make it again, unless it is another since."""
+        if self._is_renewed and self._renewal.value(self._module) is not self._value:
+            return
+        last, self._value = self._renewal.renew(self._module)
+        accept(self._renewal.holder(self._module))
+        if not self._is_renewed:
+            self._is_renewed, self._loaded = True, last
+        for variables, key in self._takers:
+            if variables.get(key) is last:
+                variables[key] = self._value
+                accept(variables)
+
+    def replace_in(self, variables: dict[str, Any]) -> None:
+        """Put it in the place of what a module holds that was loaded with it."""
+        if _is_everywhere(self._loaded):
+            return  # Nothing tells where it comes from.
+        for key in runner.names_of(variables, self._loaded):
+            variables[key] = self._value
+            self._takers.append((variables, key))
+
+    def look(self) -> None:
+        """Remember how it is now: other variables hold it by now, or are drawn from it."""
+        self.state = _state(self._value)
+        self._holders = sys.getrefcount(self._value)
+
+    def has_spread(self) -> bool:
+        """Whether somebody else may hold it since, or has drawn from it."""
+        return (
+            _is_everywhere(self._value)
+            or sys.getrefcount(self._value) != self._holders
+            or _state(self._value) != self.state
+        )
+
+
+def _is_everywhere(value: Any) -> bool:
+    """Whether Python has only one such value, which anybody may hold for another reason."""
+    return type(value) is bool or (type(value) is int and -5 <= value <= 256)
+
+
+def _state(value: Any) -> Any:
+    """The state of a random generator, or of the one that a method belongs to; else ``None``."""
+    generator = getattr(value, "__self__", value)
+    if type(generator).__name__ == "Random":
+        return generator.getstate()
+    bits = getattr(generator, "bit_generator", None)
+    return repr(bits.state) if bits is not None else None
+
+
+def _words(executed: Iterable[CodeType]) -> Iterator[str]:
+    """All names and texts in code, and in the functions and classes in it."""
+    for code in executed:
+        yield from code.co_names
+        yield from (one for one in code.co_consts if type(one) is str)
+        yield from _words(one for one in code.co_consts if type(one) is CodeType)
 
 
 class Renewal:
@@ -79,7 +180,7 @@ class Renewal:
     TIMES = ("int", "float", "UUID", "datetime", "date", "time", "struct_time")
 
     def __init__(self, name: str, statement: ast.stmt, path: str, owner: str) -> None:
-        self._name = name
+        self.name = name
         self._code = compile(ast.Module([statement], []), path, "exec")
         self._owner = owner
 
@@ -90,14 +191,18 @@ class Renewal:
     def _owned(self, module: Any) -> Any:
         return getattr(module, self._owner) if self._owner else module
 
+    def value(self, module: Any) -> Any:
+        """What it holds; ``None`` if it has gone."""
+        return vars(self._owned(module)).get(self.name)
+
     def renew(self, module: Any) -> tuple[Any, Any]:
         """Return the old value and the new."""
         owner = self._owned(module)
         variables = dict(vars(owner))
-        old = variables[self._name]
+        old = variables[self.name]
         exec(self._code, vars(module), variables)
-        setattr(owner, self._name, variables[self._name])
-        return old, variables[self._name]
+        setattr(owner, self.name, variables[self.name])
+        return old, variables[self.name]
 
 
 class _DefaultRenewal(Renewal):
@@ -105,13 +210,14 @@ class _DefaultRenewal(Renewal):
 
     def __init__(self, function: FunctionType, place: int | str, value: ast.expr, owner: str) -> None:
         self._function, self._place, self._owner = function, place, owner
+        self.name = function.__name__
         self._code = compile(ast.Expression(value), function.__code__.co_filename, "eval")
 
-    def value(self) -> Any:
+    def value(self, module: Any) -> Any:
         return self._defaults()[self._place]
 
     def renew(self, module: Any) -> tuple[Any, Any]:
-        old, defaults = self.value(), self._defaults()
+        old, defaults = self.value(module), self._defaults()
         defaults[self._place] = new = eval(self._code, vars(module), dict(vars(self._owned(module))))
         if isinstance(self._place, int):
             self._function.__defaults__ = tuple(defaults)
@@ -163,7 +269,7 @@ def renewals(member: Member) -> list[Renewal] | None:
         renewed: set[int] = set()
         for value, renewal in _of_defaults(statements, owner, holder):
             own = {line for line in lines if _contains(value, line)}
-            if own and type(renewal.value()).__name__ in Renewal.KINDS:
+            if own and type(renewal.value(member.module)).__name__ in Renewal.KINDS:
                 found.append(renewal)
                 renewed |= own
         lines -= renewed

@@ -8,6 +8,7 @@ the same root, configuration file and ``conftest.py`` files.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import copy
 import sys
 from pathlib import Path
@@ -74,6 +75,8 @@ class Arguments:
         self._all: list[str] = []
         self._config: Any = None
         self._replaced: dict[str, list[str]] = {}
+        #: The options of the expected request.
+        self._expected: dict[str, Any] = {}
         #: The last arguments that ``accept`` has accepted, and the options that differ.
         self._accepted: tuple[list[str], dict[str, Any]] = ([], {})
 
@@ -112,6 +115,13 @@ class Arguments:
             for one in (*before, *(one for one in found if "args" in one.argnames))
         )
 
+    def prepare(self) -> bool:
+        """Do ahead what ``accept`` would do for each request; whether that succeeds."""
+        with contextlib.suppress(BaseException):  # Types of options are functions of plugins.
+            self._expected = self._parse(self._all)
+            return True
+        return False
+
     def accept(self, args: list[str]) -> bool:
         """Whether a fork of this process can go on with these, once it has called ``take``."""
         try:
@@ -123,7 +133,7 @@ class Arguments:
         begin = len(self._all) - len(self._args)
         if self._all[begin:] != self._args:
             return False
-        before, after = self._parse(self._all), self._parse([*self._all[:begin], *args])
+        before, after = self._expected, self._parse([*self._all[:begin], *args])
         changed = {name: after[name] for name in after if after[name] != before.get(name)}
         options = vars(self._config.option)
         if (

@@ -84,7 +84,7 @@ class Run:
         """Must be called in a fork of the process in which the run has begun."""
         self._pid = os.getpid()
         _renew_after_fork()
-        cache.renew_again()
+        cache.renewals.repeat()
 
     def execute(self) -> tuple[int, list[str]]:
         """Run it; return the exit code of ``python -m pytest``, and what was imported, in order."""

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import sys
 import tempfile
-from types import FrameType
+from types import CodeType, FrameType
 from typing import Any, Callable
 
 import _pytest
@@ -63,6 +63,9 @@ class Snapshot:
         self._single_use = ""
         #: The states of the random generators when pytest began, or after the last fork.
         self._seeds: list[Any] = []
+        #: What the project has executed.
+        self._executed: list[CodeType] = []
+        self._is_forking = False
 
     def begin(self) -> None:
         self._allow_tests = _private.bar_tests()
@@ -71,7 +74,7 @@ class Snapshot:
         cache.renewals.on_begin = self._renews
         runner.know_type_questions(*_private.type_questions())
         runner.watch_files(_modules.VOLATILE)
-        runner.add_audit_listener(self._on_event, {*_side_effects.ACTS, *_side_effects.FRESH, "open"})
+        runner.add_audit_listener(self._on_event, {*_side_effects.ACTS, *_side_effects.FRESH, "open", "exec"})
 
     def pytest_begins(self, config: Any, args: list[str]) -> None:
         """``args``: the list from which pytest will parse its options."""
@@ -125,6 +128,13 @@ class Snapshot:
         finally:
             self._is_busy = False
 
+    def _prepares(self) -> bool:
+        self._is_busy = True
+        try:
+            return self._arguments.prepare()
+        finally:
+            self._is_busy = False
+
     def _before(self, spec: Any) -> None:
         """Stay behind, if that is due, before a module is executed."""
         file = spec.origin
@@ -138,8 +148,10 @@ class Snapshot:
 
         ``is_open``: it may have other arguments, if nothing has read those that differ.
         """
-        accepts = self._accepts if is_open and self._arguments.are_open() else None
+        accepts = self._accepts if is_open and self._arguments.are_open() and self._prepares() else None
+        self._is_forking = True
         args: list[str] | None = runner.stay(is_pinned, accepts)
+        self._is_forking = False
         self._renew()
         self._seeds = _seeds()
         if args is None:
@@ -150,7 +162,7 @@ class Snapshot:
     def _is_forkable(self) -> bool:
         return not (
             self._single_use
-            or cache.is_of_one_run()
+            or cache.renewals.are_kept(self._executed)
             or len(os.listdir("/proc/self/task")) > 1
             or is_traced()
             or touches_cuda()
@@ -170,7 +182,7 @@ class Snapshot:
 
     def _is_individual(self, event: str) -> None:
         """Make the process single-use if code may keep the answer, which two runs must not share."""
-        if cache.renewals.is_under_way:
+        if cache.renewals.is_under_way or self._is_forking:  # What is called in each fork has its own answer.
             return
         frame = _caller()
         while frame is not None and _is_librarys(frame):
@@ -191,6 +203,8 @@ class Snapshot:
             if event in _side_effects.FRESH:
                 self._is_individual(event)
                 return self._asks_the_time(_caller()) if event == _side_effects.CLOCK else None
+            if event == "exec":
+                return self._executes(args[0])
             named = args[:1] if event == "open" else args
             paths = [os.fsdecode(arg) for arg in named if isinstance(arg, (str, bytes, os.PathLike))]
             if event == "open":
@@ -199,6 +213,12 @@ class Snapshot:
                 self.wait(f"{self._who()} does {event} {' '.join(paths[:1])}".rstrip())
         finally:
             self._is_busy = False
+
+    def _executes(self, code: Any) -> None:
+        if cache.renewals.is_under_way or not isinstance(code, CodeType):
+            return
+        if self._code.may_change(code.co_filename):
+            self._executed.append(code)
 
     def _opens(self, paths: list[str], flags: Any) -> None:
         if not paths:
