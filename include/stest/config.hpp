@@ -32,6 +32,7 @@ struct Config {
   int concurrency = 1;
   std::optional<std::uint64_t> memory_limit;  ///< Bytes of resident memory of the worker.
   bool prime = true;                          ///< The worker may do runs ahead.
+  bool wait_for_worker = false;               ///< Else the client runs cold while the worker imports.
   bool verify_failures = false;               ///< The client checks failures in a cold run.
   bool force_tcp = false;
   std::optional<int> port;  ///< For TCP. Unset: 8000, or a free one if 8000 is in use.

@@ -45,6 +45,7 @@ enum class ErrorCode {
   forbidden,
   cancelled,
   busy,
+  warming,
 };
 
 /// The name of `code` on the wire, for example "config".

@@ -54,10 +54,12 @@ struct RunRequest {
   std::string cwd;                ///< Absolute.
   Environment env;                ///< The whole environment; all other variables are unset.
   int umask = 022;
-  bool merge_streams = false;             ///< stdout and stderr are the same file: keep their order exactly.
-  bool wait = true;                       ///< Wait for the run's turn; else the request is refused as `busy`.
-  std::optional<InputFile> input = {};    ///< Nothing: stdin is empty.
-  std::optional<Terminal> terminal = {};  ///< Nothing: stdout and stderr are pipes.
+  bool merge_streams = false;  ///< stdout and stderr are the same file: keep their order exactly.
+  bool wait = true;            ///< Wait for the run's turn; else the request is refused as `busy`.
+  /// The process that runs the tests itself if the result is `needs_cold`. Nothing: none; the run waits.
+  std::optional<int> cold_pid = {};
+  std::optional<InputFile> input = {};            ///< Nothing: stdin is empty.
+  std::optional<Terminal> terminal = {};          ///< Nothing: stdout and stderr are pipes.
   std::optional<ProcessAttributes> process = {};  ///< Nothing: those with which the daemon was started.
 };
 

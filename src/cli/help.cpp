@@ -104,6 +104,8 @@ Environment variables (each overrides its key in [tool.sprintest], if it has one
   SPRINTEST_CONCURRENCY   how many runs may go on at the same time (1)
   SPRINTEST_MEMORY_LIMIT  the most memory that the worker may hold (none)
   SPRINTEST_PRIME         no: collect no tests ahead of the next request (yes)
+  SPRINTEST_WAIT_FOR_WORKER
+                          yes: wait while the worker imports, instead of running cold (no)
   SPRINTEST_VERIFY_FAILURES
                           yes: check failures in a cold run before the result is final (no)
   SPRINTEST_FORCE_TCP, SPRINTEST_PORT

@@ -13,7 +13,7 @@ struct ErrorCodeRow {
 
 /// If the daemon refuses a request (`bad_request`, `not_found`), the client has a bug or another version.
 /// Both are stest's fault, so the exit code is `internal_error`.
-constexpr std::array<ErrorCodeRow, 12> kErrorCodes{{
+constexpr std::array<ErrorCodeRow, 13> kErrorCodes{{
     {ErrorCode::internal, "internal", ExitCode::internal_error},
     {ErrorCode::usage, "usage", ExitCode::usage_error},
     {ErrorCode::config, "config", ExitCode::config_error},
@@ -26,6 +26,7 @@ constexpr std::array<ErrorCodeRow, 12> kErrorCodes{{
     {ErrorCode::forbidden, "forbidden", ExitCode::daemon_unavailable},
     {ErrorCode::cancelled, "cancelled", ExitCode::cancelled},
     {ErrorCode::busy, "busy", ExitCode::busy},
+    {ErrorCode::warming, "warming", ExitCode::needs_cold},
 }};
 
 const ErrorCodeRow& row(ErrorCode code) {

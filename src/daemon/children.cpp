@@ -53,6 +53,11 @@ void Children::signal(int pid, int number) {
   if (own_.contains(pid)) ::kill(pid, number);
 }
 
+void Children::signal_group(int pid, int number) {
+  std::lock_guard lock(mutex_);
+  if (own_.contains(pid)) ::kill(-pid, number);
+}
+
 void Children::reap_orphans() {
   std::lock_guard lock(mutex_);
   for (;;) {

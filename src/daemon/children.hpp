@@ -25,6 +25,8 @@ class Children {
 
   /// Signals `pid` if `wait` has not reaped it yet, so that a reused pid never gets the signal.
   void signal(int pid, int number);
+  /// The same for the process group that `pid` leads.
+  void signal_group(int pid, int number);
 
   /// Reaps orphans that have ended; never blocks.
   void reap_orphans();

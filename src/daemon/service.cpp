@@ -147,10 +147,12 @@ event::Done Service::run_on_worker(Run& run, const Listener& listener) {
   const bool again = report && report->may_be_repeated && !run.control.strongest();
   const auto last = again ? try_on_worker(run, listener) : report;
   if (!last && last.error().code == ErrorCode::cancelled) return cancelled_result(run.control.reason());
-  if (!last && last.error().code != ErrorCode::worker_failed) return failed_result(last.error());
+  const bool can_be_cold =
+      last || last.error().code == ErrorCode::worker_failed || last.error().code == ErrorCode::warming;
+  if (!can_be_cold) return failed_result(last.error());
   const auto reason = last ? reason_for_cold(*last) : last.error().message;
   if (!reason) return result_of(*last);
-  spdlog::warn("run {}: needs a cold run: {}", run.id, *reason);
+  spdlog::info("run {}: needs a cold run: {}", run.id, *reason);
   listener.emit(event::Notice{*reason + ": ran cold"});
   return cold_result(*reason);
 }

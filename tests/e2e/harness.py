@@ -124,6 +124,7 @@ class Project:
         env["XDG_RUNTIME_DIR"] = str(self.home / "run")
         env["PYTEST_ADDOPTS"] = UNUSED_PLUGINS
         env["SPRINTEST_PRIME"] = "no"  # Many tests count processes; those about that unset it.
+        env["SPRINTEST_WAIT_FOR_WORKER"] = "yes"  # Most tests are about what a warm run does.
         return {**env, "LANG": "C.UTF-8", "COLUMNS": "80", MARKER: self._marker}
 
     # ---- files

@@ -39,7 +39,8 @@ class Runner:
         self._suite = suite
         self._report = scratch / "report.xml"
         inherited = {k: v for k, v in os.environ.items() if not k.startswith(("SPRINTEST_", "PYTEST_"))}
-        self._env = {**inherited, "SPRINTEST_DIR": str(scratch / "state"), **mode, **suite.env}
+        waits = {"SPRINTEST_WAIT_FOR_WORKER": "yes"}  # What is compared is what warm runs answer.
+        self._env = {**inherited, "SPRINTEST_DIR": str(scratch / "state"), **waits, **mode, **suite.env}
         self._stest = suite.python.parent / "stest"
 
     def plain(self, name: str) -> Run:

@@ -11,7 +11,7 @@
 #include "cli/doctor/doctor_installation.hpp"
 #include "cli/doctor/doctor_machine.hpp"
 #include "cli/doctor/doctor_sandbox.hpp"
-#include "common/os/memory_cgroup.hpp"
+#include "common/os/cgroup.hpp"
 
 namespace stest {
 namespace {
@@ -71,7 +71,7 @@ void examine_state(const Project& project, std::vector<Finding>& findings) {
 
 void examine_machine(std::vector<Finding>& findings) {
   findings.push_back(check_proc());
-  const auto cgroup = MemoryCgroup::of(::getpid());
+  const auto cgroup = Cgroup::of_memory(::getpid());
   findings.push_back(
       check_memory(cgroup ? cgroup->limit() : std::nullopt, cgroup ? cgroup->folder().string() : ""));
   rlimit files{};

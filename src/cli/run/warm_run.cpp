@@ -1,6 +1,7 @@
 #include "cli/run/warm_run.hpp"
 
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
@@ -41,6 +42,7 @@ RunRequest make_request(const RunOptions& options, const Project& project) {
   request.umask = current_umask();
   request.process = current_attributes();
   request.wait = !options.no_wait;
+  if (!options.events && !options.detached) request.cold_pid = ::getpid();
   request.merge_streams = !options.events && are_same_file(1, 2);
   return request;
 }

@@ -111,6 +111,9 @@ constexpr std::array kSettings{
     Setting{"prime", "SPRINTEST_PRIME", "true or false", "true",
             [](Config& config, const RawValue& raw) { return assign(config.prime, parse_bool(raw)); }},
     Setting{
+        "wait_for_worker", "SPRINTEST_WAIT_FOR_WORKER", "true or false", "false",
+        [](Config& config, const RawValue& raw) { return assign(config.wait_for_worker, parse_bool(raw)); }},
+    Setting{
         "verify_failures", "SPRINTEST_VERIFY_FAILURES", "true or false", "false",
         [](Config& config, const RawValue& raw) { return assign(config.verify_failures, parse_bool(raw)); }},
     Setting{"", "SPRINTEST_FORCE_TCP", "true or false", "false",

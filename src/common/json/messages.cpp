@@ -294,9 +294,12 @@ Result<std::string> bytes_from_json(const json& value) {
 }
 
 json to_json(const RunRequest& request) {
-  json value = {{"args", list_to_json(request.args)},      {"cwd", bytes_to_json(request.cwd)},
-                {"env", environment_to_json(request.env)}, {"umask", request.umask},
-                {"merge_streams", request.merge_streams},  {"wait", request.wait}};
+  json value = {
+      {"args", list_to_json(request.args)},      {"cwd", bytes_to_json(request.cwd)},
+      {"env", environment_to_json(request.env)}, {"umask", request.umask},
+      {"merge_streams", request.merge_streams},  {"wait", request.wait},
+  };
+  if (request.cold_pid) value["cold_pid"] = *request.cold_pid;
   if (request.input) value["stdin"] = input_json(*request.input);
   if (request.terminal) value["terminal"] = terminal_json(*request.terminal);
   if (request.process) value["process"] = to_json(*request.process);
@@ -307,13 +310,14 @@ Result<RunRequest> run_request_from_json(const json& value) {
   RunRequest request;
   FieldReader fields(value, "run request");
   fields.refuse_others(
-      {"args", "cwd", "env", "umask", "merge_streams", "wait", "stdin", "terminal", "process"});
+      {"args", "cwd", "env", "umask", "merge_streams", "wait", "cold_pid", "stdin", "terminal", "process"});
   fields.read("args", request.args);
   fields.read("cwd", request.cwd);
   fields.read("env", request.env);
   fields.read_optional("umask", request.umask);
   fields.read_optional("merge_streams", request.merge_streams);
   fields.read_optional("wait", request.wait);
+  fields.read_optional("cold_pid", request.cold_pid);
   fields.read_optional_object("stdin", [&](FieldReader& item) { read(item, request.input.emplace()); });
   fields.read_optional_object("terminal", [&](FieldReader& item) { read(item, request.terminal.emplace()); });
   fields.read_optional_object("process", [&](FieldReader& item) { read(item, request.process.emplace()); });

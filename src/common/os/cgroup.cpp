@@ -1,4 +1,4 @@
-#include "common/os/memory_cgroup.hpp"
+#include "common/os/cgroup.hpp"
 
 #include <algorithm>
 #include <fstream>
@@ -73,10 +73,21 @@ std::optional<fs::path> visible_folder(const Mount& mount, const fs::path& path)
   return folder;
 }
 
-std::optional<std::uint64_t> read_number(const fs::path& path) {
-  std::uint64_t number = 0;
+/// The number with which a file begins; nothing if that is a word ("max").
+template <class Number>
+std::optional<Number> read_number(const fs::path& path) {
+  Number number = 0;
   std::ifstream file(path);
   if (file >> number) return number;
+  return std::nullopt;
+}
+
+/// The second number of a file.
+std::optional<double> read_second(const fs::path& path) {
+  double first = 0;
+  double second = 0;
+  std::ifstream file(path);
+  if (file >> first >> second) return second;
   return std::nullopt;
 }
 
@@ -92,30 +103,49 @@ std::optional<std::uint64_t> read_field(const fs::path& path, const std::string&
 
 }  // namespace
 
-std::optional<MemoryCgroup> MemoryCgroup::of(int pid, const fs::path& proc) {
-  for (const std::string controller : {"memory", ""}) {
+std::optional<Cgroup> Cgroup::of(int pid, const std::string& wanted, const fs::path& proc) {
+  for (const auto& controller : {wanted, std::string()}) {
     const auto path = path_in_hierarchy(proc / std::to_string(pid) / "cgroup", controller);
     const auto mount = path ? find_mount(proc / "self" / "mountinfo", controller) : std::nullopt;
     const auto folder = mount ? visible_folder(*mount, *path) : std::nullopt;
-    if (folder) return MemoryCgroup(mount->point, *folder, controller.empty());
+    if (folder) return Cgroup(mount->point, *folder, controller.empty());
   }
   return std::nullopt;
 }
 
-std::optional<std::uint64_t> MemoryCgroup::oom_kills() const {
+std::optional<std::uint64_t> Cgroup::oom_kills() const {
   if (!is_v2_) return read_field(folder_ / "memory.oom_control", "oom_kill");
   // Without the cgroups below, if the kernel counts them separately (from 5.2 on).
   const auto own = read_field(folder_ / "memory.events.local", "oom_kill");
   return own ? own : read_field(folder_ / "memory.events", "oom_kill");
 }
 
-std::optional<std::uint64_t> MemoryCgroup::limit() const {
-  std::optional<std::uint64_t> tightest;
+/// The lowest value that `read` finds in this folder or one above it.
+template <class Value, class Read>
+std::optional<Value> Cgroup::lowest(const Read& read) const {
+  std::optional<Value> found;
   for (auto folder = folder_;; folder = folder.parent_path()) {
-    const auto limit = read_number(folder / (is_v2_ ? "memory.max" : "memory.limit_in_bytes"));
-    if (limit && *limit < unlimited) tightest = std::min(*limit, tightest.value_or(*limit));
-    if (folder == mount_ || folder == folder.parent_path()) return tightest;
+    const std::optional<Value> value = read(folder);
+    if (value) found = std::min(*value, found.value_or(*value));
+    if (folder == mount_ || folder == folder.parent_path()) return found;
   }
+}
+
+std::optional<std::uint64_t> Cgroup::limit() const {
+  return lowest<std::uint64_t>([&](const fs::path& folder) {
+    auto limit = read_number<std::uint64_t>(folder / (is_v2_ ? "memory.max" : "memory.limit_in_bytes"));
+    return limit && *limit < unlimited ? limit : std::nullopt;
+  });
+}
+
+std::optional<double> Cgroup::processors() const {
+  return lowest<double>([&](const fs::path& folder) -> std::optional<double> {
+    const auto quota = read_number<double>(folder / (is_v2_ ? "cpu.max" : "cpu.cfs_quota_us"));
+    const auto period =
+        is_v2_ ? read_second(folder / "cpu.max") : read_number<double>(folder / "cpu.cfs_period_us");
+    if (!quota || !period || *quota <= 0 || *period <= 0) return std::nullopt;
+    return *quota / *period;
+  });
 }
 
 }  // namespace stest

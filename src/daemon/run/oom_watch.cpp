@@ -29,9 +29,9 @@ Fd open_kernel_log() {
 
 }  // namespace
 
-OomWatch::OomWatch(int pid) : OomWatch(MemoryCgroup::of(pid), open_kernel_log()) {}
+OomWatch::OomWatch(int pid) : OomWatch(Cgroup::of_memory(pid), open_kernel_log()) {}
 
-OomWatch::OomWatch(std::optional<MemoryCgroup> cgroup, Fd kernel_log)
+OomWatch::OomWatch(std::optional<Cgroup> cgroup, Fd kernel_log)
     : cgroup_(std::move(cgroup)),
       before_(cgroup_ ? cgroup_->oom_kills() : std::nullopt),
       kernel_log_(std::move(kernel_log)) {}

@@ -5,8 +5,8 @@
 #include <string>
 #include <string_view>
 
+#include "common/os/cgroup.hpp"
 #include "common/os/fd.hpp"
-#include "common/os/memory_cgroup.hpp"
 
 namespace stest {
 
@@ -17,7 +17,7 @@ class OomWatch {
   /// Begins now. `pid` is a process in the cgroup of a possible victim.
   explicit OomWatch(int pid);
   /// Uses `cgroup` and `kernel_log` instead of the machine's.
-  OomWatch(std::optional<MemoryCgroup> cgroup, Fd kernel_log);
+  OomWatch(std::optional<Cgroup> cgroup, Fd kernel_log);
 
   /// The evidence that the OOM killer has killed `pid`, to follow "the kernel's OOM killer did it: "; nothing
   /// if there is none.
@@ -27,7 +27,7 @@ class OomWatch {
   std::optional<std::string> counted() const;
   std::optional<std::string> logged(int pid) const;
 
-  std::optional<MemoryCgroup> cgroup_;
+  std::optional<Cgroup> cgroup_;
   std::optional<std::uint64_t> before_;
   Fd kernel_log_;
 };

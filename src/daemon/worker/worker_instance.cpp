@@ -93,6 +93,10 @@ std::optional<protocol::NotPreloaded> WorkerInstance::end(const ExitStatus& stat
   return blamed;
 }
 
+bool WorkerInstance::has_to_import() const {
+  return state == State::starting ? !asked.empty() : state == State::warming && import_clock.is_running();
+}
+
 std::optional<ImportClock::Seconds> WorkerInstance::time_left(
     std::optional<ImportClock::Seconds> expected) const {
   if (!expected || !import_clock.is_running() || *expected <= import_clock.so_far()) return std::nullopt;

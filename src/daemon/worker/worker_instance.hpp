@@ -110,6 +110,9 @@ struct WorkerInstance {
   /// change; and once, that the configured target does not exist.
   std::vector<std::string> news();
 
+  /// Whether it imports modules, or will as soon as it has started.
+  bool has_to_import() const;
+
   /// The rest of the time until all modules are imported, if that takes `expected` in all; nothing if it is
   /// not known or over.
   std::optional<ImportClock::Seconds> time_left(std::optional<ImportClock::Seconds> expected) const;

@@ -1,8 +1,10 @@
 #include "daemon/worker/worker_manager.hpp"
 
 #include <spdlog/spdlog.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <cmath>
 #include <csignal>
 #include <iterator>
 #include <nlohmann/json.hpp>
@@ -10,6 +12,7 @@
 #include <utility>
 
 #include "common/config/log_tail.hpp"
+#include "common/os/cgroup.hpp"
 #include "daemon/run/answer_watch.hpp"
 #include "daemon/run/run_result.hpp"
 
@@ -28,6 +31,27 @@ Error given_up() {
 
 Error never_fit(const Restart& why) {
   return {ErrorCode::worker_failed, "each new worker would have to be restarted: " + why.text, ""};
+}
+
+std::string tenths_text(ImportClock::Seconds time) {
+  return seconds_text(std::chrono::milliseconds(100 * std::lround(10 * time.count())));
+}
+
+/// The run is not to wait for a worker: its client makes a cold run, which takes as long as plain pytest.
+Error warming(const WorkerInstance& instance, std::optional<ImportClock::Seconds> expected) {
+  std::string progress;
+  if (instance.import_clock.is_running()) {
+    progress = " (" + tenths_text(instance.import_clock.so_far());
+    if (expected) progress += " of about " + tenths_text(*expected);
+    progress += ")";
+  }
+  const auto what = instance.importing.empty() ? "starts" : "imports " + instance.importing;
+  return {ErrorCode::warming, "the worker " + what + progress, ""};
+}
+
+Error used_by_others(const Restart& why) {
+  return {ErrorCode::warming, "the worker serves another run, and this one needs another worker: " + why.text,
+          ""};
 }
 
 Error busy(const Restart& why) {
@@ -69,13 +93,14 @@ struct WorkerManager::Attempt {
   WarmingProgress progress;
   bool without_learned = false;  ///< A worker died during an import; the next one imports no learned modules.
   bool after_kill = false;       ///< A worker was killed by SIGKILL; the next one imports the same modules.
+  bool may_be_cold = false;      ///< The run does not wait for a worker that imports, or serves others.
   bool was_fit = false;          ///< The claimed worker was ready, and none of its files has changed.
   int started = 0;               ///< How many workers were started for this run.
 };
 
-/// How many workers are started for a run. If the first one does not fit, the cause may be an edit. If the
-/// second one does not fit either, the next one would not: for example, `sitecustomize` writes a file that it
-/// reads.
+/// How many workers are started for a run, or for runs that do not wait. If the first one does not fit, the
+/// cause may be an edit. If the second one does not fit either, the next one would not: for example,
+/// `sitecustomize` writes a file that it reads.
 constexpr int most_restarts = 2;
 
 WorkerLease::~WorkerLease() {
@@ -108,16 +133,31 @@ Result<WorkerLease> WorkerManager::acquire(const Run& run, const Listener& liste
     if (auto failure = failure_.find(key)) return tl::unexpected(std::move(*failure));
   }
   Attempt attempt{run, listener, key, WarmingProgress(listener)};
+  attempt.may_be_cold = request.cold_pid && !config.wait_for_worker;
   for (;;) {
     auto instance = claim(attempt);
     if (!instance) return tl::unexpected(instance.error());
     WorkerLease lease(*this, *instance);
     const auto ready = await_ready(**instance, attempt);
+    if (!ready && ready.error().code == ErrorCode::warming) give_way(*instance, request);
     if (!ready) return tl::unexpected(ready.error());
     if (!*ready) continue;
     begin(lease, listener);
     return lease;
   }
+}
+
+/// A cold run and imports would share one processor: the imports wait.
+void WorkerManager::give_way(const Instance& instance, const RunRequest& request) {
+  const auto cgroup = Cgroup::of_processors(::getpid());
+  const auto quota = cgroup ? cgroup->processors() : std::nullopt;
+  const auto allowed =
+      request.process ? request.process->affinity.size() : std::thread::hardware_concurrency();
+  if (allowed > 1 && quota.value_or(2) >= 2) return;
+  const std::lock_guard lock(mutex_);
+  pauses_.begin(*request.cold_pid, [weak = std::weak_ptr(instance)](bool on) {
+    if (const auto worker = weak.lock()) worker->process->suspend(on);
+  });
 }
 
 void WorkerManager::begin(WorkerLease& lease, const Listener& listener) {
@@ -159,6 +199,7 @@ Result<WorkerManager::Instance> WorkerManager::claim_in_turn(std::unique_lock<st
       }
       if (!current_ || current_->claims == 0) return replace(lock, attempt, *why);
       if (!attempt.run.request.wait) return tl::unexpected(busy(*why));
+      if (attempt.may_be_cold) return tl::unexpected(used_by_others(*why));
     }
     lock.unlock();
     attempt.progress.tell("", std::nullopt);
@@ -208,6 +249,10 @@ std::optional<Restart> WorkerManager::why_not_for(std::unique_lock<std::mutex>& 
 
 Result<WorkerManager::Instance> WorkerManager::replace(std::unique_lock<std::mutex>& lock, Attempt& attempt,
                                                        const Restart& why) {
+  if (current_ && outdated_when_ready_ >= most_restarts) {
+    outdated_when_ready_ = 0;
+    return tl::unexpected(failure_.remember(*current_, program_, never_fit(why)));
+  }
   end_current(lock);
   replacing_ = true;
   store_.forget_if_outdated();
@@ -277,7 +322,9 @@ Result<bool> WorkerManager::await_ready(WorkerInstance& instance, Attempt& attem
       return tl::unexpected(failure_.remember(instance, program_, never_fit(*why)));
     }
     const auto module = instance.importing;
-    const auto left = instance.time_left(store_.start_time(instance.asked.size()));
+    const auto expected = store_.start_time(instance.asked.size());
+    if (attempt.may_be_cold && instance.has_to_import()) return tl::unexpected(warming(instance, expected));
+    const auto left = instance.time_left(expected);
     lock.unlock();
     attempt.progress.tell(module, left);
     if (!is_wanted(attempt.run, attempt.listener)) return tl::unexpected(given_up());
@@ -335,8 +382,9 @@ void WorkerManager::end_current(std::unique_lock<std::mutex>& lock) {
   if (!old) return;
   replacing_ = true;
   old->dismissed = true;
+  const bool can_answer = old->state == State::ready;
   lock.unlock();
-  old->process->stop(stop_grace);
+  old->process->stop(can_answer ? stop_grace : std::chrono::seconds(0));
   old.reset();
   lock.lock();
   replacing_ = false;
@@ -486,9 +534,19 @@ void WorkerManager::on_ready(WorkerInstance& instance, const protocol::Ready& re
         store_.remember_start(instance.asked.size(), instance.import_clock.so_far(), ready.site_dirs));
   }
   const auto tasks = instance.next_tasks(std::move(preload));
+  const bool is_awaited = instance.claims > 0 || instance.state != State::ready;
+  const auto files = instance.loaded;
   lock.unlock();
   for (const auto& task : tasks) (void)instance.process->send(task);
+  if (!is_awaited) count_outdated(*files);
   changed();
+}
+
+/// Runs that do not wait see only later that no worker fits; see `most_restarts`.
+void WorkerManager::count_outdated(const LoadedFiles& loaded) {
+  const bool is_outdated = check_(loaded).has_value();
+  const std::lock_guard lock(mutex_);
+  outdated_when_ready_ = is_outdated ? outdated_when_ready_ + 1 : 0;
 }
 
 void WorkerManager::on_end(WorkerInstance& instance, const ExitStatus& status) {

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "daemon/run/run.hpp"
+#include "daemon/worker/import_pauses.hpp"
 #include "daemon/worker/preload_store.hpp"
 #include "daemon/worker/start_failure.hpp"
 #include "daemon/worker/warming_progress.hpp"
@@ -56,7 +57,8 @@ class WorkerManager {
   ~WorkerManager();
 
   /// Blocks until a worker is ready for `run`, and reports the progress to the listener. Errors: `cancelled`
-  /// (also if the client has gone), `busy`, `worker_failed` with the end of the worker's log. If no worker
+  /// (also if the client has gone), `busy`, `warming` if the client rather makes a cold run than wait for a
+  /// worker that imports or serves other runs, `worker_failed` with the end of the worker's log. If no worker
   /// can start, the error is remembered and returned at once, until something has changed.
   Result<WorkerLease> acquire(const Run& run, const Listener& listener);
 
@@ -100,6 +102,7 @@ class WorkerManager {
   Result<Instance> start(const WorkerKey& key, bool with_learned);
   Result<bool> await_ready(WorkerInstance& instance, Attempt& attempt);
   void give_up(WorkerInstance& instance, std::chrono::milliseconds timeout);
+  void give_way(const Instance& instance, const RunRequest& request);
   void begin(WorkerLease& lease, const Listener& listener);
   Error no_worker(const WorkerInstance& instance);
   static bool may_retry(const WorkerInstance& instance, Attempt& attempt);
@@ -108,6 +111,7 @@ class WorkerManager {
 
   void on_message(WorkerInstance& instance, const protocol::FromWorker& message);
   void on_ready(WorkerInstance& instance, const protocol::Ready& ready);
+  void count_outdated(const LoadedFiles& loaded);
   void on_end(WorkerInstance& instance, const ExitStatus& status);
   void reject(WorkerInstance& instance, protocol::NotPreloaded module);
   void changed();
@@ -124,7 +128,9 @@ class WorkerManager {
       differences_;  ///< By module: how often a run could not use what was loaded ahead.
   Instance current_;
   StartFailure failure_;
-  bool replacing_ = false;  ///< A thread ends or starts the worker, without holding the lock.
+  ImportPauses pauses_;
+  int outdated_when_ready_ = 0;  ///< How many workers in a row were.
+  bool replacing_ = false;       ///< A thread ends or starts the worker, without holding the lock.
   bool stopped_ = false;
   std::set<std::uint64_t> turns_;  ///< Of the runs that wait for a claim, in the order of their arrival.
   std::uint64_t last_turn_ = 0;

@@ -129,6 +129,12 @@ void WorkerProcess::stop(std::chrono::milliseconds grace) {
   changed_.wait(lock, [this] { return ended_; });
 }
 
+void WorkerProcess::suspend(bool on) {
+  const std::lock_guard lock(mutex_);
+  suspensions_ += on ? 1 : -1;
+  if (suspensions_ == (on ? 1 : 0)) children_.signal_group(pid_, on ? SIGSTOP : SIGCONT);
+}
+
 void WorkerProcess::kill() { children_.signal(pid_, SIGKILL); }
 
 void WorkerProcess::give_up(std::string why) {

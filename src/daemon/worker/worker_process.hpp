@@ -65,6 +65,10 @@ class WorkerProcess {
   /// Asks the worker to end, kills it after `grace`, and returns when it has ended with its descendants.
   void stop(std::chrono::milliseconds grace);
 
+  /// Stops the worker and all processes of its session that try out imports, or lets them go on if this was
+  /// called as often with false.
+  void suspend(bool on);
+
   void kill();
   /// Kills a worker that does not answer. `why` follows "it"; the first one counts.
   void give_up(std::string why);
@@ -93,6 +97,7 @@ class WorkerProcess {
   std::map<std::uint64_t, std::shared_ptr<Mailbox>> mailboxes_;
   std::optional<ExitStatus> exit_;  ///< Set when the process was reaped and its descendants were killed.
   bool ended_ = false;              ///< Set when its end was announced.
+  int suspensions_ = 0;
 
   std::thread reader_;
   std::thread waiter_;

@@ -14,7 +14,8 @@ using namespace std::chrono_literals;
 
 constexpr const char* kKeys =
     "Accepted keys: ignore, preload, learn, isolation, reload, target, target_path, stuck_after, "
-    "hang_timeout, idle_timeout, worker_timeout, concurrency, memory_limit, prime, verify_failures.";
+    "hang_timeout, idle_timeout, worker_timeout, concurrency, memory_limit, prime, "
+    "wait_for_worker, verify_failures.";
 
 class ConfigTest : public testing::Test {
  protected:
@@ -60,6 +61,7 @@ void expect_defaults(const Config& config) {
   EXPECT_EQ(config.concurrency, 1);
   EXPECT_EQ(config.memory_limit, std::nullopt);
   EXPECT_TRUE(config.prime);
+  EXPECT_FALSE(config.wait_for_worker);
   EXPECT_FALSE(config.verify_failures);
   EXPECT_FALSE(config.force_tcp);
   EXPECT_FALSE(config.port);
@@ -97,6 +99,7 @@ worker_timeout = "2m"
 concurrency = 4
 memory_limit = "8GiB"
 prime = false
+wait_for_worker = true
 verify_failures = true
 
 [tool.later]
@@ -112,6 +115,7 @@ verify_failures = true
   EXPECT_EQ(config.concurrency, 4);
   EXPECT_EQ(config.memory_limit, 8ull << 30);
   EXPECT_FALSE(config.prime);
+  EXPECT_TRUE(config.wait_for_worker);
   EXPECT_TRUE(config.verify_failures);
 }
 
@@ -299,7 +303,7 @@ TEST(ConfigKeys, AreCompleteAndUnique) {
     EXPECT_FALSE(key.key.empty() && key.variable.empty());
     EXPECT_TRUE(names.insert(key.key + "/" + key.variable).second);
   }
-  EXPECT_EQ(names.size(), 20u);
+  EXPECT_EQ(names.size(), 21u);
 }
 
 TEST_F(ConfigTest, FallbacksAreTheDefaults) {

@@ -1,4 +1,4 @@
-#include "common/os/memory_cgroup.hpp"
+#include "common/os/cgroup.hpp"
 
 #include <gtest/gtest.h>
 
@@ -8,7 +8,7 @@ namespace stest {
 namespace {
 
 /// /proc and the cgroup file systems of recorded machines, in a folder.
-class MemoryCgroupTest : public testing::Test {
+class CgroupTest : public testing::Test {
  protected:
   /// A mount of `type` at `point` that shows what is below `root`.
   void mount(const std::string& type, const std::string& point, const std::string& root,
@@ -19,7 +19,10 @@ class MemoryCgroupTest : public testing::Test {
   }
   void belongs_to(const std::string& lines) { folder_.write("proc/7/cgroup", lines); }
   void write(const std::string& name, const std::string& text) { folder_.write(name, text); }
-  std::optional<MemoryCgroup> find() { return MemoryCgroup::of(7, folder_.path() / "proc"); }
+  std::optional<Cgroup> find() { return Cgroup::of_memory(7, folder_.path() / "proc"); }
+  std::optional<double> processors() {
+    return Cgroup::of_processors(7, folder_.path() / "proc")->processors();
+  }
 
   TemporaryFolder folder_;
 
@@ -27,7 +30,7 @@ class MemoryCgroupTest : public testing::Test {
   std::string mounts_;
 };
 
-TEST_F(MemoryCgroupTest, Version2) {
+TEST_F(CgroupTest, Version2) {
   mount("cgroup2", "cg", "/", "rw,nsdelegate");
   belongs_to("0::/user.slice/session-1.scope\n");
   write("cg/user.slice/session-1.scope/memory.events", "low 0\nhigh 0\nmax 12\noom 3\noom_kill 2\n");
@@ -40,7 +43,7 @@ TEST_F(MemoryCgroupTest, Version2) {
   EXPECT_EQ(cgroup->limit(), 314572800u);
 }
 
-TEST_F(MemoryCgroupTest, KillsInACgroupBelowAreNotItsOwn) {
+TEST_F(CgroupTest, KillsInACgroupBelowAreNotItsOwn) {
   mount("cgroup2", "cg", "/", "rw");
   belongs_to("0::/a\n");
   write("cg/a/memory.events", "oom_kill 5\n");
@@ -48,7 +51,7 @@ TEST_F(MemoryCgroupTest, KillsInACgroupBelowAreNotItsOwn) {
   EXPECT_EQ(find()->oom_kills(), 1u);
 }
 
-TEST_F(MemoryCgroupTest, InAContainerItsRootIsMounted) {
+TEST_F(CgroupTest, InAContainerItsRootIsMounted) {
   mount("cgroup2", "cg", "/docker/0123", "rw");
   belongs_to("0::/docker/0123\n");
   write("cg/memory.max", "1000\n");
@@ -60,7 +63,7 @@ TEST_F(MemoryCgroupTest, InAContainerItsRootIsMounted) {
   EXPECT_EQ(cgroup->oom_kills(), 0u);
 }
 
-TEST_F(MemoryCgroupTest, Version1GoesFirstWhereItHasTheController) {
+TEST_F(CgroupTest, Version1GoesFirstWhereItHasTheController) {
   mount("cgroup", "v1/cpu", "/", "rw,cpu,cpuacct");
   mount("cgroup", "v1/memory", "/", "rw,memory");
   mount("cgroup2", "unified", "/", "rw");
@@ -76,7 +79,7 @@ TEST_F(MemoryCgroupTest, Version1GoesFirstWhereItHasTheController) {
   EXPECT_EQ(cgroup->limit(), 4096u);
 }
 
-TEST_F(MemoryCgroupTest, RootOfVersion2CountsNothing) {
+TEST_F(CgroupTest, RootOfVersion2CountsNothing) {
   mount("cgroup2", "cg", "/", "rw");
   belongs_to("0::/\n");
   write("cg/cgroup.procs", "1\n");
@@ -84,7 +87,28 @@ TEST_F(MemoryCgroupTest, RootOfVersion2CountsNothing) {
   EXPECT_EQ(find()->limit(), std::nullopt);
 }
 
-TEST_F(MemoryCgroupTest, NothingWhereItCannotBeSeen) {
+TEST_F(CgroupTest, TheLowestShareOfProcessorsCounts) {
+  mount("cgroup2", "cg", "/", "rw");
+  belongs_to("0::/a/b\n");
+  write("cg/a/b/cpu.max", "max 100000\n");
+  EXPECT_EQ(processors(), std::nullopt);
+  write("cg/a/cpu.max", "150000 100000\n");
+  EXPECT_EQ(processors(), 1.5);
+  write("cg/a/b/cpu.max", "5000 10000\n");
+  EXPECT_EQ(processors(), 0.5);
+}
+
+TEST_F(CgroupTest, ShareOfProcessorsInVersion1) {
+  mount("cgroup", "v1/cpu", "/", "rw,cpu,cpuacct");
+  belongs_to("1:cpu,cpuacct:/job\n0::/\n");
+  write("v1/cpu/job/cpu.cfs_quota_us", "-1\n");
+  write("v1/cpu/job/cpu.cfs_period_us", "100000\n");
+  EXPECT_EQ(processors(), std::nullopt);
+  write("v1/cpu/job/cpu.cfs_quota_us", "25000\n");
+  EXPECT_EQ(processors(), 0.25);
+}
+
+TEST_F(CgroupTest, NothingWhereItCannotBeSeen) {
   EXPECT_FALSE(find());
   belongs_to("0::/elsewhere\n");
   EXPECT_FALSE(find());  // Not mounted.

@@ -22,7 +22,7 @@ class OomWatchTest : public testing::Test {
   void count(int kills) {
     folder_.write("cg/job/memory.events.local", "oom 9\noom_kill " + std::to_string(kills) + "\n");
   }
-  OomWatch watch(Fd log = {}) { return {MemoryCgroup::of(7, folder_.path() / "proc"), std::move(log)}; }
+  OomWatch watch(Fd log = {}) { return {Cgroup::of_memory(7, folder_.path() / "proc"), std::move(log)}; }
 
   TemporaryFolder folder_;
 };

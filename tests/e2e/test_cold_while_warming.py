@@ -1,0 +1,154 @@
+"""No run waits for what it may not need: while the worker imports, plain pytest runs the tests."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from .harness import WAITING_TEST, Finished, Project, wait_for
+from .processes import Process
+from .test_progress import SLOW
+
+LIGHT = "def test_light(): pass\n"
+
+
+@pytest.fixture
+def gated(project: Project) -> tuple[Project, Callable[[], None]]:
+    """A project whose worker imports a module that waits as long as the file `gate` is there."""
+    del project.env["SPRINTEST_WAIT_FOR_WORKER"]
+    gate = project.write("gate", "")
+    project.install("heavy_thing.py", SLOW.format(gate=str(gate)))
+    project.configure('preload = ["heavy_thing"]')
+    project.write("test_light.py", LIGHT)
+    project.write("test_heavy.py", "import heavy_thing\ndef test_heavy(): pass\n")
+    return project, gate.unlink
+
+
+def await_warmth(project: Project) -> None:
+    wait_for(lambda: project.status()["state"] == "idle", "the end of preloading")
+
+
+def is_cold(finished: Finished) -> bool:
+    return "ran cold" in finished.errors
+
+
+def test_a_run_does_not_wait_for_imports(gated: tuple[Project, Callable[[], None]]) -> None:
+    project, open_gate = gated
+    for _ in range(2):
+        finished = project.stest("-q", "test_light.py").expect(0)
+        assert re.search(
+            r"stest: the worker (starts|imports heavy_thing) \([\d.]+ s\): ran cold", finished.errors
+        )
+    assert project.status()["state"] == "warming"
+    open_gate()
+    await_warmth(project)
+    assert not is_cold(project.stest("-q").expect(0))
+
+
+def test_a_run_with_another_variable_does_not_wait_for_the_next_worker(
+    gated: tuple[Project, Callable[[], None]],
+) -> None:
+    project, open_gate = gated
+    project.stest("-q", "test_light.py").expect(0)
+    finished = project.stest("-q", "test_light.py", env={"OMP_NUM_THREADS": "3"}).expect(0)
+    assert "restarted worker: OMP_NUM_THREADS changed" in finished.errors
+    assert is_cold(finished)
+    open_gate()
+    await_warmth(project)
+    assert is_cold(project.stest("-q").expect(0)), "the worker is the other's"
+    await_warmth(project)
+    assert not is_cold(project.stest("-q").expect(0))
+
+
+def test_a_run_does_not_wait_until_others_need_their_worker_no_more(project: Project) -> None:
+    del project.env["SPRINTEST_WAIT_FOR_WORKER"]
+    project.configure("concurrency = 2")
+    project.write("test_waiting.py", WAITING_TEST)
+    project.write("test_light.py", LIGHT)
+    waiting = project.start("-q", "test_waiting.py")
+    project.await_file("started")
+    finished = project.stest("-q", "test_light.py", env={"OMP_NUM_THREADS": "3"}).expect(0)
+    assert "serves another run, and this one needs another worker: OMP_NUM_THREADS changed" in finished.errors
+    project.write("go on", "")
+    assert not is_cold(project.finish(waiting).expect(0))
+
+
+@pytest.mark.parametrize("how", ["setting", "variable", "events", "verify", "api"])
+def test_who_wants_to_wait_does(gated: tuple[Project, Callable[[], None]], how: str) -> None:
+    project, open_gate = gated
+    project.stest("-q", "test_light.py").expect(0)
+    if how == "setting":
+        project.configure('preload = ["heavy_thing"]\nwait_for_worker = true')
+    env = {"SPRINTEST_WAIT_FOR_WORKER": "yes"} if how == "variable" else {}
+    command = {"events": ["run", "--events", "--"], "verify": ["verify", "--"]}.get(how, [])
+    if how == "api":
+        events = project.api.stream(project.request("-q"))
+        assert any(event["event"] == "warming" for event in events)
+        open_gate()
+        assert [*events][-1]["exit_code"] == 0
+        return
+    client = project.start(*command, "-q", env=env)
+    wait_for(lambda: project.status()["runs"], "the run")
+    open_gate()
+    assert not is_cold(project.finish(client).expect(0))
+
+
+def stopped(process: Process) -> bool:
+    return Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()[0] == "T"
+
+
+def test_imports_give_way_where_there_is_one_processor(gated: tuple[Project, Callable[[], None]]) -> None:
+    project, open_gate = gated
+    project.write("test_waiting.py", WAITING_TEST)
+    one = ("taskset", "-c", str(min(os.sched_getaffinity(0))), "stest")
+    client = project.start("-q", "test_waiting.py", program=one)
+    project.await_file("started")
+    (worker,) = project.processes("stest-worker")
+    wait_for(lambda: stopped(worker), "the pause")
+    project.write("go on", "")
+    assert is_cold(project.finish(client).expect(0))
+    wait_for(lambda: not stopped(worker), "the end of the pause")
+    open_gate()
+    await_warmth(project)
+
+
+def test_the_pause_ends_with_the_cold_run_however_that_ends(
+    gated: tuple[Project, Callable[[], None]],
+) -> None:
+    project, open_gate = gated
+    project.write("test_waiting.py", WAITING_TEST)
+    one = ("taskset", "-c", str(min(os.sched_getaffinity(0))), "stest")
+    client = project.start("-q", "test_waiting.py", program=one)
+    project.await_file("started")
+    (worker,) = project.processes("stest-worker")
+    wait_for(lambda: stopped(worker), "the pause")
+    client.send_signal(signal.SIGKILL)
+    wait_for(lambda: not stopped(worker), "the end of the pause")
+    open_gate()
+    await_warmth(project)
+
+
+def test_no_worker_is_started_again_and_again_in_vain(project: Project) -> None:
+    """Each is outdated when it is ready: what it reads when it starts is written when it starts."""
+    del project.env["SPRINTEST_WAIT_FOR_WORKER"]
+    project.install("heavy_thing.py", "")
+    project.configure('preload = ["heavy_thing"]')
+    project.write("test_light.py", LIGHT)
+    seen = project.home / "seen"
+    project.install(
+        "sitecustomize.py",
+        f"with open({str(seen)!r}, 'a+') as file:\n    file.seek(0); file.read(); file.write('again')\n",
+    )
+    started = []
+    for _ in range(6):
+        finished = project.stest("-q").expect(0)
+        assert is_cold(finished)
+        started.append("started worker" in finished.errors)
+        await_warmth(project)
+    assert not any(started[4:]), started
+    assert "each new worker would have to be restarted" in finished.errors
