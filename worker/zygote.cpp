@@ -152,8 +152,8 @@ bool Zygote::handle(const protocol::RunTest& message, std::vector<Fd>& fds) {
   return true;
 }
 
-bool Zygote::handle(const protocol::Prime&, std::vector<Fd>&) {
-  snapshots_.prime(true);
+bool Zygote::handle(const protocol::Prime& message, std::vector<Fd>&) {
+  snapshots_.prime(message.may);
   return true;
 }
 

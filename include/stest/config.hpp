@@ -29,7 +29,7 @@ struct Config {
   std::chrono::milliseconds idle_timeout{2 * 3600 * 1000};
   /// The time that the worker has to start, to import one module, or to answer while a run goes on.
   std::chrono::milliseconds worker_timeout{300'000};
-  int concurrency = 1;
+  int concurrency = 0;                        ///< 0: not set; see `default_concurrency`.
   std::optional<std::uint64_t> memory_limit;  ///< Bytes of resident memory of the worker.
   bool prime = true;                          ///< The worker may do runs ahead.
   bool wait_for_worker = false;               ///< Else the client runs cold while the worker imports.

@@ -69,7 +69,9 @@ struct RunTest {
 };
 
 /// No run waits: the worker may do the last requests ahead, up to collected tests.
-struct Prime {};
+struct Prime {
+  bool may = true;  ///< If false, no further run is done ahead until the next one.
+};
 
 /// From the zygote to a snapshot: go on ahead of the request, in a fork. The answer is `Snapshot`.
 struct GoOn {
@@ -134,6 +136,7 @@ struct Ready {
   std::vector<File> files;             ///< Without project code, except ignored modules.
   /// The variables that were read during preloading, with their values; nothing if unset.
   std::map<std::string, std::optional<std::string>> env_reads;
+  std::map<std::string, std::string> env_readers;  ///< Of some of them the first module that read it.
   std::optional<Target> target;
 };
 

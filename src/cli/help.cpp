@@ -101,7 +101,7 @@ Environment variables (each overrides its key in [tool.sprintest], if it has one
   SPRINTEST_IDLE_TIMEOUT  idle time after which the daemon ends (2h)
   SPRINTEST_WORKER_TIMEOUT
                           time for the worker to answer, or to import one module (5m)
-  SPRINTEST_CONCURRENCY   how many runs may go on at the same time (1)
+  SPRINTEST_CONCURRENCY   how many runs may go on at the same time (as many as processors)
   SPRINTEST_MEMORY_LIMIT  the most memory that the worker may hold (none)
   SPRINTEST_PRIME         no: collect no tests ahead of the next request (yes)
   SPRINTEST_WAIT_FOR_WORKER

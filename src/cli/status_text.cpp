@@ -65,6 +65,15 @@ std::string worker_line(const json& worker) {
                             (python.empty() ? "" : ", Python " + python));
 }
 
+std::string other_worker_lines(const json& status) {
+  std::string lines;
+  for (const auto& one : field(status, "other_workers")) {
+    const auto what = text(one, "state") + ", pid " + text(one, "pid") + ": " + text(one, "differs");
+    lines += line(lines.empty() ? "other workers" : "", what);
+  }
+  return lines;
+}
+
 std::string target_line(const json& target) {
   const auto path = text(target, "path");
   const auto place = path.empty() ? "not found" : path;
@@ -187,9 +196,9 @@ std::string command_of(const json& run) {
 std::string status_text(const json& status, double now) {
   const auto& worker = field(status, "worker");
   return headline(status, now) + line("root", text(status, "root")) + line("python", text(status, "python")) +
-         worker_line(worker) + target_line(field(worker, "target")) + preloaded_line(worker) +
-         not_preloaded_lines(worker) + value_lines(worker) + snapshot_lines(worker) + run_lines(status, now) +
-         left_lines(status) + last_result_line(field(status, "last_result"), now);
+         worker_line(worker) + other_worker_lines(status) + target_line(field(worker, "target")) +
+         preloaded_line(worker) + not_preloaded_lines(worker) + value_lines(worker) + snapshot_lines(worker) +
+         run_lines(status, now) + left_lines(status) + last_result_line(field(status, "last_result"), now);
 }
 
 }  // namespace stest

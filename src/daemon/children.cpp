@@ -84,13 +84,18 @@ std::vector<Children::Left> Children::left() const {
   return living;
 }
 
-std::vector<int> Children::not_left() const {
-  std::set<int> spared;
-  for (const auto& one : left()) {
-    spared.insert(one.process.pid);
-    for (const int pid : descendants(one.process.pid)) spared.insert(pid);
+std::vector<int> Children::orphans() const {
+  auto pids = descendants(getpid());  // First: a worker that is started from here on is not among them.
+  std::set<int> roots;
+  for (const auto& one : left()) roots.insert(one.process.pid);
+  {
+    std::lock_guard lock(mutex_);
+    roots.insert(own_.begin(), own_.end());
   }
-  auto pids = descendants(getpid());
+  auto spared = roots;
+  for (const int root : roots) {
+    for (const int pid : descendants(root)) spared.insert(pid);
+  }
   std::erase_if(pids, [&](int pid) { return spared.contains(pid); });
   return pids;
 }
@@ -99,8 +104,8 @@ void Children::kill_all() {
   kill_until_none([] { return descendants(getpid()); });
 }
 
-void Children::kill_all_but_left() {
-  kill_until_none([this] { return not_left(); });
+void Children::kill_orphans() {
+  kill_until_none([this] { return orphans(); });
 }
 
 void Children::kill_until_none(const std::function<std::vector<int>()>& find) {

@@ -45,11 +45,12 @@ class Children {
   /// Sends SIGKILL to every descendant of this process until none is left. Gives up after some seconds, if
   /// the kernel does not let a process die.
   void kill_all();
-  /// The same, except for processes that runs have left behind and their descendants.
-  void kill_all_but_left();
+  /// The same, except for processes that runs have left behind, those that `spawn` has started and `wait` has
+  /// not reaped, and the descendants of both.
+  void kill_orphans();
 
  private:
-  std::vector<int> not_left() const;
+  std::vector<int> orphans() const;
   void kill_until_none(const std::function<std::vector<int>()>& find);
 
   mutable std::mutex mutex_;

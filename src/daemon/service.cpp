@@ -92,6 +92,7 @@ Result<std::shared_ptr<Service::Ticket>> Service::admit(RunRequest request) {
   }
   auto config = load_config(options_.root, request.env);
   if (!config) return tl::unexpected(config.error());
+  if (config->concurrency == 0) config->concurrency = default_concurrency(*config);
   if (!request.process) request.process = options_.process;
   auto run = queue_.admit(std::move(request), std::move(*config));
   if (!run) return tl::unexpected(run.error());
@@ -105,6 +106,7 @@ void Service::run(Ticket& ticket, const Listener& listener) {
                             if (const auto* test = std::get_if<event::Test>(&event)) {
                               queue_.set_nodeid(run, test->when == "teardown" ? "" : test->nodeid);
                             }
+                            note_silence(run, event);
                             if (const auto* notice = std::get_if<event::Notice>(&event)) {
                               notices.push_back(notice->text);
                             }
@@ -120,6 +122,13 @@ void Service::run(Ticket& ticket, const Listener& listener) {
   const auto idle_tasks = finish(run, done, notices);
   listener.emit(done);
   idle_tasks();
+}
+
+void Service::note_silence(const Run& run, const Event& event) {
+  if (std::holds_alternative<event::Stuck>(event)) queue_.set_silent(run, true);
+  const bool is_sign =
+      std::holds_alternative<event::Output>(event) || std::holds_alternative<event::Test>(event);
+  if (is_sign) queue_.set_silent(run, false);
 }
 
 event::Done Service::execute(Run& run, const Listener& listener) {
@@ -237,6 +246,7 @@ nlohmann::json Service::status() const {
           {"state", state(!runs.empty())},
           {"started_at", started_at_},
           {"worker", manager_.describe()},
+          {"other_workers", manager_.describe_others()},
           {"runs", std::move(runs)},
           {"left_behind", left_to_json(children_.left())},
           {"last_result", nlohmann::json::parse(board_.last_result())}};

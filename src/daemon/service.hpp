@@ -96,6 +96,7 @@ class Service {
   std::function<void()> finish(const Run& run, const event::Done& done,
                                const std::vector<std::string>& notices);
   void refresh_status();
+  void note_silence(const Run& run, const Event& event);
   std::string state(bool busy) const;
   void wake();
 

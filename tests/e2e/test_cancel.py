@@ -86,6 +86,7 @@ def test_interrupt_keeps_reports_and_summary(project: Project) -> None:
 
 
 def test_interrupt_of_a_run_that_waits_in_the_queue(project: Project) -> None:
+    project.configure("concurrency = 1")
     project.write("test_it.py", WAITS)
     first = project.start("test_it.py")
     project.await_file("started")
@@ -168,6 +169,7 @@ def test_run_of_a_killed_client_ends_even_if_it_ignores_signals(project: Project
 
 
 def test_queue_goes_on_after_a_killed_client(project: Project) -> None:
+    project.configure("concurrency = 1")
     project.write("test_it.py", WAITS)
     project.write("test_fine.py", "def test(): pass")
     first = project.start("test_it.py")
@@ -255,6 +257,7 @@ def test_cancel_from_another_terminal(project: Project, mode: str, how: str, cod
 
 
 def test_cancel_of_a_run_that_waits(project: Project) -> None:
+    project.configure("concurrency = 1")
     project.write("test_it.py", WAITS)
     first = project.start("test_it.py")
     project.await_file("started")
@@ -327,6 +330,7 @@ def test_killed_client_in_each_phase(project: Project, mode: str, file: str, tex
 
 
 def test_killed_client_that_waits_leaves_the_queue(project: Project) -> None:
+    project.configure("concurrency = 1")
     project.write("test_it.py", WAITING_TEST)
     first = project.start("test_it.py")
     project.await_file("started")
@@ -362,6 +366,7 @@ def test_killed_client_while_the_worker_warms_up(project: Project) -> None:
 
 @pytest.mark.parametrize("deadly", [signal.SIGTERM, signal.SIGHUP])
 def test_signal_to_a_client_that_waits(project: Project, deadly: signal.Signals) -> None:
+    project.configure("concurrency = 1")
     project.write("test_it.py", WAITING_TEST)
     first = project.start("test_it.py")
     project.await_file("started")

@@ -142,6 +142,7 @@ def test_a_log_gets_calm_lines(gated: tuple[Project, Callable[[], None]]) -> Non
 
 
 def test_the_queue_is_shown_with_what_runs(project: Project) -> None:
+    project.configure("concurrency = 1")
     project.write("test_waiting.py", WAITING_TEST)
     first = project.start("test_waiting.py", "-v")
     project.await_file("started")

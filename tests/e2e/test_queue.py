@@ -20,6 +20,7 @@ CLIENTS = 20
 
 @pytest.fixture
 def waiting(project: Project) -> Project:
+    project.configure("concurrency = 1")
     project.write("test_waiting.py", WAITING_TEST)
     return project
 
@@ -108,6 +109,25 @@ def test_no_more_runs_at_once_than_allowed(project: Project) -> None:
     project.write("go on", "")
     for client in clients:
         project.finish(client).expect(0)
+
+
+def test_two_go_on_by_default(project: Project) -> None:
+    project.write("test_waiting.py", WAITING_TEST)
+    project.write("test_light.py", "def test(): pass\n")
+    first = project.start("test_waiting.py")
+    project.await_file("started")
+    project.stest("test_light.py").expect(0)
+    project.write("go on", "")
+    project.finish(first).expect(0)
+
+
+def test_a_run_that_has_been_silent_takes_no_place(waiting: Project) -> None:
+    waiting.write("test_light.py", "def test(): pass\n")
+    first = waiting.start("test_waiting.py", env={"SPRINTEST_STUCK_AFTER": "200ms"})
+    waiting.await_file("started")
+    waiting.stest("test_light.py").expect(0)
+    waiting.write("go on", "")
+    waiting.finish(first).expect(0)
 
 
 def test_no_wait_fails_at_once_when_busy(waiting: Project) -> None:

@@ -285,6 +285,7 @@ class Worker:
             site_dirs=[env["FAKE_SITE"]] if "FAKE_SITE" in env else [],
             files=files,
             env_reads={name: env.get(name) for name in reads.split(",") if name},
+            env_readers={name: "library" for name in reads.split(",") if name},
             target={"name": self._target, "path": "", "how": "configured"} if self._target else None,
         )
 

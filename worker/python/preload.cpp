@@ -162,6 +162,7 @@ void Preloader::take_report(const py::dict& report) {
   for (auto& [name, value] : report["env_reads"].cast<std::map<std::string, std::optional<std::string>>>()) {
     account_.env_reads.emplace(name, value);
   }
+  account_.env_readers = report["env_readers"].cast<std::map<std::string, std::string>>();
 }
 
 EnvironmentChanges Preloader::environment_changes() const {

@@ -329,6 +329,15 @@ class Cache:
         """The variables that were read by what was loaded ahead, and their values."""
         return dict(self._recorder.reads) if self._recorder is not None else {}
 
+    def readers(self) -> dict[str, str]:
+        """The first module that read each of them."""
+        found: dict[str, str] = {}
+        for member in sorted(self._members.values(), key=lambda one: one.order):
+            for _, kind, name, _ in member.effects:
+                if kind == "read":
+                    found.setdefault(name, member.name)
+        return found
+
     def note_warning(self, warning: Any) -> None:
         """Somebody warns."""
         if self._recorder is not None:

@@ -272,6 +272,7 @@ class Preloader:
             "executable": sys.executable,
             "site_dirs": _modules.site_dirs(),
             "env_reads": cache.reads(),
+            "env_readers": cache.readers(),
             "files": list(Preloader.files.values()),
             "target": dataclasses.asdict(Preloader.target) if Preloader.target else None,
         }

@@ -102,7 +102,7 @@ constexpr std::array kSettings{
             [](Config& config, const RawValue& raw) {
               return assign(config.worker_timeout, parse_duration(raw));
             }},
-    Setting{"concurrency", "SPRINTEST_CONCURRENCY", "a whole number from 1 to 256", "1",
+    Setting{"concurrency", "SPRINTEST_CONCURRENCY", "a whole number from 1 to 256", "processors",
             [](Config& config, const RawValue& raw) {
               return assign(config.concurrency, parse_int(raw, 1, 256));
             }},

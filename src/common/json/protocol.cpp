@@ -94,7 +94,7 @@ json message_json(const RunTest& message) {
   if (message.process) value["process"] = to_json(*message.process);
   return value;
 }
-json message_json(const Prime&) { return {{"type", "prime"}}; }
+json message_json(const Prime& message) { return {{"type", "prime"}, {"may", message.may}}; }
 json message_json(const GoOn& message) {
   json value{{"type", "go_on"}, {"is_last", message.is_last}};
   if (message.likes_cuda_since_ns) value["likes_cuda_since_ns"] = *message.likes_cuda_since_ns;
@@ -118,6 +118,7 @@ json message_json(const Ready& message) {
           {"site_dirs", list_to_json(message.site_dirs)},
           {"files", files_json(message.files)},
           {"env_reads", environment_to_json(message.env_reads)},
+          {"env_readers", environment_to_json(message.env_readers)},
           {"target", target_json(message.target)}};
 }
 json message_json(const Importing& message) {
@@ -227,7 +228,7 @@ void read(FieldReader& fields, RunTest& out) {
   fields.read("prime", out.prime);
   fields.read_optional_object("process", [&](FieldReader& item) { read(item, out.process.emplace()); });
 }
-void read(FieldReader&, Prime&) {}
+void read(FieldReader& fields, Prime& out) { fields.read("may", out.may); }
 void read(FieldReader& fields, GoOn& out) {
   fields.read("is_last", out.is_last);
   fields.read_optional("likes_cuda_since_ns", out.likes_cuda_since_ns);
@@ -263,6 +264,7 @@ void read(FieldReader& fields, Ready& out) {
     item.read("ignored", file.ignored);
   });
   fields.read("env_reads", out.env_reads);
+  fields.read("env_readers", out.env_readers);
   fields.read_optional_object("target", [&](FieldReader& item) {
     Ready::Target& target = out.target.emplace();
     item.read("name", target.name);

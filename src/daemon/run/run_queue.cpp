@@ -1,9 +1,14 @@
 #include "daemon/run/run_queue.hpp"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <cmath>
 #include <ctime>
+#include <thread>
 #include <utility>
+
+#include "common/os/cgroup.hpp"
 
 namespace stest {
 
@@ -23,6 +28,14 @@ std::string in_words(const RunQueue::View& view) {
 }
 
 }  // namespace
+
+int default_concurrency(const Config& config) {
+  if (config.isolation == "resident") return 1;
+  const auto cgroup = Cgroup::of_processors(::getpid());
+  const auto quota = cgroup ? cgroup->processors() : std::nullopt;
+  const int processors = static_cast<int>(std::thread::hardware_concurrency());
+  return std::max(2, quota ? std::min(processors, static_cast<int>(*quota)) : processors);
+}
 
 Result<std::shared_ptr<Run>> RunQueue::admit(RunRequest request, Config config) {
   auto run = std::make_shared<Run>();
@@ -45,7 +58,12 @@ Result<std::shared_ptr<Run>> RunQueue::admit(RunRequest request, Config config) 
 bool RunQueue::has_room_for(const Config& config) const {
   int limit = config.concurrency;
   for (const auto& run : waiting_) limit = std::min(limit, run->config.concurrency);
-  return waiting_.size() + active_.size() < static_cast<std::size_t>(limit);
+  return waiting_.size() + places_taken() < static_cast<std::size_t>(limit);
+}
+
+std::size_t RunQueue::places_taken() const {
+  const auto takes_place = [](const auto& active) { return !active.second.is_silent; };
+  return static_cast<std::size_t>(std::count_if(active_.begin(), active_.end(), takes_place));
 }
 
 Error RunQueue::busy() const {
@@ -72,12 +90,12 @@ bool RunQueue::await_turn(const Run& run, const std::function<bool(int)>& waitin
 
 bool RunQueue::start_allowed(const Run& run) const {
   return !waiting_.empty() && waiting_.front().get() == &run &&
-         active_.size() < static_cast<std::size_t>(std::max(run.config.concurrency, 1));
+         places_taken() < static_cast<std::size_t>(std::max(run.config.concurrency, 1));
 }
 
 bool RunQueue::start_if_first(const Run& run) {
   if (!start_allowed(run)) return false;
-  active_[run.id] = {waiting_.front(), 0, "", std::chrono::system_clock::now()};
+  active_[run.id] = {.run = waiting_.front(), .nodeid = {}, .started = std::chrono::system_clock::now()};
   waiting_.pop_front();
   changed_.notify_all();
   return true;
@@ -95,6 +113,16 @@ void RunQueue::set_nodeid(const Run& run, std::string nodeid) {
   found->second.test_started.reset();
   if (!nodeid.empty()) found->second.test_started = std::chrono::system_clock::now();
   found->second.nodeid = std::move(nodeid);
+}
+
+void RunQueue::set_silent(const Run& run, bool is_silent) {
+  {
+    std::lock_guard lock(mutex_);
+    const auto found = active_.find(run.id);
+    if (found == active_.end() || found->second.is_silent == is_silent) return;
+    found->second.is_silent = is_silent;
+  }
+  changed_.notify_all();
 }
 
 void RunQueue::leave(const Run& run) {
@@ -120,7 +148,7 @@ std::vector<RunQueue::View> RunQueue::list() const {
   views.reserve(active_.size() + waiting_.size());
   for (const auto& [id, active] : active_) views.push_back(active);
   int position = 0;
-  for (const auto& run : waiting_) views.push_back({run, ++position, ""});
+  for (const auto& run : waiting_) views.push_back({.run = run, .position = ++position, .nodeid = {}});
   return views;
 }
 

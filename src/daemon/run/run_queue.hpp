@@ -14,14 +14,20 @@
 
 namespace stest {
 
+/// How many runs may be active if the user has not said so: as many as there are processors, but at least
+/// two, so that none waits for one other. The resident process does one at a time.
+int default_concurrency(const Config& config);
+
 /// The waiting and active runs of the daemon, in the order of their arrival. The `concurrency` of the first
-/// waiting run decides how many may be active when it starts. Assigns the ids, from 1.
+/// waiting run decides how many may be active when it starts. A silent run does not count: it waits for a
+/// person or a network, and not for a processor. Assigns the ids, from 1.
 class RunQueue {
  public:
   struct View {
     std::shared_ptr<Run> run;
     int position = 0;    ///< 1 is next; 0: the run is active.
     std::string nodeid;  ///< The running test, or empty.
+    bool is_silent = false;
     /// When the run's turn came, and when the test began.
     std::optional<std::chrono::system_clock::time_point> started = {};
     std::optional<std::chrono::system_clock::time_point> test_started = {};
@@ -34,6 +40,9 @@ class RunQueue {
   /// Blocks until it is the turn of `run`. If the run must wait, calls `waiting` with its position (1 is
   /// next) at once and then at least every `liveness_interval`. Returns false if `waiting` returns false.
   bool await_turn(const Run& run, const std::function<bool(int)>& waiting);
+
+  /// Sets whether an active run has been silent for `stuck_after`.
+  void set_silent(const Run& run, bool is_silent);
 
   /// Sets the running test of an active run.
   void set_nodeid(const Run& run, std::string nodeid);
@@ -53,6 +62,7 @@ class RunQueue {
 
  private:
   Error busy() const;
+  std::size_t places_taken() const;
   bool has_room_for(const Config& config) const;
   bool start_allowed(const Run& run) const;
   bool start_if_first(const Run& run);

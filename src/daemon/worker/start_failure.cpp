@@ -1,6 +1,5 @@
 #include "daemon/worker/start_failure.hpp"
 
-#include <set>
 #include <string>
 #include <utility>
 
@@ -9,10 +8,10 @@ namespace stest {
 namespace {
 
 /// All variables: it is not known which ones a worker has read if it ended before its greeting.
-std::set<std::string> names(const Environment& one, const Environment& other) {
-  std::set<std::string> found;
+VariableReaders names(const Environment& one, const Environment& other) {
+  VariableReaders found;
   for (const auto* env : {&one, &other}) {
-    for (const auto& [name, value] : *env) found.insert(name);
+    for (const auto& [name, value] : *env) found.emplace(name, "");
   }
   return found;
 }

@@ -12,9 +12,11 @@ namespace stest {
 struct WorkerProgram {
   std::filesystem::path executable;
   std::filesystem::path python;
-  std::filesystem::path log_file;      ///< Empty: the daemon's stderr.
-  std::filesystem::path preload_file;  ///< See `PreloadStore`.
-  std::filesystem::path root;          ///< The worker's folder if the client's does not exist any more.
+  std::filesystem::path log_file;            ///< Empty: the daemon's stderr.
+  std::filesystem::path preload_file;        ///< See `PreloadStore`.
+  std::filesystem::path root;                ///< The worker's folder if the client's does not exist any more.
+  std::size_t most = 3;                      ///< How many there may be.
+  std::optional<std::uint64_t> memory = {};  ///< See `WorkerPool`.
 };
 
 /// Why no worker can start, remembered as long as another start would have the same result. Not thread-safe.

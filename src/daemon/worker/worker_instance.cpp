@@ -192,10 +192,10 @@ std::vector<std::string> WorkerInstance::changed_ignored() {
   return modules;
 }
 
-std::set<std::string> WorkerInstance::env_reads() const {
-  std::set<std::string> names;
-  for (const auto& [variable, value] : ready.env_reads) names.insert(variable);
-  return names;
+VariableReaders WorkerInstance::env_reads() const {
+  auto readers = ready.env_readers;
+  for (const auto& [variable, value] : ready.env_reads) readers.emplace(variable, "");
+  return readers;
 }
 
 std::optional<Restart> WorkerInstance::why_not_for(const WorkerKey& wanted,

@@ -117,7 +117,7 @@ struct WorkerInstance {
   /// not known or over.
   std::optional<ImportClock::Seconds> time_left(std::optional<ImportClock::Seconds> expected) const;
 
-  std::set<std::string> env_reads() const;
+  VariableReaders env_reads() const;
   /// Why it cannot serve `wanted`, now or when it is ready; nothing if it can. Does not check its files.
   std::optional<Restart> why_not_for(const WorkerKey& wanted,
                                      std::optional<std::uint64_t> memory_limit) const;

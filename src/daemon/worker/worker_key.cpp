@@ -21,6 +21,7 @@ constexpr std::array<std::string_view, 7> per_command{
     "_", "SHLVL", "PWD", "OLDPWD", "PYTEST_CURRENT_TEST", "COLUMNS", "LINES"};
 
 constexpr std::size_t names_shown = 3;
+constexpr std::size_t bytes_shown = 40;  ///< Of a value.
 
 std::optional<std::string_view> value_in(const Environment& env, const std::string& name) {
   const auto found = env.find(name);
@@ -28,12 +29,12 @@ std::optional<std::string_view> value_in(const Environment& env, const std::stri
   return found->second;
 }
 
-bool counts(const std::string& name, const std::set<std::string>& env_reads) {
+bool counts(const std::string& name, const VariableReaders& env_reads) {
   return !never_counts(name) && (always_counts(name) || env_reads.contains(name));
 }
 
 std::set<std::string> changed_variables(const Environment& before, const Environment& now,
-                                        const std::set<std::string>& env_reads) {
+                                        const VariableReaders& env_reads) {
   std::set<std::string> changed;
   for (const auto* env : {&before, &now}) {
     for (const auto& [name, value] : *env) {
@@ -43,12 +44,33 @@ std::set<std::string> changed_variables(const Environment& before, const Environ
   return changed;
 }
 
-std::string join(const std::set<std::string>& names) {
+/// Notices are kept in logs, which more people read than may know a password.
+bool is_secret(std::string_view variable) {
+  constexpr std::array<std::string_view, 6> words{"TOKEN", "KEY", "SECRET", "PASS", "CREDENTIAL", "AUTH"};
+  return std::any_of(words.begin(), words.end(),
+                     [&](auto word) { return variable.find(word) != variable.npos; });
+}
+
+std::string shown(std::optional<std::string_view> value) {
+  if (!value) return "unset";
+  if (value->empty()) return "empty";
+  return value->size() <= bytes_shown ? std::string(*value)
+                                      : std::string(value->substr(0, bytes_shown)) + "…";
+}
+
+/// "OMP_NUM_THREADS changed from 2 to 3 (numexpr read it), MODE changed from unset to fast"
+std::string describe_changes(const std::set<std::string>& names, const WorkerKey& before,
+                             const WorkerKey& now, const VariableReaders& readers) {
   std::string text;
-  std::size_t shown = 0;
+  std::size_t count = 0;
   for (const auto& name : names) {
-    if (shown == names_shown) return text + " and " + std::to_string(names.size() - shown) + " more";
-    text += (shown++ ? ", " : "") + name;
+    if (count == names_shown) return text + " and " + std::to_string(names.size() - count) + " more";
+    text += (count++ ? ", " : "") + name + " changed";
+    if (!is_secret(name)) {
+      text += " from " + shown(value_in(before.env, name)) + " to " + shown(value_in(now.env, name));
+    }
+    const auto reader = readers.find(name);
+    if (reader != readers.end() && !reader->second.empty()) text += " (" + reader->second + " read it)";
   }
   return text;
 }
@@ -112,9 +134,9 @@ bool never_counts(std::string_view variable) {
 }
 
 std::optional<Restart> difference(const WorkerKey& running, const WorkerKey& wanted,
-                                  const std::set<std::string>& env_reads) {
+                                  const VariableReaders& env_reads) {
   if (const auto changed = changed_variables(running.env, wanted.env, env_reads); !changed.empty()) {
-    return Restart{RestartReason::environment_changed, join(changed) + " changed"};
+    return Restart{RestartReason::environment_changed, describe_changes(changed, running, wanted, env_reads)};
   }
   if (running.cwd != wanted.cwd && has_relative_entry(value_in(wanted.env, "PYTHONPATH").value_or(""))) {
     return Restart{RestartReason::cwd_changed, "PYTHONPATH is relative and the current folder changed"};

@@ -60,11 +60,15 @@ struct Restart {
   std::string text;  ///< "OMP_NUM_THREADS changed"
 };
 
+/// The variables that were read during preloading, each with the first module that read it; empty if that is
+/// not known.
+using VariableReaders = std::map<std::string, std::string>;
+
 /// Why a worker with key `running` cannot serve a run that needs `wanted`; nothing if it can. `env_reads` are
 /// the variables that were read during preloading. The comparison uses the values with which the worker was
 /// started, because modules may set a variable before they read it.
 std::optional<Restart> difference(const WorkerKey& running, const WorkerKey& wanted,
-                                  const std::set<std::string>& env_reads);
+                                  const VariableReaders& env_reads);
 
 /// Whether a variable is always compared, because C libraries or the interpreter read it, which `env_reads`
 /// does not show.

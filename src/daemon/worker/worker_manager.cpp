@@ -69,6 +69,11 @@ void set(Environment& env, const OptionalEnvironment& variables) {
   }
 }
 
+/// Then it concerns all runs: the worker is of no use any more.
+bool is_of_configuration(const Restart& why) {
+  return why.reason == RestartReason::preload_changed || why.reason == RestartReason::project_code_changed;
+}
+
 bool is_folder(const std::string& path) {
   std::error_code ignored;
   return std::filesystem::is_directory(path, ignored);
@@ -113,7 +118,8 @@ WorkerManager::WorkerManager(WorkerProgram program, Children& children, std::fun
       children_(children),
       on_change_(std::move(on_change)),
       check_(std::move(check)),
-      store_(program_.preload_file, program_.python) {}
+      store_(program_.preload_file, program_.python),
+      workers_(program_.most, program_.memory) {}
 
 WorkerManager::~WorkerManager() { stop(); }
 
@@ -168,9 +174,8 @@ void WorkerManager::begin(WorkerLease& lease, const Listener& listener) {
   for (const auto& text : news) listener.emit(event::Notice{text});
 }
 
-/// Takes a claim on the current worker, or on a new one if that cannot serve the run. Runs take their claims
-/// in turn, so that a run that waits for another worker is not overtaken by runs that the current one can
-/// serve.
+/// Takes a claim on a worker that can serve the run, or on a new one. Runs take their claims in turn, so that
+/// a run that waits until a worker can be replaced is not overtaken by runs that this worker can serve.
 Result<WorkerManager::Instance> WorkerManager::claim(Attempt& attempt) {
   std::unique_lock lock(mutex_);
   const auto turn = ++last_turn_;
@@ -187,19 +192,22 @@ Result<WorkerManager::Instance> WorkerManager::claim_in_turn(std::unique_lock<st
   for (;;) {
     if (stopped_) return tl::unexpected(given_up());
     if (!replacing_ && *turns_.begin() == turn) {
-      const auto seen = current_;
-      const auto loaded = seen ? seen->loaded : nullptr;
-      auto why = reason_to_replace(attempt);
-      if (!why) why = changed_files(lock, loaded);
-      if (stopped_ || replacing_ || current_ != seen || (seen && seen->loaded != loaded)) continue;
-      if (!why) why = reason_to_replace(attempt);  // The worker may have ended in the meantime.
-      if (!why) {
-        attempt.was_fit = current_->state == State::ready;
-        return take_claim();
+      auto choice = choose(attempt);
+      if (!choice.why) {
+        const auto loaded = choice.worker->loaded;
+        choice.why = changed_files(lock, loaded);
+        if (stopped_ || replacing_ || !workers_.holds(choice.worker) || choice.worker->loaded != loaded)
+          continue;
+        if (!choice.why)
+          choice.why = why_unfit(*choice.worker, attempt);  // It may have ended in the meantime.
       }
-      if (!current_ || current_->claims == 0) return replace(lock, attempt, *why);
-      if (!attempt.run.request.wait) return tl::unexpected(busy(*why));
-      if (attempt.may_be_cold) return tl::unexpected(used_by_others(*why));
+      if (!choice.why) return take_claim(choice.worker, attempt);
+      const std::size_t most = mode_of(attempt.run.config) == protocol::RunMode::resident ? 1 : SIZE_MAX;
+      auto goes = choice.worker;
+      if (!goes && !workers_.has_room(most)) goes = workers_.dispensable();
+      if (!goes || goes->claims == 0) return replace(lock, attempt, choice, goes);
+      if (!attempt.run.request.wait) return tl::unexpected(busy(*choice.why));
+      if (attempt.may_be_cold) return tl::unexpected(used_by_others(*choice.why));
     }
     lock.unlock();
     attempt.progress.tell("", std::nullopt);
@@ -210,23 +218,40 @@ Result<WorkerManager::Instance> WorkerManager::claim_in_turn(std::unique_lock<st
   }
 }
 
-WorkerManager::Instance WorkerManager::take_claim() {
-  ++current_->claims;
-  ++current_->runs;
-  return current_;
+/// The worker that was started for such runs, and why it is unfit. If there is none: why the last used one is
+/// no such.
+WorkerManager::Choice WorkerManager::choose(const Attempt& attempt) const {
+  for (const auto& one : workers_.all()) {
+    const auto why = difference(one->key, attempt.key, one->env_reads());
+    if (!why || is_of_configuration(*why)) return {one, why_unfit(*one, attempt)};
+  }
+  const auto last = workers_.last_used();
+  if (!last) return {nullptr, Restart{RestartReason::first_run, ""}};
+  return {nullptr, difference(last->key, attempt.key, last->env_reads())};
 }
 
-std::optional<Restart> WorkerManager::reason_to_replace(const Attempt& attempt) const {
-  if (!current_) return Restart{RestartReason::first_run, ""};
-  if (attempt.key.learns("modules") && current_->variables != store_.variables()) {
+WorkerManager::Instance WorkerManager::take_claim(const Instance& worker, Attempt& attempt) {
+  if (const auto last = workers_.last_used(); last && last != worker && last->state == State::ready) {
+    (void)last->process->send(protocol::Prime{false});  // What it does ahead must not slow this run down.
+  }
+  workers_.use(worker);
+  attempt.was_fit = worker->state == State::ready;
+  ++worker->claims;
+  ++worker->runs;
+  return worker;
+}
+
+/// Why a worker that was started for such runs is unfit. Does not check its files.
+std::optional<Restart> WorkerManager::why_unfit(const WorkerInstance& worker, const Attempt& attempt) const {
+  if (attempt.key.learns("modules") && worker.variables != store_.variables()) {
     return Restart{RestartReason::environment_changed,
                    "the tests set variables before they import modules that read them"};
   }
-  if (current_->is_outdated) {
+  if (worker.is_outdated) {
     return Restart{RestartReason::packages_changed,
                    "its loaded modules differ from those that the tests import"};
   }
-  return current_->why_not_for(attempt.key, attempt.run.config.memory_limit);
+  return worker.why_not_for(attempt.key, attempt.run.config.memory_limit);
 }
 
 /// Unlocks while it checks the files, because there are thousands, and the disk may be slow.
@@ -247,28 +272,29 @@ std::optional<Restart> WorkerManager::why_not_for(std::unique_lock<std::mutex>& 
   return changed_files(lock, instance.loaded);
 }
 
+/// Starts a worker; the one that `goes`, if any, ends before.
 Result<WorkerManager::Instance> WorkerManager::replace(std::unique_lock<std::mutex>& lock, Attempt& attempt,
-                                                       const Restart& why) {
-  if (current_ && outdated_when_ready_ >= most_restarts) {
+                                                       const Choice& choice, const Instance& goes) {
+  const auto& why = *choice.why;
+  if (choice.worker && outdated_when_ready_ >= most_restarts) {
     outdated_when_ready_ = 0;
-    return tl::unexpected(failure_.remember(*current_, program_, never_fit(why)));
+    return tl::unexpected(failure_.remember(*choice.worker, program_, never_fit(why)));
   }
-  end_current(lock);
+  if (goes) end(lock, goes);
   replacing_ = true;
   store_.forget_if_outdated();
   lock.unlock();
-  const auto notice =
-      why.reason == RestartReason::first_run ? "started worker" : "restarted worker: " + why.text;
+  const auto notice = why.reason == RestartReason::first_run ? "started worker"
+                      : choice.worker                        ? "restarted worker: " + why.text
+                                                             : "started another worker: " + why.text;
   spdlog::info("run {}: {}", attempt.run.id, notice);
   const bool heard = attempt.listener.emit(event::Notice{notice});
   auto started = heard ? start(attempt.key, !attempt.without_learned) : tl::unexpected(given_up());
   lock.lock();
   replacing_ = false;
   if (!started) return started;
-  attempt.was_fit = false;
   ++attempt.started;
-  current_ = std::move(*started);
-  return take_claim();
+  return take_claim(*started, attempt);
 }
 
 Result<WorkerManager::Instance> WorkerManager::start(const WorkerKey& key, bool with_learned) {
@@ -376,16 +402,15 @@ void WorkerManager::drop(Instance instance) {
   changed_.notify_all();
 }
 
-/// Ends the current worker, if any. Unlocks in the meantime. On return no worker exists.
-void WorkerManager::end_current(std::unique_lock<std::mutex>& lock) {
-  auto old = std::exchange(current_, nullptr);
-  if (!old) return;
+/// Ends a worker. Unlocks in the meantime. On return all its processes have ended.
+void WorkerManager::end(std::unique_lock<std::mutex>& lock, Instance worker) {
+  workers_.remove(worker);
   replacing_ = true;
-  old->dismissed = true;
-  const bool can_answer = old->state == State::ready;
+  worker->dismissed = true;
+  const bool can_answer = worker->state == State::ready;
   lock.unlock();
-  old->process->stop(can_answer ? stop_grace : std::chrono::seconds(0));
-  old.reset();
+  worker->process->stop(can_answer ? stop_grace : std::chrono::seconds(0));
+  worker.reset();
   lock.lock();
   replacing_ = false;
 }
@@ -418,7 +443,7 @@ void WorkerManager::learn(WorkerInstance& instance, const Observations::Differen
 
 std::function<void()> WorkerManager::idle_tasks() {
   std::unique_lock lock(mutex_);
-  const auto instance = current_;
+  const auto instance = workers_.last_used();
   if (!instance || instance->state != State::ready || instance->claims > 0) return [] {};
   auto modules = store_.modules(instance->key.preload, instance->key.learns("modules"));
   std::erase_if(modules, [&](const std::string& module) {
@@ -441,25 +466,28 @@ std::function<void()> WorkerManager::idle_tasks() {
 
 void WorkerManager::release() {
   std::unique_lock lock(mutex_);
-  if (replacing_ || (current_ && current_->claims > 0)) return;
-  end_current(lock);
+  if (replacing_) return;
+  for (auto worker = workers_.dispensable(); worker && worker->claims == 0; worker = workers_.dispensable()) {
+    end(lock, worker);
+  }
   lock.unlock();
   changed();
 }
 
 void WorkerManager::renew() {
   std::unique_lock lock(mutex_);
-  const bool is_idle = current_ && current_->claims == 0 && current_->state == State::ready;
-  if (stopped_ || replacing_ || !is_idle || current_->runs < runs_before_renewal) return;
-  const auto key = current_->key;
-  end_current(lock);
+  const auto worker = workers_.last_used();
+  const bool is_idle = worker && worker->claims == 0 && worker->state == State::ready;
+  if (stopped_ || replacing_ || !is_idle || worker->runs < runs_before_renewal) return;
+  const auto key = worker->key;
+  end(lock, worker);
   replacing_ = true;
   lock.unlock();
   spdlog::info("replacing a worker that has served {} runs", runs_before_renewal);
   auto started = start(key, /*with_learned=*/true);
   lock.lock();
   replacing_ = false;
-  if (started) current_ = std::move(*started);
+  if (started) workers_.use(*started);
   lock.unlock();
   changed();
 }
@@ -469,18 +497,34 @@ void WorkerManager::stop() {
   stopped_ = true;
   changed_.notify_all();
   changed_.wait(lock, [this] { return !replacing_; });
-  end_current(lock);
+  while (const auto worker = workers_.last_used()) end(lock, worker);
 }
 
 bool WorkerManager::is_warming() const {
   std::lock_guard lock(mutex_);
-  return replacing_ || (current_ && current_->state < State::ready);
+  const auto& all = workers_.all();
+  return replacing_ ||
+         std::any_of(all.begin(), all.end(), [](const auto& one) { return one->state < State::ready; });
 }
 
 nlohmann::json WorkerManager::describe() const {
   std::lock_guard lock(mutex_);
-  if (!current_ || current_->state == State::ended) return nullptr;
-  return current_->describe(store_.not_preloaded());
+  const auto worker = workers_.last_used();
+  if (!worker || worker->state == State::ended) return nullptr;
+  return worker->describe(store_.not_preloaded());
+}
+
+nlohmann::json WorkerManager::describe_others() const {
+  std::lock_guard lock(mutex_);
+  auto others = nlohmann::json::array();
+  const auto last = workers_.last_used();
+  for (const auto& one : workers_.all()) {
+    if (one == last || one->state == State::ended) continue;
+    const auto why = difference(last->key, one->key, last->env_reads());
+    others.push_back(
+        {{"pid", one->process->pid()}, {"state", name(one->state)}, {"differs", why ? why->text : ""}});
+  }
+  return others;
 }
 
 void WorkerManager::on_message(WorkerInstance& instance, const protocol::FromWorker& message) {

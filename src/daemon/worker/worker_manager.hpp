@@ -16,6 +16,7 @@
 #include "daemon/worker/start_failure.hpp"
 #include "daemon/worker/warming_progress.hpp"
 #include "daemon/worker/worker_instance.hpp"
+#include "daemon/worker/worker_pool.hpp"
 
 namespace stest {
 
@@ -43,9 +44,9 @@ class WorkerLease {
 /// See `WorkerManager::renew`.
 inline constexpr int runs_before_renewal = 100;
 
-/// Owns at most one worker. Starts it for the first run, and replaces it if it has ended or cannot serve a
-/// run. A worker is replaced only while no run has a claim on it. The next one starts only after all its
-/// processes have ended.
+/// Owns the workers. Starts one for the first run, and one more for a run with other variables. Replaces a
+/// worker that has ended or is outdated, and the least recently used one if there are too many. A worker ends
+/// only while no run has a claim on it. The one that replaces it starts after all its processes have ended.
 class WorkerManager {
  public:
   /// Checks the files of a worker; called without a lock.
@@ -65,24 +66,26 @@ class WorkerManager {
   /// Stores the observations of a run on the worker of `lease`.
   void learn(const WorkerLease& lease, const Run& run, const Observations& observations);
 
-  /// The worker's tasks while no run waits: import and compile what was learned since it started, load
-  /// values, and do runs ahead. From this call on they count as begun, but they begin when the result is
-  /// called.
+  /// The tasks of the last used worker while no run waits: import and compile what was learned since it
+  /// started, load values, and do runs ahead. From this call on they count as begun, but they begin when the
+  /// result is called.
   [[nodiscard]] std::function<void()> idle_tasks();
 
-  /// Ends the worker unless a run has a claim on it.
+  /// Ends all workers on which no run has a claim.
   void release();
 
   /// Replaces a worker that has served many runs and on which no run has a claim. All its runs hash strings
   /// in the same way, so a dependence on the order of a set would never show.
   void renew();
 
-  /// Ends the worker, whatever it does, and does not start another one.
+  /// Ends all workers, whatever they do, and does not start another one.
   void stop();
 
   bool is_warming() const;
-  /// The "worker" of `GET /v1/status`; null if there is none.
+  /// The "worker" of `GET /v1/status`, which is the last used one; null if there is none.
   nlohmann::json describe() const;
+  /// Its "other_workers".
+  nlohmann::json describe_others() const;
 
  private:
   friend class WorkerLease;
@@ -91,10 +94,16 @@ class WorkerManager {
   struct Attempt;
   Result<Instance> claim(Attempt& attempt);
   Result<Instance> claim_in_turn(std::unique_lock<std::mutex>& lock, Attempt& attempt, std::uint64_t turn);
-  Instance take_claim();
-  Result<Instance> replace(std::unique_lock<std::mutex>& lock, Attempt& attempt, const Restart& why);
+  struct Choice {
+    Instance worker;             ///< Null: no worker was started for such runs.
+    std::optional<Restart> why;  ///< Why another one is needed; nothing if it is fit.
+  };
+  Choice choose(const Attempt& attempt) const;
+  Instance take_claim(const Instance& worker, Attempt& attempt);
+  Result<Instance> replace(std::unique_lock<std::mutex>& lock, Attempt& attempt, const Choice& choice,
+                           const Instance& goes);
   void learn(WorkerInstance& instance, const Observations::Difference& difference);
-  std::optional<Restart> reason_to_replace(const Attempt& attempt) const;
+  std::optional<Restart> why_unfit(const WorkerInstance& worker, const Attempt& attempt) const;
   std::optional<Restart> changed_files(std::unique_lock<std::mutex>& lock,
                                        const std::shared_ptr<const LoadedFiles>& loaded) const;
   std::optional<Restart> why_not_for(std::unique_lock<std::mutex>& lock, const WorkerInstance& instance,
@@ -107,7 +116,7 @@ class WorkerManager {
   Error no_worker(const WorkerInstance& instance);
   static bool may_retry(const WorkerInstance& instance, Attempt& attempt);
   void drop(Instance instance);
-  void end_current(std::unique_lock<std::mutex>& lock);
+  void end(std::unique_lock<std::mutex>& lock, Instance worker);
 
   void on_message(WorkerInstance& instance, const protocol::FromWorker& message);
   void on_ready(WorkerInstance& instance, const protocol::Ready& ready);
@@ -126,7 +135,7 @@ class WorkerManager {
   PreloadStore store_;
   std::map<std::string, int>
       differences_;  ///< By module: how often a run could not use what was loaded ahead.
-  Instance current_;
+  WorkerPool workers_;
   StartFailure failure_;
   ImportPauses pauses_;
   int outdated_when_ready_ = 0;  ///< How many workers in a row were.

@@ -187,7 +187,7 @@ bool WorkerProcess::deliver(const protocol::FromWorker& message) {
 
 void WorkerProcess::await_exit() {
   const auto status = children_.wait(pid_);
-  children_.kill_all_but_left();
+  children_.kill_orphans();
   {
     std::lock_guard lock(mutex_);
     exit_ = status;

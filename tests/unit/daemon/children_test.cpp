@@ -53,24 +53,29 @@ TEST(Children, KillsOrphansOfOrphans) {
   EXPECT_TRUE(descendants(getpid()).empty());
 }
 
-TEST(Children, SparesWhatWasLeftBehindUntilTheEnd) {
+TEST(Children, KillsOrphansOnly) {
   ASSERT_TRUE(Children::adopt_orphans());
   Children children;
   const int left = children.spawn(shell("sleep 60 & wait")).value();
-  const int other = children.spawn(shell("sleep 60")).value();
-  await([&] { return descendants(left).size() == 1; }, "the child");
+  const int other = children.spawn(shell("sleep 60 & wait")).value();
+  const int ended = children.spawn(shell("sleep 60 & sleep 60 & exit 0")).value();
+  await([&] { return descendants(left).size() == 1 && descendants(other).size() == 1; }, "the children");
   const auto identity = identify(left).value();
   EXPECT_TRUE(children.add_left({identity, "sleep 60", 3}));
   EXPECT_FALSE(children.add_left({identity, "sleep 60", 4}));
-  std::thread waiter([&] { EXPECT_EQ(children.wait(other).signal, SIGKILL); });
-  children.kill_all_but_left();
-  waiter.join();
+  children.wait(ended);
+  EXPECT_EQ(descendants(getpid()).size(), 6u);
+  children.kill_orphans();
+  EXPECT_EQ(descendants(getpid()).size(), 4u);
   ASSERT_EQ(children.left().size(), 1u);
   EXPECT_EQ(children.left()[0].run, 3u);
   EXPECT_EQ(descendants(left).size(), 1u);
-  std::thread last([&] { EXPECT_EQ(children.wait(left).signal, SIGKILL); });
+  EXPECT_EQ(descendants(other).size(), 1u);
+  std::thread first([&] { EXPECT_EQ(children.wait(left).signal, SIGKILL); });
+  std::thread second([&] { EXPECT_EQ(children.wait(other).signal, SIGKILL); });
   children.kill_all();
-  last.join();
+  first.join();
+  second.join();
   EXPECT_TRUE(children.left().empty());
 }
 

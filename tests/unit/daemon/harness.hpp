@@ -132,8 +132,13 @@ class ServiceFixture : public testing::Test {
   virtual Service::Options options();
 
   WorkerProgram program() const {
-    return {STEST_FAKE_WORKER, "/usr/bin/python3", project.path() / "worker.log",
-            project.path() / "preload.json", project.path()};
+    return {STEST_FAKE_WORKER,
+            "/usr/bin/python3",
+            project.path() / "worker.log",
+            project.path() / "preload.json",
+            project.path(),
+            most_workers,
+            memory};
   }
 
   RunRequest request(std::vector<std::string> script) const {
@@ -155,6 +160,8 @@ class ServiceFixture : public testing::Test {
   TemporaryFolder project;
   Environment env;
   Children children;
+  std::size_t most_workers = 3;
+  std::optional<std::uint64_t> memory = {};
 
  private:
   std::unique_ptr<Service> service_;

@@ -9,7 +9,11 @@
 namespace stest {
 namespace {
 
-using ServiceTest = ServiceFixture;
+/// Runs go on one after the other.
+class ServiceTest : public ServiceFixture {
+ protected:
+  ServiceTest() { configure("concurrency = 1\n"); }
+};
 
 /// What the daemon's main loop does.
 void serve_until_end(Service& service) {

@@ -29,6 +29,7 @@ Ready ready() {
                  {"mine", "/project/\xff.py", {4, 8, 5, 6}, true}};
   ready.target = Ready::Target{"pkg", "/project/src/\xff", "src"};
   ready.env_reads = {{"OMP_NUM_THREADS", "2"}, {"HF_HOME", std::nullopt}};
+  ready.env_readers = {{"HF_HOME", "huggingface_hub"}};
   return ready;
 }
 
@@ -127,6 +128,7 @@ TEST(FromWorkerJson, ReadyKeepsEverything) {
   EXPECT_EQ(read.not_preloaded[0].reason, "it starts threads");
   EXPECT_EQ(read.site_dirs, sent.site_dirs);
   EXPECT_EQ(read.env_reads, sent.env_reads);
+  EXPECT_EQ(read.env_readers, sent.env_readers);
   ASSERT_TRUE(read.target);
   EXPECT_EQ(read.target->name, "pkg");
   EXPECT_EQ(read.target->path, sent.target->path);

@@ -70,15 +70,38 @@ TEST(RunQueue, ListsWhatRunsAndWaits) {
 TEST(RunQueue, RefusesWhoDoesNotWantToWait) {
   RunQueue queue;
   const RunRequest hasty{{"-q"}, "/", {}, 022, false, false};
-  const auto first = queue.admit(hasty, {}).value();
-  EXPECT_EQ(queue.admit(hasty, {}).error().message, "1 in the queue");
+  Config config;
+  config.concurrency = 1;
+  const auto first = queue.admit(hasty, config).value();
+  EXPECT_EQ(queue.admit(hasty, config).error().message, "1 in the queue");
   ASSERT_TRUE(queue.await_turn(*first, never_wait));
   queue.set_nodeid(*first, "t.py::a");
-  const auto refused = queue.admit(hasty, {}).error();
+  const auto refused = queue.admit(hasty, config).error();
   EXPECT_EQ(refused.code, ErrorCode::busy);
   EXPECT_EQ(refused.message, "run 1 (stest -q) has been running for 0 s and is at t.py::a");
   queue.leave(*first);
-  EXPECT_EQ(queue.admit(hasty, {}).value()->id, 2u);  // Who was refused took no number.
+  EXPECT_EQ(queue.admit(hasty, config).value()->id, 2u);  // Who was refused took no number.
+}
+
+TEST(RunQueue, ASilentRunTakesNoPlace) {
+  RunQueue queue;
+  const auto first = admit(queue);
+  const auto second = admit(queue);
+  ASSERT_TRUE(queue.await_turn(*first, never_wait));
+  EXPECT_FALSE(queue.await_turn(*second, [](int) { return false; }));
+  queue.set_silent(*first, true);
+  EXPECT_TRUE(queue.await_turn(*second, never_wait));
+  queue.set_silent(*first, false);
+  const auto third = admit(queue);
+  queue.leave(*second);
+  EXPECT_FALSE(queue.await_turn(*third, [](int) { return false; }));
+}
+
+TEST(RunQueue, AtLeastTwoRunsByDefaultButOneOfTheResidentProcess) {
+  Config config;
+  EXPECT_GE(default_concurrency(config), 2);
+  config.isolation = "resident";
+  EXPECT_EQ(default_concurrency(config), 1);
 }
 
 TEST(RunQueue, WhoDoesNotWaitGetsAFreePlaceOnly) {

@@ -7,13 +7,12 @@
 namespace stest {
 namespace {
 
-std::string why(const WorkerKey& running, const WorkerKey& wanted, const std::set<std::string>& reads = {}) {
+std::string why(const WorkerKey& running, const WorkerKey& wanted, const VariableReaders& reads = {}) {
   const auto found = difference(running, wanted, reads);
   return found ? found->text : "";
 }
 
-std::string why_env(const Environment& before, const Environment& now,
-                    const std::set<std::string>& reads = {}) {
+std::string why_env(const Environment& before, const Environment& now, const VariableReaders& reads = {}) {
   return why({before, "/", {}, {}, {}}, {now, "/", {}, {}, {}}, reads);
 }
 
@@ -22,29 +21,38 @@ TEST(WorkerKey, CountsTheFamiliesOfCLibraries) {
        {"OMP_NUM_THREADS", "MKL_X", "CUDA_VISIBLE_DEVICES", "HF_HOME", "PYTHONPATH", "LD_PRELOAD", "LC_ALL",
         "LANG", "LANGUAGE", "TZ", "GLIBC_TUNABLES", "NCCL_DEBUG"}) {
     EXPECT_TRUE(always_counts(name)) << name;
-    EXPECT_EQ(why_env({}, {{name, "1"}}), std::string(name) + " changed");
+    EXPECT_EQ(why_env({}, {{name, "1"}}), std::string(name) + " changed from unset to 1");
   }
   for (const char* name : {"LANGUAGES", "TZDIR", "HOME", "MY_OMP_X"})
     EXPECT_FALSE(always_counts(name)) << name;
 }
 
 TEST(WorkerKey, CountsWhatWasRead) {
+  const VariableReaders reads{{"MODE", "library.config"}, {"EMPTY", ""}};
   EXPECT_EQ(why_env({}, {{"MODE", "1"}}), "");
-  EXPECT_EQ(why_env({}, {{"MODE", "1"}}, {"MODE"}), "MODE changed");
-  EXPECT_EQ(why_env({{"MODE", "1"}}, {}, {"MODE"}), "MODE changed");
-  EXPECT_EQ(why_env({{"MODE", "1"}}, {{"MODE", "1"}}, {"MODE"}), "");
+  EXPECT_EQ(why_env({}, {{"MODE", "1"}}, reads), "MODE changed from unset to 1 (library.config read it)");
+  EXPECT_EQ(why_env({{"MODE", "1"}}, {}, reads), "MODE changed from 1 to unset (library.config read it)");
+  EXPECT_EQ(why_env({{"MODE", "1"}}, {{"MODE", "1"}}, reads), "");
+  EXPECT_EQ(why_env({{"EMPTY", "1"}}, {{"EMPTY", ""}}, reads), "EMPTY changed from 1 to empty");
+}
+
+TEST(WorkerKey, ShowsNoSecretsAndNoLongValues) {
+  EXPECT_EQ(why_env({}, {{"HF_TOKEN", "hf_1234"}}), "HF_TOKEN changed");
+  EXPECT_EQ(why_env({}, {{"OMP_X", std::string(50, 'x')}}),
+            "OMP_X changed from unset to " + std::string(40, 'x') + "…");
 }
 
 TEST(WorkerKey, NeverCountsWhatChangesWithEachCommand) {
   for (const char* name :
        {"_", "SHLVL", "PWD", "OLDPWD", "PYTEST_CURRENT_TEST", "COLUMNS", "LINES", "TERM", "TERM_PROGRAM"}) {
-    EXPECT_EQ(why_env({}, {{name, "1"}}, {name}), "") << name;
+    EXPECT_EQ(why_env({}, {{name, "1"}}, {{name, "library"}}), "") << name;
   }
 }
 
 TEST(WorkerKey, NamesAFewOfMany) {
-  EXPECT_EQ(why_env({}, {{"OMP_A", ""}, {"OMP_B", ""}, {"OMP_C", ""}, {"OMP_D", ""}, {"OMP_E", ""}}),
-            "OMP_A, OMP_B, OMP_C and 2 more changed");
+  EXPECT_EQ(why_env({}, {{"OMP_A", "1"}, {"OMP_B", "1"}, {"OMP_C", "1"}, {"OMP_D", "1"}, {"OMP_E", "1"}}),
+            "OMP_A changed from unset to 1, OMP_B changed from unset to 1, OMP_C changed from unset to 1 and "
+            "2 more");
 }
 
 TEST(WorkerKey, CountsTheFolderWherePythonpathIsRelative) {

@@ -79,19 +79,64 @@ TEST_F(WorkerManagerTest, ExpectsAStartToTakeAsLongAsTheLastOne) {
   }));
 }
 
-TEST_F(WorkerManagerTest, RestartsForAVariableOfAFamily) {
+TEST_F(WorkerManagerTest, KeepsAWorkerForEachValueOfAVariableOfAFamily) {
   notice();
+  const auto first = worker_pid();
   env["OMP_NUM_THREADS"] = "3";
-  EXPECT_EQ(notice(), "restarted worker: OMP_NUM_THREADS changed\n");
+  EXPECT_EQ(notice(), "started another worker: OMP_NUM_THREADS changed from unset to 3\n");
+  const auto others = service().status()["other_workers"];
+  ASSERT_EQ(others.size(), 1u);
+  EXPECT_EQ(others[0]["pid"], first);
+  EXPECT_EQ(others[0]["differs"], "OMP_NUM_THREADS changed from 3 to unset");
+  env.erase("OMP_NUM_THREADS");
+  EXPECT_EQ(notice(), "");
+  EXPECT_EQ(worker_pid(), first);
 }
 
-TEST_F(WorkerManagerTest, RestartsForAVariableThatWasRead) {
+TEST_F(WorkerManagerTest, EndsTheLeastRecentlyUsedWorkerIfThereAreTooMany) {
+  for (const auto* threads : {"1", "2", "3", "1", "4"}) {
+    env["OMP_NUM_THREADS"] = threads;
+    notice();
+  }
+  EXPECT_EQ(service().status()["other_workers"].size(), 2u);
+  env["OMP_NUM_THREADS"] = "1";
+  EXPECT_EQ(notice(), "");
+  env["OMP_NUM_THREADS"] = "2";
+  EXPECT_EQ(notice(), "started another worker: OMP_NUM_THREADS changed from 1 to 2\n");
+}
+
+TEST_F(WorkerManagerTest, ThereIsOneWorkerOfResidentRuns) {
+  configure("isolation = 'resident'\n");
+  notice();
+  env["OMP_NUM_THREADS"] = "3";
+  EXPECT_EQ(notice(), "started another worker: OMP_NUM_THREADS changed from unset to 3\n");
+  EXPECT_EQ(service().status()["other_workers"].size(), 0u);
+}
+
+TEST_F(WorkerManagerTest, ThereIsOneWorkerIfMoreWouldTakeTooMuchMemory) {
+  memory = 1;
+  notice();
+  env["OMP_NUM_THREADS"] = "3";
+  EXPECT_EQ(notice(), "started another worker: OMP_NUM_THREADS changed from unset to 3\n");
+  EXPECT_EQ(service().status()["other_workers"].size(), 0u);
+}
+
+TEST_F(WorkerManagerTest, AnotherKeyDoesNotWaitForTheRunsOfTheFirst) {
+  configure("concurrency = 2\n");
+  BackgroundRun first(service(), request({"interruptible:30"}));
+  first.client.await<event::Output>();
+  env["OMP_NUM_THREADS"] = "3";
+  EXPECT_EQ(notice(), "started another worker: OMP_NUM_THREADS changed from unset to 3\n");
+  ASSERT_TRUE(service().cancel(first.id, CancelHow::interrupt));
+}
+
+TEST_F(WorkerManagerTest, StartsAnotherWorkerForAVariableThatWasRead) {
   env["FAKE_READS"] = "MODE";
   notice();
   env["OTHER"] = "1";
   EXPECT_EQ(notice(), "");
   env["MODE"] = "1";
-  EXPECT_EQ(notice(), "restarted worker: MODE changed\n");
+  EXPECT_EQ(notice(), "started another worker: MODE changed from unset to 1 (library read it)\n");
 }
 
 TEST_F(WorkerManagerTest, RestartsWhenPackagesChange) {
@@ -299,7 +344,7 @@ TEST_F(WorkerManagerTest, TriesOutWhatWasLearnedOnceAModuleProvedNotPreloadableW
 
   std::filesystem::remove(log);
   env["OMP_NUM_THREADS"] = "3";
-  EXPECT_EQ(notice(), "restarted worker: OMP_NUM_THREADS changed\n");
+  EXPECT_EQ(notice(), "started another worker: OMP_NUM_THREADS changed from unset to 3\n");
   EXPECT_NE(read_text(log).find(R"("not_preloadable": [])"), std::string::npos) << "imported before";
 }
 
@@ -313,8 +358,9 @@ TEST_F(WorkerManagerTest, AWaitingRunCanBeCancelled) {
   EXPECT_EQ(waiting.done().outcome, Outcome::cancelled);
 }
 
-TEST_F(WorkerManagerTest, AnotherKeyWaitsForTheRunsOfTheFirst) {
+TEST_F(WorkerManagerTest, AnotherKeyWaitsForTheRunsOfTheFirstIfTheyAreTooManyWorkers) {
   configure("concurrency = 2\n");
+  most_workers = 1;
   BackgroundRun first(service(), request({"out:first", "sleep:0.5"}));
   first.client.await<event::Output>();
   env["OMP_NUM_THREADS"] = "3";
@@ -322,11 +368,12 @@ TEST_F(WorkerManagerTest, AnotherKeyWaitsForTheRunsOfTheFirst) {
   run({"out:second"}, second);
   EXPECT_EQ(first.done().exit_code, 0);
   EXPECT_EQ(second.done().exit_code, 0);
-  EXPECT_EQ(second.notice(), "restarted worker: OMP_NUM_THREADS changed\n");
+  EXPECT_EQ(second.notice(), "started another worker: OMP_NUM_THREADS changed from unset to 3\n");
 }
 
 TEST_F(WorkerManagerTest, AnotherKeyIsRefusedIfItDoesNotWantToWait) {
   configure("concurrency = 2\n");
+  most_workers = 1;
   BackgroundRun first(service(), request({"interruptible:2"}));
   first.client.await<event::Output>();
   env["OMP_NUM_THREADS"] = "3";
