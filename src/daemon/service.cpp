@@ -272,9 +272,25 @@ Service::Next Service::next_step() {
   eventfd_t count = 0;
   eventfd_read(wake_.get(), &count);
   const bool busy = !queue_.empty();
+  {
+    std::lock_guard lock(mutex_);
+    if (stop_now_ || (stopping_ && !busy)) return {.end = true, .wait = {}};
+  }
+  if (busy) return {};
+  if (!options_.why_useless) return idle_step();
+  if (const auto reason = options_.why_useless()) {
+    spdlog::info("ending: {}", *reason);
+    stop(StopWhen::idle);
+    return {.end = false, .wait = std::chrono::milliseconds::zero()};
+  }
+  auto next = idle_step();
+  next.wait = std::min(next.wait.value_or(options_.use_interval), options_.use_interval);
+  return next;
+}
+
+Service::Next Service::idle_step() {
   std::unique_lock lock(mutex_);
-  if (stop_now_ || (stopping_ && !busy)) return {.end = true, .wait = {}};
-  if (busy || idle_timeout_ <= std::chrono::milliseconds::zero()) return {};
+  if (idle_timeout_ <= std::chrono::milliseconds::zero()) return {};
   const auto timeout = idle_timeout_;
   const auto idle = std::chrono::floor<std::chrono::milliseconds>(Clock::now() - idle_since_);
   lock.unlock();
