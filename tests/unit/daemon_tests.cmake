@@ -27,6 +27,7 @@ add_executable(stest_daemon_tests
   daemon/run/shown_output_test.cpp
   daemon/run/silence_watch_test.cpp
   daemon/run/stuck_watch_test.cpp
+  daemon/process_report_test.cpp
   daemon/required_files_test.cpp
   daemon/service_test.cpp
   daemon/status_board_test.cpp

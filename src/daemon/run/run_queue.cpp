@@ -77,7 +77,7 @@ bool RunQueue::start_allowed(const Run& run) const {
 
 bool RunQueue::start_if_first(const Run& run) {
   if (!start_allowed(run)) return false;
-  active_[run.id] = {waiting_.front(), 0, "", std::chrono::system_clock::now()};
+  active_[run.id] = {waiting_.front(), 0, "", 0, std::chrono::system_clock::now()};
   waiting_.pop_front();
   changed_.notify_all();
   return true;
@@ -95,6 +95,11 @@ void RunQueue::set_nodeid(const Run& run, std::string nodeid) {
   found->second.test_started.reset();
   if (!nodeid.empty()) found->second.test_started = std::chrono::system_clock::now();
   found->second.nodeid = std::move(nodeid);
+}
+
+void RunQueue::set_pid(const Run& run, int pid) {
+  std::lock_guard lock(mutex_);
+  if (const auto found = active_.find(run.id); found != active_.end()) found->second.pid = pid;
 }
 
 void RunQueue::leave(const Run& run) {

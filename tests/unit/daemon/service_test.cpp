@@ -248,6 +248,17 @@ TEST_F(UsefulServiceTest, ARunIsNotDisturbed) {
   loop.join();
 }
 
+TEST_F(ServiceTest, TellsTheMemoryOfEachProcess) {
+  BackgroundRun running(service(), request({"out:x", "sleep:1"}));
+  running.client.await<event::Output>();
+  const auto status = service().status();
+  std::map<std::string, nlohmann::json> by_role;
+  for (const auto& process : status["processes"]) by_role[process["role"]] = process;
+  EXPECT_EQ(by_role["daemon"]["pid"], getpid());
+  EXPECT_EQ(by_role["worker"]["pid"], status["worker"]["pid"]);
+  EXPECT_GT(by_role["worker"]["bytes"], 0u);
+}
+
 TEST_F(ServiceTest, RenewsAWorkerThatHasServedManyRuns) {
   configure("idle_timeout = '1200ms'\n");
   const auto worker = [this] { return service().status()["worker"]; };
