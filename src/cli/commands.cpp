@@ -4,6 +4,7 @@
 #include <chrono>
 #include <nlohmann/json.hpp>
 
+#include "cli/daemons.hpp"
 #include "cli/doctor/doctor.hpp"
 #include "cli/logs.hpp"
 #include "cli/project.hpp"
@@ -133,6 +134,8 @@ int execute(const Options& options, Console& console) {
     console.write(Stream::out, options.text);
     return static_cast<int>(ExitCode::ok);
   }
+  if (options.action == Action::ps) return static_cast<int>(list_daemons(options.json, console));
+  if (options.action == Action::stop && options.all) return static_cast<int>(stop_all_daemons(console));
   const auto answer = execute_on_project(options, console);
   if (answer) return static_cast<int>(*answer);
   console.say(answer.error());

@@ -5,7 +5,7 @@
 namespace stest {
 namespace {
 
-constexpr std::array<CommandInfo, 9> help_entries{{
+constexpr std::array<CommandInfo, 10> help_entries{{
     {"run", Action::run, "run pytest, with options of stest",
      "Run pytest in the project's daemon. Everything after `--` goes to pytest unchanged.",
      "Examples:\n"
@@ -24,12 +24,17 @@ constexpr std::array<CommandInfo, 9> help_entries{{
     {"status", Action::status, "what the daemon does, and what it has preloaded",
      "Show the state of the project's daemon. Exit code 108: none is running.",
      "Examples:\n  stest status\n  stest status --json"},
+    {"ps", Action::ps, "your daemons on this machine, of all projects",
+     "List your daemons on this machine: state, age, memory (with all processes that they started), Python\n"
+     "and root. A daemon is unreachable if its folder is gone or it runs in another sandbox.",
+     "Examples:\n  stest ps\n  stest ps --json"},
     {"cancel", Action::cancel, "end a run, as Ctrl-C in its client does",
      "Ask the daemon to end a run, wherever it was started. A run that waits leaves the queue. The run's\n"
      "client says so, and returns 107, or 2 if pytest ended by itself. Exit code 108: no such run.",
      "Examples:\n  stest cancel\n  stest cancel 3 --how kill"},
     {"stop", Action::stop, "end the daemon, and wait until it has ended",
-     "End the project's daemon and everything that it started. Return when the daemon has ended.", ""},
+     "End the project's daemon and everything that it started. Return when the daemon has ended.",
+     "Examples:\n  stest stop\n  stest stop --all"},
     {"start", Action::start, "start the daemon ahead of the first run",
      "Start the project's daemon if it does not run, and print its pid.", ""},
     {"restart", Action::restart, "stop, then start", "Stop the project's daemon and start a new one.", ""},

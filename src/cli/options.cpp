@@ -53,6 +53,12 @@ void add_options(CLI::App& app, Options& options) {
     case Action::status:
       app.add_flag("--json", options.json, "Print the daemon's whole status as JSON");
       break;
+    case Action::ps:
+      app.add_flag("--json", options.json, "Print the list as JSON");
+      break;
+    case Action::stop:
+      app.add_flag("--all", options.all, "End all your daemons on this machine, of any project");
+      break;
     case Action::cancel:
       app.add_option("ID", options.cancel.id, "The run to end; by default the one that is running")
           ->check(CLI::PositiveNumber);

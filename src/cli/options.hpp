@@ -8,14 +8,15 @@
 
 namespace stest {
 
-enum class Action { run, verify, status, cancel, stop, start, restart, logs, doctor, print };
+enum class Action { run, verify, status, ps, cancel, stop, start, restart, logs, doctor, print };
 
 /// A parsed command line.
 struct Options {
   Action action = Action::run;
   RunOptions run;
   CancelOptions cancel;
-  bool json = false;    ///< `status --json`, `doctor --json`
+  bool json = false;    ///< `status --json`, `ps --json`, `doctor --json`
+  bool all = false;     ///< `stop --all`
   bool follow = false;  ///< `logs -f`
   int lines = 50;       ///< `logs -n`
   std::string text;     ///< What `print` prints: a help text or the version.

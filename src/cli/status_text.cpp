@@ -34,13 +34,6 @@ std::string seconds(double value) {
   return buffer;
 }
 
-std::string span(double value) {
-  const auto whole = std::lround(std::max(value, 0.0));
-  if (whole < 120) return std::to_string(whole) + " s";
-  if (whole < 7200) return std::to_string(whole / 60) + " min";
-  return std::to_string(whole / 3600) + " h";
-}
-
 std::string since(const json& object, const char* name, double now) {
   const auto& value = field(object, name);
   return value.is_number() ? span(now - value.get<double>()) : "?";
@@ -145,7 +138,7 @@ std::string value_lines(const json& worker) {
     auto what = text(value, "state");
     if (what == "not_held") what = text(value, "reason");
     if (what == "held" && cost.is_number() && bytes.is_number_unsigned()) {
-      what = seconds(cost.get<double>()) + ", " + std::to_string(bytes.get<std::uint64_t>() >> 20) + " MiB";
+      what = seconds(cost.get<double>()) + ", " + mebibytes(bytes.get<std::uint64_t>());
     }
     lines += line(lines.empty() ? "values" : "", text(value, "name") + ": " + what);
   }
@@ -177,6 +170,44 @@ std::string left_lines(const json& status) {
   return lines;
 }
 
+struct ProcessGroup {
+  std::uint64_t count = 0;
+  std::uint64_t bytes = 0;
+};
+
+/// The purpose of processes with this "role", in words.
+std::string purpose(const std::string& role, const std::string& run) {
+  if (role == "daemon") return "the daemon, which serves clients";
+  if (role == "worker") return "the worker, which holds the loaded modules";
+  if (role == "worker_child") return "forked from the worker: prepared runs and held values";
+  if (role == "run") return "run " + run;
+  if (role == "left_behind") return "left behind by run " + run;
+  return "others";
+}
+
+/// One line for each purpose, in the order in which the daemon lists them.
+std::string memory_lines(const json& status) {
+  std::vector<std::string> order;
+  std::map<std::string, ProcessGroup> groups;
+  std::uint64_t total = 0;
+  for (const auto& process : field(status, "processes")) {
+    const auto& bytes = field(process, "bytes");
+    if (!bytes.is_number_unsigned()) continue;
+    const auto key = purpose(text(process, "role"), text(process, "run"));
+    auto& group = groups[key];
+    if (group.count++ == 0) order.push_back(key);
+    group.bytes += bytes.get<std::uint64_t>();
+    total += bytes.get<std::uint64_t>();
+  }
+  std::string lines = order.empty() ? "" : line("memory", mebibytes(total));
+  for (const auto& key : order) {
+    const auto& group = groups[key];
+    const auto count = group.count == 1 ? "" : " (" + std::to_string(group.count) + " processes)";
+    lines += line("", mebibytes(group.bytes) + ": " + key + count);
+  }
+  return lines;
+}
+
 std::string last_result_line(const json& last, double now) {
   if (!last.is_object()) return {};
   const auto& duration = field(last, "duration_s");
@@ -186,6 +217,15 @@ std::string last_result_line(const json& last, double now) {
 }
 
 }  // namespace
+
+std::string span(double seconds) {
+  const auto whole = std::lround(std::max(seconds, 0.0));
+  if (whole < 120) return std::to_string(whole) + " s";
+  if (whole < 7200) return std::to_string(whole / 60) + " min";
+  return std::to_string(whole / 3600) + " h";
+}
+
+std::string mebibytes(std::uint64_t bytes) { return std::to_string(bytes >> 20) + " MiB"; }
 
 std::string command_of(const json& run) {
   std::string command = "stest";
@@ -198,7 +238,8 @@ std::string status_text(const json& status, double now) {
   return headline(status, now) + line("root", text(status, "root")) + line("python", text(status, "python")) +
          worker_line(worker) + other_worker_lines(status) + target_line(field(worker, "target")) +
          preloaded_line(worker) + not_preloaded_lines(worker) + value_lines(worker) + snapshot_lines(worker) +
-         run_lines(status, now) + left_lines(status) + last_result_line(field(status, "last_result"), now);
+         run_lines(status, now) + left_lines(status) + memory_lines(status) +
+         last_result_line(field(status, "last_result"), now);
 }
 
 }  // namespace stest

@@ -63,15 +63,23 @@ void remove_leftovers_under_lock(const RuntimePaths& paths) {
   if (lock && *lock) remove_leftovers(paths);
 }
 
-/// The descendants are looked up first, because they cannot be found after the death of their parent.
-bool end_by_force(const RuntimePaths& paths, const ProcessIdentity& process, const StopPatience& patience) {
-  if (!is_stestd(process)) return false;
+/// Ends the process and its descendants. These are looked up first, because they cannot be found after the
+/// death of their parent. Returns whether SIGTERM was enough; nothing if the process is not a `stestd`.
+template <class Condition>
+std::optional<bool> signal_all(const ProcessIdentity& process, const StopPatience& patience,
+                               const Condition& gone) {
+  if (!is_stestd(process)) return std::nullopt;
   const auto family = identify_all(descendants(process.pid));
   ::kill(process.pid, SIGTERM);
-  const auto gone = [&] { return has_gone(paths, process); };
-  if (!wait_until(Clock::now() + patience.terminate, gone)) kill_if_alive(process);
+  const bool has_ended = wait_until(Clock::now() + patience.terminate, gone);
+  if (!has_ended) kill_if_alive(process);
   for (const auto& member : family) kill_if_alive(member);
-  return wait_until(Clock::now() + patience.kill, gone);
+  return has_ended;
+}
+
+bool end_by_force(const RuntimePaths& paths, const ProcessIdentity& process, const StopPatience& patience) {
+  const auto gone = [&] { return has_gone(paths, process); };
+  return signal_all(process, patience, gone) && wait_until(Clock::now() + patience.kill, gone);
 }
 
 tl::unexpected<Error> does_not_end(const RuntimePaths& paths, int pid) {
@@ -100,6 +108,21 @@ Result<std::optional<Stopped>> stop_daemon(const RuntimePaths& paths, const Stop
   if (!end_by_force(paths, process, patience)) return does_not_end(paths, process.pid);
   remove_leftovers_under_lock(paths);
   return Stopped{process.pid, true};
+}
+
+Result<Stopped> stop_daemon(const FoundDaemon& found, const StopPatience& patience) {
+  const auto& process = found.process;
+  if (found.status) {
+    const auto stopped = stop_daemon(found.paths, patience);
+    if (!stopped) return tl::unexpected(stopped.error());
+    if (*stopped && (*stopped)->pid == process.pid) return **stopped;
+  }
+  // Its files are missing, or belong to another daemon or sandbox, so only its process counts.
+  const auto gone = [&] { return !is_alive(process); };
+  if (gone()) return Stopped{process.pid, false};
+  const auto ended = signal_all(process, patience, gone);
+  if (!wait_until(Clock::now() + patience.kill, gone)) return does_not_end(found.paths, process.pid);
+  return Stopped{process.pid, !ended.value_or(true)};
 }
 
 }  // namespace stest

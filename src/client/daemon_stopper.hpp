@@ -3,6 +3,7 @@
 #include <chrono>
 #include <optional>
 
+#include "client/daemon_list.hpp"
 #include "common/os/runtime_paths.hpp"
 #include "common/status_file.hpp"
 
@@ -27,5 +28,9 @@ struct StopPatience {
 ///
 /// Errors: `daemon_unavailable` if it does not end and cannot be killed.
 Result<std::optional<Stopped>> stop_daemon(const RuntimePaths& paths, const StopPatience& patience = {});
+
+/// The same for a daemon that was found in /proc. If no client can reach it, it is ended by signals. Returns
+/// when its process has ended, which may be at once.
+Result<Stopped> stop_daemon(const FoundDaemon& found, const StopPatience& patience = {});
 
 }  // namespace stest

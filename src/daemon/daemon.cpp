@@ -9,6 +9,7 @@
 #include <array>
 #include <csignal>
 #include <future>
+#include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
@@ -24,6 +25,7 @@
 #include "daemon/children.hpp"
 #include "daemon/http/http_server.hpp"
 #include "daemon/http/server_socket.hpp"
+#include "daemon/required_files.hpp"
 #include "daemon/service.hpp"
 
 namespace stest {
@@ -107,6 +109,10 @@ Service::Options service_options(const RuntimePaths& paths, const Config& config
   options.status.endpoint = endpoint;
   options.worker = {folder / "stest-worker", python, foreground ? std::filesystem::path() : paths.log_file,
                     paths.preload_file, paths.root};
+  options.why_useless = [files = std::make_shared<RequiredFiles>(
+                             paths, std::vector{folder / "stestd", options.worker.executable})] {
+    return files->problem();
+  };
   return options;
 }
 

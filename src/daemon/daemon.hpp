@@ -13,8 +13,9 @@ struct DaemonOptions {
   int ready_fd = -1;  ///< Gets "ready\n", or "error\n" and the error as JSON; -1: foreground.
 };
 
-/// Serves until it is stopped by HTTP, SIGTERM, SIGINT or SIGHUP, or because it is idle for too long. On
-/// return no process, socket or status file is left. Must be called once, before any thread exists.
+/// Serves until it is stopped by HTTP, SIGTERM, SIGINT or SIGHUP, because it is idle for too long,
+/// or because its root, its state folder or its installation has gone. On return no process, socket or status
+/// file is left. Must be called once, before any thread exists.
 ///
 /// The lock order is: StatusBoard, then one of Service, WorkerManager and RunQueue. While another lock is
 /// held, no further one is taken.

@@ -2,6 +2,7 @@
 
 #include <spdlog/spdlog.h>
 #include <sys/eventfd.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <ctime>
@@ -9,6 +10,7 @@
 #include <utility>
 
 #include "common/json/json_fields.hpp"
+#include "daemon/process_report.hpp"
 #include "daemon/run/queue_progress.hpp"
 #include "daemon/run/run_pump.hpp"
 
@@ -65,6 +67,20 @@ nlohmann::json left_to_json(const std::vector<Children::Left>& left) {
   return list;
 }
 
+/// The processes whose purpose the daemon knows. It started them, or the worker has reported their pids.
+KnownProcesses known_processes(const nlohmann::json& worker, const nlohmann::json& other_workers,
+                               const std::vector<RunQueue::View>& runs,
+                               const std::vector<Children::Left>& left) {
+  KnownProcesses known{{getpid(), {ProcessRole::daemon, {}}}};
+  if (worker.is_object()) known[worker.at("pid").get<int>()] = {ProcessRole::worker, {}};
+  for (const auto& other : other_workers) known[other.at("pid").get<int>()] = {ProcessRole::worker, {}};
+  for (const auto& view : runs) {
+    if (view.pid != 0) known[view.pid] = {ProcessRole::run, view.run->id};
+  }
+  for (const auto& one : left) known[one.process.pid] = {ProcessRole::left_behind, one.run};
+  return known;
+}
+
 nlohmann::json endpoint_to_json(const Endpoint& endpoint) {
   if (endpoint.socket.empty()) return {{"port", endpoint.port}};
   return {{"socket", endpoint.socket}};
@@ -105,6 +121,9 @@ void Service::run(Ticket& ticket, const Listener& listener) {
   const Listener observed{[&](const Event& event) {
                             if (const auto* test = std::get_if<event::Test>(&event)) {
                               queue_.set_nodeid(run, test->when == "teardown" ? "" : test->nodeid);
+                            }
+                            if (const auto* started = std::get_if<event::Started>(&event)) {
+                              queue_.set_pid(run, started->pid);
                             }
                             note_silence(run, event);
                             if (const auto* notice = std::get_if<event::Notice>(&event)) {
@@ -235,7 +254,12 @@ Status Service::ask_stack(std::uint64_t id) {
 
 nlohmann::json Service::status() const {
   auto runs = nlohmann::json::array();
-  for (const auto& view : queue_.list()) runs.push_back(run_to_json(view));
+  const auto views = queue_.list();
+  for (const auto& view : views) runs.push_back(run_to_json(view));
+  auto worker = manager_.describe();
+  const auto left = children_.left();
+  auto other_workers = manager_.describe_others();
+  auto processes = report_processes(known_processes(worker, other_workers, views, left));
   const auto& daemon = board_.constants();
   return {{"version", daemon.version},
           {"build", daemon.build},
@@ -245,10 +269,11 @@ nlohmann::json Service::status() const {
           {"endpoint", endpoint_to_json(daemon.endpoint)},
           {"state", state(!runs.empty())},
           {"started_at", started_at_},
-          {"worker", manager_.describe()},
-          {"other_workers", manager_.describe_others()},
+          {"worker", std::move(worker)},
+          {"other_workers", std::move(other_workers)},
           {"runs", std::move(runs)},
-          {"left_behind", left_to_json(children_.left())},
+          {"left_behind", left_to_json(left)},
+          {"processes", std::move(processes)},
           {"last_result", nlohmann::json::parse(board_.last_result())}};
 }
 
@@ -282,9 +307,25 @@ Service::Next Service::next_step() {
   eventfd_t count = 0;
   eventfd_read(wake_.get(), &count);
   const bool busy = !queue_.empty();
+  {
+    std::lock_guard lock(mutex_);
+    if (stop_now_ || (stopping_ && !busy)) return {.end = true, .wait = {}};
+  }
+  if (busy) return {};
+  if (!options_.why_useless) return idle_step();
+  if (const auto reason = options_.why_useless()) {
+    spdlog::info("ending: {}", *reason);
+    stop(StopWhen::idle);
+    return {.end = false, .wait = std::chrono::milliseconds::zero()};
+  }
+  auto next = idle_step();
+  next.wait = std::min(next.wait.value_or(options_.use_interval), options_.use_interval);
+  return next;
+}
+
+Service::Next Service::idle_step() {
   std::unique_lock lock(mutex_);
-  if (stop_now_ || (stopping_ && !busy)) return {.end = true, .wait = {}};
-  if (busy || idle_timeout_ <= std::chrono::milliseconds::zero()) return {};
+  if (idle_timeout_ <= std::chrono::milliseconds::zero()) return {};
   const auto timeout = idle_timeout_;
   const auto idle = std::chrono::floor<std::chrono::milliseconds>(Clock::now() - idle_since_);
   lock.unlock();

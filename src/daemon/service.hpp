@@ -27,6 +27,9 @@ class Service {
     WorkerProgram worker;
     ProcessAttributes process = {};             ///< For requests that have none.
     std::chrono::milliseconds idle_timeout{0};  ///< Before the first run; then that of the last run.
+    /// Why the daemon is of no use any more; nothing as long as it is. Null: it always is.
+    std::function<std::optional<std::string>()> why_useless = {};
+    std::chrono::milliseconds use_interval{30'000};  ///< How often an idle daemon asks this.
   };
   enum class StopWhen { now, idle };
 
@@ -77,7 +80,8 @@ class Service {
     bool end = false;
     std::optional<std::chrono::milliseconds> wait;
   };
-  /// Renews or ends an idle worker, and ends an idle daemon, after their idle time.
+  /// Renews or ends an idle worker, and ends an idle daemon, after their idle time. Ends an idle daemon that
+  /// is of no use any more.
   Next next_step();
   /// Readable when `next_step` may have a new result; `next_step` clears it.
   int wake_fd() const { return wake_.get(); }
@@ -95,6 +99,7 @@ class Service {
   Result<RunReport> try_on_worker(Run& run, const Listener& listener);
   std::function<void()> finish(const Run& run, const event::Done& done,
                                const std::vector<std::string>& notices);
+  Next idle_step();
   void refresh_status();
   void note_silence(const Run& run, const Event& event);
   std::string state(bool busy) const;

@@ -19,8 +19,10 @@ void StatusBoard::refresh(const std::function<std::string()>& state) {
   if (written_.state != now) written_.since = static_cast<std::uint64_t>(std::time(nullptr));
   written_.state = std::move(now);
   written_.last_result = last_result_;
+  if (is_taken_over()) return;
   last_write_ = write_status(file_, written_);
   current_ = last_write_.has_value();
+  is_announced_ = is_announced_ || current_;
   if (!current_) spdlog::error("{} cannot be written: {}", file_.string(), last_write_.error().message);
 }
 
@@ -42,8 +44,15 @@ std::string StatusBoard::last_result() const {
 void StatusBoard::retire() {
   std::lock_guard lock(mutex_);
   retired_ = true;
+  if (is_taken_over()) return;
   std::error_code ignored;
   std::filesystem::remove(file_, ignored);
+}
+
+bool StatusBoard::is_taken_over() const {
+  if (!is_announced_) return false;
+  const auto found = read_last_status(file_);
+  return found && found->process != constants_.process;
 }
 
 }  // namespace stest

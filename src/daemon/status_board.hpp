@@ -9,7 +9,8 @@
 
 namespace stest {
 
-/// Keeps `status.json` up to date: writes it when something in it has changed, and removes it at the end.
+/// Keeps `status.json` up to date: writes it when something in it has changed, and removes it at the end. A
+/// file of another daemon, which serves a new folder of the same path, is left alone.
 class StatusBoard {
  public:
   /// `status` has the values that never change. Nothing is written yet.
@@ -29,17 +30,20 @@ class StatusBoard {
   /// The values that never change.
   const DaemonStatus& constants() const { return constants_; }
 
-  /// Removes the file; nothing is written after that.
+  /// Removes the file if it is still of this daemon; nothing is written after that.
   void retire();
 
  private:
+  bool is_taken_over() const;
+
   const std::filesystem::path file_;
   const DaemonStatus constants_;
   mutable std::mutex mutex_;
   DaemonStatus written_;
   std::string last_result_ = "null";
   Status last_write_;
-  bool current_ = false;  ///< Whether the file contains `written_`.
+  bool is_announced_ = false;  ///< The file has been written. One from before was of a daemon that has ended.
+  bool current_ = false;       ///< Whether the file contains `written_`.
   bool retired_ = false;
 };
 

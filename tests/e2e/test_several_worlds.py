@@ -70,7 +70,7 @@ def test_the_end_of_one_does_not_concern_the_runs_of_another(worlds: Project) ->
     wait_for(lambda: not worlds.status()["other_workers"], "the end of the other")
     worlds.write("go on", "")
     worlds.finish(client).expect(0)
-    assert "worker: it was killed" in worlds.stest("-s", "test_it.py", env=TWO).expect(0).errors
+    assert "worker: it died by SIGKILL" in worlds.stest("-s", "test_it.py", env=TWO).expect(0).errors
 
 
 def test_runs_of_both_go_side_by_side(worlds: Project) -> None:

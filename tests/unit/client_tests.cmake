@@ -15,6 +15,7 @@ add_custom_target(stest_beside_fake_daemon DEPENDS ${STEST_FAKE_DIR}/stest)
 
 target_sources(stest_unit_tests PRIVATE
   cli/cancel_test.cpp
+  cli/daemons_test.cpp
   cli/doctor/doctor_installation_test.cpp
   cli/doctor/doctor_machine_test.cpp
   cli/doctor/doctor_test.cpp
@@ -43,6 +44,7 @@ target_sources(stest_unit_tests PRIVATE
   cli/verify/test_report_test.cpp
   client/client_test.cpp
   client/daemon_launcher_test.cpp
+  client/daemon_list_test.cpp
   client/daemon_stopper_test.cpp
   client/http_response_test.cpp
   client/readiness_test.cpp)

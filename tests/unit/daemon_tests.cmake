@@ -4,6 +4,7 @@ add_executable(stest_daemon_tests
   daemon/children_test.cpp
   daemon/daemon_test.cpp
   daemon/harness.cpp
+  daemon/held_file_test.cpp
   daemon/http/access_test.cpp
   daemon/http/bounded_text_test.cpp
   daemon/http/collected_run_test.cpp
@@ -26,6 +27,8 @@ add_executable(stest_daemon_tests
   daemon/run/shown_output_test.cpp
   daemon/run/silence_watch_test.cpp
   daemon/run/stuck_watch_test.cpp
+  daemon/process_report_test.cpp
+  daemon/required_files_test.cpp
   daemon/service_test.cpp
   daemon/status_board_test.cpp
   daemon/worker/mailbox_test.cpp

@@ -170,6 +170,17 @@ std::optional<std::uint64_t> resident_memory(int pid) {
   return *pages * static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
 }
 
+std::optional<std::uint64_t> proportional_memory(int pid) {
+  constexpr std::string_view label = "\nPss:";
+  const std::string text = read_proc(pid, "smaps_rollup");
+  const std::size_t found = text.find(label);
+  if (found == text.npos) return resident_memory(pid);
+  const std::vector<std::string_view> words =
+      split_words(std::string_view(text).substr(found + label.size(), 40));
+  const auto kibibytes = words.empty() ? std::nullopt : parse_number<std::uint64_t>(words[0]);
+  return kibibytes ? std::optional(*kibibytes * 1024) : resident_memory(pid);
+}
+
 std::string signal_name(int signal) {
   const char* abbreviation = ::sigabbrev_np(signal);
   return abbreviation != nullptr ? std::string("SIG") + abbreviation : "signal " + std::to_string(signal);

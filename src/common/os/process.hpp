@@ -50,6 +50,11 @@ std::vector<int> descendants(int pid);
 /// Resident memory in bytes; nothing if the process has ended.
 std::optional<std::uint64_t> resident_memory(int pid);
 
+/// The memory of a process, in bytes, where a page that several processes share counts only in part (PSS). So
+/// the sum over several processes is what they hold together. The resident memory if the kernel does not
+/// tell; nothing if the process has ended. Takes milliseconds for a process that holds gigabytes.
+std::optional<std::uint64_t> proportional_memory(int pid);
+
 struct SpawnOptions {
   std::filesystem::path executable;
   std::vector<std::string> args;     ///< Without argv[0], which is `executable`.

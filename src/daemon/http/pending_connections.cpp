@@ -31,7 +31,7 @@ bool has_head(const std::string& received, std::size_t already_searched) {
   return received.find(end_of_head, already_searched - overlap) != std::string::npos;
 }
 
-std::string too_large() {
+std::string head_too_large() {
   return raw_refusal(431,
                      {ErrorCode::bad_request, "the request's line and headers are larger than 32 KiB", ""});
 }
@@ -141,7 +141,7 @@ PendingConnections::Pending::iterator PendingConnections::take_head(Pending::ite
     hand_over_(std::move(pending->connection), std::move(pending->received));
     return all_.erase(pending);
   }
-  if (pending->received.size() > max_head) reject(*pending, too_large());
+  if (pending->received.size() > max_head) reject(*pending, head_too_large());
   return std::next(pending);
 }
 

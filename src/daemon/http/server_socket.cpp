@@ -88,13 +88,18 @@ Result<ServerSocket> ServerSocket::on_loopback(std::optional<int> port) {
   return ServerSocket(std::move(fd), Endpoint{"", bound, std::move(*token)});
 }
 
+ServerSocket::ServerSocket(Fd fd, Endpoint endpoint)
+    : fd_(std::move(fd)), endpoint_(std::move(endpoint)), file_(endpoint_.socket) {}
+
 ServerSocket::ServerSocket(ServerSocket&& other) noexcept
     : fd_(std::move(other.fd_)),
       endpoint_(std::move(other.endpoint_)),
+      file_(std::move(other.file_)),
       has_file_(std::exchange(other.has_file_, false)) {}
 
 void ServerSocket::remove_file() {
   if (!std::exchange(has_file_, false) || endpoint_.socket.empty()) return;
+  if (file_.place() != HeldFile::Place::same) return;
   std::error_code ignored;
   std::filesystem::remove(endpoint_.socket, ignored);
 }

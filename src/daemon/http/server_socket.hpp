@@ -5,10 +5,12 @@
 
 #include "common/os/fd.hpp"
 #include "common/status_file.hpp"
+#include "daemon/held_file.hpp"
 
 namespace stest {
 
-/// A listening socket and its address. Owns the socket, and removes the file of a Unix socket at the end.
+/// A listening socket and its address. Owns the socket, and removes the file of a Unix socket at the end,
+/// unless another daemon has put its own there.
 class ServerSocket {
  public:
   /// A Unix socket that only this user can open; a stale file at `path` is replaced.
@@ -29,10 +31,11 @@ class ServerSocket {
   void remove_file();
 
  private:
-  ServerSocket(Fd fd, Endpoint endpoint) : fd_(std::move(fd)), endpoint_(std::move(endpoint)) {}
+  ServerSocket(Fd fd, Endpoint endpoint);
 
   Fd fd_;
   Endpoint endpoint_;
+  HeldFile file_;         ///< Of a Unix socket.
   bool has_file_ = true;  ///< The file of a Unix socket still exists.
 };
 

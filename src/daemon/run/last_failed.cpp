@@ -11,12 +11,10 @@ namespace stest {
 
 namespace {
 
-using json = nlohmann::ordered_json;
-
-json known_failures(const std::filesystem::path& file) {
+nlohmann::ordered_json known_failures(const std::filesystem::path& file) {
   const auto text = read_file(file);
-  auto known = json::parse(text ? text->value_or("") : "", nullptr, false);
-  return known.is_object() ? known : json::object();
+  auto known = nlohmann::ordered_json::parse(text ? text->value_or("") : "", nullptr, false);
+  return known.is_object() ? known : nlohmann::ordered_json::object();
 }
 
 /// Makes the folders as pytest does, with a file that keeps the cache out of version control.
@@ -42,7 +40,8 @@ Status complete_last_failed(const std::filesystem::path& file, const RunTally& t
   if (!nodeid.empty()) failed[nodeid] = true;
   if (failed == before) return {};
   if (auto made = make_folders(file); !made) return made;
-  return replace_file(file, failed.dump(2, ' ', false, json::error_handler_t::replace), 0666 & ~umask);
+  return replace_file(file, failed.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace),
+                      0666 & ~umask);
 }
 
 }  // namespace stest

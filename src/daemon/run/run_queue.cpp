@@ -125,6 +125,11 @@ void RunQueue::set_silent(const Run& run, bool is_silent) {
   changed_.notify_all();
 }
 
+void RunQueue::set_pid(const Run& run, int pid) {
+  std::lock_guard lock(mutex_);
+  if (const auto found = active_.find(run.id); found != active_.end()) found->second.pid = pid;
+}
+
 void RunQueue::leave(const Run& run) {
   {
     std::lock_guard lock(mutex_);

@@ -27,6 +27,7 @@ class RunQueue {
     std::shared_ptr<Run> run;
     int position = 0;    ///< 1 is next; 0: the run is active.
     std::string nodeid;  ///< The running test, or empty.
+    int pid = 0;         ///< The process that runs the tests; 0 before it exists.
     bool is_silent = false;
     /// When the run's turn came, and when the test began.
     std::optional<std::chrono::system_clock::time_point> started = {};
@@ -46,6 +47,9 @@ class RunQueue {
 
   /// Sets the running test of an active run.
   void set_nodeid(const Run& run, std::string nodeid);
+
+  /// Sets the process of an active run.
+  void set_pid(const Run& run, int pid);
 
   /// Removes a waiting or active run. Does nothing if it was removed already.
   void leave(const Run& run);

@@ -97,6 +97,10 @@ bool WorkerInstance::has_to_import() const {
   return state == State::starting ? !asked.empty() : state == State::warming && import_clock.is_running();
 }
 
+bool WorkerInstance::imports_only_for(const std::vector<std::string>& args) const {
+  return state == State::warming && taught_by.size() == 1 && taught_by.contains(args);
+}
+
 std::optional<ImportClock::Seconds> WorkerInstance::time_left(
     std::optional<ImportClock::Seconds> expected) const {
   if (!expected || !import_clock.is_running() || *expected <= import_clock.so_far()) return std::nullopt;

@@ -349,7 +349,9 @@ Result<bool> WorkerManager::await_ready(WorkerInstance& instance, Attempt& attem
     }
     const auto module = instance.importing;
     const auto expected = store_.start_time(instance.asked.size());
-    if (attempt.may_be_cold && instance.has_to_import()) return tl::unexpected(warming(instance, expected));
+    if (attempt.may_be_cold && instance.has_to_import() && !instance.imports_only_for(attempt.run.request.args)) {
+      return tl::unexpected(warming(instance, expected));
+    }
     const auto left = instance.time_left(expected);
     lock.unlock();
     attempt.progress.tell(module, left);
@@ -419,8 +421,10 @@ void WorkerManager::learn(const WorkerLease& lease, const Run& run, const Observ
   std::lock_guard lock(mutex_);
   auto& instance = *lease.instance_;
   const auto& site_dirs = instance.ready.site_dirs;
-  if (instance.key.learns("modules"))
+  if (instance.key.learns("modules")) {
+    if (!observations.modules.empty()) instance.taught_by.insert(run.request.args);
     log_failure(store_.learn(observations.modules, observations.path, site_dirs));
+  }
   if (instance.key.learns("patterns")) log_failure(store_.learn_patterns(observations.patterns, site_dirs));
   if (instance.key.learns("modules")) {
     for (const auto& one : observations.differences) learn(instance, one);
@@ -574,6 +578,7 @@ void WorkerManager::on_ready(WorkerInstance& instance, const protocol::Ready& re
   }
   const bool has_imported_all = instance.import_clock.stop() && preload.modules.empty();
   if (has_imported_all) {
+    instance.taught_by.clear();
     log_failure(
         store_.remember_start(instance.asked.size(), instance.import_clock.so_far(), ready.site_dirs));
   }

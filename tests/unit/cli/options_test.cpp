@@ -105,7 +105,11 @@ TEST(OptionsTest, WhatFollowsVerifyBelongsToPytest) {
 TEST(OptionsTest, TheOtherCommands) {
   EXPECT_EQ(parse({"status"}).action, Action::status);
   EXPECT_TRUE(parse({"status", "--json"}).json);
+  EXPECT_EQ(parse({"ps"}).action, Action::ps);
+  EXPECT_TRUE(parse({"ps", "--json"}).json);
   EXPECT_EQ(parse({"stop"}).action, Action::stop);
+  EXPECT_FALSE(parse({"stop"}).all);
+  EXPECT_TRUE(parse({"stop", "--all"}).all);
   EXPECT_EQ(parse({"start"}).action, Action::start);
   EXPECT_EQ(parse({"restart"}).action, Action::restart);
   const auto logs = parse({"logs", "-f", "-n", "7"});
@@ -128,7 +132,7 @@ TEST(OptionsTest, CancelTakesAnIdAndHow) {
 }
 
 TEST(OptionsTest, EveryCommandRejectsWhatItDoesNotKnow) {
-  for (const auto* command : {"status", "stop", "start", "restart", "logs", "cancel"}) {
+  for (const auto* command : {"status", "ps", "stop", "start", "restart", "logs", "cancel"}) {
     const auto error = parse_error({command, "--bogus"});
     EXPECT_EQ(error.code, ErrorCode::usage);
     EXPECT_NE(error.message.find("--bogus"), std::string::npos);
@@ -139,7 +143,8 @@ TEST(OptionsTest, EveryCommandRejectsWhatItDoesNotKnow) {
 }
 
 TEST(OptionsTest, EveryCommandHasAHelp) {
-  for (const auto* command : {"run", "verify", "status", "stop", "start", "restart", "logs", "cancel"}) {
+  for (const auto* command :
+       {"run", "verify", "status", "ps", "stop", "start", "restart", "logs", "cancel"}) {
     const auto options = parse({command, "--help"});
     EXPECT_EQ(options.action, Action::print);
     EXPECT_NE(options.text.find("Usage: stest " + std::string(command)), std::string::npos) << options.text;

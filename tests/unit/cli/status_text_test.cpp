@@ -47,6 +47,28 @@ TEST(StatusTextTest, AnIdleDaemonWithoutAWorker) {
             "  worker         not started yet\n");
 }
 
+TEST(StatusTextTest, MemoryByPurpose) {
+  const auto status = nlohmann::json::parse(R"({"processes": [
+    {"pid": 1, "role": "daemon", "run": null, "bytes": 8388608},
+    {"pid": 2, "role": "worker", "run": null, "bytes": 104857600},
+    {"pid": 3, "role": "worker_child", "run": null, "bytes": 1048576},
+    {"pid": 4, "role": "worker_child", "run": null, "bytes": 2097152},
+    {"pid": 5, "role": "run", "run": 7, "bytes": 5242880},
+    {"pid": 6, "role": "left_behind", "run": 3, "bytes": 1048576},
+    {"pid": 7, "role": "of a newer version", "run": null, "bytes": 0}]})");
+  EXPECT_NE(
+      status_text(status, 0).find(
+          "  memory         117 MiB\n"
+          "                 8 MiB: the daemon, which serves clients\n"
+          "                 100 MiB: the worker, which holds the loaded modules\n"
+          "                 3 MiB: forked from the worker: prepared runs and held values (2 processes)\n"
+          "                 5 MiB: run 7\n"
+          "                 1 MiB: left behind by run 3\n"
+          "                 0 MiB: others\n"),
+      std::string::npos)
+      << status_text(status, 0);
+}
+
 TEST(StatusTextTest, ATargetThatDoesNotExist) {
   const auto status = nlohmann::json::parse(R"({"worker": {"target": {"name": "gone", "path": "",
     "how": "configured"}}})");
@@ -59,6 +81,7 @@ TEST(StatusTextTest, ATargetThatDoesNotExist) {
 TEST(StatusTextTest, NothingThatADaemonSaysBreaksIt) {
   for (const auto* text :
        {"null", "[]", "{}", R"({"worker": 3, "runs": {}, "last_result": "x"})",
+        R"({"processes": [3, {"bytes": "x"}]})",
         R"({"worker": {"preloaded": [1], "target": 7}, "runs": [null], "last_result": {}})"}) {
     EXPECT_NO_THROW(status_text(nlohmann::json::parse(text), 0)) << text;
   }

@@ -120,5 +120,31 @@ TEST_F(DaemonTest, EndsInSpiteOfAClientThatDoesNothing) {
   expect_nothing_left();
 }
 
+/// What reaps an orphan wakes the main loop, so that no test waits for the next look.
+void wake(int pid) { ::kill(pid, SIGCHLD); }
+
+TEST_F(DaemonTest, EndsWhenItsRootIsGone) {
+  ASSERT_EQ(start(), "ready\n");
+  wake(*pid_);
+  EXPECT_TRUE(read_status(paths.status_file));
+  std::filesystem::remove_all(project.path());
+  wake(*pid_);
+  EXPECT_EQ(wait().code, 0);
+  EXPECT_FALSE(std::filesystem::exists(project.path()));
+}
+
+TEST_F(DaemonTest, EndsWhenItsStateFolderIsGoneAndLeavesTheNextDaemonAlone) {
+  ASSERT_EQ(start(), "ready\n");
+  const auto first = *std::exchange(pid_, std::nullopt);
+  std::filesystem::remove_all(paths.directory);
+  ASSERT_EQ(start(), "ready\n");
+  wake(first);
+  EXPECT_EQ(wait_for(first).value().code, 0);
+  const auto status = read_status(paths.status_file);
+  ASSERT_TRUE(status);
+  EXPECT_EQ(status->process.pid, *pid_);
+  EXPECT_TRUE(std::filesystem::exists(paths.socket));
+}
+
 }  // namespace
 }  // namespace stest

@@ -217,6 +217,52 @@ TEST_F(ServiceTest, EndsWhenItWasIdleForLong) {
   EXPECT_EQ(status_state(), "stopping");
 }
 
+/// A service that is told, soon after, whether it is of use.
+class UsefulServiceTest : public ServiceFixture {
+ protected:
+  Service::Options options() override {
+    auto options = ServiceFixture::options();
+    options.why_useless = [this] {
+      ++asked;
+      return is_useless ? std::optional<std::string>("told so") : std::nullopt;
+    };
+    options.use_interval = std::chrono::milliseconds(10);
+    return options;
+  }
+
+  std::atomic<int> asked = 0;
+  std::atomic<bool> is_useless = false;
+};
+
+TEST_F(UsefulServiceTest, EndsWhenIdleAndOfNoUse) {
+  std::thread loop([&, &running = service()] { serve_until_end(running); });
+  await([&] { return asked > 2; }, "further questions, without an event");
+  EXPECT_EQ(status_state(), "idle");
+  is_useless = true;
+  loop.join();
+  EXPECT_EQ(status_state(), "stopping");
+}
+
+TEST_F(UsefulServiceTest, ARunIsNotDisturbed) {
+  BackgroundRun running(service(), request({"out:x", "sleep:0.3"}));
+  running.client.await<event::Output>();
+  is_useless = true;
+  std::thread loop([&, &served = service()] { serve_until_end(served); });
+  EXPECT_EQ(running.done().exit_code, 0);
+  loop.join();
+}
+
+TEST_F(ServiceTest, TellsTheMemoryOfEachProcess) {
+  BackgroundRun running(service(), request({"out:x", "sleep:1"}));
+  running.client.await<event::Output>();
+  const auto status = service().status();
+  std::map<std::string, nlohmann::json> by_role;
+  for (const auto& process : status["processes"]) by_role[process["role"]] = process;
+  EXPECT_EQ(by_role["daemon"]["pid"], getpid());
+  EXPECT_EQ(by_role["worker"]["pid"], status["worker"]["pid"]);
+  EXPECT_GT(by_role["worker"]["bytes"], 0u);
+}
+
 TEST_F(ServiceTest, RenewsAWorkerThatHasServedManyRuns) {
   configure("idle_timeout = '1200ms'\n");
   const auto worker = [this] { return service().status()["worker"]; };

@@ -49,5 +49,26 @@ TEST_F(StatusBoardTest, StaysAwayOnceRetired) {
   EXPECT_FALSE(std::filesystem::exists(file));
 }
 
+TEST_F(StatusBoardTest, LeavesTheFileOfTheNextDaemonAlone) {
+  StatusBoard board(file, status);
+  board.refresh([] { return "idle"; });
+  auto next = status;
+  next.process.start_time = 1;
+  next.state = "of the next one";
+  ASSERT_TRUE(write_status(file, next));
+  board.refresh([] { return "stopping"; });
+  EXPECT_EQ(read_last_status(file)->state, "of the next one");
+  board.retire();
+  EXPECT_EQ(read_last_status(file)->state, "of the next one");
+}
+
+TEST_F(StatusBoardTest, ReplacesTheFileOfADaemonThatWasKilled) {
+  auto killed = status;
+  killed.process.start_time = 1;
+  ASSERT_TRUE(write_status(file, killed));
+  StatusBoard(file, status).refresh([] { return "idle"; });
+  EXPECT_EQ(written().state, "idle");
+}
+
 }  // namespace
 }  // namespace stest

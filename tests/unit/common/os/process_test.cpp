@@ -144,6 +144,11 @@ TEST(ResidentMemory, OfThisProcess) {
   ASSERT_TRUE(memory);
   EXPECT_GT(*memory, 1u << 20);
   EXPECT_FALSE(resident_memory(1 << 30));
+  const auto proportional = proportional_memory(::getpid());
+  ASSERT_TRUE(proportional);
+  EXPECT_GT(*proportional, 100u << 10);
+  EXPECT_LE(*proportional, *memory + (10u << 20));
+  EXPECT_FALSE(proportional_memory(1 << 30));
 }
 
 TEST(SignalName, KnownAndUnknown) {

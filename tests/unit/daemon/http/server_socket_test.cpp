@@ -35,6 +35,15 @@ TEST(ServerSocket, ReplacesWhatAKilledDaemonLeft) {
   EXPECT_FALSE(std::filesystem::exists(path));
 }
 
+TEST(ServerSocket, LeavesTheSocketOfTheNextDaemonAlone) {
+  const TemporaryFolder folder;
+  const auto path = folder.path() / "socket";
+  std::optional first = ServerSocket::at_path(path).value();
+  const auto second = ServerSocket::at_path(path).value();
+  first.reset();
+  EXPECT_TRUE(is_listening(second.endpoint()).value());
+}
+
 TEST(ServerSocket, SaysWhyItCannotListen) {
   const auto socket = ServerSocket::at_path("/no/such/folder/socket");
   ASSERT_FALSE(socket);
