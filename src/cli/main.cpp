@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "cli/commands.hpp"
-#include "cli/options.hpp"
+#include "cli/command_line/options.hpp"
 #include "cli/run/cold_run.hpp"
 #include "common/os/process.hpp"
 

@@ -19,9 +19,9 @@ target_sources(stest_unit_tests PRIVATE
   cli/doctor/doctor_machine_test.cpp
   cli/doctor/doctor_test.cpp
   cli/doctor/program_test.cpp
-  cli/help_test.cpp
+  cli/command_line/help_test.cpp
   cli/logs_test.cpp
-  cli/options_test.cpp
+  cli/command_line/options_test.cpp
   cli/run/cancel_run_test.cpp
   cli/run/output_hold_test.cpp
   cli/run/output_test.cpp

@@ -3,7 +3,7 @@
 #include <string>
 #include <string_view>
 
-#include "cli/options.hpp"
+#include "cli/command_line/options.hpp"
 
 namespace stest {
 

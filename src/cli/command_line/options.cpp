@@ -1,10 +1,10 @@
-#include "cli/options.hpp"
+#include "cli/command_line/options.hpp"
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <map>
 
-#include "cli/help.hpp"
+#include "cli/command_line/help.hpp"
 #include "common/config/setting_values.hpp"
 #include "common/version.hpp"
 

@@ -1,4 +1,4 @@
-#include "cli/help.hpp"
+#include "cli/command_line/help.hpp"
 
 #include <array>
 

@@ -1,8 +1,8 @@
-#include "cli/options.hpp"
+#include "cli/command_line/options.hpp"
 
 #include <gtest/gtest.h>
 
-#include "cli/help.hpp"
+#include "cli/command_line/help.hpp"
 
 namespace stest {
 namespace {
