@@ -22,6 +22,17 @@ TEST(HelpTest, NamesEveryExitCodeOfStestsOwn) {
   }
 }
 
+TEST(HelpTest, NamesEveryCommand) {
+  for (const auto& command : command_table()) {
+    EXPECT_NE(help_text().find("\n  " + std::string(command.name) + "  "), std::string::npos) << command.name;
+  }
+}
+
+TEST(HelpTest, NamesTheValuesOfIsolation) {
+  EXPECT_NE(help_text().find("fork: each run is a separate process; resident: one for all"),
+            std::string::npos);
+}
+
 TEST(HelpTest, FitsATerminal) {
   const auto text = help_text();
   for (std::size_t start = 0, end; (end = text.find('\n', start)) != text.npos; start = end + 1) {

@@ -2,7 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include <filesystem>
+
 #include "cli/command_line/help.hpp"
+#include "unit/temporary_folder.hpp"
 
 namespace stest {
 namespace {
@@ -54,11 +57,118 @@ TEST(OptionsTest, RunWithoutAnythingRunsEverything) {
   EXPECT_TRUE(parse({"run", "--"}).run.pytest_args.empty());
 }
 
-TEST(OptionsTest, ArgumentsOfPytestWithoutTheDashesAreAnErrorWithAHint) {
-  for (const auto* stray : {"-x", "tests", "status", "--cov=pkg"}) {
-    const auto error = parse_error({"run", stray});
-    EXPECT_EQ(error.code, ErrorCode::usage);
-    EXPECT_NE(error.hint.find("stest run -- " + std::string(stray)), std::string::npos) << error.hint;
+TEST(OptionsTest, WhatIsNoOptionOfRunGoesToPytestWithAllThatFollows) {
+  for (const auto& rest : {Arguments{"tests", "-q"}, Arguments{"-q"}, Arguments{"--tb=short", "tests"},
+                           Arguments{"tests", "--timings"}, Arguments{"status"}, Arguments{"-k", "a or b"},
+                           Arguments{"tests", "--", "-q"}, Arguments{"-"}, Arguments{""}, Arguments{"--co"},
+                           Arguments{"--color=yes"}, Arguments{"--cov=pkg"}, Arguments{"--timeout=5"},
+                           Arguments{"-hx"}, Arguments{"tests", "--help"}}) {
+    Arguments line{"run", "--timings", "--stuck-after", "5m"};
+    line.insert(line.end(), rest.begin(), rest.end());
+    const auto options = parse(line);
+    EXPECT_TRUE(options.run.timings);
+    EXPECT_EQ(options.run.stuck_after, "5m");
+    EXPECT_EQ(options.run.pytest_args, rest);
+    EXPECT_EQ(options.action, Action::run);
+  }
+  EXPECT_EQ(parse({"run", "--stuck-after=5m", "tests"}).run.pytest_args, Arguments{"tests"});
+  EXPECT_EQ(parse({"run", "--timings", "--timings"}).run.pytest_args, Arguments{});
+}
+
+TEST(OptionsTest, AMisspeltOptionOfRunIsAnError) {
+  const auto error = parse_error({"run", "--cold", "--timing", "a b"});
+  EXPECT_EQ(error.code, ErrorCode::usage);
+  EXPECT_EQ(error.message, "unknown argument '--timing' of stest run; did you mean `--timings`?");
+  EXPECT_EQ(error.hint, "if pytest has this option: stest run --cold -- --timing 'a b'");
+  EXPECT_EQ(parse_error({"run", "--event"}).code, ErrorCode::usage);
+  EXPECT_EQ(parse_error({"run", "--stuck_after=5m"}).code, ErrorCode::usage);
+  EXPECT_EQ(parse({"run", "tests", "--timing"}).run.pytest_args, (Arguments{"tests", "--timing"}));
+  EXPECT_EQ(parse({"run", "--", "--timing"}).run.pytest_args, Arguments{"--timing"});
+}
+
+TEST(OptionsTest, NoOptionOfPytestOrACommonPluginIsTakenForOneOfStest) {
+  for (const auto* option : {"--co",
+                             "--collect-only",
+                             "--color=no",
+                             "--code-highlight=no",
+                             "--cov",
+                             "--cov-report",
+                             "--no-cov",
+                             "--count=3",
+                             "--durations=5",
+                             "--ds=x",
+                             "--dc=x",
+                             "--create-db",
+                             "--reuse-db",
+                             "--no-migrations",
+                             "--nomigrations",
+                             "--ff",
+                             "--lf",
+                             "--lfnf=all",
+                             "--ignore=x",
+                             "--import-mode=importlib",
+                             "--capture=no",
+                             "--maxfail=1",
+                             "--markers",
+                             "--no-header",
+                             "--no-summary",
+                             "--pdb",
+                             "--pyargs",
+                             "--pastebin=all",
+                             "--quiet",
+                             "--rootdir=x",
+                             "--setup-plan",
+                             "--setup-only",
+                             "--stepwise",
+                             "--strict-markers",
+                             "--tb=no",
+                             "--timeout=5",
+                             "--trace",
+                             "--verbose",
+                             "--verbosity=2",
+                             "--dist=load",
+                             "--numprocesses=2",
+                             "--reruns=2",
+                             "--only-rerun=x",
+                             "--benchmark-only",
+                             "--snapshot-update",
+                             "--asyncio-mode=auto",
+                             "--hypothesis-seed=0",
+                             "--html=x",
+                             "--json-report",
+                             "--headed",
+                             "--browser=x",
+                             "--slow",
+                             "--runslow",
+                             "--randomly-seed=1",
+                             "--random-order",
+                             "--testmon",
+                             "--mypy",
+                             "--ruff",
+                             "--picked",
+                             "--split",
+                             "--splits=2",
+                             "--profile",
+                             "--memray",
+                             "--envfile=x",
+                             "--alluredir=x",
+                             "--template=x"}) {
+    EXPECT_EQ(parse({option}).run.pytest_args, Arguments{option});
+    EXPECT_EQ(parse({"run", option}).run.pytest_args, Arguments{option});
+  }
+}
+
+TEST(OptionsTest, AnOptionOfRunWithoutRunIsAnErrorWithTheWholeLine) {
+  const auto error = parse_error({"--stuck-after", "5m", "tests", "it's"});
+  EXPECT_EQ(error.code, ErrorCode::usage);
+  EXPECT_EQ(error.message, "`--stuck-after` is an option of `stest run`");
+  EXPECT_EQ(error.hint,
+            "stest run --stuck-after 5m -- tests 'it'\\''s'\n"
+            "if pytest has this option: stest run -- --stuck-after 5m tests 'it'\\''s'");
+  EXPECT_EQ(parse_error({"--cold", "--", "-q"}).hint.rfind("stest run --cold -- -q\n", 0), 0u);
+  for (const auto* option : {"--events", "--no-wait", "--plain", "--timings", "--cold", "--stuck-after=1m"}) {
+    EXPECT_EQ(parse_error({option}).hint.rfind("stest run " + std::string(option) + "\n", 0), 0u);
+    EXPECT_EQ(parse({"-q", option}).run.pytest_args, (Arguments{"-q", option}));
   }
 }
 
@@ -78,7 +188,6 @@ TEST(OptionsTest, ColdHasNoDaemonThatCouldTellEvents) {
 
 TEST(OptionsTest, PlainIsForWhatStestItselfShows) {
   EXPECT_TRUE(parse({"run", "--plain", "--", "-x"}).run.plain);
-  EXPECT_FALSE(parse({"--plain"}).run.plain);
   EXPECT_EQ(parse_error({"run", "--plain", "--cold"}).code, ErrorCode::usage);
   EXPECT_EQ(parse_error({"run", "--no-wait", "--cold"}).code, ErrorCode::usage);
   EXPECT_EQ(parse_error({"run", "--events", "--plain"}).code, ErrorCode::usage);
@@ -86,7 +195,6 @@ TEST(OptionsTest, PlainIsForWhatStestItselfShows) {
 
 TEST(OptionsTest, TimingsAreOfAWarmRunThatIsShown) {
   EXPECT_TRUE(parse({"run", "--timings", "--", "-x"}).run.timings);
-  EXPECT_FALSE(parse({"--timings"}).run.timings);
   EXPECT_EQ(parse_error({"run", "--timings", "--cold"}).code, ErrorCode::usage);
   EXPECT_EQ(parse_error({"run", "--timings", "--events"}).code, ErrorCode::usage);
 }
@@ -139,12 +247,112 @@ TEST(OptionsTest, EveryCommandRejectsWhatItDoesNotKnow) {
 }
 
 TEST(OptionsTest, EveryCommandHasAHelp) {
-  for (const auto* command : {"run", "verify", "status", "stop", "start", "restart", "logs", "cancel"}) {
-    const auto options = parse({command, "--help"});
+  for (const auto& command : command_table()) {
+    const std::string name(command.name);
+    const auto options = parse({name, "--help"});
     EXPECT_EQ(options.action, Action::print);
-    EXPECT_NE(options.text.find("Usage: stest " + std::string(command)), std::string::npos) << options.text;
-    EXPECT_NE(find_command(command), nullptr);
+    EXPECT_NE(options.text.find("Usage: stest " + name), std::string::npos) << options.text;
+    EXPECT_EQ(parse({"help", name}).text, options.text);
   }
+}
+
+TEST(OptionsTest, HelpAndVersionAreCommandsToo) {
+  EXPECT_EQ(parse({"help"}).text, parse({"--help"}).text);
+  EXPECT_EQ(parse({"version"}).text, parse({"--version"}).text);
+  const auto error = parse_error({"help", "statsu"});
+  EXPECT_EQ(error.message, "stest has no command 'statsu'; did you mean `stest help status`?");
+  EXPECT_EQ(parse_error({"help", "tests"}).message, "stest has no command 'tests'");
+  EXPECT_EQ(parse({"man"}).text.rfind(".TH", 0), 0u);
+  EXPECT_NE(parse({"completions", "fish"}).text.find("complete -c stest"), std::string::npos);
+  EXPECT_EQ(parse({"__nodeids", "--help"}).action, Action::node_ids);
+  EXPECT_EQ(parse({"__nodeids", "--help"}).text, "--help");
+}
+
+TEST(OptionsTest, ErrorsSpeakToPeople) {
+  const std::vector<std::pair<Arguments, std::string>> errors{
+      {{"cancel", "0"}, "'0' is not the number of a run"},
+      {{"cancel", "x"}, "'x' is not the number of a run"},
+      {{"cancel", "-1"}, "'-1' is not the number of a run"},
+      {{"cancel", "99999999999999999999999"}, "'99999999999999999999999' is not the number of a run"},
+      {{"cancel", "--how"}, "--how needs a value"},
+      {{"cancel", "--how", "gently"}, "'gently' is not one of interrupt, terminate, kill"},
+      {{"logs", "-n"}, "--lines needs a value"},
+      {{"logs", "-n", "many"}, "'many' is not a number of lines from 0 to 1000000"},
+      {{"logs", "-n", "1000001"}, "'1000001' is not a number of lines from 0 to 1000000"},
+      {{"run", "--stuck-after"}, "--stuck-after needs a value"},
+      {{"run", "--stuck-after", "--", "x"}, "--stuck-after needs a value"},
+      {{"run", "--stuck-after", "-q"}, "--stuck-after: not a duration such as 30s, 5m or 2h: -q"},
+      {{"run", "--events=no way"}, "--events takes no value"},
+      {{"run", "--cold", "--events"}, "--events excludes --cold"},
+      {{"status", "--jsn"}, "unknown argument '--jsn' of stest status; did you mean `--json`?"},
+      {{"completions"}, "SHELL is required"},
+      {{"completions", "tcsh"}, "'tcsh' is not one of bash, zsh, fish"},
+      {{"man", "run"}, "unknown argument 'run' of stest man"},
+  };
+  for (const auto& [args, message] : errors) {
+    EXPECT_EQ(parse_error(args).code, ErrorCode::usage);
+    EXPECT_EQ(parse_error(args).message, message);
+  }
+}
+
+TEST(OptionsTest, NumbersAreDecimalAndTheLastOneCounts) {
+  EXPECT_EQ(parse({"cancel", "010"}).cancel.id, 10u);
+  EXPECT_EQ(parse({"cancel", "18446744073709551615"}).cancel.id, UINT64_MAX);
+  EXPECT_EQ(parse({"logs", "-n", "010"}).lines, 10);
+  EXPECT_EQ(parse({"logs", "-n5", "--lines=6"}).lines, 6);
+}
+
+/// In an empty folder of its own.
+class OptionsInAFolderTest : public ::testing::Test {
+ protected:
+  OptionsInAFolderTest() { std::filesystem::current_path(folder_.path()); }
+  ~OptionsInAFolderTest() override {
+    std::filesystem::current_path(before_);
+    ::unsetenv("PYTEST_ADDOPTS");
+  }
+
+  static bool is_for_pytest(const Arguments& args) { return parse(args).run.pytest_args == args; }
+
+  std::filesystem::path before_ = std::filesystem::current_path();
+  TemporaryFolder folder_;
+};
+
+TEST_F(OptionsInAFolderTest, AMisspeltCommandIsAnError) {
+  const auto error = parse_error({"statsu", "-k", "a b"});
+  EXPECT_EQ(error.code, ErrorCode::usage);
+  EXPECT_EQ(error.message, "stest has no command 'statsu'; did you mean `stest status`?");
+  EXPECT_EQ(error.hint, "if this is an argument for pytest: stest run -- statsu -k 'a b'");
+  for (const auto* word : {"stauts", "docter", "verfy", "cancle", "rn", "log", "Status"}) {
+    EXPECT_EQ(parse_error({word}).code, ErrorCode::usage) << word;
+  }
+}
+
+TEST_F(OptionsInAFolderTest, WhatPytestCouldMeanIsNoMisspeltCommand) {
+  for (const auto* word :
+       {"statsu/", "statsu.py", "statsu::test", "./statsu", "-statsu", "@run", "tests", "statsu[0]"}) {
+    EXPECT_TRUE(is_for_pytest({word})) << word;
+  }
+  EXPECT_TRUE(is_for_pytest({"-x", "statsu"}));
+  EXPECT_TRUE(is_for_pytest({"statsu", "--pyargs"}));
+  EXPECT_EQ(parse({"run", "--", "statsu"}).run.pytest_args, Arguments{"statsu"});
+  ::setenv("PYTEST_ADDOPTS", "-q --pyargs", 1);
+  EXPECT_TRUE(is_for_pytest({"statsu"}));
+  ::unsetenv("PYTEST_ADDOPTS");
+  folder_.write("statsu/test_it.py", "");
+  EXPECT_TRUE(is_for_pytest({"statsu"}));
+  folder_.write("pytest.ini", "[pytest]\naddopts = --pyargs\n");
+  EXPECT_TRUE(is_for_pytest({"docter"}));
+}
+
+TEST_F(OptionsInAFolderTest, ACommandWinsOverAFileAndSaysSo) {
+  EXPECT_EQ(parse({"status"}).notice, "");
+  folder_.write("status/test_it.py", "");
+  folder_.write("run", "");
+  EXPECT_EQ(parse({"status", "--json"}).notice,
+            "`status` is a command of stest; to run the tests in the folder of that name: stest ./status");
+  EXPECT_EQ(parse({"run"}).notice,
+            "`run` is a command of stest; to run the tests in the file of that name: stest ./run");
+  EXPECT_EQ(parse({"./status"}).notice, "");
 }
 
 }  // namespace
