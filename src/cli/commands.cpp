@@ -4,6 +4,7 @@
 #include <chrono>
 #include <nlohmann/json.hpp>
 
+#include "cli/command_line/node_ids.hpp"
 #include "cli/daemons.hpp"
 #include "cli/doctor/doctor.hpp"
 #include "cli/logs.hpp"
@@ -98,13 +99,19 @@ Answer doctor(const Options& options, const Project& project, Console& console) 
   return exit_code(findings);
 }
 
+Answer print_node_ids(const Options& options, const Project& project, Console& console) {
+  const auto root = find_project_root(project.cwd);
+  for (const auto& id : node_ids(root, project.cwd, options.text)) print_line(console, id);
+  return ExitCode::ok;
+}
+
 struct Command {
   Action action;
   Answer (*execute)(const Options&, const Project&, Console&);
   bool needs_sight = true;  ///< If a daemon runs, the command must be able to see its process.
 };
 
-constexpr std::array<Command, 8> commands{{
+constexpr std::array<Command, 9> commands{{
     {Action::verify, verify},
     {Action::status, status},
     {Action::cancel, cancel},
@@ -113,6 +120,7 @@ constexpr std::array<Command, 8> commands{{
     {Action::restart, restart},
     {Action::logs, logs, false},
     {Action::doctor, doctor, false},
+    {Action::node_ids, print_node_ids, false},
 }};
 
 Answer execute_on_project(const Options& options, Console& console) {

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "cli/options.hpp"
+#include "cli/command_line/options.hpp"
 #include "cli/terminal/console.hpp"
 
 namespace stest {

@@ -6,8 +6,8 @@
 #include <string>
 #include <vector>
 
+#include "cli/command_line/options.hpp"
 #include "cli/commands.hpp"
-#include "cli/options.hpp"
 #include "cli/run/cold_run.hpp"
 #include "common/os/process.hpp"
 
@@ -44,6 +44,7 @@ int run(const std::vector<std::string>& args) {
   const auto target = Console::standard();
   Console console(target, presentation_for(options.value_or(Options{}), target));
   if (!options) return report(console, options.error());
+  if (!options->notice.empty()) console.say(options->notice);
   // Before anything else, because pytest inherits descriptors and signals as they are.
   if (options->run.cold) return report(console, become_cold_run(options->run.pytest_args));
   fill_standard_descriptors();

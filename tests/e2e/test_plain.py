@@ -106,7 +106,8 @@ EVERYTHING = [
     (("status",), 0),
     (("status", "--json"), 0),
     (("logs",), 0),
-    (("run", "--bogus"), 101),
+    (("status", "--bogus"), 101),
+    (("statsu",), 101),
     (("verify", "-q"), 0),
     (("restart",), 0),
     (("stop",), 0),
@@ -122,7 +123,8 @@ def test_nothing_through_pipes_has_an_escape(project: Project, env: dict[str, st
 
 def test_force_color_colours_stests_own_lines(project: Project) -> None:
     assert (
-        b"\x1b[31mstest:\x1b[0m" in project.stest("run", "--bogus", env={"FORCE_COLOR": "1"}).expect(101).err
+        b"\x1b[31mstest:\x1b[0m"
+        in project.stest("status", "--bogus", env={"FORCE_COLOR": "1"}).expect(101).err
     )
     without = {"FORCE_COLOR": "1", "NO_COLOR": "1"}
-    assert_plain(project.stest("run", "--bogus", env=without).expect(101))
+    assert_plain(project.stest("status", "--bogus", env=without).expect(101))

@@ -15,14 +15,18 @@ add_custom_target(stest_beside_fake_daemon DEPENDS ${STEST_FAKE_DIR}/stest)
 
 target_sources(stest_unit_tests PRIVATE
   cli/cancel_test.cpp
+  cli/command_line/command_app_test.cpp
+  cli/command_line/completions_test.cpp
+  cli/command_line/help_test.cpp
+  cli/command_line/man_page_test.cpp
+  cli/command_line/node_ids_test.cpp
+  cli/command_line/options_test.cpp
   cli/daemons_test.cpp
   cli/doctor/doctor_installation_test.cpp
   cli/doctor/doctor_machine_test.cpp
   cli/doctor/doctor_test.cpp
   cli/doctor/program_test.cpp
-  cli/help_test.cpp
   cli/logs_test.cpp
-  cli/options_test.cpp
   cli/run/cancel_run_test.cpp
   cli/run/output_hold_test.cpp
   cli/run/output_test.cpp

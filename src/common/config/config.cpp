@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <array>
-#include <numeric>
 #include <sstream>
 #include <string_view>
 #include <system_error>
@@ -12,6 +11,7 @@
 #include <type_traits>
 #include <utility>
 
+#include "common/config/near_miss.hpp"
 #include "common/config/setting_values.hpp"
 #include "common/os/read_file.hpp"
 
@@ -144,32 +144,12 @@ std::string accepted_keys() {
   return list;
 }
 
-/// The Levenshtein distance.
-std::size_t edit_distance(std::string_view left, std::string_view right) {
-  std::vector<std::size_t> row(right.size() + 1);
-  std::iota(row.begin(), row.end(), std::size_t{0});
-  for (std::size_t i = 0; i < left.size(); ++i) {
-    std::size_t diagonal = std::exchange(row[0], i + 1);
-    for (std::size_t j = 0; j < right.size(); ++j) {
-      const std::size_t changed = diagonal + (left[i] == right[j] ? 0 : 1);
-      diagonal = row[j + 1];
-      row[j + 1] = std::min({changed, diagonal + 1, row[j] + 1});
-    }
-  }
-  return row.back();
-}
-
 /// "Did you mean 'ignore'? "; empty if no key is similar.
 std::string suggestion(std::string_view unknown) {
-  std::string_view nearest;
-  std::size_t best = 4;
-  for (const Setting& setting : kSettings) {
-    const std::size_t distance = edit_distance(unknown, setting.key);
-    if (setting.key.empty() || distance >= best || distance * 2 > setting.key.size()) continue;
-    best = distance;
-    nearest = setting.key;
-  }
-  return nearest.empty() ? std::string() : "Did you mean '" + std::string(nearest) + "'? ";
+  std::vector<std::string> keys;
+  for (const Setting& setting : kSettings) keys.emplace_back(setting.key);
+  const auto nearest = near_miss(unknown, keys);
+  return nearest.empty() ? std::string() : "Did you mean '" + nearest + "'? ";
 }
 
 tl::unexpected<Error> unknown_key(const toml::key& key) {

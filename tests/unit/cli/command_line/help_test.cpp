@@ -1,4 +1,4 @@
-#include "cli/help.hpp"
+#include "cli/command_line/help.hpp"
 
 #include <gtest/gtest.h>
 
@@ -20,6 +20,17 @@ TEST(HelpTest, NamesEveryExitCodeOfStestsOwn) {
        ++code) {
     EXPECT_NE(help_text().find("\n  " + std::to_string(code) + "  "), std::string::npos) << code;
   }
+}
+
+TEST(HelpTest, NamesEveryCommand) {
+  for (const auto& command : command_table()) {
+    EXPECT_NE(help_text().find("\n  " + std::string(command.name) + "  "), std::string::npos) << command.name;
+  }
+}
+
+TEST(HelpTest, NamesTheValuesOfIsolation) {
+  EXPECT_NE(help_text().find("fork: each run is a separate process; resident: one for all"),
+            std::string::npos);
 }
 
 TEST(HelpTest, FitsATerminal) {
