@@ -17,7 +17,7 @@
 /// `docs/protocol.md` describes them; `version` changes with them.
 namespace stest::protocol {
 
-inline constexpr int version = 10;
+inline constexpr int version = 11;
 
 // ---- daemon → worker ----
 

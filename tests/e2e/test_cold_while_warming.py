@@ -50,6 +50,25 @@ def test_a_run_does_not_wait_for_imports(gated: tuple[Project, Callable[[], None
     assert not is_cold(project.stest("-q").expect(0))
 
 
+def test_a_run_waits_for_what_it_had_to_import_itself_last_time(
+    gated: tuple[Project, Callable[[], None]],
+) -> None:
+    project, open_gate = gated
+    open_gate()
+    project.configure()
+    close = "open('gate', 'w').close()  # The worker imports it from now on."
+    project.write("test_heavy.py", f"import heavy_thing\ndef test_heavy():\n    {close}\n")
+    assert not is_cold(project.stest("-q", "test_heavy.py").expect(0))
+    wait_for(lambda: project.status()["worker"]["importing"] == "heavy_thing", "the import")
+    client = project.start("-q", "test_heavy.py")
+    wait_for(lambda: project.status()["runs"], "the run")
+    assert is_cold(project.stest("-q", "test_light.py").expect(0))
+    assert client.poll() is None
+    open_gate()
+    assert not is_cold(project.finish(client).expect(0))
+    (project.root / "gate").unlink()
+
+
 def test_a_run_with_another_variable_does_not_wait_for_the_next_worker(
     gated: tuple[Project, Callable[[], None]],
 ) -> None:
