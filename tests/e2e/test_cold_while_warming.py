@@ -50,25 +50,6 @@ def test_a_run_does_not_wait_for_imports(gated: tuple[Project, Callable[[], None
     assert not is_cold(project.stest("-q").expect(0))
 
 
-def test_a_run_waits_for_what_it_had_to_import_itself_last_time(
-    gated: tuple[Project, Callable[[], None]],
-) -> None:
-    project, open_gate = gated
-    open_gate()
-    project.configure()
-    close = "open('gate', 'w').close()  # The worker imports it from now on."
-    project.write("test_heavy.py", f"import heavy_thing\ndef test_heavy():\n    {close}\n")
-    assert not is_cold(project.stest("-q", "test_heavy.py").expect(0))
-    wait_for(lambda: project.status()["worker"]["importing"] == "heavy_thing", "the import")
-    client = project.start("-q", "test_heavy.py")
-    wait_for(lambda: project.status()["runs"], "the run")
-    assert is_cold(project.stest("-q", "test_light.py").expect(0))
-    assert client.poll() is None
-    open_gate()
-    assert not is_cold(project.finish(client).expect(0))
-    (project.root / "gate").unlink()
-
-
 def test_a_run_with_another_variable_does_not_wait_for_the_next_worker(
     gated: tuple[Project, Callable[[], None]],
 ) -> None:
@@ -138,6 +119,25 @@ def test_imports_give_way_where_there_is_one_processor(gated: tuple[Project, Cal
     wait_for(lambda: not stopped(worker), "the end of the pause")
     open_gate()
     await_warmth(project)
+
+
+def test_a_run_that_waits_for_the_worker_ends_the_pause(
+    gated: tuple[Project, Callable[[], None]],
+) -> None:
+    project, open_gate = gated
+    project.configure('preload = ["heavy_thing"]\nconcurrency = 2')
+    project.write("test_waiting.py", WAITING_TEST)
+    one = ("taskset", "-c", str(min(os.sched_getaffinity(0))), "stest")
+    cold = project.start("-q", "test_waiting.py", program=one)
+    project.await_file("started")
+    (worker,) = project.processes("stest-worker")
+    wait_for(lambda: stopped(worker), "the pause")
+    waiting = project.start("run", "--events", "--", "-q", "test_light.py", program=one)
+    wait_for(lambda: not stopped(worker), "the end of the pause")
+    open_gate()
+    project.finish(waiting).expect(0)
+    project.write("go on", "")
+    project.finish(cold).expect(0)
 
 
 def test_the_pause_ends_with_the_cold_run_however_that_ends(

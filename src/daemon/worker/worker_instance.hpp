@@ -67,13 +67,13 @@ struct WorkerInstance {
   std::uintmax_t log_offset = 0;  ///< Where the log ended when the worker started.
 
   State state = State::starting;
-  int claims = 0;                        ///< The number of runs that wait for it or run on it.
-  int runs = 0;                          ///< The number of runs that have had a claim on it.
-  std::vector<std::string> asked;        ///< The modules that it has to preload.
+  int claims = 0;                                ///< The number of runs that wait for it or run on it.
+  int runs = 0;                                  ///< The number of runs that have had a claim on it.
+  std::vector<std::string> asked;                ///< The modules that it has to preload.
   std::set<std::vector<std::string>> taught_by;  ///< The arguments of the runs that taught what it imports.
-  OptionalEnvironment variables;         ///< Learned variables, which override the client's.
-  bool is_outdated = false;              ///< A run has found that it cannot use the loaded modules.
-  std::set<std::string> asked_patterns;  ///< The regular expressions that it has to compile.
+  OptionalEnvironment variables;                 ///< Learned variables, which override the client's.
+  bool is_outdated = false;                      ///< A run has found that it cannot use the loaded modules.
+  std::set<std::string> asked_patterns;          ///< The regular expressions that it has to compile.
   ImportClock import_clock;
   std::string importing;                      ///< The module being imported.
   protocol::Ready ready;                      ///< The last one; empty before the greeting.
@@ -113,8 +113,8 @@ struct WorkerInstance {
 
   /// Whether it imports modules, or will as soon as it has started.
   bool has_to_import() const;
-  /// Whether it imports only what runs with these arguments have imported themselves: such a run would have to
-  /// import it as well.
+  /// Whether it imports only what runs with these arguments have imported themselves: such a run would have
+  /// to import it as well.
   bool imports_only_for(const std::vector<std::string>& args) const;
 
   /// The rest of the time until all modules are imported, if that takes `expected` in all; nothing if it is

@@ -157,9 +157,8 @@ Result<WorkerLease> WorkerManager::acquire(const Run& run, const Listener& liste
 void WorkerManager::give_way(const Instance& instance, const RunRequest& request) {
   const auto cgroup = Cgroup::of_processors(::getpid());
   const auto quota = cgroup ? cgroup->processors() : std::nullopt;
-  const auto allowed =
-      request.process ? request.process->affinity.size() : std::thread::hardware_concurrency();
-  if (allowed > 1 && quota.value_or(2) >= 2) return;
+  const bool has_one = request.process && request.process->affinity.size() == 1;
+  if (!has_one && std::thread::hardware_concurrency() > 1 && quota.value_or(2) >= 2) return;
   const std::lock_guard lock(mutex_);
   pauses_.begin(*request.cold_pid, [weak = std::weak_ptr(instance)](bool on) {
     if (const auto worker = weak.lock()) worker->process->suspend(on);
@@ -349,9 +348,8 @@ Result<bool> WorkerManager::await_ready(WorkerInstance& instance, Attempt& attem
     }
     const auto module = instance.importing;
     const auto expected = store_.start_time(instance.asked.size());
-    if (attempt.may_be_cold && instance.has_to_import() && !instance.imports_only_for(attempt.run.request.args)) {
-      return tl::unexpected(warming(instance, expected));
-    }
+    if (is_cold_rather(instance, attempt)) return tl::unexpected(warming(instance, expected));
+    instance.process->resume();
     const auto left = instance.time_left(expected);
     lock.unlock();
     attempt.progress.tell(module, left);
@@ -363,6 +361,12 @@ Result<bool> WorkerManager::await_ready(WorkerInstance& instance, Attempt& attem
   if (stopped_) return tl::unexpected(given_up());
   if (!may_retry(instance, attempt)) return tl::unexpected(no_worker(instance));
   return false;
+}
+
+/// Whether a run is cold rather than that it waits for this worker.
+bool WorkerManager::is_cold_rather(const WorkerInstance& instance, const Attempt& attempt) {
+  if (!attempt.may_be_cold || !instance.has_to_import()) return false;
+  return instance.process->is_suspended() || !instance.imports_only_for(attempt.run.request.args);
 }
 
 /// Kills a worker that does not answer. `on_end` handles its end.

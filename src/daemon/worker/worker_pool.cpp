@@ -47,6 +47,7 @@ bool WorkerPool::has_room(std::size_t most) const {
 }
 
 WorkerPool::Instance WorkerPool::dispensable() const {
+  if (workers_.empty()) return nullptr;
   const auto has_ended = [](const Instance& one) { return one->state == WorkerInstance::State::ended; };
   const auto is_idle = [](const Instance& one) { return one->claims == 0; };
   const auto ended = std::find_if(workers_.begin(), workers_.end(), has_ended);

@@ -31,7 +31,7 @@ class WorkerPool {
   /// Whether there may be one more. `most` is a further bound.
   bool has_room(std::size_t most) const;
   /// The one that can be missed most: it has ended, or serves no run and was not used for the longest time.
-  /// If all serve runs, any of them.
+  /// If all serve runs, any of them. Null if there is none.
   Instance dispensable() const;
 
  private:

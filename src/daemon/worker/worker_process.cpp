@@ -131,8 +131,19 @@ void WorkerProcess::stop(std::chrono::milliseconds grace) {
 
 void WorkerProcess::suspend(bool on) {
   const std::lock_guard lock(mutex_);
+  if (!on && suspensions_ == 0) return;  // `resume` was called.
   suspensions_ += on ? 1 : -1;
   if (suspensions_ == (on ? 1 : 0)) children_.signal_group(pid_, on ? SIGSTOP : SIGCONT);
+}
+
+void WorkerProcess::resume() {
+  const std::lock_guard lock(mutex_);
+  if (std::exchange(suspensions_, 0) > 0) children_.signal_group(pid_, SIGCONT);
+}
+
+bool WorkerProcess::is_suspended() const {
+  const std::lock_guard lock(mutex_);
+  return suspensions_ > 0;
 }
 
 void WorkerProcess::kill() { children_.signal(pid_, SIGKILL); }

@@ -68,6 +68,9 @@ class WorkerProcess {
   /// Stops the worker and all processes of its session that try out imports, or lets them go on if this was
   /// called as often with false.
   void suspend(bool on);
+  bool is_suspended() const;
+  /// Lets them go on, however often they were stopped: a run waits for this worker.
+  void resume();
 
   void kill();
   /// Kills a worker that does not answer. `why` follows "it"; the first one counts.

@@ -1,5 +1,6 @@
 #include "daemon/worker/worker_manager.hpp"
 
+#include <climits>
 #include <future>
 #include <nlohmann/json.hpp>
 #include <sstream>
@@ -356,6 +357,23 @@ TEST_F(WorkerManagerTest, AWaitingRunCanBeCancelled) {
   EXPECT_EQ(status_state(), "warming");
   ASSERT_TRUE(service().cancel(waiting.id, CancelHow::interrupt));
   EXPECT_EQ(waiting.done().outcome, Outcome::cancelled);
+}
+
+TEST_F(WorkerManagerTest, OnlyARunThatHadToImportTheModulesItselfWaitsForThem) {
+  env["FAKE_SLOW"] = "1";
+  const auto teaching = imported({"slow"});
+  run({teaching});
+  await([&] { return service().status()["worker"]["importing"] == "slow"; }, "the import");
+  auto other = request({"out:ok"});
+  other.cold_pid = INT_MAX;  // No process: nobody makes a cold run.
+  Recorder client;
+  EXPECT_EQ(run(other, client).exit_code, 112);
+  EXPECT_NE(client.notice().find("the worker imports slow"), std::string::npos) << client.notice();
+  auto same = request({teaching});
+  same.cold_pid = INT_MAX;
+  Recorder waiting;
+  EXPECT_EQ(run(same, waiting).exit_code, 0);
+  EXPECT_FALSE(waiting.all<event::Warming>().empty());
 }
 
 TEST_F(WorkerManagerTest, AnotherKeyWaitsForTheRunsOfTheFirstIfTheyAreTooManyWorkers) {
