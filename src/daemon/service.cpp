@@ -261,20 +261,13 @@ nlohmann::json Service::status() const {
   auto other_workers = manager_.describe_others();
   auto processes = report_processes(known_processes(worker, other_workers, views, left));
   const auto& daemon = board_.constants();
-  return {{"version", daemon.version},
-          {"build", daemon.build},
-          {"pid", daemon.process.pid},
-          {"root", options_.root.string()},
-          {"python", daemon.python},
-          {"endpoint", endpoint_to_json(daemon.endpoint)},
-          {"state", state(!runs.empty())},
-          {"started_at", started_at_},
-          {"worker", std::move(worker)},
-          {"other_workers", std::move(other_workers)},
-          {"runs", std::move(runs)},
-          {"left_behind", left_to_json(left)},
-          {"processes", std::move(processes)},
-          {"last_result", nlohmann::json::parse(board_.last_result())}};
+  return {{"version", daemon.version},         {"build", daemon.build},
+          {"pid", daemon.process.pid},         {"root", options_.root.string()},
+          {"python", daemon.python},           {"endpoint", endpoint_to_json(daemon.endpoint)},
+          {"state", state(!runs.empty())},     {"started_at", started_at_},
+          {"worker", std::move(worker)},       {"other_workers", std::move(other_workers)},
+          {"runs", std::move(runs)},           {"left_behind", left_to_json(left)},
+          {"processes", std::move(processes)}, {"last_result", nlohmann::json::parse(board_.last_result())}};
 }
 
 std::string Service::state(bool busy) const {
