@@ -47,6 +47,7 @@ void check_for_system(FieldReader& fields, const RunRequest& request) {
     fields.mistyped("env", "made of variables that a process can have");
   }
   if (request.umask < 0 || request.umask > 0777) fields.mistyped("umask", "from 0 to 511");
+  if (request.cold_pid && *request.cold_pid < 1) fields.mistyped("cold_pid", "a process id");
 }
 
 json file_json(const OpenFile& file) {

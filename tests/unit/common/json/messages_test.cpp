@@ -19,6 +19,7 @@ RunRequest request() {
   request.cwd = "/home/me/\xe9";
   request.env = {{"PATH", "/bin"}, {"EMPTY", ""}, {"RAW", "\x80"}, {"LINES", "a\nb"}};
   request.umask = 077;
+  request.cold_pid = 4321;
   request.merge_streams = true;
   request.process.emplace().affinity = {1};
   request.process->nice = 3;
@@ -68,6 +69,7 @@ TEST(RunRequestJson, RoundTripsEveryByte) {
   EXPECT_EQ(read->process, sent.process);
   EXPECT_EQ(read->merge_streams, sent.merge_streams);
   EXPECT_EQ(read->wait, sent.wait);
+  EXPECT_EQ(read->cold_pid, sent.cold_pid);
 }
 
 TEST(RunRequestJson, UmaskAndMergedStreamsHaveDefaults) {
@@ -138,6 +140,7 @@ TEST(RunRequestJson, WhatNoProcessCanHaveIsRefused) {
   EXPECT_EQ(request_error(with("cwd", "")), "run request: field 'cwd' must be an absolute path");
   EXPECT_EQ(request_error(with("umask", 01000)), "run request: field 'umask' must be from 0 to 511");
   EXPECT_EQ(request_error(with("umask", -1)), "run request: field 'umask' must be from 0 to 511");
+  EXPECT_EQ(request_error(with("cold_pid", 0)), "run request: field 'cold_pid' must be a process id");
   const std::string env_error = "run request: field 'env' must be made of variables that a process can have";
   EXPECT_EQ(request_error(with("env", {{"", "x"}})), env_error);
   EXPECT_EQ(request_error(with("env", {{"A=B", "x"}})), env_error);
