@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import re
 import signal
+import subprocess
 from collections.abc import Callable
-from pathlib import Path
+from dataclasses import dataclass
 
 import pytest
 
 from .harness import WAITING_TEST, Finished, Project, wait_for
-from .processes import Process
+from .processes import Process, state
 from .test_progress import SLOW
 
 LIGHT = "def test_light(): pass\n"
@@ -102,58 +103,56 @@ def test_who_wants_to_wait_does(gated: tuple[Project, Callable[[], None]], how: 
     assert not is_cold(project.finish(client).expect(0))
 
 
-def stopped(process: Process) -> bool:
-    return Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()[0] == "T"
+@dataclass
+class Paused:
+    """A cold run has one processor, and the imports of the worker have been stopped for it."""
+
+    project: Project
+    open_gate: Callable[[], None]
+    cold: subprocess.Popen[bytes]
+    worker: Process
+
+    def await_end(self) -> None:
+        wait_for(lambda: state(self.worker.pid) != "T", "the end of the pause")
 
 
-def test_imports_give_way_where_there_is_one_processor(gated: tuple[Project, Callable[[], None]]) -> None:
+#: stest with one processor.
+CONFINED = ("taskset", "-c", str(min(os.sched_getaffinity(0))), "stest")
+
+
+@pytest.fixture
+def paused(gated: tuple[Project, Callable[[], None]]) -> Paused:
     project, open_gate = gated
     project.write("test_waiting.py", WAITING_TEST)
-    one = ("taskset", "-c", str(min(os.sched_getaffinity(0))), "stest")
-    client = project.start("-q", "test_waiting.py", program=one)
+    client = project.start("-q", "test_waiting.py", program=CONFINED)
     project.await_file("started")
     (worker,) = project.processes("stest-worker")
-    wait_for(lambda: stopped(worker), "the pause")
-    project.write("go on", "")
-    assert is_cold(project.finish(client).expect(0))
-    wait_for(lambda: not stopped(worker), "the end of the pause")
-    open_gate()
-    await_warmth(project)
+    wait_for(lambda: state(worker.pid) == "T", "the pause")
+    return Paused(project, open_gate, client, worker)
 
 
-def test_a_run_that_waits_for_the_worker_ends_the_pause(
-    gated: tuple[Project, Callable[[], None]],
-) -> None:
-    project, open_gate = gated
-    project.configure('preload = ["heavy_thing"]\nconcurrency = 2')
-    project.write("test_waiting.py", WAITING_TEST)
-    one = ("taskset", "-c", str(min(os.sched_getaffinity(0))), "stest")
-    cold = project.start("-q", "test_waiting.py", program=one)
-    project.await_file("started")
-    (worker,) = project.processes("stest-worker")
-    wait_for(lambda: stopped(worker), "the pause")
-    waiting = project.start("run", "--events", "--", "-q", "test_light.py", program=one)
-    wait_for(lambda: not stopped(worker), "the end of the pause")
-    open_gate()
-    project.finish(waiting).expect(0)
-    project.write("go on", "")
-    project.finish(cold).expect(0)
+def test_imports_give_way_where_there_is_one_processor(paused: Paused) -> None:
+    paused.project.write("go on", "")
+    assert is_cold(paused.project.finish(paused.cold).expect(0))
+    paused.await_end()
+    paused.open_gate()
+    await_warmth(paused.project)
 
 
-def test_the_pause_ends_with_the_cold_run_however_that_ends(
-    gated: tuple[Project, Callable[[], None]],
-) -> None:
-    project, open_gate = gated
-    project.write("test_waiting.py", WAITING_TEST)
-    one = ("taskset", "-c", str(min(os.sched_getaffinity(0))), "stest")
-    client = project.start("-q", "test_waiting.py", program=one)
-    project.await_file("started")
-    (worker,) = project.processes("stest-worker")
-    wait_for(lambda: stopped(worker), "the pause")
-    client.send_signal(signal.SIGKILL)
-    wait_for(lambda: not stopped(worker), "the end of the pause")
-    open_gate()
-    await_warmth(project)
+def test_a_run_that_waits_for_the_worker_ends_the_pause(paused: Paused) -> None:
+    waiting = paused.project.start("run", "--events", "--", "-q", "test_light.py", program=CONFINED)
+    paused.await_end()
+    paused.open_gate()
+    paused.project.finish(waiting).expect(0)
+    paused.project.write("go on", "")
+    paused.project.finish(paused.cold).expect(0)
+
+
+def test_the_pause_ends_with_the_cold_run_however_that_ends(paused: Paused) -> None:
+    paused.cold.send_signal(signal.SIGKILL)
+    paused.await_end()
+    paused.open_gate()
+    await_warmth(paused.project)
 
 
 def test_no_worker_is_started_again_and_again_in_vain(project: Project) -> None:

@@ -114,12 +114,17 @@ std::string in_plain_words(const CLI::ParseError& error) {
 
 // ---- commands
 
+/// The command that the word is a misspelling of; empty if there is none.
+std::string near_command(const std::string& word) {
+  std::vector<std::string> names;
+  for (const auto& command : command_table()) names.emplace_back(command.name);
+  return near_miss(word, names);
+}
+
 Result<Options> help_of(const std::string& name) {
   if (name.empty()) return printing(help_text());
   if (find_command(name)) return parse_options({name, "--help"});
-  std::vector<std::string> names;
-  for (const auto& command : command_table()) names.emplace_back(command.name);
-  const auto meant = near_miss(name, names);
+  const auto meant = near_command(name);
   return fail(
       ErrorCode::usage,
       "stest has no command '" + name + "'" + (meant.empty() ? "" : did_you_mean("stest help " + meant)),
@@ -230,9 +235,7 @@ std::string misspelt_command(const Arguments& args) {
     return (letter >= 'a' && letter <= 'z') || (letter >= 'A' && letter <= 'Z');
   };
   if (!std::all_of(word.begin(), word.end(), is_letter)) return {};
-  std::vector<std::string> names;
-  for (const auto& command : command_table()) names.emplace_back(command.name);
-  auto meant = near_miss(word, names);
+  auto meant = near_command(word);
   return meant.empty() || exists(word) || may_name_packages(args) ? std::string() : meant;
 }
 

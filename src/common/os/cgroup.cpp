@@ -1,9 +1,12 @@
 #include "common/os/cgroup.hpp"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <fstream>
 #include <sstream>
 #include <system_error>
+#include <thread>
 #include <vector>
 
 namespace stest {
@@ -146,6 +149,12 @@ std::optional<double> Cgroup::processors() const {
     if (!quota || !period || *quota <= 0 || *period <= 0) return std::nullopt;
     return *quota / *period;
   });
+}
+
+double usable_processors() {
+  const double allowed = std::thread::hardware_concurrency();
+  const auto cgroup = Cgroup::of_processors(::getpid());
+  return std::min(allowed, cgroup ? cgroup->processors().value_or(allowed) : allowed);
 }
 
 }  // namespace stest

@@ -43,4 +43,7 @@ class Cgroup {
   bool is_v2_;
 };
 
+/// How many processors this process may keep busy on average, by its affinity and the limits of its cgroup.
+double usable_processors();
+
 }  // namespace stest

@@ -1,11 +1,8 @@
 #include "daemon/run/run_queue.hpp"
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <cmath>
 #include <ctime>
-#include <thread>
 #include <utility>
 
 #include "common/os/cgroup.hpp"
@@ -31,10 +28,7 @@ std::string in_words(const RunQueue::View& view) {
 
 int default_concurrency(const Config& config) {
   if (config.isolation == "resident") return 1;
-  const auto cgroup = Cgroup::of_processors(::getpid());
-  const auto quota = cgroup ? cgroup->processors() : std::nullopt;
-  const int processors = static_cast<int>(std::thread::hardware_concurrency());
-  return std::max(2, quota ? std::min(processors, static_cast<int>(*quota)) : processors);
+  return std::max(2, static_cast<int>(usable_processors()));
 }
 
 Result<std::shared_ptr<Run>> RunQueue::admit(RunRequest request, Config config) {

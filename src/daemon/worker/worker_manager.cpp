@@ -1,7 +1,6 @@
 #include "daemon/worker/worker_manager.hpp"
 
 #include <spdlog/spdlog.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cmath>
@@ -155,10 +154,8 @@ Result<WorkerLease> WorkerManager::acquire(const Run& run, const Listener& liste
 
 /// A cold run and imports would share one processor: the imports wait.
 void WorkerManager::give_way(const Instance& instance, const RunRequest& request) {
-  const auto cgroup = Cgroup::of_processors(::getpid());
-  const auto quota = cgroup ? cgroup->processors() : std::nullopt;
   const bool has_one = request.process && request.process->affinity.size() == 1;
-  if (!has_one && std::thread::hardware_concurrency() > 1 && quota.value_or(2) >= 2) return;
+  if (!has_one && usable_processors() >= 2) return;
   const std::lock_guard lock(mutex_);
   pauses_.begin(*request.cold_pid, [weak = std::weak_ptr(instance)](bool on) {
     if (const auto worker = weak.lock()) worker->process->suspend(on);
