@@ -8,6 +8,7 @@
 #include "cli/status_text.hpp"
 #include "cli/terminal/ansi_filter.hpp"
 #include "client/daemon_stopper.hpp"
+#include "common/os/process.hpp"
 #include "stest/messages.hpp"
 
 namespace stest {

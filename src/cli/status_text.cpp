@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "common/os/process.hpp"
 #include "stest/messages.hpp"
 
 namespace stest {
@@ -224,8 +225,6 @@ std::string span(double seconds) {
   if (whole < 7200) return std::to_string(whole / 60) + " min";
   return std::to_string(whole / 3600) + " h";
 }
-
-std::string mebibytes(std::uint64_t bytes) { return std::to_string(bytes >> 20) + " MiB"; }
 
 std::string command_of(const json& run) {
   std::string command = "stest";

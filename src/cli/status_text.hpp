@@ -13,9 +13,6 @@ std::string status_text(const nlohmann::json& status, double now);
 /// A length of time in one unit: "90 s", "5 min", "2 h".
 std::string span(double seconds);
 
-/// "12 MiB".
-std::string mebibytes(std::uint64_t bytes);
-
 /// The command line of a run in the status: "stest -x tests".
 std::string command_of(const nlohmann::json& run);
 

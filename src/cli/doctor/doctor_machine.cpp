@@ -31,8 +31,6 @@ constexpr std::uint64_t little_memory = 1024 * mebibyte;
 constexpr std::uint64_t few_descriptors = 256;
 constexpr std::uint64_t few_watches = 8192;
 
-std::string in_mebibytes(std::uint64_t bytes) { return std::to_string(bytes / mebibyte) + " MiB"; }
-
 std::string why() { return std::generic_category().message(errno); }
 
 std::string mode_text(const fs::path& path) {
@@ -77,7 +75,7 @@ Finding check_disk(const fs::path& folder) {
 
 Finding judge_space(std::uint64_t bytes, std::uint64_t files, const fs::path& folder) {
   const auto remedy = "Free space there, or choose another folder with SPRINTEST_DIR.";
-  const auto detail = in_mebibytes(bytes) + " free in " + folder.string();
+  const auto detail = mebibytes(bytes) + " free in " + folder.string();
   if (files < least_files) return failure("disk", "no inodes left in " + folder.string(), remedy);
   if (bytes < least_space) return failure("disk", detail, remedy);
   return bytes < little_space ? warning("disk", detail, remedy) : fine("disk", detail);
@@ -112,7 +110,7 @@ Finding check_inotify(const fs::path& proc) {
 
 Finding check_memory(std::optional<std::uint64_t> limit, const std::string& cgroup) {
   if (!limit) return fine("memory", "no limit by a cgroup");
-  const auto detail = "limited to " + in_mebibytes(*limit) + " by " + cgroup;
+  const auto detail = "limited to " + mebibytes(*limit) + " by " + cgroup;
   if (*limit >= little_memory) return fine("memory", detail);
   return warning("memory", detail + ": the worker keeps what it imports, and a run may need as much again",
                  "Raise the limit of the container or service; memory_limit limits the worker.");

@@ -181,6 +181,8 @@ std::optional<std::uint64_t> proportional_memory(int pid) {
   return kibibytes ? std::optional(*kibibytes * 1024) : resident_memory(pid);
 }
 
+std::string mebibytes(std::uint64_t bytes) { return std::to_string(bytes >> 20) + " MiB"; }
+
 std::string signal_name(int signal) {
   const char* abbreviation = ::sigabbrev_np(signal);
   return abbreviation != nullptr ? std::string("SIG") + abbreviation : "signal " + std::to_string(signal);

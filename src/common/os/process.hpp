@@ -55,6 +55,9 @@ std::optional<std::uint64_t> resident_memory(int pid);
 /// tell; nothing if the process has ended. Takes milliseconds for a process that holds gigabytes.
 std::optional<std::uint64_t> proportional_memory(int pid);
 
+/// "512 MiB"
+std::string mebibytes(std::uint64_t bytes);
+
 struct SpawnOptions {
   std::filesystem::path executable;
   std::vector<std::string> args;     ///< Without argv[0], which is `executable`.

@@ -9,6 +9,8 @@
 #include <system_error>
 #include <utility>
 
+#include "common/os/process.hpp"
+
 namespace stest {
 
 namespace {
@@ -46,7 +48,7 @@ std::optional<std::string> OomWatch::counted() const {
   if (!now || *now <= *before_) return std::nullopt;
   const auto limit = cgroup_->limit();
   if (!limit) return "the machine ran out of memory";
-  return "the memory limit of " + cgroup_->folder().string() + " is " + std::to_string(*limit >> 20) + " MiB";
+  return "the memory limit of " + cgroup_->folder().string() + " is " + mebibytes(*limit);
 }
 
 /// Each read returns one record.

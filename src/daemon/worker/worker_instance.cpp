@@ -12,6 +12,7 @@
 
 #include "common/config/log_tail.hpp"
 #include "common/in_parts.hpp"
+#include "common/os/process.hpp"
 #include "daemon/run/run_result.hpp"
 #include "daemon/worker/preload_store.hpp"
 #include "stest/messages.hpp"
@@ -62,8 +63,6 @@ nlohmann::json describe_target(const std::optional<protocol::Ready::Target>& tar
   if (!target) return nullptr;
   return {{"name", bytes_to_json(target->name)}, {"path", bytes_to_json(target->path)}, {"how", target->how}};
 }
-
-std::string mebibytes(std::uint64_t bytes) { return std::to_string(bytes >> 20) + " MiB"; }
 
 }  // namespace
 
