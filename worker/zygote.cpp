@@ -152,6 +152,11 @@ bool Zygote::handle(const protocol::RunTest& message, std::vector<Fd>& fds) {
   return true;
 }
 
+bool Zygote::handle(const protocol::ExpectRun& message, std::vector<Fd>& fds) {
+  if (message.run.mode == protocol::RunMode::fork && fds.size() >= 3) snapshots_.note(message.run, fds);
+  return true;
+}
+
 bool Zygote::handle(const protocol::Prime& message, std::vector<Fd>&) {
   snapshots_.prime(message.may);
   return true;

@@ -40,6 +40,7 @@ class Zygote {
   bool handle(const protocol::Preload& message, std::vector<Fd>& fds);
   bool handle(const protocol::HoldValues& message, std::vector<Fd>& fds);
   bool handle(const protocol::RunTest& message, std::vector<Fd>& fds);
+  bool handle(const protocol::ExpectRun& message, std::vector<Fd>& fds);
   bool handle(const protocol::Prime& message, std::vector<Fd>& fds);
   bool handle(const protocol::GoOn& message, std::vector<Fd>& fds);
   bool handle(const protocol::Signal& message, std::vector<Fd>& fds);

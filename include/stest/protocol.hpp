@@ -17,7 +17,7 @@
 /// `docs/protocol.md` describes them; `version` changes with them.
 namespace stest::protocol {
 
-inline constexpr int version = 11;
+inline constexpr int version = 12;
 
 // ---- daemon → worker ----
 
@@ -68,6 +68,12 @@ struct RunTest {
   std::optional<ProcessAttributes> process = {};  ///< Nothing: those of the worker.
 };
 
+/// Plain pytest makes this run, because the worker still imports. It may come again, so the worker may do it
+/// ahead. Three streams like those of the run travel with it, and what they need to stay as they are.
+struct ExpectRun {
+  RunTest run;
+};
+
 /// No run waits: the worker may do the last requests ahead, up to collected tests.
 struct Prime {
   bool may = true;  ///< If false, no further run is done ahead until the next one.
@@ -102,7 +108,8 @@ struct Ping {
 /// Kill all runs and exit with 0. No further message follows.
 struct Shutdown {};
 
-using ToWorker = std::variant<Preload, HoldValues, RunTest, Prime, GoOn, Signal, DumpStack, Ping, Shutdown>;
+using ToWorker =
+    std::variant<Preload, HoldValues, RunTest, ExpectRun, Prime, GoOn, Signal, DumpStack, Ping, Shutdown>;
 
 // ---- worker → daemon ----
 

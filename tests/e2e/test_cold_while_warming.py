@@ -12,8 +12,10 @@ from dataclasses import dataclass
 import pytest
 
 from .harness import WAITING_TEST, Finished, Project, wait_for
-from .processes import Process, state
+from .processes import Process, state, waits_for_its_request
 from .test_progress import SLOW
+from .test_run_ahead import ahead
+from .test_terminal import finish, terminal
 
 LIGHT = "def test_light(): pass\n"
 
@@ -49,6 +51,34 @@ def test_a_run_does_not_wait_for_imports(gated: tuple[Project, Callable[[], None
     open_gate()
     await_warmth(project)
     assert not is_cold(project.stest("-q").expect(0))
+
+
+@pytest.mark.parametrize("on_terminal", [False, True])
+def test_a_cold_run_is_done_ahead_once_the_worker_is_ready(
+    gated: tuple[Project, Callable[[], None]], on_terminal: bool
+) -> None:
+    """So the first run that is not cold begins with all tests collected."""
+    project, open_gate = gated
+    del project.env["SPRINTEST_PRIME"]
+    project.write("test_pid.py", "import os\ndef test_pid(): open('pid', 'w').write(str(os.getpid()))\n")
+
+    def pid_of_run() -> int:
+        if on_terminal:
+            with terminal(project, "-q") as child:
+                finish(child)
+        else:
+            project.stest("-q").expect(0)
+        return int((project.root / "pid").read_text())
+
+    (project.root / "test_heavy.py").unlink()
+    pid_of_run()
+    assert project.status()["state"] == "warming"
+    open_gate()
+    wait_for(lambda: ahead(project)["waiting"], "collected tests")
+    known = {
+        process.pid for process in project.processes("stest-worker") if waits_for_its_request(process.pid)
+    }
+    assert pid_of_run() in known
 
 
 def test_a_run_with_another_variable_does_not_wait_for_the_next_worker(

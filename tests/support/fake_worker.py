@@ -276,7 +276,7 @@ class Worker:
             ]
         self._send(
             "ready",
-            protocol=int(env.get("FAKE_PROTOCOL", "11")),
+            protocol=int(env.get("FAKE_PROTOCOL", "12")),
             stest_version="0",
             python="3",
             executable=self._python,
@@ -303,6 +303,11 @@ class Worker:
                 sys.exit(0)
             self._preloaded.append(module)
         self._ready()
+
+    def _on_expect_run(self, message: dict[str, Any]) -> None:
+        fds, self._fds = self._fds[:4], self._fds[4:]
+        for fd in fds:
+            os.close(fd)
 
     def _on_prime(self, message: dict[str, Any]) -> None:
         """Nothing is forked ahead here."""

@@ -29,7 +29,7 @@ class SnapshotLines {
   SnapshotLines(const Preloader& preloader, ValueProcess& values, std::function<void()> leave)
       : preloader_(preloader), values_(values), leave_(std::move(leave)) {}
 
-  /// Remembers a request that has come.
+  /// Remembers a request that has come, here or to plain pytest in place of this worker.
   void note(const protocol::RunTest& request, const std::vector<Fd>& fds);
   /// Notes that the run with this id would not have noticed if CUDA had been initialised ahead of it.
   void likes_cuda_ahead(std::uint64_t id);

@@ -94,6 +94,11 @@ json message_json(const RunTest& message) {
   if (message.process) value["process"] = to_json(*message.process);
   return value;
 }
+json message_json(const ExpectRun& message) {
+  auto value = message_json(message.run);
+  value["type"] = "expect_run";
+  return value;
+}
 json message_json(const Prime& message) { return {{"type", "prime"}, {"may", message.may}}; }
 json message_json(const GoOn& message) {
   json value{{"type", "go_on"}, {"is_last", message.is_last}};
@@ -228,6 +233,7 @@ void read(FieldReader& fields, RunTest& out) {
   fields.read("prime", out.prime);
   fields.read_optional_object("process", [&](FieldReader& item) { read(item, out.process.emplace()); });
 }
+void read(FieldReader& fields, ExpectRun& out) { read(fields, out.run); }
 void read(FieldReader& fields, Prime& out) { fields.read("may", out.may); }
 void read(FieldReader& fields, GoOn& out) {
   fields.read("is_last", out.is_last);
@@ -354,10 +360,11 @@ struct Parser {
   Result<Message> (*parse)(FieldReader&);
 };
 
-constexpr std::array<Parser<ToWorker>, 9> kToWorker{{
+constexpr std::array<Parser<ToWorker>, 10> kToWorker{{
     {"preload", parse<ToWorker, Preload>},
     {"hold_values", parse<ToWorker, HoldValues>},
     {"run_test", parse<ToWorker, RunTest>},
+    {"expect_run", parse<ToWorker, ExpectRun>},
     {"prime", parse<ToWorker, Prime>},
     {"go_on", parse<ToWorker, GoOn>},
     {"signal", parse<ToWorker, Signal>},

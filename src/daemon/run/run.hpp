@@ -27,6 +27,20 @@ inline protocol::RunMode mode_of(const Config& config) {
   return config.isolation == "resident" ? protocol::RunMode::resident : protocol::RunMode::fork;
 }
 
+/// What the worker needs to know of it.
+inline protocol::RunTest message_for(const Run& run) {
+  const auto& request = run.request;
+  return {run.id,
+          request.args,
+          request.cwd,
+          request.env,
+          request.umask,
+          mode_of(run.config),
+          run.config.memory_limit.value_or(0),
+          run.config.prime,
+          request.process};
+}
+
 /// The client of a run. Both functions are called only by the run's thread.
 struct Listener {
   EventSink emit;

@@ -25,19 +25,6 @@ constexpr std::chrono::seconds worker_patience{5};
 /// A clean process does not start over, so this limit should never be reached.
 constexpr int most_starts = 3;
 
-protocol::RunTest message_for(const Run& run) {
-  const auto& request = run.request;
-  return {run.id,
-          request.args,
-          request.cwd,
-          request.env,
-          request.umask,
-          mode_of(run.config),
-          run.config.memory_limit.value_or(0),
-          run.config.prime,
-          request.process};
-}
-
 }  // namespace
 
 RunPump::RunPump(WorkerProcess& worker, Run& run, const Listener& listener)

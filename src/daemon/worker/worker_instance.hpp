@@ -13,6 +13,7 @@
 
 #include "daemon/run/event_lines.hpp"
 #include "daemon/run/oom_watch.hpp"
+#include "daemon/worker/expected_run.hpp"
 #include "daemon/worker/warm_values.hpp"
 #include "daemon/worker/worker_key.hpp"
 #include "daemon/worker/worker_process.hpp"
@@ -90,6 +91,7 @@ struct WorkerInstance {
   std::optional<protocol::NotPreloaded> blamed;  ///< The module that caused its end.
 
   WarmValues values;
+  std::optional<ExpectedRun> expected_run;  ///< The last run that did not wait until this worker is ready.
 
   std::unique_ptr<WorkerProcess> process;
 

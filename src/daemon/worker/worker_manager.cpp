@@ -144,7 +144,7 @@ Result<WorkerLease> WorkerManager::acquire(const Run& run, const Listener& liste
     if (!instance) return tl::unexpected(instance.error());
     WorkerLease lease(*this, *instance);
     const auto ready = await_ready(**instance, attempt);
-    if (!ready && ready.error().code == ErrorCode::warming) give_way(*instance, request);
+    if (!ready && ready.error().code == ErrorCode::warming) give_way(*instance, run);
     if (!ready) return tl::unexpected(ready.error());
     if (!*ready) continue;
     begin(lease, listener);
@@ -152,12 +152,15 @@ Result<WorkerLease> WorkerManager::acquire(const Run& run, const Listener& liste
   }
 }
 
-/// A cold run and imports would share one processor: the imports wait.
-void WorkerManager::give_way(const Instance& instance, const RunRequest& request) {
-  const bool has_one = request.process && request.process->affinity.size() == 1;
-  if (!has_one && usable_processors() >= 2) return;
+/// The run is cold. With one processor the imports wait until it is over.
+void WorkerManager::give_way(const Instance& instance, const Run& run) {
+  auto expected = ExpectedRun::of(run);
+  const auto& process = run.request.process;
+  const bool has_one = process && process->affinity.size() == 1;
   const std::lock_guard lock(mutex_);
-  pauses_.begin(*request.cold_pid, [weak = std::weak_ptr(instance)](bool on) {
+  if (expected) instance->expected_run = std::move(*expected);
+  if (!has_one && usable_processors() >= 2) return;
+  pauses_.begin(*run.request.cold_pid, [weak = std::weak_ptr(instance)](bool on) {
     if (const auto worker = weak.lock()) worker->process->suspend(on);
   });
 }
@@ -584,9 +587,12 @@ void WorkerManager::on_ready(WorkerInstance& instance, const protocol::Ready& re
         store_.remember_start(instance.asked.size(), instance.import_clock.so_far(), ready.site_dirs));
   }
   const auto tasks = instance.next_tasks(std::move(preload));
+  const auto expected =
+      instance.state == State::ready ? std::exchange(instance.expected_run, std::nullopt) : std::nullopt;
   const bool is_awaited = instance.claims > 0 || instance.state != State::ready;
   const auto files = instance.loaded;
   lock.unlock();
+  if (expected) (void)expected->send_to(*instance.process);
   for (const auto& task : tasks) (void)instance.process->send(task);
   if (!is_awaited) count_outdated(*files);
   changed();

@@ -112,7 +112,7 @@ class WorkerManager {
   Result<bool> await_ready(WorkerInstance& instance, Attempt& attempt);
   static bool is_cold_rather(const WorkerInstance& instance, const Attempt& attempt);
   void give_up(WorkerInstance& instance, std::chrono::milliseconds timeout);
-  void give_way(const Instance& instance, const RunRequest& request);
+  void give_way(const Instance& instance, const Run& run);
   void begin(WorkerLease& lease, const Listener& listener);
   Error no_worker(const WorkerInstance& instance);
   static bool may_retry(const WorkerInstance& instance, Attempt& attempt);

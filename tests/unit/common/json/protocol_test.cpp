@@ -194,9 +194,9 @@ void check(const Message& message, Result<Message> (*parse)(const json&)) {
 
 TEST(ToWorkerJson, EveryKindRoundTrips) {
   for (const ToWorker& message :
-       {ToWorker(Preload{{"a", "b"}, {"/src"}, {"(b'x', 2)"}}), ToWorker(run_test()), ToWorker(Prime{}),
-        ToWorker(GoOn{true, 5, run_test()}), ToWorker(Signal{1, 15}), ToWorker(Ping{7}),
-        ToWorker(Shutdown{})}) {
+       {ToWorker(Preload{{"a", "b"}, {"/src"}, {"(b'x', 2)"}}), ToWorker(run_test()),
+        ToWorker(ExpectRun{run_test()}), ToWorker(Prime{}), ToWorker(GoOn{true, 5, run_test()}),
+        ToWorker(Signal{1, 15}), ToWorker(Ping{7}), ToWorker(Shutdown{})}) {
     if (std::holds_alternative<Signal>(message)) {
       EXPECT_FALSE(to_worker_from_json({{"type", "signal"}, {"id", 1}})) << "a signal without its number";
     }
