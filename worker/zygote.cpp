@@ -5,8 +5,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <nlohmann/json.hpp>
+#include <utility>
 
 #include "common/os/process.hpp"
 #include "worker/runner/run_place.hpp"
@@ -43,6 +45,7 @@ void Zygote::serve_while(bool go_on) {
     attend_processes();
     snapshots_.attend();
     report_snapshots();
+    report_processes();
     pollfd readable{channel_.fd(), POLLIN, 0};
     if (channel_.has_buffered_line() || ::poll(&readable, 1, 0) > 0) go_on = handle_line();
   }
@@ -162,6 +165,15 @@ bool Zygote::handle(const protocol::Prime& message, std::vector<Fd>&) {
   return true;
 }
 
+bool Zygote::handle(const protocol::Shrink& message, std::vector<Fd>&) {
+  snapshots_.prime(false);
+  snapshots_.end();
+  if (!message.all) return true;
+  values_.end();
+  resident_.end();
+  return true;
+}
+
 bool Zygote::handle(const protocol::GoOn&, std::vector<Fd>&) { return true; }  // For snapshots only.
 
 void Zygote::start_runner(const protocol::RunTest& message, std::vector<Fd>& fds) {
@@ -267,6 +279,11 @@ void Zygote::report_snapshots() {
   if (now == reported_) return;
   reported_ = now;
   send(now);
+}
+
+void Zygote::report_processes() {
+  const protocol::Processes now{std::max(values_.pid(), 0), std::max(resident_.pid(), 0)};
+  if (std::exchange(reported_processes_, now) != now) send(now);
 }
 
 void Zygote::send(const protocol::FromWorker& message) {

@@ -42,6 +42,7 @@ class Zygote {
   bool handle(const protocol::RunTest& message, std::vector<Fd>& fds);
   bool handle(const protocol::ExpectRun& message, std::vector<Fd>& fds);
   bool handle(const protocol::Prime& message, std::vector<Fd>& fds);
+  bool handle(const protocol::Shrink& message, std::vector<Fd>& fds);
   bool handle(const protocol::GoOn& message, std::vector<Fd>& fds);
   bool handle(const protocol::Signal& message, std::vector<Fd>& fds);
   bool handle(const protocol::DumpStack& message, std::vector<Fd>& fds);
@@ -58,6 +59,7 @@ class Zygote {
   void kill_all();
   void send(const protocol::FromWorker& message);
   void report_snapshots();
+  void report_processes();
   /// The first of `modules` that makes forks of a process unhealthy.
   std::string find_culprit(const std::vector<std::string>& modules);
 
@@ -73,6 +75,7 @@ class Zygote {
   ResidentProcess resident_;
   SnapshotLines snapshots_;
   protocol::Snapshots reported_;
+  protocol::Processes reported_processes_;
 };
 
 }  // namespace stest

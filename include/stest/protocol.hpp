@@ -17,7 +17,7 @@
 /// `docs/protocol.md` describes them; `version` changes with them.
 namespace stest::protocol {
 
-inline constexpr int version = 12;
+inline constexpr int version = 13;
 
 // ---- daemon → worker ----
 
@@ -79,6 +79,12 @@ struct Prime {
   bool may = true;  ///< If false, no further run is done ahead until the next one.
 };
 
+/// No run has come for some time: end processes that wait for the next one, to free their memory. A run does
+/// not need them, and the next `Prime` lets the worker do runs ahead again.
+struct Shrink {
+  bool all = false;  ///< Also the value process and the resident process, not only the snapshots.
+};
+
 /// From the zygote to a snapshot: go on ahead of the request, in a fork. The answer is `Snapshot`.
 struct GoOn {
   bool is_last = false;  ///< Do not go on: this snapshot is the last process of its line.
@@ -108,8 +114,8 @@ struct Ping {
 /// Kill all runs and exit with 0. No further message follows.
 struct Shutdown {};
 
-using ToWorker =
-    std::variant<Preload, HoldValues, RunTest, ExpectRun, Prime, GoOn, Signal, DumpStack, Ping, Shutdown>;
+using ToWorker = std::variant<Preload, HoldValues, RunTest, ExpectRun, Prime, Shrink, GoOn, Signal, DumpStack,
+                              Ping, Shutdown>;
 
 // ---- worker → daemon ----
 
@@ -232,6 +238,15 @@ struct Snapshots {
   friend bool operator==(const Snapshots& a, const Snapshots& b) = default;
 };
 
+/// The pids of the processes that serve run after run; 0 if there is none. Sent whenever this changes. All
+/// other children of the worker that no `Started` has named are snapshots, or try out a module.
+struct Processes {
+  int values = 0;
+  int resident = 0;
+
+  friend bool operator==(const Processes& a, const Processes& b) = default;
+};
+
 /// To the zygote only: the sender goes no further ahead of its request.
 struct Stops {
   bool waits = false;  ///< It waits to become the run; else it ends.
@@ -259,7 +274,7 @@ struct Values {
 };
 
 using FromWorker = std::variant<Ready, Importing, Started, Done, Pong, NotPreloadable, Unable, Snapshots,
-                                Stops, Snapshot, Values>;
+                                Processes, Stops, Snapshot, Values>;
 
 nlohmann::json to_json(const ToWorker& message);
 nlohmann::json to_json(const FromWorker& message);

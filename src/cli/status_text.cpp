@@ -53,7 +53,7 @@ std::string headline(const json& status, double now) {
 }
 
 std::string worker_line(const json& worker) {
-  if (!worker.is_object()) return line("worker", "not started yet");
+  if (!worker.is_object()) return line("worker", "none; the next run starts it");
   const auto python = text(worker, "python");
   return line("worker", text(worker, "state") + ", pid " + text(worker, "pid") +
                             (python.empty() ? "" : ", Python " + python));
@@ -180,7 +180,10 @@ struct ProcessGroup {
 std::string purpose(const std::string& role, const std::string& run) {
   if (role == "daemon") return "the daemon, which serves clients";
   if (role == "worker") return "the worker, which holds the loaded modules";
-  if (role == "worker_child") return "forked from the worker: prepared runs and held values";
+  if (role == "other_worker") return "workers of runs with other variables";
+  if (role == "snapshot") return "snapshots, which make the next run sooner";
+  if (role == "values") return "the process that holds the values of sprintest.warm";
+  if (role == "resident") return "the resident process, which keeps what runs have loaded";
   if (role == "run") return "run " + run;
   if (role == "left_behind") return "left behind by run " + run;
   return "others";

@@ -12,21 +12,16 @@ namespace stest {
 namespace {
 
 std::string_view name(ProcessRole role) {
-  static constexpr std::array<std::string_view, 6> names{"daemon", "worker",      "worker_child",
-                                                         "run",    "left_behind", "other"};
+  static constexpr std::array<std::string_view, 9> names{
+      "daemon", "worker", "other_worker", "snapshot", "values", "resident", "run", "left_behind", "other"};
   return names[static_cast<std::size_t>(role)];
 }
 
 KnownProcess child_of(const KnownProcess& parent) {
-  if (parent.role == ProcessRole::worker) return {ProcessRole::worker_child, {}};
+  const bool is_worker = parent.role == ProcessRole::worker || parent.role == ProcessRole::other_worker;
+  if (is_worker) return {ProcessRole::snapshot, {}};
   if (parent.role == ProcessRole::daemon) return {ProcessRole::other, {}};
   return parent;
-}
-
-std::map<int, int> parents() {
-  std::map<int, int> all;
-  for (const auto& view : living_processes()) all[view.identity.pid] = view.parent;
-  return all;
 }
 
 nlohmann::json run_or_null(const KnownProcess& process) {
@@ -36,7 +31,6 @@ nlohmann::json run_or_null(const KnownProcess& process) {
 }  // namespace
 
 nlohmann::json report_processes(const KnownProcesses& known) {
-  const auto parent_of = parents();
   auto family = known;
   auto list = nlohmann::json::array();
   const auto report = [&](int pid) {
@@ -47,10 +41,9 @@ nlohmann::json report_processes(const KnownProcesses& known) {
         {{"pid", pid}, {"role", name(process.role)}, {"run", run_or_null(process)}, {"bytes", *memory}});
   };
   report(getpid());
-  for (const int pid : descendants(getpid())) {  // Parents come before their children.
-    const auto parent = parent_of.find(pid);
-    if (parent != parent_of.end()) family.try_emplace(pid, child_of(family[parent->second]));
-    report(pid);
+  for (const auto& view : living_descendants(getpid())) {  // Parents come before their children.
+    family.try_emplace(view.identity.pid, child_of(family[view.parent]));
+    report(view.identity.pid);
   }
   return list;
 }

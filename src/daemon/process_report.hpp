@@ -10,8 +10,11 @@ namespace stest {
 /// Why a process below the daemon exists.
 enum class ProcessRole {
   daemon,
-  worker,
-  worker_child,  ///< Forked from the worker: a prepared run, the value process, the resident process.
+  worker,        ///< The last used one.
+  other_worker,  ///< Of runs with other variables.
+  snapshot,      ///< Forked from a worker: does a run ahead, or tries out a module.
+  values,        ///< The value process.
+  resident,      ///< The resident process, between runs.
   run,           ///< Runs tests, or was started by them.
   left_behind,   ///< A run has left it running, or it was started by such a process.
   other,         ///< Its parent has died, and it will end soon as a rule.

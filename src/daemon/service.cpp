@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <ctime>
 #include <nlohmann/json.hpp>
 #include <utility>
@@ -20,11 +21,24 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-/// An idle daemon ends after this many times the time after which its worker ends.
+/// What is done after this part of `idle_timeout` without a run, in this order: what costs more to make again
+/// ends later. Each step may be taken any number of times.
+struct IdleStep {
+  double part;
+  void (*take)(WorkerManager&);
+};
+constexpr std::array<IdleStep, 4> idle_steps{
+    {// Not at once, because a run that arrives while the new worker starts would have to wait.
+     {1.0 / 12, [](WorkerManager& manager) { manager.renew(); }},
+     {1.0 / 4, [](WorkerManager& manager) { manager.shrink(/*all=*/false); }},
+     {1.0 / 2,
+      [](WorkerManager& manager) {
+        manager.shrink(/*all=*/true);
+        manager.release(/*kept=*/1);
+      }},
+     {1.0, [](WorkerManager& manager) { manager.release(/*kept=*/0); }}}};
+/// The daemon ends after this many times `idle_timeout`.
 constexpr int daemon_idle_factor = 4;
-/// An idle worker is renewed after this part of its time (10 minutes by default), because a run that arrives
-/// while the new one starts would have to wait.
-constexpr int renewal_idle_divisor = 12;
 /// The time between SIGTERM and SIGKILL for the tests' processes when the daemon stops.
 constexpr std::chrono::seconds terminate_grace{2};
 /// The time that runs have to notice the end of their worker.
@@ -67,13 +81,11 @@ nlohmann::json left_to_json(const std::vector<Children::Left>& left) {
   return list;
 }
 
-/// The processes whose purpose the daemon knows. It started them, or the worker has reported their pids.
-KnownProcesses known_processes(const nlohmann::json& worker, const nlohmann::json& other_workers,
-                               const std::vector<RunQueue::View>& runs,
+/// Those of `workers`, and the other processes whose purpose the daemon knows.
+KnownProcesses known_processes(const KnownProcesses& workers, const std::vector<RunQueue::View>& runs,
                                const std::vector<Children::Left>& left) {
-  KnownProcesses known{{getpid(), {ProcessRole::daemon, {}}}};
-  if (worker.is_object()) known[worker.at("pid").get<int>()] = {ProcessRole::worker, {}};
-  for (const auto& other : other_workers) known[other.at("pid").get<int>()] = {ProcessRole::worker, {}};
+  auto known = workers;
+  known[getpid()] = {ProcessRole::daemon, {}};
   for (const auto& view : runs) {
     if (view.pid != 0) known[view.pid] = {ProcessRole::run, view.run->id};
   }
@@ -259,7 +271,7 @@ nlohmann::json Service::status() const {
   auto worker = manager_.describe();
   const auto left = children_.left();
   auto other_workers = manager_.describe_others();
-  auto processes = report_processes(known_processes(worker, other_workers, views, left));
+  auto processes = report_processes(known_processes(manager_.processes(), views, left));
   const auto& daemon = board_.constants();
   return {{"version", daemon.version},         {"build", daemon.build},
           {"pid", daemon.process.pid},         {"root", options_.root.string()},
@@ -322,16 +334,12 @@ Service::Next Service::idle_step() {
   const auto timeout = idle_timeout_;
   const auto idle = std::chrono::floor<std::chrono::milliseconds>(Clock::now() - idle_since_);
   lock.unlock();
-  if (idle < timeout / renewal_idle_divisor)
-    return {.end = false, .wait = timeout / renewal_idle_divisor - idle};
-  if (idle < timeout) {
-    manager_.renew();
-    return {.end = false, .wait = timeout - idle};
+  for (const auto& step : idle_steps) {
+    const auto due = std::chrono::ceil<std::chrono::milliseconds>(timeout * step.part);
+    if (idle < due) return {.end = false, .wait = due - idle};
+    step.take(manager_);
   }
-  if (idle < timeout * daemon_idle_factor) {
-    manager_.release();
-    return {.end = false, .wait = timeout * daemon_idle_factor - idle};
-  }
+  if (idle < timeout * daemon_idle_factor) return {.end = false, .wait = timeout * daemon_idle_factor - idle};
   stop(StopWhen::idle);
   return {.end = false, .wait = std::chrono::milliseconds::zero()};
 }

@@ -80,8 +80,8 @@ class Service {
     bool end = false;
     std::optional<std::chrono::milliseconds> wait;
   };
-  /// Renews or ends an idle worker, and ends an idle daemon, after their idle time. Ends an idle daemon that
-  /// is of no use any more.
+  /// Renews an idle worker, frees memory in steps, and at last ends the daemon, after parts of the idle time.
+  /// Ends an idle daemon that is of no use any more.
   Next next_step();
   /// Readable when `next_step` may have a new result; `next_step` clears it.
   int wake_fd() const { return wake_.get(); }

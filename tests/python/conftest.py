@@ -66,10 +66,11 @@ class Worker:
         self._socket.sendmsg([json.dumps(message).encode() + b"\n"], rights)
 
     def receive(self) -> dict[str, Any]:
-        line = self._lines.readline()
-        assert line, "the worker closed its channel"
-        message: dict[str, Any] = json.loads(line)
-        return message
+        while line := self._lines.readline():
+            message: dict[str, Any] = json.loads(line)
+            if message["type"] != "processes":  # They only tell the status what they are for.
+                return message
+        raise AssertionError("the worker closed its channel")
 
     def preload(
         self, *modules: str, path: tuple[str, ...] = (), patterns: Sequence[str] = ()

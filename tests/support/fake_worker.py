@@ -276,7 +276,7 @@ class Worker:
             ]
         self._send(
             "ready",
-            protocol=int(env.get("FAKE_PROTOCOL", "12")),
+            protocol=int(env.get("FAKE_PROTOCOL", "13")),
             stest_version="0",
             python="3",
             executable=self._python,
@@ -311,6 +311,9 @@ class Worker:
 
     def _on_prime(self, message: dict[str, Any]) -> None:
         """Nothing is forked ahead here."""
+
+    def _on_shrink(self, message: dict[str, Any]) -> None:
+        self._log(message)
 
     def _on_run_test(self, message: dict[str, Any]) -> None:
         fds, self._fds = self._fds[:5], self._fds[5:]

@@ -100,6 +100,7 @@ json message_json(const ExpectRun& message) {
   return value;
 }
 json message_json(const Prime& message) { return {{"type", "prime"}, {"may", message.may}}; }
+json message_json(const Shrink& message) { return {{"type", "shrink"}, {"all", message.all}}; }
 json message_json(const GoOn& message) {
   json value{{"type", "go_on"}, {"is_last", message.is_last}};
   if (message.likes_cuda_since_ns) value["likes_cuda_since_ns"] = *message.likes_cuda_since_ns;
@@ -177,6 +178,10 @@ json message_json(const Snapshots& message) {
   return {{"type", "snapshots"}, {"lines", std::move(lines)}};
 }
 
+json message_json(const Processes& message) {
+  return {{"type", "processes"}, {"values", message.values}, {"resident", message.resident}};
+}
+
 json message_json(const Stops& message) {
   return {{"type", "stops"}, {"waits", message.waits}, {"reason", bytes_to_json(message.reason)}};
 }
@@ -235,6 +240,7 @@ void read(FieldReader& fields, RunTest& out) {
 }
 void read(FieldReader& fields, ExpectRun& out) { read(fields, out.run); }
 void read(FieldReader& fields, Prime& out) { fields.read("may", out.may); }
+void read(FieldReader& fields, Shrink& out) { fields.read("all", out.all); }
 void read(FieldReader& fields, GoOn& out) {
   fields.read("is_last", out.is_last);
   fields.read_optional("likes_cuda_since_ns", out.likes_cuda_since_ns);
@@ -324,6 +330,11 @@ void read(FieldReader& fields, Snapshots& out) {
   });
 }
 
+void read(FieldReader& fields, Processes& out) {
+  fields.read("values", out.values);
+  fields.read("resident", out.resident);
+}
+
 void read(FieldReader& fields, Stops& out) {
   fields.read("waits", out.waits);
   fields.read("reason", out.reason);
@@ -360,12 +371,13 @@ struct Parser {
   Result<Message> (*parse)(FieldReader&);
 };
 
-constexpr std::array<Parser<ToWorker>, 10> kToWorker{{
+constexpr std::array<Parser<ToWorker>, 11> kToWorker{{
     {"preload", parse<ToWorker, Preload>},
     {"hold_values", parse<ToWorker, HoldValues>},
     {"run_test", parse<ToWorker, RunTest>},
     {"expect_run", parse<ToWorker, ExpectRun>},
     {"prime", parse<ToWorker, Prime>},
+    {"shrink", parse<ToWorker, Shrink>},
     {"go_on", parse<ToWorker, GoOn>},
     {"signal", parse<ToWorker, Signal>},
     {"dump_stack", parse<ToWorker, DumpStack>},
@@ -373,7 +385,7 @@ constexpr std::array<Parser<ToWorker>, 10> kToWorker{{
     {"shutdown", parse<ToWorker, Shutdown>},
 }};
 
-constexpr std::array<Parser<FromWorker>, 11> kFromWorker{{
+constexpr std::array<Parser<FromWorker>, 12> kFromWorker{{
     {"ready", parse<FromWorker, Ready>},
     {"importing", parse<FromWorker, Importing>},
     {"started", parse<FromWorker, Started>},
@@ -382,6 +394,7 @@ constexpr std::array<Parser<FromWorker>, 11> kFromWorker{{
     {"not_preloadable", parse<FromWorker, NotPreloadable>},
     {"unable", parse<FromWorker, Unable>},
     {"snapshots", parse<FromWorker, Snapshots>},
+    {"processes", parse<FromWorker, Processes>},
     {"stops", parse<FromWorker, Stops>},
     {"snapshot", parse<FromWorker, Snapshot>},
     {"values", parse<FromWorker, Values>},

@@ -101,12 +101,6 @@ std::vector<int> children_by_scan(int parent) {
   return children;
 }
 
-std::multimap<int, int> living_children_by_parent() {
-  std::multimap<int, int> children;
-  for_each_living([&](int pid, const ProcStat& stat) { children.emplace(stat.parent, pid); });
-  return children;
-}
-
 }  // namespace
 
 std::optional<ProcessIdentity> identify(int pid) {
@@ -148,18 +142,35 @@ std::string command_line(int pid) {
   return "[" + name + "]";
 }
 
-std::vector<int> descendants(int pid) {
-  const std::multimap<int, int> children = living_children_by_parent();
-  std::vector<int> found{pid};
-  for (std::size_t i = 0; i < found.size(); ++i) {
-    const auto [begin, end] = children.equal_range(found[i]);
-    for (auto child = begin; child != end; ++child) {
-      // A pid that is reused while /proc is read could cause a cycle.
-      if (std::find(found.begin(), found.end(), child->second) == found.end()) found.push_back(child->second);
-    }
-  }
-  found.erase(found.begin());
+std::vector<ProcessView> living_descendants(int pid) {
+  std::multimap<int, ProcessView> children;
+  for (const ProcessView& view : living_processes()) children.emplace(view.parent, view);
+  std::vector<ProcessView> found;
+  const auto add_children = [&](int parent) {
+    const auto [begin, end] = children.equal_range(parent);
+    for (auto child = begin; child != end; ++child) found.push_back(child->second);
+    children.erase(begin, end);  // A pid that is reused while /proc is read could cause a cycle.
+  };
+  add_children(pid);
+  for (std::size_t i = 0; i < found.size(); ++i) add_children(found[i].identity.pid);
   return found;
+}
+
+std::vector<int> descendants(int pid) {
+  std::vector<int> pids;
+  for (const ProcessView& view : living_descendants(pid)) pids.push_back(view.identity.pid);
+  return pids;
+}
+
+std::optional<BlockedCall> blocked_call(int pid) {
+  const std::string text = read_proc(pid, "syscall");
+  const std::vector<std::string_view> words = split_words(text);  // "0 0x3 …", "-1 …" or "running"
+  const auto number = words.empty() ? std::nullopt : parse_number<long>(words[0]);
+  if (!number) return std::nullopt;
+  BlockedCall call{*number, 0};
+  if (words.size() > 1 && words[1].starts_with("0x"))
+    std::from_chars(words[1].data() + 2, words[1].data() + words[1].size(), call.first_argument, 16);
+  return call;
 }
 
 std::optional<std::uint64_t> resident_memory(int pid) {

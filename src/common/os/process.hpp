@@ -37,6 +37,11 @@ struct ProcessView {
 /// All living processes that /proc shows.
 std::vector<ProcessView> living_processes();
 
+/// Every living descendant of `pid`, children before grandchildren.
+std::vector<ProcessView> living_descendants(int pid);
+/// The pids of these.
+std::vector<int> descendants(int pid);
+
 /// The children of `pid`, including zombies. Cheap: does not read other processes, unless the kernel does not
 /// list children.
 std::vector<int> children_of(int pid);
@@ -44,8 +49,15 @@ std::vector<int> children_of(int pid);
 /// The arguments of a process, separated by spaces; "[NAME]" if it has none.
 std::string command_line(int pid);
 
-/// Every living descendant of `pid`, children before grandchildren.
-std::vector<int> descendants(int pid);
+/// The system call in which the main thread of a process is blocked.
+struct BlockedCall {
+  long number = -1;
+  std::uint64_t first_argument = 0;
+};
+
+/// Nothing if that thread runs, the process has ended, or this process may not know it, as on a kernel that
+/// is hardened.
+std::optional<BlockedCall> blocked_call(int pid);
 
 /// Resident memory in bytes; nothing if the process has ended.
 std::optional<std::uint64_t> resident_memory(int pid);

@@ -164,6 +164,16 @@ std::vector<protocol::ToWorker> WorkerInstance::next_tasks(protocol::Preload pre
   return tasks;
 }
 
+void WorkerInstance::shrink(bool all) {
+  const int wanted = all ? 2 : 1;
+  if (state != State::ready || claims > 0 || shrunk >= wanted) return;
+  shrunk = wanted;
+  spdlog::info("worker {} ends {} while no run comes", process->pid(),
+               all ? "all processes that wait for runs" : "its snapshots");
+  if (all) values.lost();
+  (void)process->send(protocol::Shrink{all});
+}
+
 std::vector<std::string> WorkerInstance::news() {
   std::vector<std::string> texts;
   for (const auto& module : changed_ignored()) {

@@ -80,6 +80,8 @@ struct WorkerInstance {
   protocol::Ready ready;                      ///< The last one; empty before the greeting.
   std::shared_ptr<const LoadedFiles> loaded;  ///< Of `ready`; null before the greeting.
   protocol::Snapshots snapshots;
+  protocol::Processes processes;
+  int shrunk = 0;  ///< How far since the last run: 1 without snapshots, 2 without value and resident process.
   std::optional<protocol::NotPreloadable> not_preloadable;
   std::optional<protocol::Unable> unable;  ///< Set if it has reported that it cannot serve any run.
   std::optional<Error> refused;            ///< Why the daemon killed it after its greeting.
@@ -108,6 +110,9 @@ struct WorkerInstance {
   /// The next messages for an idle worker: `preload` if it is not empty; else `HoldValues` if values are due,
   /// and `Prime`. Sets the new state.
   std::vector<protocol::ToWorker> next_tasks(protocol::Preload preload);
+
+  /// Has it end processes that wait for runs if it is idle; see `WorkerManager::shrink`.
+  void shrink(bool all);
 
   /// Notices for the next run: each ignored module whose file has changed since it was loaded, once per
   /// change; and once, that the configured target does not exist.

@@ -237,6 +237,7 @@ WorkerManager::Instance WorkerManager::take_claim(const Instance& worker, Attemp
   attempt.was_fit = worker->state == State::ready;
   ++worker->claims;
   ++worker->runs;
+  worker->shrunk = 0;
   return worker;
 }
 
@@ -472,10 +473,17 @@ std::function<void()> WorkerManager::idle_tasks() {
   };
 }
 
-void WorkerManager::release() {
+void WorkerManager::shrink(bool all) {
+  const std::lock_guard lock(mutex_);
+  for (const auto& worker : workers_.all()) worker->shrink(all);
+}
+
+void WorkerManager::release(std::size_t kept) {
   std::unique_lock lock(mutex_);
   if (replacing_) return;
-  for (auto worker = workers_.dispensable(); worker && worker->claims == 0; worker = workers_.dispensable()) {
+  while (workers_.all().size() > kept) {
+    const auto worker = workers_.dispensable();
+    if (worker->claims > 0) break;
     end(lock, worker);
   }
   lock.unlock();
@@ -535,6 +543,19 @@ nlohmann::json WorkerManager::describe_others() const {
   return others;
 }
 
+KnownProcesses WorkerManager::processes() const {
+  std::lock_guard lock(mutex_);
+  KnownProcesses known;
+  for (const auto& one : workers_.all()) {
+    const bool is_last = one == workers_.last_used();
+    known[one->process->pid()] = {is_last ? ProcessRole::worker : ProcessRole::other_worker, {}};
+    known[one->processes.values] = {ProcessRole::values, {}};
+    known[one->processes.resident] = {ProcessRole::resident, {}};
+  }
+  known.erase(0);
+  return known;
+}
+
 void WorkerManager::on_message(WorkerInstance& instance, const protocol::FromWorker& message) {
   if (const auto* ready = std::get_if<protocol::Ready>(&message)) return on_ready(instance, *ready);
   std::unique_lock lock(mutex_);
@@ -551,6 +572,8 @@ void WorkerManager::on_message(WorkerInstance& instance, const protocol::FromWor
     instance.unable = *unable;
   } else if (const auto* snapshots = std::get_if<protocol::Snapshots>(&message)) {
     instance.snapshots = *snapshots;
+  } else if (const auto* processes = std::get_if<protocol::Processes>(&message)) {
+    instance.processes = *processes;
   } else if (const auto* values = std::get_if<protocol::Values>(&message)) {
     instance.values.report(*values);
   }

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "daemon/process_report.hpp"
 #include "daemon/run/run.hpp"
 #include "daemon/worker/import_pauses.hpp"
 #include "daemon/worker/preload_store.hpp"
@@ -71,8 +72,12 @@ class WorkerManager {
   /// result is called.
   [[nodiscard]] std::function<void()> idle_tasks();
 
-  /// Ends all workers on which no run has a claim.
-  void release();
+  /// Ends processes that wait for runs, in workers on which no run has a claim: the snapshots, with `all`
+  /// also value process and resident process. Does nothing if that was done since the last run.
+  void shrink(bool all);
+
+  /// Ends workers on which no run has a claim, the least recently used one first, until `kept` are left.
+  void release(std::size_t kept);
 
   /// Replaces a worker that has served many runs and on which no run has a claim. All its runs hash strings
   /// in the same way, so a dependence on the order of a set would never show.
@@ -86,6 +91,8 @@ class WorkerManager {
   nlohmann::json describe() const;
   /// Its "other_workers".
   nlohmann::json describe_others() const;
+  /// The workers, and those of their processes that serve run after run.
+  KnownProcesses processes() const;
 
  private:
   friend class WorkerLease;

@@ -44,28 +44,29 @@ TEST(StatusTextTest, AnIdleDaemonWithoutAWorker) {
     "started_at": 1000, "worker": null, "runs": [], "last_result": null})");
   EXPECT_EQ(status_text(status, 1001),
             "stest 0.1.0: idle, pid 11, up 1 s\n"
-            "  worker         not started yet\n");
+            "  worker         none; the next run starts it\n");
 }
 
 TEST(StatusTextTest, MemoryByPurpose) {
   const auto status = nlohmann::json::parse(R"({"processes": [
     {"pid": 1, "role": "daemon", "run": null, "bytes": 8388608},
     {"pid": 2, "role": "worker", "run": null, "bytes": 104857600},
-    {"pid": 3, "role": "worker_child", "run": null, "bytes": 1048576},
-    {"pid": 4, "role": "worker_child", "run": null, "bytes": 2097152},
+    {"pid": 3, "role": "snapshot", "run": null, "bytes": 1048576},
+    {"pid": 4, "role": "snapshot", "run": null, "bytes": 2097152},
+    {"pid": 8, "role": "values", "run": null, "bytes": 1048576},
     {"pid": 5, "role": "run", "run": 7, "bytes": 5242880},
     {"pid": 6, "role": "left_behind", "run": 3, "bytes": 1048576},
     {"pid": 7, "role": "of a newer version", "run": null, "bytes": 0}]})");
-  EXPECT_NE(
-      status_text(status, 0).find(
-          "  memory         117 MiB\n"
-          "                 8 MiB: the daemon, which serves clients\n"
-          "                 100 MiB: the worker, which holds the loaded modules\n"
-          "                 3 MiB: forked from the worker: prepared runs and held values (2 processes)\n"
-          "                 5 MiB: run 7\n"
-          "                 1 MiB: left behind by run 3\n"
-          "                 0 MiB: others\n"),
-      std::string::npos)
+  EXPECT_NE(status_text(status, 0).find(
+                "  memory         118 MiB\n"
+                "                 8 MiB: the daemon, which serves clients\n"
+                "                 100 MiB: the worker, which holds the loaded modules\n"
+                "                 3 MiB: snapshots, which make the next run sooner (2 processes)\n"
+                "                 1 MiB: the process that holds the values of sprintest.warm\n"
+                "                 5 MiB: run 7\n"
+                "                 1 MiB: left behind by run 3\n"
+                "                 0 MiB: others\n"),
+            std::string::npos)
       << status_text(status, 0);
 }
 

@@ -39,10 +39,12 @@ class Shell {
 
 TEST(ProcessReport, SaysWhyEachProcessIsThere) {
   const Shell worker;
+  const Shell resident;
   const Shell run;
   const Shell stray;
   const auto report = report_processes({{getpid(), {ProcessRole::daemon, {}}},
                                         {worker.pid(), {ProcessRole::worker, {}}},
+                                        {resident.pid(), {ProcessRole::resident, {}}},
                                         {run.pid(), {ProcessRole::run, 7}},
                                         {1 << 30, {ProcessRole::left_behind, 5}}});
   std::map<int, std::pair<std::string, nlohmann::json>> by_pid;
@@ -51,10 +53,11 @@ TEST(ProcessReport, SaysWhyEachProcessIsThere) {
     EXPECT_GT(one["bytes"], 0u);
   }
   EXPECT_EQ(report.front()["pid"], getpid());
-  EXPECT_EQ(by_pid.size(), 7u);
+  EXPECT_EQ(by_pid.size(), 9u);
   EXPECT_EQ(by_pid[getpid()].first, "daemon");
   EXPECT_EQ(by_pid[worker.pid()].first, "worker");
-  EXPECT_EQ(by_pid[worker.child()].first, "worker_child");
+  EXPECT_EQ(by_pid[worker.child()].first, "snapshot");
+  EXPECT_EQ(by_pid[resident.child()].first, "resident");
   EXPECT_EQ(by_pid[run.pid()], std::pair(std::string("run"), nlohmann::json(7)));
   EXPECT_EQ(by_pid[run.child()], std::pair(std::string("run"), nlohmann::json(7)));
   EXPECT_EQ(by_pid[stray.pid()].first, "other");

@@ -193,10 +193,10 @@ void check(const Message& message, Result<Message> (*parse)(const json&)) {
 }
 
 TEST(ToWorkerJson, EveryKindRoundTrips) {
-  for (const ToWorker& message :
-       {ToWorker(Preload{{"a", "b"}, {"/src"}, {"(b'x', 2)"}}), ToWorker(run_test()),
-        ToWorker(ExpectRun{run_test()}), ToWorker(Prime{}), ToWorker(GoOn{true, 5, run_test()}),
-        ToWorker(Signal{1, 15}), ToWorker(Ping{7}), ToWorker(Shutdown{})}) {
+  for (const ToWorker& message : {ToWorker(Preload{{"a", "b"}, {"/src"}, {"(b'x', 2)"}}),
+                                  ToWorker(run_test()), ToWorker(ExpectRun{run_test()}), ToWorker(Prime{}),
+                                  ToWorker(Shrink{true}), ToWorker(GoOn{true, 5, run_test()}),
+                                  ToWorker(Signal{1, 15}), ToWorker(Ping{7}), ToWorker(Shutdown{})}) {
     if (std::holds_alternative<Signal>(message)) {
       EXPECT_FALSE(to_worker_from_json({{"type", "signal"}, {"id", 1}})) << "a signal without its number";
     }
@@ -209,7 +209,7 @@ TEST(FromWorkerJson, EveryKindRoundTrips) {
        {FromWorker(ready()), FromWorker(Importing{"a"}), FromWorker(Started{1, 2}), FromWorker(Done{}),
         FromWorker(Pong{7}), FromWorker(NotPreloadable{"m", "hangs", false}),
         FromWorker(Unable{"why", {"/site"}}), FromWorker(Snapshots{{{{"-q"}, true, ""}, {{}, false, "why"}}}),
-        FromWorker(Stops{true, "why"}), FromWorker(Snapshot{2, 300, true})}) {
+        FromWorker(Processes{2, 3}), FromWorker(Stops{true, "why"}), FromWorker(Snapshot{2, 300, true})}) {
     check(message, &from_worker_from_json);
   }
 }
