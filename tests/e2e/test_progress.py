@@ -144,12 +144,14 @@ def test_a_log_gets_calm_lines(gated: tuple[Project, Callable[[], None]]) -> Non
 def test_the_queue_is_shown_with_what_runs(project: Project) -> None:
     project.configure("concurrency = 1")
     project.write("test_waiting.py", WAITING_TEST)
+    project.write("test_fine.py", "def test(): pass\n")
     first = project.start("test_waiting.py", "-v")
     project.await_file("started")
     second = TerminalRun(project, "-q", "test_waiting.py")
     second.await_text(
-        r"next in the queue, \d+\.\d s; waiting for run 1, \d+\.\d s so far, at test_waiting.py::te"
+        r"waiting \d+\.\d s for run 1 \(\d+\.\d s so far\); `stest run --cold` does not wait; next in the"
     )
+    assert "1 passed" in project.stest("run", "--cold", "-q", "test_fine.py").expect(0).text
     project.write("go on", "")
     project.finish(first).expect(0)
     second.finish(0)

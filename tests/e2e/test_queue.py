@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import signal
 import threading
 import time
@@ -12,7 +13,9 @@ from typing import Any
 
 import pytest
 
-from .harness import WAITING_TEST, Project, wait_for
+from .harness import STEST, WAITING_TEST, Project, wait_for
+from .modes import MODES
+from .test_terminal import finish, terminal
 
 BUSY = 110
 CLIENTS = 20
@@ -128,6 +131,66 @@ def test_a_run_that_has_been_silent_takes_no_place(waiting: Project) -> None:
     waiting.stest("test_light.py").expect(0)
     waiting.write("go on", "")
     waiting.finish(first).expect(0)
+
+
+CHILD = "subprocess.run([sys.executable, '-c', 'input(\\'prompt> \\')'], check=True)"
+
+
+@pytest.mark.parametrize(
+    ("args", "step", "answer"),
+    [
+        pytest.param([], "breakpoint()", "continue", id="breakpoint"),
+        pytest.param(["--pdb"], "assert 0", "q", id="pdb"),
+        pytest.param(["-s"], "input('prompt> ')", "", id="input"),
+        pytest.param(["-s"], "print('prompt> ', end='', flush=True); os.read(0, 9)", "", id="read"),
+        pytest.param(["-s"], CHILD, "", id="child"),
+    ],
+)
+def test_a_run_at_a_prompt_takes_no_place(waiting: Project, args: list[str], step: str, answer: str) -> None:
+    waiting.write("test_light.py", "def test(): pass\n")
+    waiting.write("test_prompt.py", f"import os, subprocess, sys\ndef test():\n    {step}\n")
+    with terminal(waiting, "test_prompt.py", *args) as child:
+        child.expect(r"\(Pdb\) |prompt> ")
+        assert "waiting" not in waiting.stest("test_light.py").expect(0).errors
+        waiting.stest("run", "--no-wait", "test_light.py").expect(0)
+        child.sendline(answer)
+        finish(child)
+
+
+def test_a_run_that_reads_its_stdin_takes_no_place_until_it_goes_on(waiting: Project) -> None:
+    waiting.write("test_light.py", "def test(): pass\n")
+    waiting.write("test_waiting.py", WAITING_TEST.replace("        with", "        input()\n        with", 1))
+    os.mkfifo(waiting.root / "fifo")
+    fifo = os.open(waiting.root / "fifo", os.O_RDWR)
+    script = f"exec {shlex.quote(str(STEST))} -s test_waiting.py < fifo"
+    waiting.stest("start").expect(0)
+    first = waiting.start("-c", script, program=("/bin/sh",))
+    wait_for(
+        lambda: [run["nodeid"] for run in runs(waiting)] == ["test_waiting.py::test_waiting"], "its test"
+    )
+    waiting.stest("test_light.py").expect(0)
+    os.write(fifo, b"an answer\n")
+    os.close(fifo)
+    waiting.await_file("started")
+    second = waiting.start("test_light.py")
+    wait_for(lambda: [run["position"] for run in runs(waiting)] == [0, 1], "the second in the queue")
+    waiting.write("go on", "")
+    for client in (first, second):
+        waiting.finish(client).expect(0)
+
+
+def test_a_silent_resident_run_keeps_its_place(project: Project) -> None:
+    """There is one resident process, so the next run would only wait elsewhere, and look hung."""
+    project.env |= {**MODES["resident"], "SPRINTEST_STUCK_AFTER": "100ms"}
+    project.write("test_waiting.py", WAITING_TEST)
+    project.write("test_light.py", "def test(): pass\n")
+    first = project.start("test_waiting.py", merge=True)
+    project.read_until(first, b"in test_waiting")
+    second = project.start("test_light.py")
+    wait_for(lambda: [run["position"] for run in runs(project)] == [0, 1], "the second in the queue")
+    project.write("go on", "")
+    for client in (first, second):
+        project.finish(client).expect(0)
 
 
 def test_no_wait_fails_at_once_when_busy(waiting: Project) -> None:

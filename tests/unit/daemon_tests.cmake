@@ -17,6 +17,7 @@ add_executable(stest_daemon_tests
   daemon/run/answer_watch_test.cpp
   daemon/run/client_files_test.cpp
   daemon/run/event_lines_test.cpp
+  daemon/run/input_wait_test.cpp
   daemon/run/last_failed_test.cpp
   daemon/run/oom_watch_test.cpp
   daemon/run/run_control_test.cpp

@@ -23,14 +23,11 @@ std::string seconds(Elapsed time) {
   return text.data();
 }
 
-/// "run 3, 12.0 s so far, at tests/test_x.py::test_y (stest -x tests)"
-std::string in_words(const event::Running& run, Elapsed since_heard) {
-  auto text =
-      "run " + std::to_string(run.id) + ", " + seconds(as_elapsed(run.seconds) + since_heard) + " so far";
-  if (!run.nodeid.empty()) text += ", at " + run.nodeid;
-  text += " (stest";
+/// "run 3: stest -x tests, at tests/test_x.py::test_y"
+std::string in_words(const event::Running& run) {
+  auto text = "run " + std::to_string(run.id) + ": stest";
   for (const auto& arg : run.args) text += " " + arg;
-  return text + ")";
+  return run.nodeid.empty() ? text : text + ", at " + run.nodeid;
 }
 
 std::string place(int position) {
@@ -68,11 +65,15 @@ std::optional<WaitLine::Line> WaitLine::due(Elapsed now) {
 }
 
 std::string WaitLine::queued_text(Elapsed now) const {
-  auto text = place(queued_.position) + ", " + seconds(now - since_);
-  if (queued_.running.empty()) return text;
+  const auto waited = seconds(now - since_);
+  if (queued_.running.empty()) return place(queued_.position) + ", " + waited;
+  const auto& first = queued_.running.front();
   const auto more = queued_.running.size() - 1;
-  return text + "; waiting for " + in_words(queued_.running.front(), now - heard_) +
-         (more == 0 ? "" : " and " + std::to_string(more) + " more");
+  // A terminal may have room only for the first part.
+  return "waiting " + waited + " for run " + std::to_string(first.id) + " (" +
+         seconds(as_elapsed(first.seconds) + now - heard_) + " so far)" +
+         (more == 0 ? "" : " and " + std::to_string(more) + " more") +
+         "; `stest run --cold` does not wait; " + place(queued_.position) + "; " + in_words(first);
 }
 
 std::string WaitLine::warming_text(Elapsed now) const {

@@ -50,13 +50,17 @@ Result<ClientTerminal> ClientTerminal::open(const OpenFile& file) {
 }
 
 bool ClientTerminal::is_in_use() {
-  termios modes{};
   struct stat info {};
-  if (::tcgetattr(fd(), &modes) != 0 || ::fstat(fd(), &info) != 0) return false;
+  if (::fstat(fd(), &info) != 0) return false;
   const bool changed = info.st_mtim != written_ || info.st_atim != read_;
   written_ = info.st_mtim;
   read_ = info.st_atim;
-  return changed || (modes.c_lflag & ICANON) == 0;
+  return changed || reads_single_keys();
+}
+
+bool ClientTerminal::reads_single_keys() const {
+  termios modes{};
+  return ::tcgetattr(fd(), &modes) == 0 && (modes.c_lflag & ICANON) == 0;
 }
 
 void ClientTerminal::mark_start_over() const {

@@ -21,8 +21,10 @@ class ClientTerminal {
   int fd() const { return fd_.get(); }
 
   /// Whether something was written or read since the last call (the kernel shows this within 8 s), or a
-  /// program reads single keys now, as at a prompt.
+  /// program reads single keys now.
   bool is_in_use();
+  /// Whether a program reads single keys now, as at a prompt.
+  bool reads_single_keys() const;
 
   /// Writes `start_over_mark`: from here on the output of the run comes again.
   void mark_start_over() const;

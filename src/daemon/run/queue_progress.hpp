@@ -9,8 +9,8 @@
 
 namespace stest {
 
-/// Reports to the client of a waiting run its position and the active runs: at each change of the position,
-/// and at most once per second when another test runs.
+/// Reports to the client of a waiting run its position and the runs that it waits for: at each change of the
+/// position, and at most once per second when another test runs.
 class QueueProgress {
  public:
   QueueProgress(const Run& run, const Listener& listener, const RunQueue& queue)
@@ -33,7 +33,7 @@ class QueueProgress {
   std::vector<event::Running> running() const {
     std::vector<event::Running> list;
     for (const auto& view : queue_.list()) {
-      if (!view.started) continue;
+      if (!view.started || !takes_place(view, run_.config)) continue;
       const std::chrono::duration<double> seconds = std::chrono::system_clock::now() - *view.started;
       list.push_back({view.run->id, view.run->request.args, view.nodeid, std::max(seconds.count(), 0.0)});
     }

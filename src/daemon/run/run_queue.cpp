@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "common/os/cgroup.hpp"
+#include "daemon/run/input_wait.hpp"
 
 namespace stest {
 
@@ -31,6 +32,13 @@ int default_concurrency(const Config& config) {
   return std::max(2, static_cast<int>(usable_processors()));
 }
 
+bool takes_place(const RunQueue::View& active, const Config& config) {
+  const auto& run = *active.run;
+  const auto resident = protocol::RunMode::resident;
+  if (mode_of(run.config) == resident && mode_of(config) == resident) return true;
+  return !active.is_silent && !(active.pid != 0 && waits_for_input(run.request, active.pid));
+}
+
 Result<std::shared_ptr<Run>> RunQueue::admit(RunRequest request, Config config) {
   auto run = std::make_shared<Run>();
   run->request = std::move(request);
@@ -52,12 +60,12 @@ Result<std::shared_ptr<Run>> RunQueue::admit(RunRequest request, Config config) 
 bool RunQueue::has_room_for(const Config& config) const {
   int limit = config.concurrency;
   for (const auto& run : waiting_) limit = std::min(limit, run->config.concurrency);
-  return waiting_.size() + places_taken() < static_cast<std::size_t>(limit);
+  return waiting_.size() + places_taken(config) < static_cast<std::size_t>(limit);
 }
 
-std::size_t RunQueue::places_taken() const {
-  const auto takes_place = [](const auto& active) { return !active.second.is_silent; };
-  return static_cast<std::size_t>(std::count_if(active_.begin(), active_.end(), takes_place));
+std::size_t RunQueue::places_taken(const Config& config) const {
+  const auto counts = [&](const auto& active) { return takes_place(active.second, config); };
+  return static_cast<std::size_t>(std::count_if(active_.begin(), active_.end(), counts));
 }
 
 Error RunQueue::busy() const {
@@ -84,7 +92,7 @@ bool RunQueue::await_turn(const Run& run, const std::function<bool(int)>& waitin
 
 bool RunQueue::start_allowed(const Run& run) const {
   return !waiting_.empty() && waiting_.front().get() == &run &&
-         places_taken() < static_cast<std::size_t>(std::max(run.config.concurrency, 1));
+         places_taken(run.config) < static_cast<std::size_t>(std::max(run.config.concurrency, 1));
 }
 
 bool RunQueue::start_if_first(const Run& run) {

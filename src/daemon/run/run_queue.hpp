@@ -19,8 +19,7 @@ namespace stest {
 int default_concurrency(const Config& config);
 
 /// The waiting and active runs of the daemon, in the order of their arrival. The `concurrency` of the first
-/// waiting run decides how many may be active when it starts. A silent run does not count: it waits for a
-/// person or a network, and not for a processor. Assigns the ids, from 1.
+/// waiting run decides how many may be active when it starts. Assigns the ids, from 1.
 class RunQueue {
  public:
   struct View {
@@ -66,7 +65,7 @@ class RunQueue {
 
  private:
   Error busy() const;
-  std::size_t places_taken() const;
+  std::size_t places_taken(const Config& config) const;
   bool has_room_for(const Config& config) const;
   bool start_allowed(const Run& run) const;
   bool start_if_first(const Run& run);
@@ -79,5 +78,10 @@ class RunQueue {
   std::uint64_t last_id_ = 0;
   bool closed_ = false;
 };
+
+/// Whether a run with `config` has to wait for this active one. A run that is silent or waits for input does
+/// not count: it waits for a person or a network, and not for a processor. But the resident process does one
+/// run at a time.
+bool takes_place(const RunQueue::View& active, const Config& config);
 
 }  // namespace stest

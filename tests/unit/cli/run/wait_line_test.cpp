@@ -26,11 +26,15 @@ TEST(WaitLineTest, ShortWaitsAreNotMentioned) {
 TEST(WaitLineTest, TheQueueIsShownWithWhatRuns) {
   WaitLine notice(true);
   notice.queued({4, 1, {{3, {"-x", "t.py"}, "t.py::a", 1.5}}}, 1s);
-  EXPECT_EQ(notice.due(2s)->text,
-            "next in the queue, 1.0 s; waiting for run 3, 2.5 s so far, at t.py::a (stest -x t.py)");
+  EXPECT_EQ(
+      notice.due(2s)->text,
+      "waiting 1.0 s for run 3 (2.5 s so far); `stest run --cold` does not wait; next in the queue; run 3: "
+      "stest -x t.py, at t.py::a");
   notice.queued({4, 3, {{3, {}, "", 4}, {2, {}, "", 5}}}, 3s);
-  EXPECT_EQ(notice.due(3s)->text,
-            "number 3 in the queue, 2.0 s; waiting for run 3, 4.0 s so far (stest) and 1 more");
+  EXPECT_EQ(
+      notice.due(3s)->text,
+      "waiting 2.0 s for run 3 (4.0 s so far) and 1 more; `stest run --cold` does not wait; number 3 in the "
+      "queue; run 3: stest");
   notice.queued({4, 2}, 4s);
   EXPECT_EQ(notice.due(4s)->text, "number 2 in the queue, 3.0 s");
 }

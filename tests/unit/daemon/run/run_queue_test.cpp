@@ -97,6 +97,20 @@ TEST(RunQueue, ASilentRunTakesNoPlace) {
   EXPECT_FALSE(queue.await_turn(*third, [](int) { return false; }));
 }
 
+TEST(RunQueue, TheResidentProcessDoesOneRunAtATimeHoweverSilent) {
+  RunQueue queue;
+  Config resident;
+  resident.isolation = "resident";
+  resident.concurrency = 1;
+  const auto first = queue.admit({}, resident).value();
+  ASSERT_TRUE(queue.await_turn(*first, never_wait));
+  queue.set_silent(*first, true);
+  const auto second = queue.admit({}, resident).value();
+  EXPECT_FALSE(queue.await_turn(*second, never_wait));
+  queue.leave(*second);
+  EXPECT_TRUE(queue.await_turn(*admit(queue), never_wait)) << "a fork does not need it";
+}
+
 TEST(RunQueue, AtLeastTwoRunsByDefaultButOneOfTheResidentProcess) {
   Config config;
   EXPECT_GE(default_concurrency(config), 2);
