@@ -17,7 +17,7 @@
 /// `docs/protocol.md` describes them; `version` changes with them.
 namespace stest::protocol {
 
-inline constexpr int version = 11;
+inline constexpr int version = 12;
 
 // ---- daemon → worker ----
 
@@ -217,6 +217,7 @@ struct Snapshots {
     std::vector<std::string> args;  ///< Of the request.
     bool collected = false;         ///< A process has collected the tests, and waits to become the run.
     std::string reason;             ///< Why no process has collected; else empty.
+    std::uint64_t run = 0;          ///< The last run with this request.
 
     friend bool operator==(const Line& a, const Line& b) = default;
   };
