@@ -230,6 +230,7 @@ struct Snapshots {
     std::vector<std::string> args;  ///< Of the request.
     bool collected = false;         ///< A process has collected the tests, and waits to become the run.
     std::string reason;             ///< Why no process has collected; else empty.
+    std::uint64_t run = 0;          ///< The last run with this request.
 
     friend bool operator==(const Line& a, const Line& b) = default;
   };

@@ -120,14 +120,14 @@ def test_who_wants_to_wait_does(gated: tuple[Project, Callable[[], None]], how: 
     if how == "setting":
         project.configure('preload = ["heavy_thing"]\nwait_for_worker = true')
     env = {"SPRINTEST_WAIT_FOR_WORKER": "yes"} if how == "variable" else {}
-    command = {"events": ["run", "--events", "--"], "verify": ["verify", "--"]}.get(how, [])
+    command = {"events": ["run", "--events", "--"], "verify": ["verify"]}.get(how, [])
     if how == "api":
         events = project.api.stream(project.request("-q"))
         assert any(event["event"] == "warming" for event in events)
         open_gate()
         assert [*events][-1]["exit_code"] == 0
         return
-    client = project.start(*command, "-q", env=env)
+    client = project.start(*command, "-q", "test_light.py", env=env)
     wait_for(lambda: project.status()["runs"], "the run")
     open_gate()
     assert not is_cold(project.finish(client).expect(0))

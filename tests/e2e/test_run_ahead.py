@@ -60,6 +60,14 @@ def test_same_request_again(project: Project) -> None:
     assert pid_of(failed) not in known
 
 
+@pytest.mark.parametrize("option", ["--lf", "--ff", "--nf"])
+def test_an_option_that_reads_pytests_cache(project: Project, option: str) -> None:
+    project.write("test_it.py", "def test_fails(): assert 0\ndef test_passes(): pass\n")
+    for _ in range(3):  # A run that must be cold would have another exit code.
+        project.stest("run", "--events", option).expect(1)
+        waiting(project)
+
+
 def test_nothing_is_collected_ahead_while_a_run_goes_on_in_another_process(project: Project) -> None:
     project.write("subject.py", "value = 1\n")
     project.write("test_slow.py", "import subject\nfor _ in range(2 * 10**7): pass\n" + PASSES)
@@ -195,6 +203,8 @@ def test_status_says_why_there_is_none(project: Project) -> None:
     project.write("test_it.py", "import time\nnow = time.time()\n" + PASSES)
     project.stest().expect(0)
     assert ahead(project)["refused"].endswith("test_it.py reads the clock")
+    status = project.status()
+    assert status["worker"]["snapshots"][0]["run"] == status["last_result"]["id"]
     assert "snapshots      stest, tests not collected: " in project.stest("status").expect(0).text
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 from typing import Any
 
@@ -73,15 +74,25 @@ def assert_nothing_left(project: Project) -> None:
     assert not left
 
 
+def assert_times(finished: Finished) -> None:
+    seconds, speed = r" +\d+\.\d{3} s", r" +[\d.]+ times as fast\n"
+    rows = f"  plain pytest{seconds}\n  first stest run{seconds}{speed}"
+    rows += f"(    .* waiting for the worker; .*\n)?  warm stest run{seconds}{speed}"
+    assert re.search(rows, finished.errors), finished
+
+
 def agreement(project: Project, *args: str) -> Finished:
     finished = project.stest("verify", *args).expect(0)
     assert "stest: warm and cold agree: " in finished.errors
+    assert_times(finished)
     assert_nothing_left(project)
     return finished
 
 
 def divergence(project: Project, *args: str) -> Finished:
     finished = project.stest("verify", *args).expect(DIVERGED)
+    assert_times(finished)
+    assert "would make it warmer" not in finished.errors
     assert_nothing_left(project)
     return finished
 
@@ -92,7 +103,7 @@ def divergence(project: Project, *args: str) -> Finished:
 def test_agreement_on_success(project: Project) -> None:
     project.write("test_it.py", "def test_a(): pass\ndef test_b(): pass")
     finished = agreement(project, "-q")
-    assert "agree: 2 passed (warm " in finished.errors
+    assert "agree: 2 passed\n" in finished.errors
     assert finished.text.count("2 passed") == 1
 
 
@@ -124,8 +135,11 @@ def test_agreement_on_every_kind_of_end(project: Project, source: str, args: lis
     assert says in agreement(project, *args).errors
 
 
-def test_the_cold_run_begins_with_the_cache_of_the_warm_one(project: Project) -> None:
-    """The warm run empties pytest's list of last failures."""
+@pytest.mark.parametrize("ahead", [False, True])
+def test_all_runs_begin_with_the_cache_of_the_first(project: Project, ahead: bool) -> None:
+    """Each empties pytest's list of last failures."""
+    if ahead:
+        del project.env["SPRINTEST_PRIME"]
     project.write("test_it.py", "import os\ndef test_a(): assert os.path.exists('go')\ndef test_b(): pass")
     project.stest().expect(1)
     project.write("go", "")
@@ -225,7 +239,7 @@ def test_a_signal_ends_the_cold_part(project: Project, number: signal.Signals, c
 
 
 def test_ctrl_c_in_the_warm_part_ends_it_all(project: Project) -> None:
-    project.write("test_it.py", WAITS_COLD.replace(f"not {WARM}", "True"))
+    project.write("test_it.py", WAITS_COLD.replace(f"not {WARM}", WARM))
     client = project.start("verify")
     project.await_file("started")
     client.send_signal(signal.SIGINT)
@@ -241,6 +255,123 @@ def test_the_cold_part_does_not_outlive_the_client(project: Project) -> None:
     client.kill()
     python = PYTHON.resolve().name[:15]
     wait_for(lambda: not [one for one in project.processes() if one.name.startswith(python)], "its end", 20)
+
+
+# ---- what would make it warmer
+
+
+@pytest.fixture
+def trial(project: Project) -> Project:
+    del project.env["SPRINTEST_PRIME"]
+    project.write("test_it.py", "def test(): pass")
+    return project
+
+
+def advice(project: Project) -> list[str]:
+    """What is advised, without the times."""
+    found = agreement(project, "-q").errors.partition("with the time that it costs in each run:\n")[2]
+    lines = found.splitlines()
+    assert all(re.match(r"  \d+\.\d\d s  \S", line) for line in lines[::2])
+    assert all(re.match(r" {10}\S", line) for line in lines[1::2])
+    return [line.split(maxsplit=2)[2] for line in lines[::2]]
+
+
+def test_a_project_that_is_warm_needs_nothing(trial: Project) -> None:
+    trial.write(
+        "tests/test_more.py", "import json, decimal\ndef test(tmp_path): (tmp_path / 'x').write_text('')"
+    )
+    assert "stest: nothing would make it warmer\n" in agreement(trial).errors
+
+
+#: Takes some time, and does not read a clock.
+WORKS = "sum(range(10**7))"
+STARTS_A_THREAD = "threading.Thread(target=threading.Event().wait, name='early', daemon=True).start()"
+
+
+@pytest.mark.parametrize(
+    ("does", "says"),
+    [
+        ("socket.socket().bind(('127.0.0.1', 0))", r"\S+/early_plugin\.py does socket\.bind"),
+        ("time.time()", r"\S+/early_plugin\.py reads the clock"),
+        (
+            STARTS_A_THREAD,
+            r"a thread was started \(early\)|\S+/early_plugin\.py does _thread\.start_.*",
+        ),
+    ],
+)
+def test_a_plugin_that_keeps_runs_from_being_prepared(trial: Project, does: str, says: str) -> None:
+    trial.install(
+        "early_plugin.py",
+        f"""
+        import socket, threading, time
+
+        def pytest_configure():
+            {does}
+            {WORKS}
+        """,
+    )
+    trial.configure(pytest='addopts = "-p early_plugin"')
+    assert re.fullmatch(f"tests are not collected ahead of a run: ({says})", advice(trial)[0])
+
+
+def test_a_module_that_cannot_be_loaded_ahead(trial: Project) -> None:
+    """The worker that finds this out ends, and the next one is warm."""
+    trial.install("busy.py", f"import threading\n{STARTS_A_THREAD}\n{WORKS}")
+    trial.configure(sprintest='preload = ["busy"]')
+    trial.write("test_it.py", "def test(): import busy")
+    (found,) = advice(trial)
+    assert found.startswith("each run imports busy, which cannot be loaded ahead: ")
+
+
+def test_a_setting_that_costs_time(trial: Project) -> None:
+    trial.configure(sprintest="prime = false")
+    trial.write("conftest.py", WORKS)
+    assert advice(trial) == ["no run is prepared: `prime` is false"]
+
+
+@pytest.fixture
+def clocked(trial: Project) -> Project:
+    """No run of it is collected ahead, and a module of its own takes time."""
+    trial.write("conftest.py", "import time\ntime.time()")
+    trial.write("slow.py", f"{WORKS}\n{WORKS}")
+    return trial
+
+
+def test_resident_mode_is_tried_where_it_may_help(clocked: Project) -> None:
+    clocked.write("test_it.py", "import slow\ndef test(): pass")
+    ahead, resident = advice(clocked)
+    assert ahead.endswith("conftest.py reads the clock")
+    assert resident.startswith("each run is a process of its own")
+
+
+def test_resident_mode_is_not_advised_where_its_answer_differs(clocked: Project) -> None:
+    clocked.write(
+        "test_it.py",
+        "import os, slow\ndef test(): assert os.environ.get('SPRINTEST_ISOLATION') != 'resident'",
+    )
+    (ahead,) = advice(clocked)
+    assert ahead.endswith("conftest.py reads the clock")
+
+
+def test_ctrl_c_while_stest_does_things_ahead(trial: Project) -> None:
+    trial.write(
+        "test_it.py",
+        """
+        import os
+
+        while os.path.exists("wait"):
+            pass
+
+        def test():  # The cold run, and the first run of stest.
+            open("wait" if os.path.exists("seen") else "seen", "w").close()
+        """,
+    )
+    client = trial.start("verify")
+    wait_for(lambda: (trial.root / "wait").exists(), "the first run")
+    wait_for(lambda: trial.status()["state"] == "idle", "its end")
+    client.send_signal(signal.SIGINT)
+    assert "agree" not in trial.finish(client).expect(2).errors
+    assert_nothing_left(trial)
 
 
 # ---- run --cold

@@ -44,8 +44,12 @@ target_sources(stest_unit_tests PRIVATE
   cli/terminal/standard_input_test.cpp
   cli/terminal/terminal_link_test.cpp
   cli/terminal/terminal_modes_test.cpp
+  cli/verify/advice_test.cpp
+  cli/verify/prepared_test.cpp
+  cli/verify/run_with_report_test.cpp
   cli/verify/scratch_folder_test.cpp
   cli/verify/test_report_test.cpp
+  cli/verify/times_text_test.cpp
   client/client_test.cpp
   client/daemon_launcher_test.cpp
   client/daemon_list_test.cpp

@@ -344,7 +344,7 @@ protocol::Snapshots SnapshotLines::state() const {
   protocol::Snapshots state;
   for (const Entry& entry : entries_) {
     if (entry.waits || !entry.refused.empty())
-      state.lines.push_back({entry.request.args, entry.refused.empty(), entry.refused});
+      state.lines.push_back({entry.request.args, entry.refused.empty(), entry.refused, entry.request.id});
   }
   return state;
 }

@@ -432,6 +432,8 @@ def read_cache_again(config: Any, reports: list[Any]) -> None:
 
     ``reports``: the reports of what has been collected since.
     """
+    if is_cache_decisive(config):  # Then it counts as any other file that has been looked at: it is the same.
+        return
     get = config.pluginmanager.get_plugin
     if (failed := get("lfplugin")) is not None:
         failed.lastfailed = type(failed)(config).lastfailed

@@ -1,7 +1,8 @@
 """A pytest plugin that writes down what pytest found, for the comparison of a warm and a cold run.
 
 `stest verify` gives it to both by `-p sprintest.run._test_report`. It acts only if STEST_REPORT names a file,
-and removes that variable, so that neither tests nor their child processes see it. PYTEST_DONT_REWRITE
+and removes that variable, so that neither tests nor their child processes see it. In a run done ahead it
+writes nothing before the request has come. PYTEST_DONT_REWRITE
 """
 
 from __future__ import annotations
@@ -11,9 +12,11 @@ import os
 import re
 import shutil
 from pathlib import Path
-from typing import Any
+from typing import Any, Callable
 
 import pytest
+
+from sprintest.process._own import runner, time
 
 #: Options of pytest and of common plugins by which a run writes a report about all of its tests.
 _REPORTS = ("xmlpath", "cov_source", "htmlpath", "json_report", "report_log", "allure_report_dir")
@@ -44,16 +47,28 @@ class TestReport:
     """Writes one JSON line per finding to a file that it creates. Registered by the main process only."""
 
     def __init__(self, file: Path, selection: str) -> None:
-        self._cache = file.with_name("cache")
+        self._file = file
+        self._fd: int | None = None
+        self._held = b""
         self._selection: list[str] | None = json.loads(Path(selection).read_bytes()) if selection else None
-        self._fd = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        self._imports = _Imports() if runner is not None else None
+        if not _is_ahead():
+            self._flush()
 
     def _write(self, event: str, **fields: Any) -> None:
-        os.write(self._fd, json.dumps({"event": event, **fields}).encode() + b"\n")
+        self._held += json.dumps({"event": event, **fields}).encode() + b"\n"
+        if not _is_ahead():
+            self._flush()
+
+    def _flush(self) -> None:
+        if self._fd is None:
+            self._fd = os.open(self._file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        os.write(self._fd, self._held)
+        self._held = b""
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_configure(self, config: Any) -> None:
-        self._equal_caches(config)
+        self._keep_cache(config)
         if self._selection is None:
             return
         # A report about some of the tests would replace one about all: then all tests run.
@@ -61,21 +76,18 @@ class TestReport:
             self._write("selected")
             setattr(config, _SELECTION, self._selection)
 
-    def _equal_caches(self, config: Any) -> None:
-        """Let the later run of a comparison begin with the cache that the first one found (`--lf`)."""
-        if not config.pluginmanager.has_plugin("cacheprovider"):
+    def _keep_cache(self, config: Any) -> None:
+        """Keep a copy of pytest's cache, and its place, in the first run: all begin with it (`--lf`)."""
+        kept = self._file.with_name("cache")
+        if kept.exists() or not config.pluginmanager.has_plugin("cacheprovider"):
             return
         from _pytest.cacheprovider import Cache
 
         values = Path(Cache.cache_dir_from_config(config, _ispytest=True), "v")
-        if not self._cache.exists():
-            self._cache.mkdir()
-            source, target = values, self._cache / "v"
-        else:
-            source, target = self._cache / "v", values
-        shutil.rmtree(target, ignore_errors=True)
-        if source.is_dir():
-            shutil.copytree(source, target)
+        kept.mkdir()
+        (kept / "place").symlink_to(values)
+        if values.is_dir():
+            shutil.copytree(values, kept / "v")
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_configure_node(self, node: Any) -> None:
@@ -109,7 +121,40 @@ class TestReport:
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self) -> None:
+        if self._imports is not None:
+            for module, seconds in self._imports.seconds.items():
+                self._write("imported", module=_clean(module), seconds=seconds)
         self._write("finished")
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_unconfigure(self) -> None:
+        if self._imports is not None:
+            self._imports.end()
+
+
+class _Imports:
+    """Measures what a warm run imports after its request has come."""
+
+    def __init__(self) -> None:
+        from sprintest.process import _private
+
+        self.seconds: dict[str, float] = {}
+        _, load, _ = _private.wrap_imports()
+
+        def _load_unlocked(spec: Any) -> Any:
+            begin, counts = time.perf_counter(), not _is_ahead()
+            module = load(spec)
+            if counts:
+                self.seconds[spec.name] = time.perf_counter() - begin
+            return module
+
+        _private.wrap_imports(load_unlocked=_private.as_import_system(_load_unlocked))
+        self.end: Callable[[], Any] = lambda: _private.wrap_imports(load_unlocked=load)
+
+
+def _is_ahead() -> bool:
+    """Whether the request for this run has not come yet."""
+    return runner is not None and runner.is_snapshot()
 
 
 def _clean(text: str) -> str:

@@ -41,11 +41,11 @@ const std::vector<CommandInfo>& command_table() {
        "  stest run --events -q        for tools: one JSON object per line\n"
        "  stest run --cold -k flaky    python -m pytest itself, for comparison\n"
        "  stest run -- --help          pytest's help"},
-      {"verify", Action::verify, "run warm and cold, and report every difference",
-       "Run pytest in the daemon, and again as `python -m pytest` in a fresh process. Report\n"
-       "every difference in outcomes, warnings and exit code. Every argument goes to pytest;\n"
-       "`stest verify -- --help` shows pytest's help. Exit code 0: both runs agree, even if tests fail. 109: "
-       "they differ.",
+      {"verify", Action::verify, "compare with plain pytest, in answers and time",
+       "Run the tests as `python -m pytest` in a fresh process, and in the daemon until it is warm. Report\n"
+       "the times, every difference in outcomes, warnings and exit code, and what costs time in each warm\n"
+       "run. Every argument goes to pytest; `stest verify -- --help` shows pytest's help. Exit code 0: both\n"
+       "runs agree, even if tests fail. 109: they differ.",
        "Examples:\n  stest verify\n  stest verify tests/test_model.py -k loss"},
       {"status", Action::status, "what the daemon does, and what it has preloaded",
        "Show the state of the project's daemon. Exit code 108: none is running.",
@@ -119,7 +119,7 @@ const std::vector<HelpSection>& help_sections() {
            {"stest tests/test_model.py::test_loss -x", ""},
            {"stest -k tokenizer --lf", ""},
            {"stest run --stuck-after 5m tests -q", ""},
-           {"stest verify tests/test_model.py", "compare a warm and a cold run"},
+           {"stest verify tests/test_model.py", "compare with plain pytest"},
            {"stest status", ""},
        },
        ""},

@@ -17,6 +17,7 @@ struct RunOptions {
   bool timings = false;                    ///< Print where the time went.
   bool plain = false;                      ///< Remove escape sequences from the output.
   bool detached = false;  ///< Do not use this process's terminal and stdin, like a cold run for comparison.
+  bool silent = false;    ///< Show nothing of the run, unless it is stuck.
   bool cold = false;      ///< Do not use the daemon; main() calls `become_cold_run`.
 };
 

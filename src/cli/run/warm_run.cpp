@@ -52,6 +52,12 @@ bool belongs_to_tests(const Event& event) {
          std::holds_alternative<event::Test>(event);
 }
 
+/// Whether a silent run does not show it.
+bool is_hidden_if_silent(const Event& event) {
+  return std::holds_alternative<event::Output>(event) || std::holds_alternative<event::Notice>(event) ||
+         std::holds_alternative<event::Done>(event);
+}
+
 /// The errors with which a run ends if the daemon has no process for it.
 constexpr std::array<ErrorCode, 3> failures{ErrorCode::daemon_unavailable, ErrorCode::worker_failed,
                                             ErrorCode::internal};
@@ -73,6 +79,7 @@ class Run {
         request_(make_request(options, project)),
         events_(options.events),
         detached_(options.detached),
+        silent_(options.silent),
         modes_(TerminalStreams::of_this_process().fd),
         output_(console, is_very_quiet(options.pytest_args)),
         on_leave_(std::move(on_leave)),
@@ -145,7 +152,15 @@ class Run {
   WarmResult result(event::Done done) {
     const bool interactive = terminal_ && terminal_->was_typed();
     const auto ended_by = termination_.has_begun() ? std::optional(SIGTERM) : std::nullopt;
-    return {std::move(done), std::move(tests_), interactive, {}, cancelled_ || reader_has_left_, ended_by};
+    const bool is_cancelled = cancelled_ || reader_has_left_;
+    return {std::move(done),
+            std::move(tests_),
+            std::move(notices_),
+            interactive,
+            {},
+            is_cancelled,
+            ended_by,
+            run_};
   }
 
   /// This process's stages, then the daemon's. In another time namespace the daemon's clock differs, so its
@@ -164,6 +179,7 @@ class Run {
     position_.take(event);
     if (belongs_to_tests(event)) may_have_run_ = true;
     if (const auto* test = std::get_if<event::Test>(&event)) tests_.push_back(*test);
+    if (const auto* notice = std::get_if<event::Notice>(&event)) notices_.push_back(notice->text);
     if (terminal_ && std::holds_alternative<event::Test>(event)) terminal_->settle();
     if (const auto* done = std::get_if<event::Done>(&event)) {
       if (terminal_) terminal_->finish(done->exit_code == static_cast<int>(ExitCode::needs_cold));
@@ -189,6 +205,7 @@ class Run {
       output_.end_waiting();  // The caller shows the error, or makes a cold run.
       return true;
     }
+    if (silent_ && is_hidden_if_silent(event)) return true;
     if (!events_) return output_.show(event);
     return std::holds_alternative<event::Done>(event) || print_event(event, console_);
   }
@@ -252,12 +269,14 @@ class Run {
   RunRequest request_;
   bool events_;
   bool detached_;
+  bool silent_;
   TerminalModes modes_;
   Timings timings_{process_begin_ns()};
   std::optional<StandardInput> input_;
   std::uint64_t run_ = 0;
   Output output_;
   std::vector<event::Test> tests_;
+  std::vector<std::string> notices_;
   bool has_begun_ = false;     ///< The daemon has taken the request.
   bool may_have_run_ = false;  ///< Tests may have run.
   bool reader_has_left_ = false;

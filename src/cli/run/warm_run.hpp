@@ -14,10 +14,12 @@ namespace stest {
 struct WarmResult {
   event::Done done;
   std::vector<event::Test> tests;    ///< Every report of pytest, in order.
+  std::vector<std::string> notices;  ///< Why the run was not simply warm.
   bool interactive = false;          ///< The user typed something, so the run cannot be repeated.
   Timings timings;                   ///< From this process's begin to the daemon's result.
   bool cancelled = false;            ///< By a signal to this process, or because stdout's reader has left.
   std::optional<int> ended_by = {};  ///< The signal by which this process must end too.
+  std::uint64_t id = 0;              ///< The daemon's number for the run; 0: it had no process.
 };
 
 /// Why there is no result.

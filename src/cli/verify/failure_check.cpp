@@ -67,6 +67,7 @@ class FailureCheck {
 
   Result<ColdRunWithReport> run(const std::optional<Lines>& only) {
     if (!options_.events) console_.show_briefly("checking the failures in a cold process…");
+    restore_cache(folder_);
     auto again = run_cold_with_report(options_.pytest_args, project_, folder_, only);
     if (!again) return again;
     duration_s_ += again->result.duration_s;

@@ -40,6 +40,15 @@ Result<ColdRunWithReport> run_cold_with_report(const std::vector<std::string>& a
   return run;
 }
 
+void restore_cache(const ScratchFolder& folder) {
+  const auto kept = folder.path() / "cache";
+  std::error_code error;
+  const auto place = std::filesystem::read_symlink(kept / "place", error);
+  if (error) return;
+  std::filesystem::remove_all(place, error);
+  std::filesystem::copy(kept / "v", place, std::filesystem::copy_options::recursive, error);
+}
+
 tl::unexpected<Error> plugin_missing(const ColdResult& cold, Console& console) {
   show_output(cold, console);
   return fail(ErrorCode::internal, "the cold pytest did not load stest's plugin sprintest.run._test_report",

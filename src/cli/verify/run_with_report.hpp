@@ -27,6 +27,9 @@ Result<ColdRunWithReport> run_cold_with_report(const std::vector<std::string>& a
                                                const ScratchFolder& folder,
                                                const std::optional<std::vector<std::string>>& only = {});
 
+/// Gives pytest's cache back the contents that the first run with the plugin found.
+void restore_cache(const ScratchFolder& folder);
+
 /// The error for a cold run without a report; shows the run's output.
 tl::unexpected<Error> plugin_missing(const ColdResult& cold, Console& console);
 

@@ -40,6 +40,12 @@ void add_deselected(TestReport& report, FieldReader& fields) {
   for (auto& nodeid : nodeids) report.deselected.insert(without_addresses(std::move(nodeid)));
 }
 
+void add_import(TestReport& report, FieldReader& fields) {
+  std::string module;
+  fields.read("module", module);
+  fields.read("seconds", report.imports[module]);
+}
+
 Status add_line(TestReport& report, std::string_view line) {
   const auto json = nlohmann::json::parse(line, nullptr, false);
   FieldReader fields(json, "line of the report");
@@ -57,6 +63,7 @@ Status add_line(TestReport& report, std::string_view line) {
   if (event == "collect") report.collection[nodeid] = outcome;
   if (event == "warning") add_warning(report, fields, nodeid);
   if (event == "deselected") add_deselected(report, fields);
+  if (event == "imported") add_import(report, fields);
   return fields.status();
 }
 

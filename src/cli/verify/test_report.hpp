@@ -28,6 +28,7 @@ struct TestReport {
   std::map<std::string, std::string> collection;  ///< By node, if collection "failed" or was "skipped".
   std::set<std::string> deselected;
   std::map<Warning, int> warnings;
+  std::map<std::string, double> imports;  ///< By module: the seconds that a warm run spent on its import.
   bool session_began = false;
   bool session_finished = false;
   bool is_whole = true;  ///< False: only selected tests ran.

@@ -6,8 +6,9 @@
 
 namespace stest {
 
-/// `stest verify`: compares a run in the daemon with the same run by `python -m pytest` in a fresh process.
-/// Shows the warm run as it goes. If they differ, shows the cold run's output and every difference.
+/// `stest verify`: runs the tests by `python -m pytest` in a fresh process, and in the daemon until that is
+/// warm. Shows the last of these runs as it goes, the times, and every difference; with it the cold run's
+/// output. If there is no difference, shows what would make the warm run faster.
 ///
 /// Returns `ok` or `diverged`; if a run was cancelled (2 or 107) or could not be done, its exit code. Errors:
 /// a run cannot be started.

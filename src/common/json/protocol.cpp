@@ -173,7 +173,8 @@ json message_json(const Snapshots& message) {
   for (const auto& line : message.lines) {
     lines.push_back({{"args", list_to_json(line.args)},
                      {"collected", line.collected},
-                     {"reason", bytes_to_json(line.reason)}});
+                     {"reason", bytes_to_json(line.reason)},
+                     {"run", line.run}});
   }
   return {{"type", "snapshots"}, {"lines", std::move(lines)}};
 }
@@ -327,6 +328,7 @@ void read(FieldReader& fields, Snapshots& out) {
     item.read("args", line.args);
     item.read("collected", line.collected);
     item.read("reason", line.reason);
+    item.read("run", line.run);
   });
 }
 

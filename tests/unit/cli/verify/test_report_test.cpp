@@ -38,12 +38,14 @@ TEST(TestReportTest, EveryKindOfLineIsRead) {
 {"event":"deselected","nodeids":["t.py::b","t.py::c"]}
 {"event":"warning","nodeid":"t.py::a","category":"UserWarning","text":"x"}
 {"event":"warning","nodeid":"t.py::a","category":"UserWarning","text":"x"}
+{"event":"imported","module":"numpy","seconds":0.5}
 {"event":"finished"}
 )");
   EXPECT_EQ(report.tests.at("t.py::a"), (Lines{"setup passed", "call passed", "teardown passed"}));
   EXPECT_EQ(report.collection.at("u.py"), "failed");
   EXPECT_EQ(report.deselected, (std::set<std::string>{"t.py::b", "t.py::c"}));
   EXPECT_EQ(report.warnings.at({"t.py::a", "UserWarning", "x"}), 2);
+  EXPECT_EQ(report.imports.at("numpy"), 0.5);
   EXPECT_TRUE(report.session_began && report.session_finished);
   EXPECT_FALSE(report.is_whole);
 }

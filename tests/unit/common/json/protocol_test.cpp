@@ -208,8 +208,9 @@ TEST(FromWorkerJson, EveryKindRoundTrips) {
   for (const FromWorker& message :
        {FromWorker(ready()), FromWorker(Importing{"a"}), FromWorker(Started{1, 2}), FromWorker(Done{}),
         FromWorker(Pong{7}), FromWorker(NotPreloadable{"m", "hangs", false}),
-        FromWorker(Unable{"why", {"/site"}}), FromWorker(Snapshots{{{{"-q"}, true, ""}, {{}, false, "why"}}}),
-        FromWorker(Processes{2, 3}), FromWorker(Stops{true, "why"}), FromWorker(Snapshot{2, 300, true})}) {
+        FromWorker(Unable{"why", {"/site"}}),
+        FromWorker(Snapshots{{{{"-q"}, true, "", 7}, {{}, false, "why", 8}}}), FromWorker(Processes{2, 3}),
+        FromWorker(Stops{true, "why"}), FromWorker(Snapshot{2, 300, true})}) {
     check(message, &from_worker_from_json);
   }
 }
