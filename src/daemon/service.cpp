@@ -132,6 +132,7 @@ void Service::run(Ticket& ticket, const Listener& listener) {
                             return listener.emit(event);
                           },
                           listener.alive};
+  for (const auto& warning : run.config.warnings) observed.emit(event::Notice{warning});
   auto done = execute(run, observed);
   run.timings.end_stage("exit", monotonic_ns());
   done.duration_s = static_cast<double>(run.timings.end_ns() - run.timings.begin_ns) / 1e9;

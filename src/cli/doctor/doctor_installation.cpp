@@ -211,6 +211,11 @@ Finding check_daemon(const RuntimePaths& paths, const Installation& own) {
 
 Finding check_configuration(const Result<Config>& config) {
   if (!config) return failure("configuration", config.error().message, config.error().hint);
+  if (!config->warnings.empty()) {
+    std::string all;
+    for (const auto& one : config->warnings) all += (all.empty() ? "" : "; ") + one;
+    return warning("configuration", all, "Rename or remove what is not read.");
+  }
   return fine("configuration", "[tool.sprintest] and the SPRINTEST_ variables are valid");
 }
 

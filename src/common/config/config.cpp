@@ -218,11 +218,15 @@ Result<toml::table> parse_toml(const std::string& text) {
   }
 }
 
+/// What is in the table `tool` by this name, or null.
+const toml::node* find_tool(const toml::table& document, std::string_view name) {
+  const toml::node* tool = document.get("tool");
+  return tool != nullptr && tool->is_table() ? tool->as_table()->get(name) : nullptr;
+}
+
 /// `[tool.sprintest]`, or null if there is none.
 Result<const toml::table*> find_table(const toml::table& document) {
-  const toml::node* tool = document.get("tool");
-  const toml::node* found =
-      tool != nullptr && tool->is_table() ? tool->as_table()->get("sprintest") : nullptr;
+  const toml::node* found = find_tool(document, "sprintest");
   if (found != nullptr && !found->is_table()) {
     return fail(ErrorCode::config, at_line(found->source()) + "tool.sprintest is not a table",
                 "Write " + std::string(kTable) + " and its keys below it.");
@@ -266,6 +270,10 @@ Status apply_project(Config& config, const std::filesystem::path& root) {
   if (!document) return tl::unexpected(document.error());
   const Result<const toml::table*> table = find_table(*document);
   if (!table) return tl::unexpected(table.error());
+  if (const toml::node* misnamed = find_tool(*document, "stest")) {
+    config.warnings.push_back(at_line(misnamed->source()) + "[tool.stest] is not read; stest's table is " +
+                              std::string(kTable));
+  }
   return *table != nullptr ? apply_table(config, **table) : Status();
 }
 
@@ -282,6 +290,31 @@ Status apply_variables(Config& config, const Environment& env) {
                 value_hint(setting));
   }
   return {};
+}
+
+/// The warning about a variable that is none of stest's, but looks like one. Empty for all others.
+std::string warning_about(const std::string& name) {
+  const std::string prefix = "SPRINTEST_";
+  if (!name.starts_with("STEST_") && !name.starts_with(prefix)) return {};
+  std::vector<std::string> known;
+  for (const Setting& setting : kSettings) known.emplace_back(setting.variable);
+  const auto is_known = [&](const std::string& variable) {
+    return std::find(known.begin(), known.end(), variable) != known.end();
+  };
+  if (name.starts_with("STEST_") && is_known(prefix + name.substr(6))) {
+    return name + " is not read; the variable is " + prefix + name.substr(6);
+  }
+  if (!name.starts_with(prefix) || is_known(name)) return {};
+  const auto nearest = near_miss(name, known);
+  return name + " is not read; " +
+         (nearest.empty() ? "`stest --help` lists the variables" : "did you mean " + nearest + "?");
+}
+
+void warn_about_variables(Config& config, const Environment& env) {
+  for (const auto& [name, value] : env) {
+    auto warning = warning_about(name);
+    if (!value.empty() && !warning.empty()) config.warnings.push_back(std::move(warning));
+  }
 }
 
 Status check_target_path(const Config& config, const std::filesystem::path& root) {
