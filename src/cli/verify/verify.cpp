@@ -50,6 +50,7 @@ void report_differences(const std::vector<std::string>& lines, const ColdResult&
 }  // namespace
 
 Result<ExitCode> verify(const Options& options, const Project& project, Console& console) {
+  if (auto has_plugin = check_plugin(project); !has_plugin) return tl::unexpected(has_plugin.error());
   const auto folder = ScratchFolder::create();
   if (!folder) return tl::unexpected(folder.error());
   const auto warm = run_warm_with_report(options, project, *folder, console);

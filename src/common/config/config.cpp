@@ -30,7 +30,7 @@ struct Setting {
   std::string_view variable;
   std::string_view accepts;
   std::string_view fallback;
-  Apply apply;  ///< Null: `runtime_paths` reads the variable.
+  Apply apply;  ///< Null: others read the variable, `runtime_paths` for example.
 };
 
 template <class Target, class Value>
@@ -127,6 +127,8 @@ constexpr std::array kSettings{
             [](Config& config, const RawValue& raw) {
               return assign_one_of(config.log_level, raw, {"DEBUG", "INFO", "WARNING", "ERROR"});
             }},
+    Setting{"", "SPRINTEST_PYTHON", "an interpreter, a virtual environment or a command", "stest's own",
+            nullptr},
 };
 
 // ---- errors ----
@@ -331,6 +333,7 @@ Result<Config> load_config(const std::filesystem::path& root, const Environment&
   Config config;
   if (Status status = apply_project(config, root); !status) return tl::unexpected(status.error());
   if (Status status = apply_variables(config, env); !status) return tl::unexpected(status.error());
+  warn_about_variables(config, env);
   if (Status status = check_target_path(config, root); !status) return tl::unexpected(status.error());
   if (config.isolation == "resident" && config.concurrency > 1) {
     return fail(
