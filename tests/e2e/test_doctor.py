@@ -136,7 +136,7 @@ def test_a_missing_program(broken: EnvironmentProject) -> None:
     (broken.environment.bin / "stest-worker").unlink()
     found = findings(broken, UNSOUND)
     assert "stest-worker" in found["programs"]["detail"]
-    assert "--force-reinstall" in found["programs"]["remedy"]
+    assert "from where you had it" in found["programs"]["remedy"]
 
 
 def test_programs_of_different_versions(broken: EnvironmentProject) -> None:
