@@ -16,6 +16,7 @@ namespace {
 struct Options {
   int channel_fd = -1;
   std::string python;
+  std::string package;
   stest::ProjectCode project;
   bool probe = false;
   std::vector<std::string> modules;
@@ -48,7 +49,9 @@ int serve(stest::LineChannel& channel, stest::Preloader& preloader, const Option
                                  "--target",
                                  options.project.target,
                                  "--target-path",
-                                 options.project.target_path};
+                                 options.project.target_path,
+                                 "--package",
+                                 options.package};
   for (const auto& pattern : options.project.ignore) probe.insert(probe.end(), {"--ignore", pattern});
   stest::Zygote zygote(channel, preloader, std::move(probe));
   return zygote.serve();
@@ -71,6 +74,7 @@ int run_python(stest::LineChannel& channel, const Options& options) {
   }
   int code = 0;
   try {
+    if (!options.package.empty()) stest::import_package(options.package);
     stest::Preloader preloader(options.project, initial, interpreter->at_start());
     code = options.probe ? probe(*interpreter, preloader, options) : serve(channel, preloader, options);
   } catch (const std::exception& error) {  // A Python error has a message only while `interpreter` exists.
@@ -98,6 +102,7 @@ int main(int argc, char** argv) {
   auto* channel =
       app.add_option("--channel-fd", options.channel_fd, "the socket that is connected to stestd");
   app.add_option("--python", options.python, "the environment's interpreter")->required();
+  app.add_option("--package", options.package, "the folder of stest's Python package, if PYTHON has none");
   app.add_option("--root", options.project.root, "the project's root")->required();
   app.add_option("--target", options.project.target, "the name of the package under development");
   app.add_option("--target-path", options.project.target_path, "the folder of that package");

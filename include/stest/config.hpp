@@ -37,6 +37,7 @@ struct Config {
   bool force_tcp = false;
   std::optional<int> port;  ///< For TCP. Unset: 8000, or a free one if 8000 is in use.
   std::string log_level = "INFO";
+  std::vector<std::string> warnings;  ///< What looks like a setting of stest and is none, a line each.
 };
 
 /// Reads `root/pyproject.toml` (if there is one) and the `SPRINTEST_*` variables of `env`.

@@ -8,8 +8,11 @@
 
 #include "cli/command_line/options.hpp"
 #include "cli/commands.hpp"
+#include "cli/python_choice.hpp"
 #include "cli/run/cold_run.hpp"
+#include "cli/run/output.hpp"
 #include "common/os/process.hpp"
+#include "common/os/python_executable.hpp"
 
 namespace {
 
@@ -39,12 +42,33 @@ void fill_standard_descriptors() {
   if (fd > STDERR_FILENO) ::close(fd);
 }
 
+bool runs_tests(Action action) { return action == Action::run || action == Action::verify; }
+
+/// The others work whatever SPRINTEST_PYTHON says: they print something, or are about a daemon that runs.
+bool needs_python(Action action) {
+  return runs_tests(action) || action == Action::start || action == Action::restart ||
+         action == Action::doctor;
+}
+
+/// Whoever runs tests should know if they run in another environment than usual.
+void say_environment(const Options& options, Console& console) {
+  if (!runs_tests(options.action) || is_very_quiet(options.run.pytest_args)) return;
+  const auto project = current_project();
+  if (!project) return;  // The command says so.
+  const auto line = other_environment(python_executable(executable_folder()), *project);
+  if (line) console.say(*line);
+}
+
 int run(const std::vector<std::string>& args) {
   const auto options = parse_options(args);
   const auto target = Console::standard();
   Console console(target, presentation_for(options.value_or(Options{}), target));
   if (!options) return report(console, options.error());
   if (!options->notice.empty()) console.say(options->notice);
+  if (needs_python(options->action)) {
+    if (auto settled = settle_python(options->run.python); !settled) return report(console, settled.error());
+  }
+  say_environment(*options, console);
   // Before anything else, because pytest inherits descriptors and signals as they are.
   if (options->run.cold) return report(console, become_cold_run(options->run.pytest_args));
   fill_standard_descriptors();

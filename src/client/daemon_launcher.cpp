@@ -10,9 +10,11 @@
 #include "client/client.hpp"
 #include "client/daemon_trial.hpp"
 #include "client/http_exchange.hpp"
+#include "client/python_facts.hpp"
 #include "client/readiness.hpp"
 #include "common/config/log_tail.hpp"
 #include "common/os/process.hpp"
+#include "common/os/python_executable.hpp"
 #include "common/version.hpp"
 
 // How a client finds or starts its daemon
@@ -34,7 +36,8 @@
 //   1. connect   status.json names a living process (same pid, same start time), and something listens at its
 //                socket. This is the usual case: a few system calls, no lock. If the daemon has our version,
 //                build and Python, and listens where the variables ask for it, we are done. Otherwise we ask
-//                it to end once idle, wait for the end of its process, and begin again.
+//                it to end once idle, wait for the end of its process, and begin again; but not for a Python
+//                that cannot be used.
 //   2. lock      Without waiting. If the lock is held, another client is starting a daemon, or a daemon is
 //                ending. Both change what step 1 finds, so we pause for some milliseconds and repeat.
 //   3. connect   Again, with the lock. Between 1 and 2 another client may have started a daemon which *has
@@ -152,9 +155,14 @@ Installation own_installation(const Environment& env) {
   const auto daemon = folder / "stestd";
   // An invalid variable counts as unset here: the daemon reports the error when it gets the run.
   const auto config = load_variables(env).value_or(Config{});
-  return {daemon,           std::string(stest_version()),
-          build_id(daemon), python_executable(folder).string(),
-          config.force_tcp, config.port};
+  Installation own{daemon,           std::string(stest_version()),
+                   build_id(daemon), python_executable(folder, env).string(),
+                   config.force_tcp, config.port};
+  if (const auto python = python_executable(folder).string(); python != own.python) {
+    own.own_python = python;
+    own.env = env;
+  }
+  return own;
 }
 
 Status check_surroundings(const RuntimePaths& paths) {
@@ -183,8 +191,9 @@ Result<DaemonStatus> DaemonLauncher::ensure() {
   for (Backoff backoff; Clock::now() < deadline_; backoff.wait()) {
     auto daemon = find();
     if (!daemon) return tl::unexpected(daemon.error());
+    if (*daemon && serves_us(**daemon)) return **daemon;
+    if (auto usable = check_python(); !usable) return tl::unexpected(usable.error());
     if (*daemon) {
-      if (serves_us(**daemon)) return **daemon;
       if (auto ended = await_end(**daemon); !ended) return tl::unexpected(ended.error());
     }
     auto started = try_start();
@@ -232,6 +241,17 @@ std::string DaemonLauncher::mismatch(const DaemonStatus& daemon) const {
   if (!daemon.endpoint.socket.empty()) return "it does not serve TCP";
   if (daemon.endpoint.port == wanted_.port.value_or(daemon.endpoint.port)) return {};
   return "it serves port " + std::to_string(daemon.endpoint.port);
+}
+
+/// stest's own Python needs no check: if it cannot be used, the worker says so, and the run is cold.
+Status DaemonLauncher::check_python() {
+  if (wanted_.own_python.empty() || !package_.empty()) return {};
+  if (auto usable = check_choice(wanted_.python, ask_python(wanted_.python, wanted_.env)); !usable)
+    return usable;
+  auto package = own_package(wanted_.own_python, wanted_.env);
+  if (!package) return tl::unexpected(package.error());
+  package_ = *package;
+  return {};
 }
 
 Status DaemonLauncher::await_end(const DaemonStatus& daemon) {
@@ -316,6 +336,7 @@ Result<int> DaemonLauncher::spawn_daemon(const FileLock& lock, int ready) const 
   options.executable = wanted_.daemon;
   options.args = {"--root",     paths_.root.string(),    "--lock-fd", std::to_string(lock_fd),
                   "--ready-fd", std::to_string(ready_fd)};
+  if (!package_.empty()) options.args.insert(options.args.end(), {"--package", package_});
   options.cwd = paths_.root.string();
   options.fds = {{0, null.get()}, {1, log.get()}, {2, log.get()}, {lock_fd, lock.fd()}, {ready_fd, ready}};
   options.new_session = true;

@@ -17,9 +17,12 @@ struct Installation {
   std::filesystem::path daemon;  ///< `stestd` in the folder of our executable.
   std::string version;
   std::string build;          ///< `build_id()` of `daemon`.
-  std::string python;         ///< The interpreter of the same environment.
+  std::string python;         ///< The interpreter that runs the tests.
   bool tcp = false;           ///< It must serve TCP. Otherwise it may serve either.
   std::optional<int> port{};  ///< With `tcp`: at this port.
+  /// stest's own interpreter, if `python` is another one that `env`, the client's, has chosen; else empty.
+  std::string own_python{};
+  Environment env{};
 };
 
 /// The installation of the running executable, with the settings in `env`.
@@ -44,8 +47,8 @@ class DaemonLauncher {
   DaemonLauncher(RuntimePaths paths, Installation wanted, Notice notice,
                  std::chrono::milliseconds patience = std::chrono::seconds(60));
 
-  /// The daemon that serves this installation. Errors: the error that the daemon reports at its start, else
-  /// `daemon_unavailable` with the end of its log.
+  /// The daemon that serves this installation. Errors: `config` if no worker can use the chosen Python; the
+  /// error that the daemon reports at its start; else `daemon_unavailable` with the end of its log.
   Result<DaemonStatus> ensure();
 
  private:
@@ -53,6 +56,7 @@ class DaemonLauncher {
 
   bool serves_us(const DaemonStatus& daemon) const;
   std::string mismatch(const DaemonStatus& daemon) const;
+  Status check_python();
   Status await_end(const DaemonStatus& daemon);
   void announce_replacement(const DaemonStatus& daemon);
   Result<std::optional<DaemonStatus>> find() const;
@@ -72,6 +76,7 @@ class DaemonLauncher {
   Clock::time_point begin_;
   Clock::time_point deadline_;
   std::string said_;
+  std::string package_;  ///< See `own_package`; empty if the Python is stest's own.
 };
 
 }  // namespace stest

@@ -9,6 +9,7 @@
 #include <string>
 #include <string_view>
 
+#include "common/os/python_executable.hpp"
 #include "common/os/read_file.hpp"
 
 namespace stest {
@@ -139,8 +140,8 @@ std::optional<FoundDaemon> examine_process(const ProcessIdentity& process) {
   if (!daemon->status && !holds_lock) return std::nullopt;
   std::error_code error;
   daemon->is_root_gone = has_same_files && !fs::is_directory(daemon->paths.root, error);
-  daemon->python =
-      daemon->status ? fs::path(daemon->status->python) : python_executable(daemon->executable.parent_path());
+  daemon->python = daemon->status ? fs::path(daemon->status->python)
+                                  : python_executable(daemon->executable.parent_path(), env);
   daemon->started_at = start_in_seconds(process);
   return daemon;
 }

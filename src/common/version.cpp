@@ -4,4 +4,6 @@ namespace stest {
 
 std::string_view stest_version() { return STEST_VERSION; }
 
+std::string_view python_version() { return STEST_PYTHON_VERSION; }
+
 }  // namespace stest

@@ -19,6 +19,7 @@
 #include "common/config/logging.hpp"
 #include "common/json/line_channel.hpp"
 #include "common/os/file_lock.hpp"
+#include "common/os/python_executable.hpp"
 #include "common/os/runtime_paths.hpp"
 #include "common/status_file.hpp"
 #include "common/version.hpp"
@@ -93,9 +94,10 @@ ProcessAttributes become_common() {
 }
 
 Service::Options service_options(const RuntimePaths& paths, const Config& config, const Endpoint& endpoint,
-                                 bool foreground, ProcessAttributes process) {
+                                 const DaemonOptions& daemon, ProcessAttributes process) {
   const auto folder = executable_folder();
-  const auto python = python_executable(folder);
+  const auto python = python_executable(folder, current_environment());
+  const bool foreground = daemon.ready_fd < 0;
   Service::Options options;
   options.root = paths.root;
   options.process = std::move(process);
@@ -107,8 +109,9 @@ Service::Options service_options(const RuntimePaths& paths, const Config& config
   options.status.build = build_id(folder / "stestd");
   options.status.python = python.string();
   options.status.endpoint = endpoint;
-  options.worker = {folder / "stest-worker", python, foreground ? std::filesystem::path() : paths.log_file,
-                    paths.preload_file, paths.root};
+  options.worker = {
+      folder / "stest-worker", python,     foreground ? std::filesystem::path() : paths.log_file,
+      paths.preload_file,      paths.root, daemon.package};
   options.why_useless = [files = std::make_shared<RequiredFiles>(
                              paths, std::vector{folder / "stestd", options.worker.executable})] {
     return files->problem();
@@ -221,7 +224,7 @@ Status start(const DaemonOptions& options, int signal_fd, Readiness& readiness) 
   auto socket = open_socket(paths, config);
   if (!socket) return tl::unexpected(socket.error());
   Children children;
-  Service service(service_options(paths, config, socket->endpoint(), foreground, become_common()), children);
+  Service service(service_options(paths, config, socket->endpoint(), options, become_common()), children);
   spdlog::info("the root is {}", paths.root.string());
   auto served = serve(std::move(*socket), service, children, signal_fd, readiness);
   spdlog::info("ended");
@@ -237,7 +240,8 @@ Status run_daemon(const DaemonOptions& options) {
   if (!signals) return tl::unexpected(signals.error());
   auto root = std::filesystem::absolute(options.root);
   if (::chdir("/") != 0) return errno_error("chdir /");
-  auto ended = start({std::move(root), options.lock_fd, options.ready_fd}, signals->get(), readiness);
+  auto ended =
+      start({std::move(root), options.lock_fd, options.ready_fd, options.package}, signals->get(), readiness);
   if (!ended) {
     spdlog::error("{}", ended.error().message);
     readiness.report(ended);

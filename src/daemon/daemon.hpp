@@ -11,6 +11,7 @@ struct DaemonOptions {
   std::filesystem::path root;
   int lock_fd = -1;   ///< A descriptor that holds `daemon.lock`; -1: the daemon takes the lock itself.
   int ready_fd = -1;  ///< Gets "ready\n", or "error\n" and the error as JSON; -1: foreground.
+  std::filesystem::path package = {};  ///< See `WorkerProgram`.
 };
 
 /// Serves until it is stopped by HTTP, SIGTERM, SIGINT or SIGHUP, because it is idle for too long,

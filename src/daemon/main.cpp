@@ -26,6 +26,7 @@ int main(int argc, char** argv) try {
   app.add_option("--root", options.root, "The project's root")->required()->check(CLI::ExistingDirectory);
   app.add_option("--lock-fd", options.lock_fd, "Descriptor that holds the daemon's lock");
   app.add_option("--ready-fd", options.ready_fd, "Descriptor to which the daemon reports that it is ready");
+  app.add_option("--package", options.package, "stest's Python package, if the tests' Python has none");
   CLI11_PARSE(app, argc, argv);
   return serve(options);
 } catch (const std::exception& error) {

@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "common/json/json_fields.hpp"
+#include "common/os/python_executable.hpp"
 #include "daemon/process_report.hpp"
 #include "daemon/run/queue_progress.hpp"
 #include "daemon/run/run_pump.hpp"
@@ -120,11 +121,21 @@ Result<std::shared_ptr<Service::Ticket>> Service::admit(RunRequest request) {
   }
   auto config = load_config(options_.root, request.env);
   if (!config) return tl::unexpected(config.error());
+  if (auto same = check_python(request.env); !same) return tl::unexpected(same.error());
   if (config->concurrency == 0) config->concurrency = default_concurrency(*config);
   if (!request.process) request.process = options_.process;
   auto run = queue_.admit(std::move(request), std::move(*config));
   if (!run) return tl::unexpected(run.error());
   return std::make_shared<Ticket>(*this, std::move(*run));
+}
+
+/// The client makes sure of this. Others may post requests as well.
+Status Service::check_python(const Environment& env) const {
+  const auto chosen = env.find(python_variable);
+  const auto& own = options_.status.python;
+  if (chosen == env.end() || chosen->second.empty() || chosen->second == own) return {};
+  return fail(ErrorCode::config, "SPRINTEST_PYTHON is " + chosen->second + ", and this daemon runs " + own,
+              "`stest start` with this variable replaces the daemon.");
 }
 
 void Service::run(Ticket& ticket, const Listener& listener) {
@@ -144,6 +155,7 @@ void Service::run(Ticket& ticket, const Listener& listener) {
                             return listener.emit(event);
                           },
                           listener.alive};
+  for (const auto& warning : run.config.warnings) observed.emit(event::Notice{warning});
   auto done = execute(run, observed);
   run.timings.end_stage("exit", monotonic_ns());
   done.duration_s = static_cast<double>(run.timings.end_ns() - run.timings.begin_ns) / 1e9;

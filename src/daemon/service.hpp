@@ -91,6 +91,7 @@ class Service {
   void shut_down();
 
  private:
+  Status check_python(const Environment& env) const;
   event::Done execute(Run& run, const Listener& listener);
   Result<std::shared_ptr<Run>> find(std::uint64_t id) const;
   std::optional<event::Done> await_turn(const Run& run, const Listener& listener);

@@ -35,7 +35,7 @@ def prepare(rival: Rival, wheel: Path) -> Path:
 
 def newest_wheel() -> Path:
     """What tests/run or examples/run built last."""
-    wheels = sorted((ROOT / "build" / "dist").glob("stest-*.whl"), key=lambda file: file.stat().st_mtime)
+    wheels = sorted((ROOT / "build" / "dist").glob("sprintest-*.whl"), key=lambda file: file.stat().st_mtime)
     if not wheels:
         sys.exit("no wheel of stest in build/dist; examples/run builds it")
     return wheels[-1]

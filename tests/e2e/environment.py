@@ -22,7 +22,7 @@ _PROGRAMS = ("stest", "stestd", "stest-worker")
 class Environment:
     """A copy of some of the packages of the surrounding one: really installed, in a folder of its own."""
 
-    def __init__(self, home: Path, distributions: Iterable[str]) -> None:
+    def __init__(self, home: Path, distributions: Iterable[str], has_stest: bool = True) -> None:
         self.home = home
         self.bin = home / "bin"
         self.python = self.bin / PYTHON.name
@@ -31,7 +31,8 @@ class Environment:
         self.site = Path(_run(str(self.python), "-c", code).strip())
         for name in _with_requirements(distributions):
             self._copy_distribution(name)
-        self._copy_stest()
+        if has_stest:
+            self._copy_stest()
 
     def _copy_distribution(self, name: str) -> None:
         distribution = importlib.metadata.distribution(name)

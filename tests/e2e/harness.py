@@ -25,7 +25,7 @@ T = TypeVar("T")
 
 BIN = Path(os.environ.get("STEST_BIN_DIR") or Path(sys.executable).parent)
 STEST = BIN / "stest"
-# The interpreter that stest takes for its own; see python_executable() in runtime_paths.hpp.
+# The interpreter that stest takes for its own; see src/common/os/python_executable.hpp.
 PYTHON = next((BIN / name for name in ("python3", "python") if (BIN / name).exists()), Path(sys.executable))
 
 DEADLINE = 90.0  # Seconds; nothing here takes that long, but a loaded machine is no failure.

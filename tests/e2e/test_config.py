@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from .harness import WAITING_TEST, Project
@@ -97,3 +99,32 @@ def test_project_without_any_configuration(mistaken: Project) -> None:
     (mistaken.root / "pyproject.toml").unlink()
     mistaken.write("pytest.ini", "[pytest]")
     mistaken.stest().expect(0)
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("STEST_ISOLATION", "SPRINTEST_ISOLATION"),
+        ("SPRINTEST_ISOLATON", "SPRINTEST_ISOLATION"),
+        ("SPRINTEST_SOMETHING_ELSE", "`stest --help`"),
+    ],
+)
+def test_variable_that_is_no_setting_is_warned_about(mistaken: Project, name: str, meant: str) -> None:
+    for _ in range(2):
+        errors = mistaken.stest(env={name: "fork"}).expect(0).errors
+        assert errors.count(f"{name} is not read; ") == 1
+        assert meant in errors
+    found = json.loads(mistaken.stest("doctor", "--json", env={name: "fork"}).expect(0).out)["checks"][1]
+    assert (found["name"], found["grade"]) == ("configuration", "warning")
+    assert meant in found["detail"]
+
+
+def test_table_with_the_name_of_the_command_is_warned_about(mistaken: Project) -> None:
+    mistaken.write("pyproject.toml", "[tool.pytest.ini_options]\n\n[tool.stest]\nisolation = 'fork'\n")
+    errors = mistaken.stest().expect(0).errors
+    assert errors.count("pyproject.toml:3: [tool.stest] is not read; stest's table is [tool.sprintest]") == 1
+
+
+def test_variables_that_only_look_like_settings_are_not_warned_about(mistaken: Project) -> None:
+    names = ("STEST_BIN_DIR", "STEST_", "SPRINTEST", "MY_SPRINTEST_PORT")
+    assert "is not read" not in mistaken.stest(env=dict.fromkeys(names, "x")).expect(0).errors

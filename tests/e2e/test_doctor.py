@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from .environment import Environment, EnvironmentProject
-from .harness import Project, wait_for
+from .harness import PYTHON, Project, wait_for
 
 UNSOUND = 113  # include/stest/exit_code.hpp
 CHECKS = [
@@ -136,7 +136,7 @@ def test_a_missing_program(broken: EnvironmentProject) -> None:
     (broken.environment.bin / "stest-worker").unlink()
     found = findings(broken, UNSOUND)
     assert "stest-worker" in found["programs"]["detail"]
-    assert "--force-reinstall" in found["programs"]["remedy"]
+    assert "from where you had it" in found["programs"]["remedy"]
 
 
 def test_programs_of_different_versions(broken: EnvironmentProject) -> None:
@@ -173,3 +173,39 @@ def test_the_interpreter_does_not_start(broken: EnvironmentProject) -> None:
 def test_the_python_half_of_stest_is_missing(broken: EnvironmentProject) -> None:
     shutil.rmtree(broken.environment.site / "sprintest")
     assert "No module named 'sprintest'" in failed(broken, "worker")
+
+
+# ---- the Python program sprintest, which stest succeeds
+
+
+def test_the_predecessor_is_installed(broken: EnvironmentProject) -> None:
+    info = broken.environment.site / "sprintest-1.1.1.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: sprintest\nVersion: 1.1.1\n")
+    found = findings(broken, 0)["predecessor"]
+    assert f"version 1.1.1 is installed in {broken.environment.home}" in found["detail"]
+    assert "pip uninstall sprintest" in found["remedy"]
+    info.rename(info.with_name("sprintest-2.0.0.dist-info"))
+    (info.with_name("sprintest-2.0.0.dist-info") / "METADATA").write_text("Name: sprintest\nVersion: 2.0.0\n")
+    assert "predecessor" not in findings(broken, 0)
+
+
+def test_the_predecessors_daemon_and_file(project: Project) -> None:
+    library = project.home / "library/sprintest"
+    library.mkdir(parents=True)
+    (library / "__init__.py").write_text("")
+    (library / "daemon.py").write_text("import time\nprint(flush=True)\ntime.sleep(1000)\n")
+    env = {"PYTHONPATH": str(library.parent)}
+    daemon = project.start("-m", "sprintest.daemon", program=(str(PYTHON),), env=env)
+    project.read_until(daemon, b"\n")
+    project.state.mkdir()
+    (project.state / "status.json").write_text(json.dumps({"pid": daemon.pid, "version": "1.1.1"}))
+    found = findings(project, 0)["predecessor"]
+    assert f"its daemon runs here, pid {daemon.pid}; " in found["detail"]
+    assert "status.json is its file" in found["detail"]
+    assert f"kill {daemon.pid}" in found["remedy"]
+    daemon.kill()
+    project.finish(daemon)
+    project.write("test_it.py", "def test(): pass")
+    project.stest().expect(0)
+    assert "predecessor" not in findings(project, 0)

@@ -156,7 +156,7 @@ def table(rows: list[Row]) -> str:
 
 
 def newest_wheel() -> Path:
-    wheels = sorted((ROOT / "build" / "dist").glob("stest-*.whl"), key=lambda file: file.stat().st_mtime)
+    wheels = sorted((ROOT / "build" / "dist").glob("sprintest-*.whl"), key=lambda file: file.stat().st_mtime)
     if not wheels:
         sys.exit(
             "no wheel of stest in build/dist; tests/run builds it, or: pip wheel --no-deps -w build/dist ."

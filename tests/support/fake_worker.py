@@ -400,6 +400,7 @@ def main() -> None:
     parser.add_argument("--root", required=True)
     parser.add_argument("--target-path", default="")
     parser.add_argument("--target", default="")
+    parser.add_argument("--package", default="")
     parser.add_argument("--ignore", action="append", default=[])
     options = parser.parse_args()
     Worker(socket.socket(fileno=options.channel_fd), options).serve()

@@ -139,8 +139,8 @@ ensure_stest() {
   logged "$venv/bin/python" -m pip install 'scikit-build-core>=0.10' 'pybind11>=3' cmake ninja
   rm -rf "$wheels"
   logged "$venv/bin/python" -m pip wheel --no-deps --no-build-isolation -C "build-dir=$build" -w "$wheels" "$root"
-  logged "$venv/bin/python" -m pip install --force-reinstall --no-deps "$wheels"/stest-*.whl
-  logged "$venv/bin/python" -m pip install "$wheels"/stest-*.whl # What it depends on.
+  logged "$venv/bin/python" -m pip install --force-reinstall --no-deps "$wheels"/sprintest-*.whl
+  logged "$venv/bin/python" -m pip install "$wheels"/sprintest-*.whl # What it depends on.
   stamp stest "$sources"
 }
 

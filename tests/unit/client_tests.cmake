@@ -24,9 +24,10 @@ target_sources(stest_unit_tests PRIVATE
   cli/daemons_test.cpp
   cli/doctor/doctor_installation_test.cpp
   cli/doctor/doctor_machine_test.cpp
+  cli/doctor/doctor_predecessor_test.cpp
   cli/doctor/doctor_test.cpp
-  cli/doctor/program_test.cpp
   cli/logs_test.cpp
+  cli/python_choice_test.cpp
   cli/run/cancel_run_test.cpp
   cli/run/output_hold_test.cpp
   cli/run/output_test.cpp
@@ -55,6 +56,8 @@ target_sources(stest_unit_tests PRIVATE
   client/daemon_list_test.cpp
   client/daemon_stopper_test.cpp
   client/http_response_test.cpp
+  client/program_test.cpp
+  client/python_facts_test.cpp
   client/readiness_test.cpp)
 target_link_libraries(stest_unit_tests PRIVATE stest_cli stest_client httplib::httplib)
 target_compile_definitions(stest_unit_tests PRIVATE

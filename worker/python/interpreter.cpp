@@ -39,7 +39,7 @@ Status check_version() {
   return fail(ErrorCode::worker_failed,
               "stest was built for " + expected + ", but " + sys.attr("executable").cast<std::string>() +
                   " uses " + lib,
-              "install stest again in this environment: python -m pip install --force-reinstall stest");
+              "install stest again in this environment, from where you had it");
 }
 
 }  // namespace

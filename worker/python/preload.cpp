@@ -129,7 +129,7 @@ bool Preloader::load(const protocol::Preload& wanted, const Tell& tell) {
     take_report(preloader.get().attr("report")());
   }
   const Unheard imports;
-  py::module_::import("sprintest.run._runner");
+  own_module("sprintest.run._runner");
   py::module_::import("sprintest.run._plugin");
   py::module_::import("sprintest.preload._patterns").attr("compile_ahead")(wanted.patterns);
   py::module_::import("sprintest.preload._preload").attr("freeze")();

@@ -2,9 +2,29 @@
 
 #include <pybind11/pybind11.h>
 
+#include <filesystem>
+#include <map>
+
 namespace py = pybind11;
 
 namespace stest {
+
+void import_package(const std::string& folder) {
+  const py::list decoded = fs_decode({std::filesystem::path(folder).parent_path().string()});
+  const py::object parent = decoded[0];
+  const auto sys = py::module_::import("sys");
+  sys.attr("path").attr("insert")(0, parent);
+  py::module_::import("sprintest");
+  sys.attr("path").attr("remove")(parent);
+  sys.attr("path_importer_cache").attr("pop")(parent, py::none());
+}
+
+py::object own_module(const std::string& name) {
+  static auto& modules = *new std::map<std::string, py::object>;  // Python may end before static objects do.
+  auto& module = modules[name];
+  if (!module) module = py::module_::import(name.c_str());
+  return module;
+}
 
 py::list fs_decode(const std::vector<std::string>& values) {
   py::list result;

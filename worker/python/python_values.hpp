@@ -10,6 +10,14 @@
 
 namespace stest {
 
+/// Loads stest's Python package from `folder`, for a Python that has none, without a trace in `sys.path`.
+/// Throws what Python throws.
+void import_package(const std::string& folder);
+
+/// A module of that package. It is held, because a run hides it, and its Python may not find it again. Throws
+/// what Python throws.
+pybind11::object own_module(const std::string& name);
+
 /// Converts strings of the operating system to Python's, as in `sys.argv`.
 pybind11::list fs_decode(const std::vector<std::string>& values);
 

@@ -73,7 +73,7 @@ bool rest(const py::object& resident) {
 
 py::object make_resident(std::uint64_t memory_limit) {
   try {
-    return py::module_::import("sprintest.run._resident").attr("Resident")(memory_limit);
+    return own_module("sprintest.run._resident").attr("Resident")(memory_limit);
   } catch (const std::exception& error) {
     run_context().end(protocol::Phase::needs_cold, "an error in stest itself: " + one_line(error));
   }
@@ -119,7 +119,7 @@ void serve_runs(LineChannel& channel, FlightRecorder recorder, std::uint64_t mem
     (void)channel.send(protocol::to_json(protocol::FromWorker(done)).dump());
     if (!rest(resident)) break;
   }
-  py::module_::import("sprintest.run._runner").attr("finish")(py::list());
+  own_module("sprintest.run._runner").attr("finish")(py::list());
   end_after_runs(0);
 }
 

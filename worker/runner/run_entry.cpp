@@ -46,7 +46,7 @@ Status enter_run(const protocol::RunTest& request, const std::vector<Fd>& fds) {
 }
 
 void become_like_client(const protocol::RunTest& request, const EnvironmentChanges& changes) {
-  const auto state = py::module_::import("sprintest.process._process_state");
+  const auto state = own_module("sprintest.process._process_state");
   state.attr("set_environment")(python_environment(apply(changes, request.env)));
   if (request.process) state.attr("ignore_signals")(request.process->ignored_signals);
 }

@@ -26,7 +26,7 @@ int run_pytest(const protocol::RunTest& request, const EnvironmentChanges& chang
   try {
     become_like_client(request, changes);
     if (!run_context().snapshot) run_context().recorder.set_phase(protocol::Phase::running);
-    return py::module_::import("sprintest.run._runner").attr("main")(fs_decode(request.args)).cast<int>();
+    return own_module("sprintest.run._runner").attr("main")(fs_decode(request.args)).cast<int>();
   } catch (const std::exception& error) {
     return internal_error(error);
   }

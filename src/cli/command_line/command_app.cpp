@@ -61,6 +61,8 @@ void add_run_options(CLI::App& app, RunOptions& run) {
   app.add_flag("--plain", run.plain, "Print only text, without escape sequences")->excludes("--events");
   app.add_flag("--timings", run.timings, "Print on stderr where the time went, stage by stage, in ms")
       ->excludes("--events");
+  app.add_option("--python", run.python, "The Python that runs the tests, or its virtual environment")
+      ->type_name("PATH");
   app.add_flag("--cold", run.cold, "Run `python -m pytest` itself: no daemon, nothing warm")
       ->excludes("--events")
       ->excludes("--no-wait")

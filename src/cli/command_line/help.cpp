@@ -40,6 +40,7 @@ const std::vector<CommandInfo>& command_table() {
        "  stest run --timings tests    where the time went\n"
        "  stest run --events -q        for tools: one JSON object per line\n"
        "  stest run --cold -k flaky    python -m pytest itself, for comparison\n"
+       "  stest run --python .venv     in another environment than stest's own\n"
        "  stest run -- --help          pytest's help"},
       {"verify", Action::verify, "compare with plain pytest, in answers and time",
        "Run the tests as `python -m pytest` in a fresh process, and in the daemon until it is warm. Report\n"
@@ -168,6 +169,7 @@ const std::vector<HelpSection>& help_sections() {
            {"SPRINTEST_VERIFY_FAILURES", "yes: check failures in a cold run before the result is final (no)"},
            {"SPRINTEST_FORCE_TCP, SPRINTEST_PORT",
             "serve on 127.0.0.1 instead of a Unix socket; its port (8000)"},
+           {"SPRINTEST_PYTHON", "the Python that runs the tests, or its environment (stest's own)"},
            {"NO_COLOR, FORCE_COLOR, PY_COLORS",
             "colour in stest's lines, as in pytest's; --color=WHEN comes first"},
            {"AI_AGENT, CLAUDECODE, CODEX_CI, CODEX_THREAD_ID, CURSOR_AGENT, GEMINI_CLI,\n"

@@ -10,8 +10,11 @@
 
 #include "cli/doctor/doctor_installation.hpp"
 #include "cli/doctor/doctor_machine.hpp"
+#include "cli/doctor/doctor_predecessor.hpp"
 #include "cli/doctor/doctor_sandbox.hpp"
+#include "cli/python_choice.hpp"
 #include "common/os/cgroup.hpp"
+#include "common/os/python_executable.hpp"
 
 namespace stest {
 namespace {
@@ -38,17 +41,33 @@ std::string summary(const std::vector<Finding>& findings) {
   return counted(failures, "failure") + ", " + counted(warnings, "warning");
 }
 
+/// The Python that runs the tests, and what is installed for it. Nothing if no worker can use it.
+std::optional<PythonFacts> examine_installed(const std::filesystem::path& python,
+                                             const std::filesystem::path& own, const Project& project,
+                                             std::vector<Finding>& findings) {
+  auto facts = ask_python(python, project.env);
+  const auto usable = python == own || !facts ? Status() : check_choice(python, facts);
+  findings.push_back(usable ? check_python(python, facts, other_environment(own, project))
+                            : failure("python", usable.error().message, usable.error().hint));
+  if (!facts) return std::nullopt;
+  if (auto predecessor = check_predecessor(project.paths, *facts))
+    findings.push_back(std::move(*predecessor));
+  if (!usable) return std::nullopt;
+  findings.push_back(check_pytest(*facts));
+  if (findings.back().grade == Grade::failure) return std::nullopt;
+  return std::move(*facts);
+}
+
 /// Python, pytest, the worker, and its forks. A failure makes the later checks pointless.
 void examine_python(const Project& project, const Config& config, Console& console,
                     std::vector<Finding>& findings) {
   const auto folder = executable_folder();
-  const auto python = python_executable(folder);
-  const auto facts = ask_python(python, project.env);
-  findings.push_back(check_python(python, facts));
+  const auto own = python_executable(folder);
+  const auto python = python_executable(folder, project.env);
+  const auto facts = examine_installed(python, own, project, findings);
   if (!facts) return;
-  findings.push_back(check_pytest(*facts));
-  if (findings.back().grade == Grade::failure) return;
   WorkerProbe probe{folder / "stest-worker", python, {}};
+  if (python != own) probe.package = own_package(own, project.env).value_or("");
   findings.push_back(check_worker(probe_worker(probe, project, config), *facts));
   if (findings.back().grade == Grade::failure) return;
   probe.modules = modules_to_preload(project.paths.preload_file, config);

@@ -5,8 +5,8 @@
 #include <nlohmann/json.hpp>
 #include <system_error>
 
-#include "cli/doctor/program.hpp"
 #include "client/client.hpp"
+#include "client/program.hpp"
 #include "common/os/read_file.hpp"
 #include "common/version.hpp"
 
@@ -18,46 +18,7 @@ using nlohmann::json;
 
 constexpr auto program_limit = 60s;
 constexpr int oldest_pytest = 7;
-constexpr const char* reinstall =
-    "Install stest again in this environment: python -m pip install --force-reinstall stest";
-
-constexpr const char* python_facts = R"(
-import json, sys, sysconfig
-facts = {"version": ".".join(map(str, sys.version_info[:3])), "prefix": sys.prefix, "pytest": "", "pytest_problem": "",
-         "is_shared": bool(sysconfig.get_config_var("Py_ENABLE_SHARED"))}
-try:
-    import pytest
-    facts["pytest"] = pytest.__version__
-except BaseException as error:
-    facts["pytest_problem"] = f"{type(error).__name__}: {error}"
-print(json.dumps(facts))
-)";
-
-std::string last_line(std::string text) {
-  text.erase(text.find_last_not_of(" \n\r\t") + 1);
-  return text.substr(text.rfind('\n') + 1);
-}
-
-std::string how(const ProgramEnd& end) {
-  if (end.is_late) return "did not end in time";
-  if (end.status.signal) return "was ended by " + signal_name(*end.status.signal);
-  return "ended with exit code " + std::to_string(end.status.code.value_or(-1));
-}
-
-/// The JSON object in the last line of a program's output. Errors: `worker_failed`.
-Result<json> answer_of(const std::filesystem::path& program, const Result<ProgramEnd>& end) {
-  if (!end) return fail(ErrorCode::worker_failed, end.error().message);
-  auto answer = json::parse(last_line(end->out), nullptr, false);
-  if (!end->is_late && answer.is_object()) return answer;
-  const auto said = last_line(end->err);
-  return fail(ErrorCode::worker_failed,
-              program.string() + " " + how(*end) + (said.empty() ? "" : ", and wrote: " + said));
-}
-
-std::string string_field(const json& object, const char* key) {
-  const auto found = object.find(key);
-  return found != object.end() && found->is_string() ? found->get<std::string>() : "";
-}
+constexpr const char* reinstall = "Install stest again in this environment, from where you had it.";
 
 /// The version that `program --version` prints; an error says what is wrong with it.
 Result<std::string> version_of(const std::filesystem::path& program) {
@@ -69,7 +30,7 @@ Result<std::string> version_of(const std::filesystem::path& program) {
   if (end->status.code == 0) return last_line(end->out);
   const auto said = last_line(end->err);
   return fail(ErrorCode::internal,
-              program.string() + " " + how(*end) + (said.empty() ? "" : ", and wrote: " + said));
+              program.string() + " " + how_it_ended(*end) + (said.empty() ? "" : ", and wrote: " + said));
 }
 
 bool is_locked(const std::filesystem::path& file) {
@@ -92,24 +53,14 @@ Finding check_silent_lock(const RuntimePaths& paths) {
 
 }  // namespace
 
-Result<PythonFacts> ask_python(const std::filesystem::path& python, const Environment& env) {
-  SpawnOptions options;
-  options.executable = python;
-  options.args = {"-c", python_facts};
-  options.env = &env;
-  options.cwd = "/";
-  const auto answer = answer_of(python, run_program(options, program_limit));
-  if (!answer) return tl::unexpected(answer.error());
-  return PythonFacts{string_field(*answer, "version"), string_field(*answer, "prefix"),
-                     string_field(*answer, "pytest"), string_field(*answer, "pytest_problem"),
-                     answer->value("is_shared", false)};
-}
-
-Finding check_python(const std::filesystem::path& python, const Result<PythonFacts>& facts) {
+Finding check_python(const std::filesystem::path& python, const Result<PythonFacts>& facts,
+                     const std::optional<std::string>& other) {
   if (!facts) {
     return failure("python", facts.error().message,
                    "Create the virtual environment again, and install stest in it; it may have been moved.");
   }
+  if (other)
+    return warning("python", *other, "Choose one, or install stest in the environment that is meant.");
   return fine("python", facts->version + ", " + python.string() + ", libpython is " +
                             (facts->is_shared ? "shared" : "static"));
 }
@@ -127,6 +78,7 @@ Result<WorkerFacts> probe_worker(const WorkerProbe& probe, const Project& projec
   SpawnOptions options;
   options.executable = probe.executable;
   options.args = {"--probe", "--python", probe.python.string(), "--root", project.paths.root.string()};
+  if (!probe.package.empty()) options.args.insert(options.args.end(), {"--package", probe.package});
   for (const auto& pattern : config.ignore) options.args.insert(options.args.end(), {"--ignore", pattern});
   options.args.insert(options.args.end(), probe.modules.begin(), probe.modules.end());
   options.env = &project.env;
@@ -211,6 +163,11 @@ Finding check_daemon(const RuntimePaths& paths, const Installation& own) {
 
 Finding check_configuration(const Result<Config>& config) {
   if (!config) return failure("configuration", config.error().message, config.error().hint);
+  if (!config->warnings.empty()) {
+    std::string all;
+    for (const auto& one : config->warnings) all += (all.empty() ? "" : "; ") + one;
+    return warning("configuration", all, "Rename or remove what is not read.");
+  }
   return fine("configuration", "[tool.sprintest] and the SPRINTEST_ variables are valid");
 }
 

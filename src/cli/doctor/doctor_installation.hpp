@@ -8,23 +8,15 @@
 #include "cli/doctor/finding.hpp"
 #include "cli/project.hpp"
 #include "client/daemon_launcher.hpp"
+#include "client/python_facts.hpp"
 
 /// The checks of `stest doctor` that concern stest's programs, Python and the daemon. They do not start a
 /// daemon. They ask a running one for its status.
 namespace stest {
 
-/// What the environment's interpreter reports about itself.
-struct PythonFacts {
-  std::string version;
-  std::string prefix;
-  std::string pytest;          ///< Its version; empty if it cannot be imported.
-  std::string pytest_problem;  ///< Why not.
-  bool is_shared = false;      ///< Whether libpython is a shared library.
-};
-
-/// Errors: `worker_failed`, with the interpreter's output.
-Result<PythonFacts> ask_python(const std::filesystem::path& python, const Environment& env);
-Finding check_python(const std::filesystem::path& python, const Result<PythonFacts>& facts);
+/// `other` is the line about another environment than stest's own, if there is one.
+Finding check_python(const std::filesystem::path& python, const Result<PythonFacts>& facts,
+                     const std::optional<std::string>& other = {});
 Finding check_pytest(const PythonFacts& facts);
 
 /// What `stest-worker --probe` reports.
@@ -39,6 +31,7 @@ struct WorkerProbe {
   std::filesystem::path executable;
   std::filesystem::path python;
   std::vector<std::string> modules;
+  std::string package = {};  ///< See `own_package`.
 };
 
 /// Errors: `worker_failed`, with the worker's output, or because it took longer than `worker_timeout`.

@@ -11,6 +11,7 @@
 #include <system_error>
 
 #include "cli/cancel.hpp"
+#include "common/os/python_executable.hpp"
 #include "common/os/read_file.hpp"
 
 namespace stest {
@@ -93,7 +94,7 @@ Result<int> run_to_its_end(const SpawnOptions& options, const std::function<void
 }  // namespace
 
 Error become_cold_run(const std::vector<std::string>& pytest_args) {
-  const auto python = python_executable(executable_folder());
+  const auto python = python_executable(executable_folder(), current_environment());
   const auto args = python_args(pytest_args);
   std::vector<char*> argv{const_cast<char*>(python.c_str())};
   for (const auto& arg : args) argv.push_back(const_cast<char*>(arg.c_str()));
@@ -109,7 +110,7 @@ Result<ColdResult> run_cold(const std::vector<std::string>& pytest_args, const P
   OutputFiles files(folder);
   if (auto opened = files.open(); !opened) return tl::unexpected(opened.error());
   SpawnOptions options;
-  options.executable = python_executable(executable_folder());
+  options.executable = python_executable(executable_folder(), project.env);
   options.args = python_args(pytest_args);
   options.env = &project.env;
   options.cwd = project.cwd.string();

@@ -18,7 +18,8 @@ struct RunOptions {
   bool plain = false;                      ///< Remove escape sequences from the output.
   bool detached = false;  ///< Do not use this process's terminal and stdin, like a cold run for comparison.
   bool silent = false;    ///< Show nothing of the run, unless it is stuck.
-  bool cold = false;      ///< Do not use the daemon; main() calls `become_cold_run`.
+  std::optional<std::string> python;  ///< See `settle_python`.
+  bool cold = false;                  ///< Do not use the daemon; main() calls `become_cold_run`.
 };
 
 /// Runs the tests in the daemon of the project that the current folder belongs to. Starts the daemon if none

@@ -5,9 +5,25 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 
+#include "client/python_facts.hpp"
 #include "common/json/json_fields.hpp"
+#include "common/os/python_executable.hpp"
 
 namespace stest {
+
+Status check_plugin(const Project& project) {
+  const auto folder = executable_folder();
+  const auto python = python_executable(folder, project.env);
+  if (python == python_executable(folder)) return {};
+  const auto facts = ask_python(python, project.env);
+  if (!facts) return fail(ErrorCode::config, facts.error().message, "Choose another Python.");
+  std::error_code ignored;
+  const auto plugin = std::filesystem::path(facts->package) / "run" / "_test_report.py";
+  if (!facts->package.empty() && std::filesystem::exists(plugin, ignored)) return {};
+  return fail(ErrorCode::config,
+              python.string() + " has no stest, whose pytest plugin is needed to compare runs",
+              "Install stest in that environment, from where you had it.");
+}
 
 std::vector<std::string> with_report_plugin(const std::vector<std::string>& args) {
   std::vector<std::string> all{"-p", "sprintest.run._test_report"};

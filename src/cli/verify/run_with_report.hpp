@@ -8,6 +8,10 @@
 
 namespace stest {
 
+/// Whether the Python that runs the tests has stest's plugin. stest's own has it; one that was chosen need
+/// not. Errors: `config`.
+Status check_plugin(const Project& project);
+
 /// pytest's arguments `args` after those that load the plugin `sprintest.run._test_report`.
 std::vector<std::string> with_report_plugin(const std::vector<std::string>& args);
 

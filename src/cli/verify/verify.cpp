@@ -138,6 +138,7 @@ class Verification {
 }  // namespace
 
 Result<ExitCode> verify(const Options& options, const Project& project, Console& console) {
+  if (auto has_plugin = check_plugin(project); !has_plugin) return tl::unexpected(has_plugin.error());
   const auto config = load_config(project.paths.root, project.env);
   if (!config) return tl::unexpected(config.error());
   const auto folder = ScratchFolder::create();

@@ -30,7 +30,7 @@ struct Setting {
   std::string_view variable;
   std::string_view accepts;
   std::string_view fallback;
-  Apply apply;  ///< Null: `runtime_paths` reads the variable.
+  Apply apply;  ///< Null: others read the variable, `runtime_paths` for example.
 };
 
 template <class Target, class Value>
@@ -127,6 +127,8 @@ constexpr std::array kSettings{
             [](Config& config, const RawValue& raw) {
               return assign_one_of(config.log_level, raw, {"DEBUG", "INFO", "WARNING", "ERROR"});
             }},
+    Setting{"", "SPRINTEST_PYTHON", "an interpreter, a virtual environment or a command", "stest's own",
+            nullptr},
 };
 
 // ---- errors ----
@@ -218,11 +220,15 @@ Result<toml::table> parse_toml(const std::string& text) {
   }
 }
 
+/// What is in the table `tool` by this name, or null.
+const toml::node* find_tool(const toml::table& document, std::string_view name) {
+  const toml::node* tool = document.get("tool");
+  return tool != nullptr && tool->is_table() ? tool->as_table()->get(name) : nullptr;
+}
+
 /// `[tool.sprintest]`, or null if there is none.
 Result<const toml::table*> find_table(const toml::table& document) {
-  const toml::node* tool = document.get("tool");
-  const toml::node* found =
-      tool != nullptr && tool->is_table() ? tool->as_table()->get("sprintest") : nullptr;
+  const toml::node* found = find_tool(document, "sprintest");
   if (found != nullptr && !found->is_table()) {
     return fail(ErrorCode::config, at_line(found->source()) + "tool.sprintest is not a table",
                 "Write " + std::string(kTable) + " and its keys below it.");
@@ -266,6 +272,10 @@ Status apply_project(Config& config, const std::filesystem::path& root) {
   if (!document) return tl::unexpected(document.error());
   const Result<const toml::table*> table = find_table(*document);
   if (!table) return tl::unexpected(table.error());
+  if (const toml::node* misnamed = find_tool(*document, "stest")) {
+    config.warnings.push_back(at_line(misnamed->source()) + "[tool.stest] is not read; stest's table is " +
+                              std::string(kTable));
+  }
   return *table != nullptr ? apply_table(config, **table) : Status();
 }
 
@@ -284,6 +294,31 @@ Status apply_variables(Config& config, const Environment& env) {
   return {};
 }
 
+/// The warning about a variable that is none of stest's, but looks like one. Empty for all others.
+std::string warning_about(const std::string& name) {
+  const std::string prefix = "SPRINTEST_";
+  if (!name.starts_with("STEST_") && !name.starts_with(prefix)) return {};
+  std::vector<std::string> known;
+  for (const Setting& setting : kSettings) known.emplace_back(setting.variable);
+  const auto is_known = [&](const std::string& variable) {
+    return std::find(known.begin(), known.end(), variable) != known.end();
+  };
+  if (name.starts_with("STEST_") && is_known(prefix + name.substr(6))) {
+    return name + " is not read; the variable is " + prefix + name.substr(6);
+  }
+  if (!name.starts_with(prefix) || is_known(name)) return {};
+  const auto nearest = near_miss(name, known);
+  return name + " is not read; " +
+         (nearest.empty() ? "`stest --help` lists the variables" : "did you mean " + nearest + "?");
+}
+
+void warn_about_variables(Config& config, const Environment& env) {
+  for (const auto& [name, value] : env) {
+    auto warning = warning_about(name);
+    if (!value.empty() && !warning.empty()) config.warnings.push_back(std::move(warning));
+  }
+}
+
 Status check_target_path(const Config& config, const std::filesystem::path& root) {
   std::error_code ignored;
   if (!config.target_path || std::filesystem::is_directory(root / *config.target_path, ignored)) return {};
@@ -298,6 +333,7 @@ Result<Config> load_config(const std::filesystem::path& root, const Environment&
   Config config;
   if (Status status = apply_project(config, root); !status) return tl::unexpected(status.error());
   if (Status status = apply_variables(config, env); !status) return tl::unexpected(status.error());
+  warn_about_variables(config, env);
   if (Status status = check_target_path(config, root); !status) return tl::unexpected(status.error());
   if (config.isolation == "resident" && config.concurrency > 1) {
     return fail(

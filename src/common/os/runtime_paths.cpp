@@ -188,12 +188,4 @@ void remove_leftovers(const RuntimePaths& paths) {
   fs::remove(paths.socket, ignored);
 }
 
-fs::path python_executable(const fs::path& folder) {
-  for (const char* name : {"python3", "python"}) {
-    const fs::path candidate = folder / name;
-    if (!folder.empty() && ::access(candidate.c_str(), X_OK) == 0) return candidate;
-  }
-  return STEST_PYTHON_EXECUTABLE;
-}
-
 }  // namespace stest

@@ -37,9 +37,4 @@ Status ensure_directories(const RuntimePaths& paths);
 /// lock file, because they may belong to a new daemon.
 void remove_leftovers(const RuntimePaths& paths);
 
-/// The interpreter of the installation whose executables are in `folder`: `python3` or `python` there, else
-/// the one that stest was built for. Links are not resolved, because `bin/python` identifies a virtual
-/// environment.
-std::filesystem::path python_executable(const std::filesystem::path& folder);
-
 }  // namespace stest

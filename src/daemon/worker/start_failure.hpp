@@ -15,6 +15,7 @@ struct WorkerProgram {
   std::filesystem::path log_file;            ///< Empty: the daemon's stderr.
   std::filesystem::path preload_file;        ///< See `PreloadStore`.
   std::filesystem::path root;                ///< The worker's folder if the client's does not exist any more.
+  std::filesystem::path package = {};        ///< stest's Python package, if `python` has none; else empty.
   std::size_t most = 3;                      ///< How many there may be.
   std::optional<std::uint64_t> memory = {};  ///< See `WorkerPool`.
 };

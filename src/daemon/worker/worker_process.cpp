@@ -44,6 +44,9 @@ Result<int> start(const WorkerCommand& command, int channel, Children& children)
   if (!command.target_path.empty()) {
     options.args.insert(options.args.end(), {"--target-path", command.target_path});
   }
+  if (!command.package.empty()) {
+    options.args.insert(options.args.end(), {"--package", command.package.string()});
+  }
   for (const auto& pattern : command.ignore) {
     options.args.insert(options.args.end(), {"--ignore", pattern});
   }

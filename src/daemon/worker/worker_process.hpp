@@ -30,6 +30,7 @@ struct WorkerCommand {
   std::string target;               ///< Its name; empty: the worker finds it.
   std::vector<int> affinity = {};   ///< As in `SpawnOptions`.
   std::optional<Limit> stack = {};
+  std::filesystem::path package = {};  ///< See `WorkerProgram`.
 };
 
 /// One worker. Owns the process, its channel and two threads: one reads the channel, the other waits for the

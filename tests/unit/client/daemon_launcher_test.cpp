@@ -9,6 +9,7 @@
 #include "client/client.hpp"
 #include "client/daemon_stopper.hpp"
 #include "common/os/process.hpp"
+#include "common/version.hpp"
 #include "unit/client/fake_daemon.hpp"
 
 namespace stest {
@@ -29,7 +30,7 @@ class LauncherTest : public ::testing::Test {
   }
 
   static Installation installation(const std::string& python = "python-a") {
-    return {STEST_FAKE_STESTD, "0.1.0", build_id(STEST_FAKE_STESTD), python, false, {}};
+    return {STEST_FAKE_STESTD, std::string(stest_version()), build_id(STEST_FAKE_STESTD), python, false, {}};
   }
 
   static void fake(const char* kind) { ::setenv("STEST_FAKE", kind, 1); }
@@ -137,7 +138,8 @@ TEST_F(LauncherTest, ADaemonOfAnotherPythonIsReplaced) {
   EXPECT_FALSE(is_alive(first->process));
   EXPECT_EQ(read_text(paths_.root / "stops"), "idle\n");
   ASSERT_EQ(notices_.size(), 1u);
-  EXPECT_NE(notices_[0].find("python-a, this is stest 0.1.0 with python-b"), std::string::npos)
+  EXPECT_NE(notices_[0].find("python-a, this is stest " + std::string(stest_version()) + " with python-b"),
+            std::string::npos)
       << notices_[0];
 }
 

@@ -10,6 +10,7 @@
 #include "client/daemon_launcher.hpp"
 #include "client/daemon_stopper.hpp"
 #include "common/os/process.hpp"
+#include "common/version.hpp"
 #include "unit/client/fake_daemon.hpp"
 
 namespace stest {
@@ -28,7 +29,8 @@ class DaemonListTest : public ::testing::Test {
   DaemonStatus start(const char* kind, const std::filesystem::path& executable = STEST_FAKE_STESTD) {
     ::setenv("STEST_FAKE", kind, 1);
     ::setenv("STEST_FAKE_PYTHON", "python", 1);
-    const Installation wanted{executable, "0.1.0", build_id(executable), "python", false, {}};
+    const Installation wanted{executable, std::string(stest_version()), build_id(executable), "python", false,
+                              {}};
     const auto daemon = DaemonLauncher(paths_, wanted, [](const auto&) {}).ensure();
     EXPECT_TRUE(daemon) << daemon.error().message;
     return *daemon;

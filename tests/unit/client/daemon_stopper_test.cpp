@@ -6,6 +6,7 @@
 #include "client/daemon_launcher.hpp"
 #include "common/os/file_lock.hpp"
 #include "common/os/process.hpp"
+#include "common/version.hpp"
 #include "unit/client/fake_daemon.hpp"
 
 namespace stest {
@@ -18,7 +19,8 @@ class StopperTest : public ::testing::Test {
   DaemonStatus start(const char* kind) {
     ::setenv("STEST_FAKE", kind, 1);
     ::setenv("STEST_FAKE_PYTHON", "python", 1);
-    const Installation wanted{STEST_FAKE_STESTD, "0.1.0", build_id(STEST_FAKE_STESTD), "python", false, {}};
+    const Installation wanted{
+        STEST_FAKE_STESTD, std::string(stest_version()), build_id(STEST_FAKE_STESTD), "python", false, {}};
     const auto daemon = DaemonLauncher(paths_, wanted, [](const auto&) {}).ensure();
     EXPECT_TRUE(daemon) << daemon.error().message;
     return *daemon;

@@ -19,8 +19,10 @@
 #include <nlohmann/json.hpp>
 
 #include "common/os/file_lock.hpp"
+#include "common/os/python_executable.hpp"
 #include "common/os/runtime_paths.hpp"
 #include "common/status_file.hpp"
+#include "common/version.hpp"
 #include "unit/client/fake_daemon.hpp"
 
 namespace stest::unit {
@@ -52,7 +54,7 @@ DaemonStatus describe(const RuntimePaths& paths) {
   DaemonStatus status;
   status.process = *identify(::getpid());
   status.surroundings = own_surroundings();
-  status.version = variable("STEST_FAKE_VERSION", "0.1.0");
+  status.version = variable("STEST_FAKE_VERSION", std::string(stest_version()));
   status.build = build_id("/proc/self/exe");
   status.python = variable("STEST_FAKE_PYTHON", python_executable(executable_folder()).string());
   status.endpoint.socket = paths.socket.string();

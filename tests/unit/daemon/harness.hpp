@@ -137,6 +137,7 @@ class ServiceFixture : public testing::Test {
             project.path() / "worker.log",
             project.path() / "preload.json",
             project.path(),
+            {},
             most_workers,
             memory};
   }

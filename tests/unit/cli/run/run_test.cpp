@@ -9,6 +9,7 @@
 #include "cli/terminal/presentation.hpp"
 #include "client/daemon_stopper.hpp"
 #include "common/os/process.hpp"
+#include "common/os/python_executable.hpp"
 #include "common/os/runtime_paths.hpp"
 #include "unit/client/fake_daemon.hpp"
 
@@ -39,6 +40,7 @@ class RunTest : public ::testing::Test {
     for (const auto* name : {"NO_COLOR", "FORCE_COLOR", "PY_COLORS", "PYTEST_ADDOPTS"}) env_.erase(name);
     while (!agent_variable(env_).empty()) env_.erase(std::string(agent_variable(env_)));
     env_.erase("SPRINTEST_DIR");
+    env_["SPRINTEST_PYTHON"] = python_executable({}).string();  // No line about the environment of the shell.
   }
   ~RunTest() override { (void)stop_daemon(runtime_paths(root_, {}), {2s, 1s, 5s}); }
 

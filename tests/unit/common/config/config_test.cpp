@@ -252,6 +252,19 @@ TEST_F(ConfigTest, AResidentProcessRunsOneSuiteAtATime) {
   EXPECT_EQ(load(text + "concurrency = 1\n").isolation, "resident");
 }
 
+TEST_F(ConfigTest, WhatLooksLikeASettingIsWarnedAbout) {
+  using Lines = std::vector<std::string>;
+  EXPECT_EQ(load("[tool.sprintest]\n", {{"SPRINTEST_PORT", "8001"}, {"STEST_BIN_DIR", "/b"}}).warnings,
+            Lines{});
+  EXPECT_EQ(load("[tool.other]\n[tool.stest]\nignore = []\n").warnings,
+            Lines{"pyproject.toml:2: [tool.stest] is not read; stest's table is [tool.sprintest]"});
+  EXPECT_EQ(load("", {{"STEST_ISOLATION", "fork"}, {"STEST_PORT", ""}}).warnings,
+            Lines{"STEST_ISOLATION is not read; the variable is SPRINTEST_ISOLATION"});
+  EXPECT_EQ(load("", {{"SPRINTEST_ISOLATON", "fork"}, {"SPRINTEST_SKIP_UVICORN", "1"}}).warnings,
+            (Lines{"SPRINTEST_ISOLATON is not read; did you mean SPRINTEST_ISOLATION?",
+                   "SPRINTEST_SKIP_UVICORN is not read; `stest --help` lists the variables"}));
+}
+
 TEST_F(ConfigTest, VariablesAloneAreReadWithoutAFile) {
   const auto config = load_variables({{"SPRINTEST_FORCE_TCP", "1"}, {"SPRINTEST_PORT", "8123"}});
   ASSERT_TRUE(config);
@@ -303,14 +316,14 @@ TEST(ConfigKeys, AreCompleteAndUnique) {
     EXPECT_FALSE(key.key.empty() && key.variable.empty());
     EXPECT_TRUE(names.insert(key.key + "/" + key.variable).second);
   }
-  EXPECT_EQ(names.size(), 21u);
+  EXPECT_EQ(names.size(), 22u);
 }
 
 TEST_F(ConfigTest, FallbacksAreTheDefaults) {
   Environment env;
   for (const ConfigKey& key : config_keys()) {
     if (key.variable.empty() || key.fallback == "none" || key.fallback == "found" ||
-        key.fallback == "processors") {
+        key.fallback == "processors" || key.fallback == "stest's own") {
       continue;
     }
     if (key.variable == "SPRINTEST_PORT") continue;  // To ask for one is something else than its default.

@@ -233,20 +233,5 @@ TEST_F(EnsureDirectoriesTest, LongPathGetsThePrivateFolderInTmp) {
   EXPECT_EQ(mode(tmp_folder()), 0700u);
 }
 
-// ---- python_executable ----
-
-TEST(PythonExecutable, BesideTheExecutables) {
-  const TemporaryFolder folder;
-  const fs::path built_for = python_executable(folder.path());
-  EXPECT_TRUE(built_for.is_absolute()) << built_for;
-  fs::create_symlink("/bin/sh", folder.path() / "python");
-  EXPECT_EQ(python_executable(folder.path()), folder.path() / "python");
-  fs::create_symlink("/bin/sh", folder.path() / "python3");
-  EXPECT_EQ(python_executable(folder.path()), folder.path() / "python3") << "links stay unresolved";
-  fs::remove(folder.path() / "python3");
-  fs::create_symlink("/missing", folder.path() / "python3");
-  EXPECT_EQ(python_executable(folder.path()), folder.path() / "python");
-}
-
 }  // namespace
 }  // namespace stest

@@ -1,10 +1,11 @@
-#include "cli/doctor/program.hpp"
+#include "client/program.hpp"
 
 #include <poll.h>
 #include <signal.h>
 #include <sys/wait.h>
 
 #include <array>
+#include <nlohmann/json.hpp>
 
 #include "client/backoff.hpp"
 
@@ -35,15 +36,15 @@ bool read_all(Fd& out, Fd& err, ProgramEnd& end, Clock::time_point deadline) {
   return true;
 }
 
-bool has_ended(int pid) {
+bool has_program_ended(int pid) {
   siginfo_t info{};
   const auto id = static_cast<id_t>(pid);
   return ::waitid(P_PID, id, &info, WEXITED | WNOWAIT | WNOHANG) != 0 || info.si_pid == pid;
 }
 
 /// A program may close its streams long before it ends. False if the deadline comes first.
-bool await_end(int pid, Clock::time_point deadline) {
-  for (Backoff backoff; !has_ended(pid); backoff.wait()) {
+bool await_program(int pid, Clock::time_point deadline) {
+  for (Backoff backoff; !has_program_ended(pid); backoff.wait()) {
     if (Clock::now() >= deadline) return false;
   }
   return true;
@@ -65,10 +66,35 @@ Result<ProgramEnd> run_program(SpawnOptions options, std::chrono::milliseconds l
   err->write.reset();
   ProgramEnd end;
   const auto deadline = Clock::now() + limit;
-  end.is_late = !read_all(out->read, err->read, end, deadline) || !await_end(*pid, deadline);
+  end.is_late = !read_all(out->read, err->read, end, deadline) || !await_program(*pid, deadline);
   if (end.is_late) ::kill(-*pid, SIGKILL);
   end.status = wait_for(*pid).value_or(ExitStatus{});
   return end;
+}
+
+std::string how_it_ended(const ProgramEnd& end) {
+  if (end.is_late) return "did not end in time";
+  if (end.status.signal) return "was ended by " + signal_name(*end.status.signal);
+  return "ended with exit code " + std::to_string(end.status.code.value_or(-1));
+}
+
+std::string last_line(std::string text) {
+  text.erase(text.find_last_not_of(" \n\r\t") + 1);
+  return text.substr(text.rfind('\n') + 1);
+}
+
+Result<nlohmann::json> answer_of(const std::filesystem::path& program, const Result<ProgramEnd>& end) {
+  if (!end) return fail(ErrorCode::worker_failed, end.error().message);
+  auto answer = nlohmann::json::parse(last_line(end->out), nullptr, false);
+  if (!end->is_late && answer.is_object()) return answer;
+  const auto said = last_line(end->err);
+  return fail(ErrorCode::worker_failed,
+              program.string() + " " + how_it_ended(*end) + (said.empty() ? "" : ", and wrote: " + said));
+}
+
+std::string string_field(const nlohmann::json& object, const char* key) {
+  const auto found = object.find(key);
+  return found != object.end() && found->is_string() ? found->get<std::string>() : "";
 }
 
 }  // namespace stest

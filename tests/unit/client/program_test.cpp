@@ -1,4 +1,4 @@
-#include "cli/doctor/program.hpp"
+#include "client/program.hpp"
 
 #include <gtest/gtest.h>
 

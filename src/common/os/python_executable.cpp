@@ -1,0 +1,73 @@
+#include "common/os/python_executable.hpp"
+
+#include <unistd.h>
+
+#include <sstream>
+
+namespace stest {
+namespace {
+
+namespace fs = std::filesystem;
+
+bool is_program(const fs::path& path) {
+  std::error_code ignored;
+  return ::access(path.c_str(), X_OK) == 0 && !fs::is_directory(path, ignored);
+}
+
+bool is_in_virtual_environment(const fs::path& python) {
+  std::error_code ignored;
+  return fs::exists(python.parent_path().parent_path() / "pyvenv.cfg", ignored);
+}
+
+fs::path without_links(const fs::path& path) {
+  std::error_code error;
+  auto resolved = fs::weakly_canonical(path, error);
+  return error ? path.lexically_normal() : resolved;
+}
+
+}  // namespace
+
+std::optional<fs::path> python_in(const fs::path& folder) {
+  for (const char* name : {"python3", "python"}) {
+    if (!folder.empty() && is_program(folder / name)) return folder / name;
+  }
+  return std::nullopt;
+}
+
+fs::path python_executable(const fs::path& folder) {
+  return python_in(folder).value_or(STEST_PYTHON_EXECUTABLE);
+}
+
+fs::path python_executable(const fs::path& folder, const Environment& env) {
+  const auto chosen = env.find(python_variable);
+  return chosen == env.end() || chosen->second.empty() ? python_executable(folder) : fs::path(chosen->second);
+}
+
+std::optional<fs::path> find_command(const std::string& name, const Environment& env) {
+  const auto path = env.find("PATH");
+  std::istringstream folders(path == env.end() ? "" : path->second);
+  for (std::string folder; std::getline(folders, folder, ':');) {
+    if (!folder.empty() && is_program(fs::path(folder) / name)) return fs::path(folder) / name;
+  }
+  return std::nullopt;
+}
+
+std::optional<fs::path> find_python(const std::string& name, const fs::path& base, const Environment& env) {
+  std::error_code ignored;
+  auto python = (base / name).lexically_normal();
+  if (fs::is_directory(python, ignored)) {
+    python = python_in(python / "bin").value_or(python);
+  } else if (name.find('/') == name.npos) {
+    python = find_command(name, env).value_or(python);
+  }
+  if (!is_program(python)) return std::nullopt;
+  if (!is_in_virtual_environment(python)) return without_links(python);
+  const auto folder = without_links(python.parent_path());
+  return python_in(folder).value_or(folder / python.filename());
+}
+
+fs::path environment_of(const fs::path& python) {
+  return without_links(is_in_virtual_environment(python) ? python.parent_path().parent_path() : python);
+}
+
+}  // namespace stest
