@@ -44,12 +44,19 @@ Answer report_stopped(const Options& options, const Project& project, Console& c
   return ExitCode::not_running;
 }
 
+/// There may be thousands, and nobody would find the rest of the status.
+void drop_modules(nlohmann::json& status) {
+  const auto worker = status.find("worker");
+  if (worker != status.end() && worker->is_object()) worker->erase("preloaded");
+}
+
 Answer status(const Options& options, const Project& project, Console& console) {
   const auto daemon = read_status(project.paths.status_file);
   if (!daemon) return report_stopped(options, project, console);
-  const auto status = DaemonClient(daemon->endpoint).status();
+  auto status = DaemonClient(daemon->endpoint).status();
   if (!status && !is_alive(daemon->process)) return report_stopped(options, project, console);
   if (!status) return tl::unexpected(status.error());
+  if (options.json && !options.modules) drop_modules(*status);
   // Arguments and node ids may contain escape sequences.
   console.write(Stream::out, options.json ? status->dump(2) + "\n"
                                           : plain_text(status_text(*status, seconds_since_epoch())));

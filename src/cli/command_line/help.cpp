@@ -49,7 +49,7 @@ const std::vector<CommandInfo>& command_table() {
        "Examples:\n  stest verify\n  stest verify tests/test_model.py -k loss"},
       {"status", Action::status, "what the daemon does, and what it has preloaded",
        "Show the state of the project's daemon. Exit code 108: none is running.",
-       "Examples:\n  stest status\n  stest status --json"},
+       "Examples:\n  stest status\n  stest status --json\n  stest status --json --modules"},
       {"ps", Action::ps, "your daemons on this machine, of all projects",
        "List your daemons on this machine: state, age, memory (with all processes that they started), "
        "Python\n"
