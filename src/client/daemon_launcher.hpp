@@ -55,6 +55,7 @@ class DaemonLauncher {
   std::string mismatch(const DaemonStatus& daemon) const;
   Status await_end(const DaemonStatus& daemon);
   void announce_replacement(const DaemonStatus& daemon);
+  Result<DaemonStatus> find_or_start();
   Result<std::optional<DaemonStatus>> find() const;
   Result<std::optional<DaemonStatus>> try_start();
   Status start(const FileLock& lock);
