@@ -1,5 +1,8 @@
 #include "cli/commands.hpp"
 
+#include <unistd.h>
+
+#include <algorithm>
 #include <array>
 #include <chrono>
 #include <nlohmann/json.hpp>
@@ -112,6 +115,17 @@ Answer print_node_ids(const Options& options, const Project& project, Console& c
   return ExitCode::ok;
 }
 
+/// If the interpreter behind a virtual environment was removed, its `python` leads nowhere.
+Status check_python(Action action) {
+  constexpr std::array<Action, 4> users{Action::run, Action::verify, Action::start, Action::restart};
+  const auto python = python_executable(executable_folder());
+  if (std::find(users.begin(), users.end(), action) == users.end() || ::access(python.c_str(), X_OK) == 0) {
+    return {};
+  }
+  return fail(ErrorCode::daemon_unavailable, "the Python of this environment is gone: " + python.string(),
+              "Create the virtual environment again, and install stest in it.");
+}
+
 struct Command {
   Action action;
   Answer (*execute)(const Options&, const Project&, Console&);
@@ -130,6 +144,11 @@ constexpr std::array<Command, 9> commands{{
     {Action::node_ids, print_node_ids, false},
 }};
 
+int report_error(const Error& error, Console& console) {
+  console.say(error);
+  return static_cast<int>(exit_code(error.code));
+}
+
 Answer execute_on_project(const Options& options, Console& console) {
   const auto project = current_project();
   if (!project) return tl::unexpected(project.error());
@@ -144,6 +163,7 @@ Answer execute_on_project(const Options& options, Console& console) {
 }  // namespace
 
 int execute(const Options& options, Console& console) {
+  if (const auto usable = check_python(options.action); !usable) return report_error(usable.error(), console);
   if (options.action == Action::run) return run_tests(options.run, console);
   if (options.action == Action::print) {
     console.write(Stream::out, options.text);
@@ -152,9 +172,7 @@ int execute(const Options& options, Console& console) {
   if (options.action == Action::ps) return static_cast<int>(list_daemons(options.json, console));
   if (options.action == Action::stop && options.all) return static_cast<int>(stop_all_daemons(console));
   const auto answer = execute_on_project(options, console);
-  if (answer) return static_cast<int>(*answer);
-  console.say(answer.error());
-  return static_cast<int>(exit_code(answer.error().code));
+  return answer ? static_cast<int>(*answer) : report_error(answer.error(), console);
 }
 
 }  // namespace stest

@@ -132,7 +132,9 @@ const std::vector<HelpSection>& help_sections() {
            {"100", "a bug in stest"},
            {"101", "a command line that stest does not understand"},
            {"102", "an invalid [tool.sprintest] key or SPRINTEST_* variable"},
-           {"103", "the daemon ended during the run; with --events and in commands: no daemon can be used"},
+           {"103",
+            "the daemon ended during the run; with --events and in commands: no daemon can be used;\n"
+            "the Python of this environment is gone; the disk for the output is full"},
            {"104", "the worker died while the tests ran"},
            {"105", "the process that ran the tests died before pytest finished"},
            {"106", "the same, killed from outside: mostly out of memory"},

@@ -193,11 +193,16 @@ void remove_leftovers(const RuntimePaths& paths) {
 }
 
 fs::path python_executable(const fs::path& folder) {
+  fs::path gone;
   for (const char* name : {"python3", "python"}) {
     const fs::path candidate = folder / name;
-    if (!folder.empty() && ::access(candidate.c_str(), X_OK) == 0) return candidate;
+    if (folder.empty()) break;
+    if (::access(candidate.c_str(), X_OK) == 0) return candidate;
+    std::error_code ignored;
+    if (gone.empty() && fs::is_symlink(candidate, ignored)) gone = candidate;
   }
-  return STEST_PYTHON_EXECUTABLE;
+  // If this environment's interpreter is gone, no other one may take its place.
+  return gone.empty() ? fs::path(STEST_PYTHON_EXECUTABLE) : gone;
 }
 
 }  // namespace stest

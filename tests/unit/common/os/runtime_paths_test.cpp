@@ -248,5 +248,12 @@ TEST(PythonExecutable, BesideTheExecutables) {
   EXPECT_EQ(python_executable(folder.path()), folder.path() / "python");
 }
 
+TEST(PythonExecutable, NoOtherPythonTakesThePlaceOfOneThatIsGone) {
+  const TemporaryFolder folder;
+  fs::create_symlink("/missing", folder.path() / "python3");
+  fs::create_symlink("python3", folder.path() / "python");
+  EXPECT_EQ(python_executable(folder.path()), folder.path() / "python3");
+}
+
 }  // namespace
 }  // namespace stest
