@@ -79,7 +79,8 @@ int run_python(stest::LineChannel& channel, const Options& options) {
     code = options.probe ? probe(*interpreter, preloader, options) : serve(channel, preloader, options);
   } catch (const std::exception& error) {  // A Python error has a message only while `interpreter` exists.
     std::fprintf(stderr, "stest-worker: %s\n", error.what());
-    code = give_up(channel, stest::one_line(error), stest::site_dirs());
+    code =
+        give_up(channel, interpreter->missing_package().value_or(stest::one_line(error)), stest::site_dirs());
   }
   // No `Py_Finalize`: it takes tenths of a second, and it would call the atexit functions of preloaded
   // modules, which each run calls.

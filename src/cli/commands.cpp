@@ -1,5 +1,8 @@
 #include "cli/commands.hpp"
 
+#include <unistd.h>
+
+#include <algorithm>
 #include <array>
 #include <chrono>
 #include <nlohmann/json.hpp>
@@ -16,6 +19,8 @@
 #include "client/client.hpp"
 #include "client/daemon_launcher.hpp"
 #include "client/daemon_stopper.hpp"
+#include "common/os/environment.hpp"
+#include "common/os/python_executable.hpp"
 
 namespace stest {
 namespace {
@@ -44,12 +49,19 @@ Answer report_stopped(const Options& options, const Project& project, Console& c
   return ExitCode::not_running;
 }
 
+/// There may be thousands, and nobody would find the rest of the status.
+void drop_modules(nlohmann::json& status) {
+  const auto worker = status.find("worker");
+  if (worker != status.end() && worker->is_object()) worker->erase("preloaded");
+}
+
 Answer status(const Options& options, const Project& project, Console& console) {
   const auto daemon = read_status(project.paths.status_file);
   if (!daemon) return report_stopped(options, project, console);
-  const auto status = DaemonClient(daemon->endpoint).status();
+  auto status = DaemonClient(daemon->endpoint).status();
   if (!status && !is_alive(daemon->process)) return report_stopped(options, project, console);
   if (!status) return tl::unexpected(status.error());
+  if (options.json && !options.modules) drop_modules(*status);
   // Arguments and node ids may contain escape sequences.
   console.write(Stream::out, options.json ? status->dump(2) + "\n"
                                           : plain_text(status_text(*status, seconds_since_epoch())));
@@ -105,6 +117,17 @@ Answer print_node_ids(const Options& options, const Project& project, Console& c
   return ExitCode::ok;
 }
 
+/// If the interpreter behind a virtual environment was removed, its `python` leads nowhere.
+Status check_python(Action action) {
+  constexpr std::array<Action, 4> users{Action::run, Action::verify, Action::start, Action::restart};
+  const auto python = python_executable(executable_folder(), current_environment());
+  if (std::find(users.begin(), users.end(), action) == users.end() || ::access(python.c_str(), X_OK) == 0) {
+    return {};
+  }
+  return fail(ErrorCode::daemon_unavailable, "the Python of this environment is gone: " + python.string(),
+              "Create the virtual environment again, and install stest in it.");
+}
+
 struct Command {
   Action action;
   Answer (*execute)(const Options&, const Project&, Console&);
@@ -123,6 +146,11 @@ constexpr std::array<Command, 9> commands{{
     {Action::node_ids, print_node_ids, false},
 }};
 
+int report_error(const Error& error, Console& console) {
+  console.say(error);
+  return static_cast<int>(exit_code(error.code));
+}
+
 Answer execute_on_project(const Options& options, Console& console) {
   const auto project = current_project();
   if (!project) return tl::unexpected(project.error());
@@ -137,6 +165,7 @@ Answer execute_on_project(const Options& options, Console& console) {
 }  // namespace
 
 int execute(const Options& options, Console& console) {
+  if (const auto usable = check_python(options.action); !usable) return report_error(usable.error(), console);
   if (options.action == Action::run) return run_tests(options.run, console);
   if (options.action == Action::print) {
     console.write(Stream::out, options.text);
@@ -145,9 +174,7 @@ int execute(const Options& options, Console& console) {
   if (options.action == Action::ps) return static_cast<int>(list_daemons(options.json, console));
   if (options.action == Action::stop && options.all) return static_cast<int>(stop_all_daemons(console));
   const auto answer = execute_on_project(options, console);
-  if (answer) return static_cast<int>(*answer);
-  console.say(answer.error());
-  return static_cast<int>(exit_code(answer.error().code));
+  return answer ? static_cast<int>(*answer) : report_error(answer.error(), console);
 }
 
 }  // namespace stest

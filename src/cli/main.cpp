@@ -73,7 +73,8 @@ int run(const std::vector<std::string>& args) {
   if (options->run.cold) return report(console, become_cold_run(options->run.pytest_args));
   fill_standard_descriptors();
   ::signal(SIGPIPE, SIG_IGN);  // If the reader has left, the write fails instead.
-  return execute(*options, console);
+  const int code = execute(*options, console);
+  return code == 0 && console.is_incomplete() ? static_cast<int>(ExitCode::daemon_unavailable) : code;
 }
 
 }  // namespace

@@ -108,7 +108,7 @@ std::string preloaded_line(const json& worker) {
     list += (list.empty() ? "" : ", ") + all[i].name + " " + seconds(all[i].seconds);
   }
   if (all.size() > shown)
-    list += " and " + std::to_string(all.size() - shown) + " more packages (--json lists all)";
+    list += " and " + std::to_string(all.size() - shown) + " more packages (--json --modules lists all)";
   return line("preloaded", list);
 }
 

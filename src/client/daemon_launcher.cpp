@@ -184,7 +184,15 @@ DaemonLauncher::DaemonLauncher(RuntimePaths paths, Installation wanted, Notice n
                                std::chrono::milliseconds patience)
     : paths_(std::move(paths)), wanted_(std::move(wanted)), notice_(std::move(notice)), patience_(patience) {}
 
+/// Whatever the reason is, the caller needs to know that there is no daemon.
 Result<DaemonStatus> DaemonLauncher::ensure() {
+  return find_or_start().map_error([](Error error) {
+    if (error.code == ErrorCode::internal) error.code = ErrorCode::daemon_unavailable;
+    return error;
+  });
+}
+
+Result<DaemonStatus> DaemonLauncher::find_or_start() {
   if (auto made = ensure_directories(paths_); !made) return tl::unexpected(made.error());
   begin_ = Clock::now();
   deadline_ = begin_ + patience_;
@@ -331,7 +339,7 @@ Result<int> DaemonLauncher::spawn_daemon(const FileLock& lock, int ready) const 
   const Fd null(::open("/dev/null", O_RDONLY | O_CLOEXEC));
   if (!null) return errno_error("/dev/null");
   const Fd log(::open(paths_.log_file.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600));
-  if (!log) return errno_error(paths_.log_file.string());
+  if (!log) return errno_error("cannot open " + paths_.log_file.string());
   SpawnOptions options;
   options.executable = wanted_.daemon;
   options.args = {"--root",     paths_.root.string(),    "--lock-fd", std::to_string(lock_fd),

@@ -59,6 +59,7 @@ class DaemonLauncher {
   Status check_python();
   Status await_end(const DaemonStatus& daemon);
   void announce_replacement(const DaemonStatus& daemon);
+  Result<DaemonStatus> find_or_start();
   Result<std::optional<DaemonStatus>> find() const;
   Result<std::optional<DaemonStatus>> try_start();
   Status start(const FileLock& lock);

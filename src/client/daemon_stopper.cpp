@@ -26,6 +26,8 @@ bool wait_until(Clock::time_point deadline, const Condition& condition) {
 }
 
 bool is_lock_free(const RuntimePaths& paths) {
+  std::error_code ignored;
+  if (!std::filesystem::exists(paths.lock_file, ignored)) return true;
   const auto lock = FileLock::try_acquire(paths.lock_file);
   return lock && *lock;
 }

@@ -99,10 +99,7 @@ Status write_status(const std::filesystem::path& file, const DaemonStatus& statu
   Result<TemporaryFile> temporary = TemporaryFile::beside(file);
   if (!temporary) return tl::unexpected(temporary.error());
   const std::string text = to_json(status).dump(2, ' ', false, json::error_handler_t::replace) + "\n";
-  if (Status written = write_all(temporary->fd(), text); !written) {
-    return fail(ErrorCode::internal, "cannot write " + file.string() + ": " + written.error().message,
-                "The disk may be full.");
-  }
+  if (Status written = write_all(temporary->fd(), text); !written) return written;
   return temporary->move_to(file);
 }
 

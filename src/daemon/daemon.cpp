@@ -182,17 +182,9 @@ void wait_for_end(Service& service, int signal_fd, Children& children) {
   }
 }
 
-/// Adds a hint if a file cannot be written, most likely because the disk is full.
-Status on_disk(Status written) {
-  if (written) return written;
-  written.error().code = ErrorCode::daemon_unavailable;
-  written.error().hint = "Free disk space, or choose another folder with SPRINTEST_DIR.";
-  return written;
-}
-
 /// Serves until the daemon ends. Errors: the status file cannot be written.
 Status serve(ServerSocket socket, Service& service, Children& children, int signal_fd, Readiness& readiness) {
-  if (auto told = on_disk(service.is_announced()); !told) return told;
+  if (auto told = service.is_announced(); !told) return told;
   const auto endpoint = socket.endpoint();
   HttpServer server(service, std::move(socket));
   auto served = std::async(std::launch::async, [&server] { server.serve(); });
@@ -219,7 +211,7 @@ Status start(const DaemonOptions& options, int signal_fd, Readiness& readiness) 
   auto lock = take_lock(options, paths);
   if (!lock) return tl::unexpected(lock.error());
   if (auto works = try_out_surroundings(); !works) return works;
-  if (auto written = on_disk(lock->write_holder(getpid())); !written) return written;
+  if (auto written = lock->write_holder(getpid()); !written) return written;
   if (auto adopted = Children::adopt_orphans(); !adopted) return adopted;
   auto socket = open_socket(paths, config);
   if (!socket) return tl::unexpected(socket.error());

@@ -222,7 +222,7 @@ class Project:
 
     def status(self) -> dict[str, Any]:
         """The status of the running daemon."""
-        answer: dict[str, Any] = json.loads(self.stest("status", "--json").expect(0).out)
+        answer: dict[str, Any] = json.loads(self.stest("status", "--json", "--modules").expect(0).out)
         return answer
 
     @property

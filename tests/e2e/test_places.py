@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import re
 import stat
 import subprocess
 from collections.abc import Iterator
@@ -136,7 +137,7 @@ def test_idle_worker_is_released_and_the_daemon_waits_longer(fine: Project) -> N
     wait_for(lambda: not fine.processes("stest-worker"), "the end of the idle worker", 30)
     assert fine.daemons() == [daemon]
     assert fine.status()["worker"] is None
-    assert "started worker" in fine.stest().expect(0).errors
+    assert "nothing was loaded yet" in fine.stest().expect(0).errors
     assert fine.daemons() == [daemon]
 
 
@@ -201,10 +202,32 @@ def test_a_full_disk_is_told_and_nothing_is_left(fine: Project, tiny: Path) -> N
     assert "1 passed" in finished.text
     assert "running `python -m pytest` instead: " in finished.errors
     assert "No space left on device" in finished.errors
-    assert "SPRINTEST_DIR" in fine.stest("start").expect(UNAVAILABLE).errors
+    errors = fine.stest("start").expect(UNAVAILABLE).errors
+    assert f"stest: cannot write {tiny}/daemon.lock: No space left on device\nhint: Free disk space" in errors
+    assert "SPRINTEST_DIR" in errors
     wait_for(lambda: not fine.processes(), "the end of the daemon that could not start")
     ballast.unlink()
     fine.stest().expect(0)
+
+
+@pytest.mark.parametrize("files", [1, 2, 3])
+def test_a_disk_without_room_for_another_file(fine: Project, tiny: Path, files: int) -> None:
+    """One for the folder itself, then the lock, then the log."""
+    subprocess.run(["mount", "-o", f"remount,nr_inodes={files}", str(tiny)], check=True)
+    errors = fine.stest("start").expect(UNAVAILABLE).errors
+    assert re.search(rf"^stest: .*{tiny}/.*: No space left on device\nhint: Free disk space", errors), errors
+    assert "no daemon is running" in fine.stest("stop").expect(0).text
+    assert "1 passed" in fine.stest().expect(0).text
+
+
+def test_a_full_disk_for_the_output(fine: Project, tiny: Path) -> None:
+    fine.stest().expect(0)
+    fill(tiny)
+    for command, code in (("status", UNAVAILABLE), ("", 1)):
+        script = f"exec stest {command} > {tiny}/out"
+        errors = fine.finish(fine.start("-c", script, program=("/bin/sh",))).expect(code).errors
+        assert f"stest: the output is incomplete: cannot write {tiny}/out: No space left on device" in errors
+        assert "hint: Free disk space" in errors
 
 
 def test_a_disk_that_fills_up_does_not_change_an_answer(fine: Project, tiny: Path) -> None:

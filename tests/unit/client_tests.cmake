@@ -29,6 +29,7 @@ target_sources(stest_unit_tests PRIVATE
   cli/logs_test.cpp
   cli/python_choice_test.cpp
   cli/run/cancel_run_test.cpp
+  cli/run/crash_fold_test.cpp
   cli/run/output_hold_test.cpp
   cli/run/output_test.cpp
   cli/run/run_position_test.cpp

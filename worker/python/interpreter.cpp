@@ -58,6 +58,19 @@ std::string Interpreter::prefix() const {
   return py::module_::import("sys").attr("prefix").cast<std::string>();
 }
 
+std::optional<std::string> Interpreter::missing_package() const try {
+  const py::object find = py::module_::import("importlib.util").attr("find_spec");
+  if (find("sprintest").is_none()) {
+    return "this stest was built for Python " + version() + ", and this environment has no stest for that (" +
+           prefix() + "); install stest again with this environment's Python";
+  }
+  if (!find("pytest").is_none()) return std::nullopt;
+  return "pytest is not installed in this environment (" + prefix() +
+         "); `python -m pip install pytest` installs it";
+} catch (const std::exception&) {  // A finder has failed, which says nothing about these packages.
+  return std::nullopt;
+}
+
 Result<Interpreter> Interpreter::start(const std::string& executable) {
   PyConfig config;
   if (const PyStatus status = configure(config, executable); PyStatus_Exception(status)) {

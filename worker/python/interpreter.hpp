@@ -30,6 +30,8 @@ class Interpreter {
   std::string version() const;  ///< "3.11.7"
   std::string prefix() const;   ///< `sys.prefix`
   const AtStart& at_start() const { return at_start_; }
+  /// Which package the worker lacks in this environment, and what to do; nothing if it has all.
+  std::optional<std::string> missing_package() const;
 
   Interpreter(Interpreter&&) noexcept;
   ~Interpreter();

@@ -98,7 +98,8 @@ void add_options(CLI::App& app, Options& options) {
     case Action::run:
       return add_run_options(app, options.run);
     case Action::status:
-      app.add_flag("--json", options.json, "Print the daemon's whole status as JSON");
+      app.add_flag("--modules", options.modules, "With --json: list all preloaded modules")
+          ->needs(app.add_flag("--json", options.json, "Print the daemon's status as JSON"));
       return;
     case Action::ps:
       app.add_flag("--json", options.json, "Print the list as JSON");

@@ -50,7 +50,7 @@ const std::vector<CommandInfo>& command_table() {
        "Examples:\n  stest verify\n  stest verify tests/test_model.py -k loss"},
       {"status", Action::status, "what the daemon does, and what it has preloaded",
        "Show the state of the project's daemon. Exit code 108: none is running.",
-       "Examples:\n  stest status\n  stest status --json"},
+       "Examples:\n  stest status\n  stest status --json\n  stest status --json --modules"},
       {"ps", Action::ps, "your daemons on this machine, of all projects",
        "List your daemons on this machine: state, age, memory (with all processes that they started), "
        "Python\n"
@@ -133,7 +133,9 @@ const std::vector<HelpSection>& help_sections() {
            {"100", "a bug in stest"},
            {"101", "a command line that stest does not understand"},
            {"102", "an invalid [tool.sprintest] key or SPRINTEST_* variable"},
-           {"103", "the daemon ended during the run; with --events and in commands: no daemon can be used"},
+           {"103",
+            "the daemon ended during the run; with --events and in commands: no daemon can be used;\n"
+            "the Python of this environment is gone; the disk for the output is full"},
            {"104", "the worker died while the tests ran"},
            {"105", "the process that ran the tests died before pytest finished"},
            {"106", "the same, killed from outside: mostly out of memory"},

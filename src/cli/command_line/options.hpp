@@ -35,6 +35,7 @@ struct Options {
   RunOptions run;
   CancelOptions cancel;
   bool json = false;          ///< `status --json`, `ps --json`, `doctor --json`
+  bool modules = false;       ///< `status --json --modules`
   bool all = false;           ///< `stop --all`
   bool follow = false;        ///< `logs -f`
   int lines = 50;             ///< `logs -n`

@@ -49,7 +49,10 @@ Output::Output(Console& console, bool very_quiet)
       begin_(std::chrono::steady_clock::now()),
       wait_line_(console.is_animated()) {}
 
-Output::~Output() { end_waiting(); }
+Output::~Output() {
+  end_waiting();
+  end_output();
+}
 
 bool Output::show(const Event& event) {
   return std::visit([this](const auto& kind) { return show_kind(kind); }, event);
@@ -80,7 +83,8 @@ bool Output::show_kind(const event::Started&) {
 
 bool Output::show_kind(const event::Output& event) {
   end_waiting();
-  return console_.write(event.stream, event.data);
+  auto& fold = event.stream == Stream::out ? out_fold_ : err_fold_;
+  return console_.write(event.stream, fold.take(event.data));
 }
 
 bool Output::show_kind(const event::Stuck& event) {
@@ -101,11 +105,18 @@ bool Output::show_kind(const event::Notice& event) {
 
 bool Output::show_kind(const event::Done& event) {
   end_waiting();
-  console_.end_output();
+  end_output();
   if (event.exit_code == static_cast<int>(ExitCode::needs_cold)) return true;  // A notice has said so.
   if (!event.message.empty()) console_.say(Error{ErrorCode::internal, event.message, event.hint});
   if (event.unfinished) console_.say(unfinished_text(*event.unfinished));
   return true;
+}
+
+/// Shows what has been held back.
+void Output::end_output() {
+  console_.write(Stream::out, out_fold_.end());
+  console_.write(Stream::err, err_fold_.end());
+  console_.end_output();
 }
 
 WaitLine::Elapsed Output::elapsed() const {

@@ -7,6 +7,7 @@
 #include <thread>
 #include <vector>
 
+#include "cli/run/crash_fold.hpp"
 #include "cli/run/wait_line.hpp"
 #include "cli/terminal/console.hpp"
 
@@ -41,11 +42,14 @@ class Output {
   bool show_kind(const event::Done& event);
 
   WaitLine::Elapsed elapsed() const;
+  void end_output();
   void begin_waiting();
   void tick();
 
   Console& console_;
   bool very_quiet_;
+  CrashFold out_fold_;
+  CrashFold err_fold_;
   std::string last_stack_;
   std::chrono::steady_clock::time_point begin_;
 

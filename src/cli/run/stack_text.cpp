@@ -1,51 +1,73 @@
 #include "cli/run/stack_text.hpp"
 
 #include <algorithm>
-#include <vector>
+#include <array>
+#include <utility>
 
 namespace stest {
 namespace {
 
-bool is_frame(std::string_view line) { return line.starts_with("  File "); }
+constexpr int most_shown_of_pytest = 3;
 
-bool is_frame_of_pytest(std::string_view line) {
-  return is_frame(line) && (line.find("/_pytest/") != line.npos || line.find("/pluggy/") != line.npos);
+bool has_any(std::string_view line, const auto& parts) {
+  return std::any_of(parts.begin(), parts.end(),
+                     [&](std::string_view part) { return line.find(part) != line.npos; });
 }
 
-/// The lines of one thread: its name, then its frames, the innermost first.
-using Thread = std::vector<std::string_view>;
-
-std::vector<Thread> split(std::string_view stack) {
-  std::vector<Thread> threads;
-  for (std::size_t begin = 0; begin < stack.size();) {
-    const auto end = std::min(stack.find('\n', begin), stack.size());
-    const auto line = stack.substr(begin, end - begin);
-    begin = end + 1;
-    if (line.empty()) continue;
-    if (!is_frame(line) && (threads.empty() || is_frame(threads.back().back()))) threads.emplace_back();
-    if (threads.empty()) threads.emplace_back();
-    threads.back().push_back(line);
-  }
-  return threads;
+bool is_of_pytest(std::string_view line) {
+  constexpr std::array<std::string_view, 5> parts{"/_pytest/", "/pluggy/", "/pytest/__main__.py\"",
+                                                  "/sprintest/run/", "/sprintest/process/"};
+  return has_any(line, parts);
 }
 
-std::string text_of(const Thread& thread) {
-  std::string text;
-  for (std::size_t i = 0; i < thread.size(); ++i) {
-    // If pytest is the innermost frame, pytest itself waits, and its frames are shown.
-    if (i > 1 && is_frame_of_pytest(thread[i]) && !is_frame_of_pytest(thread[i - 1])) {
-      return text + "    … " + std::to_string(thread.size() - i) + " frames of pytest\n";
-    }
-    text.append("  ").append(thread[i]).append("\n");
-  }
-  return text;
+bool is_of_imports(std::string_view line) {
+  constexpr std::array<std::string_view, 2> parts{"\"<frozen importlib", "/importlib/__init__.py\""};
+  return has_any(line, parts);
 }
+
+std::string with_newline(std::string_view line) { return std::string(line) + "\n"; }
 
 }  // namespace
 
+std::string StackFold::take(std::string_view line) {
+  if (!line.starts_with("  File ")) {
+    auto text = end() + with_newline(line);
+    *this = {};
+    return text;
+  }
+  const bool is_pytest = is_of_pytest(line);
+  if (!is_pytest && !is_of_imports(line)) {
+    is_below_other_code_ = true;
+    return end() + with_newline(line);
+  }
+  if (!is_below_other_code_ && shown_ < most_shown_of_pytest) {
+    ++shown_;
+    return with_newline(line);
+  }
+  ++folded_;
+  has_pytest_ = has_pytest_ || is_pytest;
+  return {};
+}
+
+std::string StackFold::end() {
+  const auto count = std::exchange(folded_, 0);
+  const std::string whose = std::exchange(has_pytest_, false) ? "pytest" : "the import system";
+  if (count == 0) return {};
+  return "  … " + std::to_string(count) + (count == 1 ? " frame of " : " frames of ") + whose + "\n";
+}
+
 std::string stack_text(std::string_view stack) {
+  StackFold fold;
+  std::string folded;
+  for (std::size_t begin = 0; begin < stack.size();) {
+    const auto end = std::min(stack.find('\n', begin), stack.size());
+    if (end > begin) folded += fold.take(stack.substr(begin, end - begin));
+    begin = end + 1;
+  }
+  folded += fold.end();
   std::string text;
-  for (const auto& thread : split(stack)) text += text_of(thread);
+  for (const char letter : folded)
+    text.append(text.empty() || text.back() == '\n' ? "  " : "").append(1, letter);
   return text;
 }
 

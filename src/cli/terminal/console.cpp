@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "common/os/fd.hpp"
 
@@ -51,6 +52,10 @@ bool has_reader(int fd) {
   return ::poll(&entry, 1, 0) < 0 || (entry.revents & (POLLERR | POLLHUP)) == 0;
 }
 
+std::string hint_text(const Error& error) {
+  return error.hint.empty() ? "" : "hint: " + plain_text(error.hint) + "\n";
+}
+
 /// Undoes what a terminal does to the ends of lines.
 std::string with_plain_line_ends(std::string_view bytes) {
   std::string text;
@@ -72,6 +77,12 @@ bool are_same_file(int one, int other) {
 
 Console::Target Console::standard() { return {1, 2, ::isatty(1) == 1, ::isatty(2) == 1}; }
 
+Console::Console(Target target, Presentation presentation)
+    : target_(target),
+      share_lines_((target.out_is_terminal && target.err_is_terminal) ||
+                   are_same_file(target.out, target.err)),
+      presentation_(presentation) {}
+
 Console::~Console() { end_output(); }
 
 bool Console::write(Stream stream, std::string_view bytes) {
@@ -90,7 +101,7 @@ bool Console::write_locked(Stream stream, std::string_view bytes) {
   if (bytes.empty()) return true;
   clear_brief_locked();
   const bool to_out = stream == Stream::out;
-  if (!to_out || target_.out_is_terminal) at_line_start_ = bytes.back() == '\n';
+  if (!to_out || share_lines_) at_line_start_ = bytes.back() == '\n';
   return report_locked(put_locked(stream, bytes), to_out ? target_.out : target_.err);
 }
 
@@ -98,7 +109,7 @@ bool Console::write_terminal(std::string_view bytes) {
   if (bytes.empty()) return true;
   const std::lock_guard lock(mutex_);
   clear_brief_locked();
-  at_line_start_ = bytes.back() == '\n';
+  if (target_.err_is_terminal) at_line_start_ = bytes.back() == '\n';
   const int fd = target_.out_is_terminal ? target_.out : target_.err;
   return report_locked(write_all(fd, is_raw_ ? bytes : std::string_view(with_plain_line_ends(bytes))), fd);
 }
@@ -116,8 +127,9 @@ Status Console::put_locked(Stream stream, std::string_view bytes) {
 // A full disk is reported; a reader that has left (`stest | head`) is not.
 bool Console::report_locked(const Status& written, int fd) {
   if (!written && has_reader(fd)) {
-    (void)put_locked(Stream::err,
-                     format("the tests' output is incomplete: " + written.error().message, Tone::error));
+    is_incomplete_ = true;
+    say_locked(format("the output is incomplete: " + written.error().message, Tone::error) +
+               hint_text(written.error()));
   }
   return written.has_value();
 }
@@ -129,18 +141,19 @@ void Console::set_raw(bool on) {
 
 void Console::say(std::string_view line, Tone tone) {
   const std::lock_guard lock(mutex_);
-  clear_brief_locked();
-  // Do not append to a line of the run, such as ".....".
-  const bool breaks_line = target_.err_is_terminal && !at_line_start_;
-  at_line_start_ = true;
-  (void)put_locked(Stream::err, (breaks_line ? "\n" : "") + format(line, tone));
+  say_locked(format(line, tone));
 }
 
 void Console::say(const Error& error) {
-  say(error.message, Tone::error);
-  if (error.hint.empty()) return;
   const std::lock_guard lock(mutex_);
-  (void)put_locked(Stream::err, "hint: " + plain_text(error.hint) + "\n");
+  say_locked(format(error.message, Tone::error) + hint_text(error));
+}
+
+/// Begins a line first if the run has left one unfinished, such as ".....".
+void Console::say_locked(const std::string& text) {
+  clear_brief_locked();
+  const bool breaks_line = !std::exchange(at_line_start_, true);
+  (void)put_locked(Stream::err, (breaks_line ? "\n" : "") + text);
 }
 
 void Console::show_briefly(std::string_view line) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <mutex>
 #include <string>
 #include <string_view>
@@ -14,8 +15,8 @@ namespace stest {
 bool are_same_file(int one, int other);
 
 /// Writes everything that stest shows: the run's bytes, unchanged unless plain text is wanted, and stest's
-/// lines on stderr, which begin with "stest: ". On a terminal it keeps the two on separate lines. Borrows its
-/// descriptors. May be used by several threads.
+/// lines on stderr, which begin with "stest: " and never continue a line of the run. Borrows its descriptors.
+/// May be used by several threads.
 class Console {
  public:
   struct Target {
@@ -29,7 +30,7 @@ class Console {
   /// stdout and stderr of this process.
   static Target standard();
 
-  Console(Target target, Presentation presentation) : target_(target), presentation_(presentation) {}
+  Console(Target target, Presentation presentation);
   ~Console();
   Console(const Console&) = delete;
   Console& operator=(const Console&) = delete;
@@ -56,6 +57,8 @@ class Console {
   void clear_brief();
 
   bool is_animated() const { return presentation_.animated; }
+  /// Whether output is lost although somebody would read it, for example because the disk is full.
+  bool is_incomplete() const { return is_incomplete_; }
 
  private:
   bool write_locked(Stream stream, std::string_view bytes);
@@ -63,16 +66,19 @@ class Console {
   /// Converts line ends if the terminal does not.
   Status put_locked(Stream stream, std::string_view bytes);
   bool report_locked(const Status& written, int fd);
+  void say_locked(const std::string& text);
   std::string format(std::string_view line, Tone tone) const;
 
   Target target_;
+  bool share_lines_;  ///< stdout and stderr are one terminal, pipe or file.
   Presentation presentation_;
   std::mutex mutex_;
   AnsiFilter out_filter_;
   AnsiFilter err_filter_;
   bool brief_shown_ = false;
-  bool at_line_start_ = true;
+  bool at_line_start_ = true;  ///< On stderr.
   bool is_raw_ = false;
+  std::atomic<bool> is_incomplete_ = false;
 };
 
 }  // namespace stest

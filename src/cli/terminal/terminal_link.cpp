@@ -194,9 +194,9 @@ void TerminalLink::show_output() {
   if (has_output_) show(hold_.take(read->data, OutputHold::Clock::now()));
 }
 
-void TerminalLink::show(const std::string& bytes) {
+void TerminalLink::show(std::string_view bytes) {
   // If this fails, the terminal is gone, and SIGHUP follows.
-  if (!bytes.empty()) has_output_ = console_.write_terminal(bytes) && has_output_;
+  has_output_ = console_.write_terminal(fold_.take(bytes)) && has_output_;
 }
 
 // The tests have ended, so all their output is in the terminal. A read also passes on what the kernel has
@@ -210,6 +210,7 @@ void TerminalLink::show_rest() {
   }
   if (is_said_again_) hold_.drop();
   show(hold_.release());
+  (void)console_.write_terminal(fold_.end());
 }
 
 }  // namespace stest

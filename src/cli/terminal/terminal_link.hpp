@@ -7,6 +7,7 @@
 #include <string>
 #include <thread>
 
+#include "cli/run/crash_fold.hpp"
 #include "cli/run/output_hold.hpp"
 #include "cli/terminal/console.hpp"
 #include "cli/terminal/signal_pipe.hpp"
@@ -72,7 +73,7 @@ class TerminalLink {
   void write_keys();
   int patience(bool waits_for_foreground) const;
   void show_output();
-  void show(const std::string& bytes);
+  void show(std::string_view bytes);
   void show_rest();
 
   const TerminalStreams streams_;
@@ -82,6 +83,7 @@ class TerminalLink {
   Pty pty_;
   std::optional<SignalPipe> signals_;  ///< Set while the tests have the terminal.
   OutputHold hold_;
+  CrashFold fold_;
   std::string keys_;  ///< Typed, but not yet written to the tests' terminal.
   bool has_keyboard_ = true;
   bool has_output_ = true;

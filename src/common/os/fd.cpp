@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <filesystem>
 #include <system_error>
 
 namespace stest {
@@ -85,7 +86,7 @@ Status write_all(int fd, std::string_view data) {
     } else if (is_would_block(errno)) {
       wait_until_writable(fd);
     } else if (errno != EINTR) {
-      return errno_error("cannot write");
+      return errno_error("cannot write" + path_text(fd));
     }
   }
   return {};
@@ -106,9 +107,20 @@ Result<ReadResult> read_some(int fd, std::size_t limit) {
   return result;
 }
 
+bool is_disk_full(int error) { return error == ENOSPC || error == EDQUOT; }
+
+std::string path_text(int fd) {
+  const int kept = errno;
+  std::error_code ignored;
+  const auto path = std::filesystem::read_symlink("/proc/self/fd/" + std::to_string(fd), ignored).string();
+  errno = kept;
+  return path.starts_with('/') ? " " + path : "";
+}
+
 tl::unexpected<Error> errno_error(std::string_view what) {
   const int error = errno;
-  return fail(ErrorCode::internal, std::string(what) + ": " + std::system_category().message(error));
+  return fail(ErrorCode::internal, std::string(what) + ": " + std::system_category().message(error),
+              is_disk_full(error) ? full_disk_hint : "");
 }
 
 }  // namespace stest

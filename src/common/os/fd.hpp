@@ -66,7 +66,15 @@ struct ReadResult {
 /// a non-blocking descriptor without data, `data` is empty.
 Result<ReadResult> read_some(int fd, std::size_t limit);
 
-/// "what: strerror(errno)" as an `internal` error.
+/// " PATH" of an open file; empty for a pipe or socket. Keeps errno.
+std::string path_text(int fd);
+
+bool is_disk_full(int error);
+constexpr const char* full_disk_hint =
+    "Free disk space, or choose another folder: SPRINTEST_DIR for the daemon's files, TMPDIR for temporary "
+    "ones.";
+
+/// "what: strerror(errno)" as an `internal` error, with `full_disk_hint` if the disk is full.
 tl::unexpected<Error> errno_error(std::string_view what);
 
 }  // namespace stest

@@ -43,13 +43,10 @@ Result<FileLock> FileLock::adopt(Fd fd) {
 
 Status FileLock::write_holder(int pid) {
   const std::string text = std::to_string(pid) + "\n";
-  if (::ftruncate(fd_.get(), 0) != 0) return errno_error("cannot truncate the lock file");
-  const ssize_t written = ::pwrite(fd_.get(), text.data(), text.size(), 0);
-  if (written < 0) return errno_error("cannot write the lock file");
-  if (static_cast<std::size_t>(written) != text.size()) {
-    return fail(ErrorCode::internal, "cannot write the lock file: the disk is full");
-  }
-  return {};
+  if (::ftruncate(fd_.get(), 0) != 0)
+    return errno_error("cannot truncate the lock file" + path_text(fd_.get()));
+  ::lseek(fd_.get(), 0, SEEK_SET);
+  return write_all(fd_.get(), text);
 }
 
 std::optional<int> lock_holder(const std::filesystem::path& path) {

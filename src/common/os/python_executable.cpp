@@ -35,7 +35,13 @@ std::optional<fs::path> python_in(const fs::path& folder) {
 }
 
 fs::path python_executable(const fs::path& folder) {
-  return python_in(folder).value_or(STEST_PYTHON_EXECUTABLE);
+  if (const auto found = python_in(folder)) return *found;
+  // If this environment's interpreter is gone, no other one may take its place.
+  std::error_code ignored;
+  for (const char* name : {"python3", "python"}) {
+    if (!folder.empty() && fs::is_symlink(folder / name, ignored)) return folder / name;
+  }
+  return STEST_PYTHON_EXECUTABLE;
 }
 
 fs::path python_executable(const fs::path& folder, const Environment& env) {

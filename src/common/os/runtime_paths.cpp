@@ -119,7 +119,11 @@ tl::unexpected<Error> unusable(const fs::path& folder, const std::string& why, c
 /// in `forbidden`. Returns whether it was created.
 Result<bool> ensure_folder(const fs::path& folder, mode_t forbidden, const std::string& hint) {
   const bool created = ::mkdir(folder.c_str(), 0700) == 0;
-  if (!created && errno != EEXIST) return unusable(folder, std::generic_category().message(errno), hint);
+  if (!created && errno != EEXIST) {
+    const int error = errno;
+    return unusable(folder, std::generic_category().message(error),
+                    is_disk_full(error) ? full_disk_hint : hint);
+  }
   struct stat info {};
   if (::lstat(folder.c_str(), &info) != 0) {
     return unusable(folder, std::generic_category().message(errno), hint);

@@ -30,7 +30,8 @@ std::string tenths_text(ImportClock::Seconds time) {
 }
 
 /// The run is not to wait for a worker: its client makes a cold run, which takes as long as plain pytest.
-Error warming(const WorkerInstance& instance, std::optional<ImportClock::Seconds> expected) {
+Error warming(const WorkerInstance& instance, std::optional<ImportClock::Seconds> expected, bool is_first) {
+  if (is_first) return {ErrorCode::warming, nothing_loaded, ""};
   std::string progress;
   if (instance.import_clock.is_running()) {
     progress = " (" + tenths_text(instance.import_clock.so_far());
@@ -39,6 +40,11 @@ Error warming(const WorkerInstance& instance, std::optional<ImportClock::Seconds
   }
   const auto what = instance.importing.empty() ? "starts" : "imports " + instance.importing;
   return {ErrorCode::warming, "the worker " + what + progress, ""};
+}
+
+std::string start_text(const Restart& why, bool replaces) {
+  if (why.reason == RestartReason::first_run) return "started worker";
+  return (replaces ? "restarted worker: " : "started another worker: ") + why.text;
 }
 
 Error used_by_others(const Restart& why) {
@@ -72,6 +78,7 @@ struct WorkerManager::Attempt {
   bool without_learned = false;  ///< A worker died during an import; the next one imports no learned modules.
   bool after_kill = false;       ///< A worker was killed by SIGKILL; the next one imports the same modules.
   bool may_be_cold = false;      ///< The run does not wait for a worker that imports, or serves others.
+  bool is_first = false;         ///< There was no worker; see `nothing_loaded`.
   bool was_fit = false;          ///< The claimed worker was ready, and none of its files has changed.
   int started = 0;               ///< How many workers were started for this run.
 };
@@ -106,6 +113,7 @@ Result<WorkerLease> WorkerManager::acquire(const Run& run, const Listener& liste
     if (!ready && ready.error().code == ErrorCode::warming) give_way(*instance, run);
     if (!ready) return tl::unexpected(ready.error());
     if (!*ready) continue;
+    if (attempt.is_first) listener.emit(event::Notice{nothing_loaded});
     begin(lease, listener);
     return lease;
   }
@@ -243,11 +251,11 @@ Result<WorkerManager::Instance> WorkerManager::replace(std::unique_lock<std::mut
   replacing_ = true;
   store_.forget_if_outdated();
   lock.unlock();
-  const auto notice = why.reason == RestartReason::first_run ? "started worker"
-                      : choice.worker                        ? "restarted worker: " + why.text
-                                                             : "started another worker: " + why.text;
+  const bool is_first = why.reason == RestartReason::first_run;
+  attempt.is_first = attempt.is_first || is_first;
+  const auto notice = start_text(why, choice.worker != nullptr);
   spdlog::info("run {}: {}", attempt.run.id, notice);
-  const bool heard = attempt.listener.emit(event::Notice{notice});
+  const bool heard = is_first || attempt.listener.emit(event::Notice{notice});
   auto started = heard ? start(attempt.key, !attempt.without_learned) : tl::unexpected(given_up());
   lock.lock();
   replacing_ = false;
@@ -278,7 +286,8 @@ Result<bool> WorkerManager::await_ready(WorkerInstance& instance, Attempt& attem
     }
     const auto module = instance.importing;
     const auto expected = store_.start_time(instance.asked.size());
-    if (is_cold_rather(instance, attempt)) return tl::unexpected(warming(instance, expected));
+    if (is_cold_rather(instance, attempt))
+      return tl::unexpected(warming(instance, expected, attempt.is_first));
     instance.process->resume();
     const auto left = instance.time_left(expected);
     lock.unlock();

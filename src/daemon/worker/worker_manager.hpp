@@ -42,6 +42,10 @@ class WorkerLease {
   std::uint64_t value_reports_ = 0;  ///< `WarmValues::reports` when the run began.
 };
 
+/// What a run says for which the first worker was started: the first line that a new user reads.
+inline constexpr const char* nothing_loaded =
+    "nothing was loaded yet, so this run is as slow as pytest; the next ones will not be";
+
 /// See `WorkerManager::renew`.
 inline constexpr int runs_before_renewal = 100;
 

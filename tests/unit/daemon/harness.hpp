@@ -17,11 +17,15 @@
 
 #include "common/os/process.hpp"
 #include "daemon/service.hpp"
+#include "daemon/worker/worker_manager.hpp"
 #include "unit/temporary_folder.hpp"
 
 namespace stest {
 
 inline constexpr std::chrono::seconds test_patience{30};
+
+/// The notice of the first run.
+inline const std::string first_notice = std::string(nothing_loaded) + "\n";
 
 /// Waits until `condition` holds; fails the test where it does not.
 inline void await(const std::function<bool()>& condition, const char* what) {

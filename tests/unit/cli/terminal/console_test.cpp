@@ -50,7 +50,7 @@ TEST_F(ConsoleTest, WhatPlainTextHoldsBackComesAtTheEndOfTheOutput) {
   console.write(Stream::err, "1\r2");
   console.end_output();
   console.say("over");
-  EXPECT_EQ(take(err_), "1\n2stest: over\n");
+  EXPECT_EQ(take(err_), "1\n2\nstest: over\n");
 }
 
 TEST_F(ConsoleTest, OwnLinesGoToStderr) {
@@ -68,6 +68,24 @@ TEST_F(ConsoleTest, OnATerminalAnOwnLineBeginsALine) {
   console.say("no output");
   console.say("still none");
   EXPECT_EQ(take(err_), "\nstest: no output\nstest: still none\n");
+}
+
+TEST_F(ConsoleTest, InOneFileAnOwnLineBeginsALine) {
+  Console console({out_.write.get(), out_.write.get(), false, false}, {});
+  console.write(Stream::out, "....");
+  console.say(Error{ErrorCode::usage, "bad", "do better"});
+  console.write(Stream::err, "half");
+  console.say("over");
+  EXPECT_EQ(take(out_), "....\nstest: bad\nhint: do better\nhalf\nstest: over\n");
+}
+
+TEST_F(ConsoleTest, OnStderrAloneOnlyItsOwnLinesCount) {
+  auto console = make(false);
+  console.write(Stream::out, "....");
+  console.say("no output");
+  console.write(Stream::err, "half");
+  console.say("over");
+  EXPECT_EQ(take(err_), "stest: no output\nhalf\nstest: over\n");
 }
 
 TEST_F(ConsoleTest, ABriefLineGoesAwayWithTheNext) {
@@ -124,7 +142,12 @@ TEST_F(ConsoleTest, AFullDiskIsReportedWithAWord) {
   const Fd full(::open("/dev/full", O_WRONLY | O_CLOEXEC));
   Console console({full.get(), err_.write.get(), false, false}, {});
   EXPECT_FALSE(console.write(Stream::out, "x"));
-  EXPECT_NE(take(err_).find("No space left"), std::string::npos);
+  EXPECT_TRUE(console.is_incomplete());
+  EXPECT_EQ(
+      take(err_),
+      "stest: the output is incomplete: cannot write /dev/full: No space left on device\n"
+      "hint: Free disk space, or choose another folder: SPRINTEST_DIR for the daemon's files, TMPDIR for "
+      "temporary ones.\n");
 }
 
 }  // namespace

@@ -30,6 +30,13 @@ TEST(PythonExecutable, BesideTheExecutables) {
   EXPECT_EQ(python_executable(folder.path()), folder.path() / "python");
 }
 
+TEST(PythonExecutable, NoOtherPythonTakesThePlaceOfOneThatIsGone) {
+  const TemporaryFolder folder;
+  fs::create_symlink("/missing", folder.path() / "python3");
+  fs::create_symlink("python3", folder.path() / "python");
+  EXPECT_EQ(python_executable(folder.path()), folder.path() / "python3");
+}
+
 TEST(PythonExecutable, TheVariableComesFirst) {
   const TemporaryFolder folder;
   EXPECT_EQ(python_executable(folder.path(), {{"SPRINTEST_PYTHON", "/p/bin/python"}}), "/p/bin/python");

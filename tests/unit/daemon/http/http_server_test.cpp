@@ -76,7 +76,7 @@ TEST_F(HttpServerTest, StreamsEventsAsLines) {
   std::vector<std::string> kinds;
   std::istringstream lines(answer->body);
   for (std::string line; std::getline(lines, line);) kinds.push_back(json::parse(line)["event"]);
-  EXPECT_EQ(kinds.front(), "notice");
+  EXPECT_EQ(std::count(kinds.begin(), kinds.end(), "notice"), 1);
   EXPECT_EQ(kinds.back(), "done");
   EXPECT_EQ(std::count(kinds.begin(), kinds.end(), "output"), 1);
 }

@@ -249,7 +249,7 @@ TEST_F(HeldBackTest, ARunThatStartsOverIsRunAgainAndNobodySeesItsOutput) {
   EXPECT_EQ(done.exit_code, 0) << done.message;
   EXPECT_EQ(client.out(), "kept too");
   EXPECT_EQ(client.output(Stream::err), "");
-  EXPECT_EQ(client.notice(), "started worker\nstarted a clean process: a changed\n");
+  EXPECT_EQ(client.notice(), first_notice + "started a clean process: a changed\n");
   EXPECT_EQ(client.all<event::Test>().size(), 1u);
   const auto started = client.all<event::Started>();
   ASSERT_EQ(started.size(), 2u);
@@ -304,7 +304,7 @@ TEST_F(RunPumpTest, WhatAColdRunSaysAgainIsNotShown) {
   Recorder client;
   EXPECT_EQ(run({"out:header", "cold:yaml.py hides yaml"}, client).exit_code, 112);
   EXPECT_EQ(client.out(), "");
-  EXPECT_EQ(client.notice(), "started worker\nyaml.py hides yaml: ran cold\n");
+  EXPECT_EQ(client.notice(), first_notice + "yaml.py hides yaml: ran cold\n");
 }
 
 TEST_F(RunPumpTest, AskedForItsStackARunTellsIt) {

@@ -46,7 +46,7 @@ class WorkerManagerTest : public ServiceFixture {
 
 TEST_F(WorkerManagerTest, StartsOnceAndStaysWarm) {
   EXPECT_TRUE(service().status()["worker"].is_null());
-  EXPECT_EQ(notice(), "started worker\n");
+  EXPECT_EQ(notice(), first_notice);
   const int pid = worker_pid();
   EXPECT_EQ(notice(), "");
   EXPECT_EQ(worker_pid(), pid);
@@ -216,7 +216,7 @@ TEST_F(WorkerManagerTest, RestartsAWorkerThatDied) {
 TEST_F(WorkerManagerTest, GoesOnWithoutAnNotPreloadableModule) {
   configure("preload = ['good', 'bad', 'bad.part']\n");
   env["FAKE_NOT_PRELOADABLE"] = "bad";
-  EXPECT_EQ(notice(), "started worker\nrestarted worker: bad cannot be preloaded: it starts threads\n");
+  EXPECT_EQ(notice(), "restarted worker: bad cannot be preloaded: it starts threads\n" + first_notice);
   EXPECT_EQ(preloaded(), std::vector<std::string>{"good"});
   EXPECT_NE(read_text(project.path() / "preload.json").find("it starts threads"), std::string::npos);
 }
@@ -225,16 +225,15 @@ TEST_F(WorkerManagerTest, LeavesOutAModuleThatKills) {
   configure("preload = ['good', 'fatal']\n");
   env["FAKE_FATAL"] = "fatal";
   EXPECT_EQ(notice(),
-            "started worker\nrestarted worker: it died by SIGSEGV (signal 11) while importing fatal\n");
+            "restarted worker: it died by SIGSEGV (signal 11) while importing fatal\n" + first_notice);
   EXPECT_EQ(preloaded(), std::vector<std::string>{"good"});
 }
 
 TEST_F(WorkerManagerTest, LeavesOutAModuleWhoseImportDoesNotEnd) {
   configure("preload = ['good', 'endless']\nworker_timeout = '2s'\n");
   env["FAKE_ENDLESS"] = "endless";
-  EXPECT_EQ(notice(),
-            "started worker\n"
-            "restarted worker: endless cannot be preloaded: its import did not end within 2 s\n");
+  EXPECT_EQ(notice(), "restarted worker: endless cannot be preloaded: its import did not end within 2 s\n" +
+                          first_notice);
   EXPECT_EQ(preloaded(), std::vector<std::string>{"good"});
   EXPECT_NE(read_text(project.path() / "preload.json").find("did not end within 2 s"), std::string::npos);
   EXPECT_EQ(notice(), "");
@@ -270,7 +269,7 @@ TEST_F(WorkerManagerTest, AWorkerThatAnswersHasAllTheTimeThatItsRunTakes) {
 TEST_F(WorkerManagerTest, DoesWithoutAWorkerThatDiesAtOnce) {
   env["FAKE_DIE"] = "1";
   const std::string cold = "stest's worker ended with exit status 1 before it was ready: ran cold\n";
-  EXPECT_EQ(cold_notice(), "started worker\n" + cold);
+  EXPECT_EQ(cold_notice(), cold);
   EXPECT_EQ(cold_notice(), cold);  // It would come to the same: none is started again.
   env.erase("FAKE_DIE");
   EXPECT_EQ(notice(), "restarted worker: it ended with exit status 1\n");
@@ -283,7 +282,7 @@ TEST_F(WorkerManagerTest, OneThatIsUnableIsTriedAgainWhenPackagesHaveChanged) {
   env["FAKE_UNABLE"] = unable.string();
   project.write("unable", "pytest has no _such");
   const std::string cold = "stest's worker cannot serve: pytest has no _such: ran cold\n";
-  EXPECT_EQ(cold_notice(), "started worker\n" + cold);
+  EXPECT_EQ(cold_notice(), cold);
   EXPECT_EQ(cold_notice(), cold);
   std::filesystem::remove(unable);
   EXPECT_EQ(cold_notice(), cold);
@@ -411,7 +410,7 @@ TEST_F(WorkerManagerTest, StartsInTheRootWhereTheFolderIsGone) {
   Recorder client;
   EXPECT_EQ(run(lost, client).exit_code, 112);
   EXPECT_EQ(client.notice(),
-            "started worker\nthe tests' process ended with exit status 1 before pytest started: ran cold\n");
+            first_notice + "the tests' process ended with exit status 1 before pytest started: ran cold\n");
 }
 
 TEST_F(WorkerManagerTest, TellsTheWorkerWhereToLookForWhatWasLearned) {
@@ -436,10 +435,9 @@ TEST_F(WorkerManagerTest, TellsTheWorkerWhatIsTheProjectsCode) {
 
 TEST_F(WorkerManagerTest, TellsOnceThatTheTargetDoesNotExist) {
   configure("target = 'lost'\n");
-  EXPECT_EQ(
-      notice(),
-      "started worker\nthe target lost is neither in the project nor installed: code below the root that "
-      "is not installed counts as the project's code\n");
+  EXPECT_EQ(notice(), first_notice +
+                          "the target lost is neither in the project nor installed: code below the root that "
+                          "is not installed counts as the project's code\n");
   EXPECT_EQ(notice(), "");
 }
 
