@@ -19,7 +19,7 @@
 #include "client/client.hpp"
 #include "client/daemon_launcher.hpp"
 #include "client/daemon_stopper.hpp"
-#include "common/os/environment.hpp"
+#include "common/os/process.hpp"
 #include "common/os/python_executable.hpp"
 
 namespace stest {

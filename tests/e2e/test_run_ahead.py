@@ -216,7 +216,7 @@ def test_switched_off(project: Project) -> None:
     assert pid_of(project.stest("run", "--events").expect(0)) not in known
 
 
-@pytest.mark.parametrize("plugin", ["--cov", "-n2", "--log-file=log"])
+@pytest.mark.parametrize("plugin", ["-n2", "--log-file=log"])
 def test_plugins_that_act_early_are_left_alone(project: Project, plugin: str) -> None:
     project.write("test_it.py", PASSES)
     project.stest(plugin).expect(0)

@@ -3,8 +3,8 @@
     python tests/matrix/prepared.py [NAME...]
 
 Makes an environment per set-up from PyPI (see `matrix.py`), runs its suite until everything is warm, and
-prints what `stest status` says of its snapshot, the median time of the next runs, and how that compares with a
-suite without plugins. Exit code 1 where fewer set-ups are collected ahead than `GOAL`, or a run fails.
+prints what `stest status` says of its snapshot, the median time of the next runs, and how that compares with
+a suite without plugins. Exit code 1 where fewer set-ups are collected ahead than `GOAL`, or a run fails.
 """
 
 from __future__ import annotations

@@ -139,6 +139,9 @@ PYBIND11_EMBEDDED_MODULE(_stest_runner, m) {
     file_reads::start(std::move(exempt), &type_questions::is_asked);
     raw_calls::start();
   });
+  m.def("put_off", [](const py::str& path) { file_reads::put_off(fs_encode(path)); });
+  m.def("has_seen_unchanged", &file_reads::has_seen_unchanged);
+  m.def("carry_out_changes", &file_reads::carry_out_changes);
   m.def("count_pytest_cache", &file_reads::count_pytest_cache);
   m.def("finalisers_are_in", &finalisers::are_in);
   m.def("finalisers_are_only_in_use_elsewhere", &finalisers::are_only_in_use_elsewhere);

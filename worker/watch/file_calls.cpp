@@ -76,8 +76,10 @@ bool note_system_call(long number, const std::array<long, 6>& with) {
 
 namespace {
 
+using stest::file_reads::hides;
 using stest::file_reads::How;
 using stest::file_reads::note;
+using stest::file_reads::puts_off;
 
 /// Notes each folder of the path: the C library follows links by calls that are not seen.
 void note_each(const char* path) {
@@ -113,6 +115,8 @@ mode_t mode_argument(int flags, va_list arguments) {
     va_start(arguments, flags);                          \
     const mode_t mode = mode_argument(flags, arguments); \
     va_end(arguments);                                   \
+    const int later = puts_off(path, flags, mode);       \
+    if (later >= 0) return later;                        \
     note(AT_FDCWD, path, how(flags));                    \
     return original(path, flags, mode);                  \
   }
@@ -148,6 +152,14 @@ mode_t mode_argument(int flags, va_list arguments) {
 #define STEST_OLD_FSTATAT(old_name, name, info_type)                                            \
   int old_name(int, int folder, const char* path, struct info_type* info, int flags) noexcept { \
     return name(folder, path, info, flags);                                                     \
+  }
+
+#define STEST_READDIR(name, entry_type)                                                         \
+  struct entry_type* name(DIR* folder) {                                                        \
+    STEST_NEXT(name);                                                                           \
+    struct entry_type* entry = original(folder);                                                \
+    while (entry != nullptr && hides(::dirfd(folder), entry->d_name)) entry = original(folder); \
+    return entry;                                                                               \
   }
 
 #define STEST_FOPEN(name) \
@@ -268,6 +280,14 @@ STEST_NOTE(int, scandirat,
            (int folder, const char* path, struct dirent*** names, int (*which)(const struct dirent*),
             int (*order)(const struct dirent**, const struct dirent**)),
            (folder, path, names, which, order), note(folder, path, How::listed))
+
+STEST_READDIR(readdir, dirent)
+STEST_READDIR(readdir64, dirent64)
+
+int unlink(const char* path) noexcept {
+  STEST_NEXT(unlink);
+  return puts_off(path) ? 0 : original(path);
+}
 
 STEST_NOTE_NOEXCEPT(int, glob,
                     (const char* pattern, int flags, int (*on_error)(const char*, int), glob_t* found),

@@ -3,6 +3,8 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <sys/inotify.h>
+#include <sys/mman.h>
+#include <sys/sendfile.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -20,6 +22,7 @@
 #include <utility>
 
 #include "common/in_parts.hpp"
+#include "common/os/fd.hpp"
 #include "common/os/nanoseconds.hpp"
 #include "stest/file_state.hpp"
 #include "worker/watch/file_note.hpp"
@@ -53,6 +56,18 @@ struct Seen {
   std::optional<Names> names;  ///< The contents of a folder that was listed.
 };
 
+/// A change of a file that is put off.
+struct Change {
+  std::string path;
+  std::string folder;
+  bool removes = false;
+  bool is_new = false;  ///< There is no such file yet.
+  int flags = 0;        ///< How the file is opened.
+  mode_t mode = 0;
+  int fd = -1;    ///< Where the caller has the file in memory.
+  int copy = -1;  ///< A duplicate of it.
+};
+
 /// Never destroyed, because files are opened until the process ends.
 struct Log {
   std::mutex mutex;
@@ -60,12 +75,16 @@ struct Log {
   bool (*asks_for_type)() = nullptr;
   bool counts_pytest_cache = false;
   std::map<std::string, Seen, std::less<>> seen;
+  std::string next_put_off;     ///< As the C library gets it; empty if none.
+  std::vector<Change> changes;  ///< Those that were put off.
+  bool has_seen_unchanged = false;
 };
 Log& the_log() {
   static auto* log = new Log;
   return *log;
 }
 std::atomic<bool> is_recording{false};
+std::atomic<bool> has_changes{false};
 /// True while this code itself looks at files, which must not be recorded.
 thread_local bool is_busy = false;
 
@@ -138,6 +157,10 @@ std::string where(int folder) {
   return link_text("/proc/self/fd/" + std::to_string(folder));
 }
 
+std::string absolute(int folder, const char* name) {
+  return *name == '/' ? name : where(folder) + '/' + name;
+}
+
 /// Nothing can be below a regular file, so the file takes the place of a path below it. pytest looks at such
 /// paths: it asks of each file whether it is a virtual environment.
 std::string what_decides(std::string path) {
@@ -160,6 +183,50 @@ bool is_exempt(const Log& log, std::string_view path) {
                      [path](const std::string& prefix) { return path.starts_with(prefix); });
 }
 
+/// Whether a look shows that a change is put off. A file stays a file when it is written.
+bool shows_unchanged(const Log& log, const std::string& path, How how, bool is_type_only) {
+  return std::any_of(log.changes.begin(), log.changes.end(), [&](const Change& change) {
+    if (change.path == path) return change.removes || change.is_new || !is_type_only;
+    return change.is_new && how == How::listed && change.folder == path;
+  });
+}
+
+bool exists(const std::string& path) {
+  struct stat info {};
+  return ::lstat(path.c_str(), &info) == 0;
+}
+
+/// Takes note of a change that was announced by `put_off`.
+Change* announced(Log& log, const char* path) {
+  if (path == nullptr || log.next_put_off.empty() || log.next_put_off != path) return nullptr;
+  log.next_put_off.clear();
+  has_changes = true;
+  auto full = absolute(AT_FDCWD, path);
+  auto folder = full.substr(0, std::max<std::size_t>(full.rfind('/'), 1));
+  const bool is_new = !exists(full);
+  return &log.changes.emplace_back(
+      Change{.path = std::move(full), .folder = std::move(folder), .is_new = is_new});
+}
+
+bool copy_all(int from, int to) {
+  for (off_t offset = 0;;) {
+    const auto sent = ::sendfile(to, from, &offset, 1u << 30);
+    if (sent <= 0) return sent == 0;
+  }
+}
+
+/// Writes what the caller has written to the file in memory; the caller's descriptor leads to the file then.
+bool write_now(const Change& change) {
+  const Fd file(::open(change.path.c_str(), change.flags, change.mode));
+  if (!file || !copy_all(change.copy, file.get())) return false;
+  struct stat theirs {
+  }, ours{};
+  const bool is_open = ::fstat(change.fd, &theirs) == 0 && ::fstat(change.copy, &ours) == 0 &&
+                       theirs.st_ino == ours.st_ino && theirs.st_dev == ours.st_dev;
+  ::close(change.copy);
+  return !is_open || ::dup3(file.get(), change.fd, change.flags & O_CLOEXEC) >= 0;
+}
+
 /// Records the present state.
 void look(const std::string& path, Seen& seen, bool is_first, bool is_type_only) {
   const auto type_before = seen.state.type;
@@ -176,11 +243,13 @@ void note(int folder, const char* name, How how) {
   const Busy busy;
   const int error = errno;
   std::string path = name;
-  if (path.empty() || path.front() != '/') path = path.empty() ? where(folder) : where(folder) + '/' + path;
+  path = path.empty() ? where(folder) : absolute(folder, name);
   auto& log = the_log();
   const bool is_type_only = how == How::looked_at && log.asks_for_type != nullptr && log.asks_for_type();
   const std::lock_guard lock(log.mutex);
   if (path.starts_with('/') && !is_exempt(log, path)) {  // The link of a pipe is not a path.
+    if (has_changes)
+      log.has_seen_unchanged = log.has_seen_unchanged || shows_unchanged(log, path, how, is_type_only);
     if (!log.seen.contains(path)) path = what_decides(std::move(path));
     const auto [entry, is_new] = log.seen.try_emplace(path);
     if (is_new || (entry->second.is_type_only && !is_type_only))
@@ -191,6 +260,66 @@ void note(int folder, const char* name, How how) {
     if (how == How::listed && !entry->second.names) entry->second.names = names_in(path);
   }
   errno = error;
+}
+
+bool puts_off(const char* path) {
+  const Busy busy;
+  auto& log = the_log();
+  const std::lock_guard lock(log.mutex);
+  Change* change = announced(log, path);
+  if (change != nullptr) change->removes = true;
+  return change != nullptr;
+}
+
+int puts_off(const char* path, int flags, mode_t mode) {
+  if (is_busy) return -1;
+  const Busy busy;
+  auto& log = the_log();
+  const std::lock_guard lock(log.mutex);
+  Change* change = announced(log, path);
+  if (change == nullptr) return -1;
+  change->flags = flags;
+  change->mode = mode;
+  change->fd = ::memfd_create("written later", MFD_CLOEXEC);
+  change->copy = ::fcntl(change->fd, F_DUPFD_CLOEXEC, 0);
+  return change->fd;
+}
+
+bool hides(int folder, const char* name) {
+  if (!has_changes || is_busy) return false;
+  const Busy busy;
+  auto& log = the_log();
+  const std::lock_guard lock(log.mutex);
+  const auto path = absolute(folder, name);
+  return std::any_of(log.changes.begin(), log.changes.end(),
+                     [&](const Change& change) { return change.removes && change.path == path; });
+}
+
+void put_off(std::string path) {
+  auto& log = the_log();
+  const std::lock_guard lock(log.mutex);
+  log.next_put_off = std::move(path);
+}
+
+bool has_seen_unchanged() {
+  auto& log = the_log();
+  const std::lock_guard lock(log.mutex);
+  return log.has_seen_unchanged;
+}
+
+bool carry_out_changes() {
+  const Busy busy;
+  auto& log = the_log();
+  const std::lock_guard lock(log.mutex);
+  has_changes = false;
+  static auto* const remove = interpose::next<decltype(::unlink)>("unlink");
+  const auto carry_out = [](const Change& change) {
+    if (!change.removes) return write_now(change);
+    remove(change.path.c_str());  // Somebody else may have removed it.
+    return true;
+  };
+  const auto changes = std::exchange(log.changes, {});
+  return std::all_of(changes.begin(), changes.end(), carry_out);
 }
 
 bool is_supported() {

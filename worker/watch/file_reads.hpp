@@ -55,6 +55,15 @@ std::int64_t changed_ns(const std::string& path);
 /// later. It goes by the time of the inode's last change, which no program can set.
 bool written_since(std::int64_t time_ns);
 
+/// The next removal of `path`, as given here, or the next opening to write it anew, is put off until
+/// `carry_out_changes`. A removed file is not in the list of its folder any more; what is written goes to a
+/// file in memory.
+void put_off(std::string path);
+/// Whether a file whose change is put off was looked at since: it is not what it should be.
+bool has_seen_unchanged();
+/// Makes the changes, in their order. Returns whether all files could be written.
+bool carry_out_changes();
+
 /// The folders in which inotify reports a change of one of the recorded paths.
 std::vector<std::string> folders();
 

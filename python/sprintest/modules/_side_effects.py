@@ -6,6 +6,7 @@ loads a value may look at files: what it sees is recorded and compared.
 
 from __future__ import annotations
 
+import shutil
 from typing import Any
 
 import _pytest.assertion.rewrite as _rewrite
@@ -96,6 +97,21 @@ ACTS = {
 MOVES = {"os.chdir"}
 
 _WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
+
+
+#: Programs that tell about the machine, and do nothing else.
+_TELL = {"lscpu", "uname"}
+_VERSION = (["--version"], ["-V"], ["-version"])
+
+
+def only_tells(command: Any) -> bool:
+    """Whether this command of a subprocess prints what stays as it is while the program's file does."""
+    if not isinstance(command, (list, tuple)) or not all(isinstance(word, str) for word in command):
+        return False
+    program, *options = command
+    if os.path.basename(program) not in _TELL and options not in _VERSION:
+        return False
+    return shutil.which(program) is not None  # Looks at the file, so that the snapshot ends if it changes.
 
 
 def is_write(flags: Any) -> bool:

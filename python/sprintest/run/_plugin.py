@@ -13,6 +13,9 @@ import pytest
 from sprintest.process import _private
 from sprintest.process._own import look_for_libraries, runner
 
+#: As much of an error is shown.
+_SHOWN = 200
+
 
 @contextlib.contextmanager
 def costing_no_answer() -> Iterator[None]:
@@ -21,7 +24,8 @@ def costing_no_answer() -> Iterator[None]:
         yield
     except Exception as error:
         if not runner.has_tested():
-            runner.give_up(f"an error in stest's plugin: {type(error).__name__}: {error}")
+            first = next(iter(str(error).splitlines()), "")
+            runner.give_up(f"an error in stest's plugin: {type(error).__name__}: {first[:_SHOWN]}")
         raise
 
 

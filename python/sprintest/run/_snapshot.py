@@ -12,6 +12,7 @@ process single-use.
 
 from __future__ import annotations
 
+import stat
 import sys
 import tempfile
 from types import CodeType, FrameType
@@ -29,12 +30,15 @@ from sprintest.process._own import OURS, all_threads, current_thread, main_threa
 from sprintest.process._traces import is_traced, touches_cuda
 from sprintest.run._arguments import Arguments
 from sprintest.run._finalisers import finalisers
+from sprintest.run._kept_times import KeptTimes
 
 _STANDARD_LIBRARY = os.path.dirname(os.__file__) + os.sep
 _SITE = os.path.join(_STANDARD_LIBRARY, "site-packages") + os.sep
 _LOGGING = os.path.join(_STANDARD_LIBRARY, "logging") + os.sep
 _PYTEST = (os.path.dirname(_pytest.__file__) + os.sep, os.path.dirname(pluggy.__file__) + os.sep)
 _CAPTURE = os.path.join(_PYTEST[0], "capture.py")
+#: The flags of a file that is opened with mode "w".
+_ANEW = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
 #: Code that executes modules: a question below it comes from the module, or from code that this calls.
 _IMPORTING = ("<frozen importlib", os.path.join(_PYTEST[0], "assertion") + os.sep)
 
@@ -66,6 +70,7 @@ class Snapshot:
         #: What the project has executed.
         self._executed: list[CodeType] = []
         self._is_forking = False
+        self._times = KeptTimes()
 
     def begin(self) -> None:
         self._allow_tests = _private.bar_tests()
@@ -86,6 +91,7 @@ class Snapshot:
 
         Does not return if the process may not wait now.
         """
+        self._refuse_if_seen_through()
         extra = [thread.name for thread in all_threads() if thread is not main_thread()]
         if extra or current_thread() is not main_thread():
             runner.cannot_go_on(reason or f"a thread was started ({extra[0]})")
@@ -94,6 +100,13 @@ class Snapshot:
             runner.await_request(_cuda.initialise, reason)
             self._has_been_asked()
 
+    def _refuse_if_seen_through(self) -> None:
+        """End this process if code may have noticed that it is ahead of its request."""
+        if self._times.are_unknown():
+            runner.cannot_go_on("a plugin keeps a time that cannot be moved")
+        if runner.has_seen_unchanged():
+            runner.cannot_go_on("a file is looked at after a plugin has removed or written it")
+
     def _has_been_asked(self, args: list[str] | None = None) -> None:
         """Begin the run: the request has come. ``args``: its arguments, if they may differ."""
         self.is_over = True
@@ -101,6 +114,10 @@ class Snapshot:
         self._registrations.end()
         self._allow_tests()
         self._arguments.take(args)
+        if not runner.carry_out_changes():
+            runner.give_up("a file of a plugin cannot be written")
+        if not self._times.move():
+            runner.give_up("another year has begun since the tests were collected")
         self._begin_run()
 
     # ---- snapshots
@@ -118,6 +135,8 @@ class Snapshot:
 
     def _stay_open(self) -> None:
         """Stay behind if the run can go on with other arguments."""
+        if not self.is_over:
+            self._refuse_if_seen_through()
         if not self.is_over and self._arguments.are_open() and self._is_forkable():
             self._stay(is_pinned=True)
 
@@ -209,7 +228,7 @@ class Snapshot:
             paths = [os.fsdecode(arg) for arg in named if isinstance(arg, (str, bytes, os.PathLike))]
             if event == "open":
                 self._opens(paths, args[2])
-            elif not self._is_bytecode(paths) and not self._is_pytests_capture():
+            elif not self._changes_nothing(event, args, paths):
                 self.wait(f"{self._who()} does {event} {' '.join(paths[:1])}".rstrip())
         finally:
             self._is_busy = False
@@ -229,10 +248,34 @@ class Snapshot:
         elif path == os.devnull:
             return
         elif _side_effects.is_write(flags):
-            if not self._is_bytecode(paths) and not self._is_pytests_capture():
+            is_harmless = self._is_bytecode(paths) or self._is_pytests_capture()
+            if not (is_harmless or (flags == _ANEW and self._puts_off(path))):
                 self.wait(f"{self._who()} writes {path}")
-        elif path.startswith(_modules.VOLATILE) and self._is_asked_by_own(_caller()):
+        elif path.startswith(_modules.VOLATILE) and os.path.exists(path) and self._is_asked_by_own(_caller()):
             self.wait(f"{self._who()} reads {path}")
+
+    def _changes_nothing(self, event: str, args: tuple[Any, ...], paths: list[str]) -> bool:
+        if self._is_bytecode(paths) or self._is_pytests_capture():
+            return True
+        if event == "os.mkdir":  # It fails, and that the folder is there is a look at a file.
+            return args[2] == -1 and os.path.lexists(args[0])
+        if event == "subprocess.Popen":
+            return not args[2] and _side_effects.only_tells(args[1])
+        if event == "os.remove" and args[1] == -1:
+            return not os.path.lexists(args[0]) or self._puts_off(args[0])
+        return False
+
+    def _puts_off(self, path: Any) -> bool:
+        """Whether a file is removed, or written anew, only when the request has come, as if it were done now.
+
+        Plugins remove what the run before has written, such as ``.coverage``.
+        """
+        is_file = stat.S_ISREG(os.lstat(path).st_mode) if os.path.lexists(path) else True
+        folder = os.path.dirname(os.path.abspath(path))
+        if not is_file or not os.access(folder, os.W_OK) or self._is_asked_by_own(_caller()):
+            return False
+        runner.put_off(os.fsdecode(path))
+        return True
 
     @staticmethod
     def _is_bytecode(paths: list[str]) -> bool:
@@ -291,8 +334,13 @@ class Snapshot:
                 if self._is_own(asking):
                     break
             asking = asking.f_back
-        if plugin:
+        if plugin and not self._keeps_time(frame):
             self.wait(f"{plugin} reads the clock")
+
+    def _keeps_time(self, frame: FrameType | None) -> bool:
+        if frame is None or _is_librarys(frame) or self._is_own(frame):
+            return False
+        return self._times.keeps(frame)
 
 
 def _seeds() -> list[Any]:
