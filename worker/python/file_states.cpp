@@ -5,23 +5,11 @@
 #include <cstdint>
 #include <string>
 
-#include "common/in_parts.hpp"
 #include "worker/python/python_values.hpp"
 
 namespace py = pybind11;
 
 namespace stest {
-
-namespace {
-
-struct Known {
-  std::string path;
-  FileState state;
-};
-
-bool is_current(const Known& file) { return file_state(file.path) == file.state; }
-
-}  // namespace
 
 FileState file_state_of(const py::handle& state) {
   if (state.is_none()) return {};
@@ -33,20 +21,11 @@ FileState file_state_of(const py::handle& state) {
 }
 
 std::vector<std::size_t> in_other_state(const py::list& paths, const py::list& states) {
-  std::vector<Known> files;
-  files.reserve(paths.size());
-  for (std::size_t i = 0; i < paths.size(); ++i) {
-    files.push_back({fs_encode(py::reinterpret_borrow<py::str>(paths[i])), file_state_of(states[i])});
-  }
-  const auto found = in_parts(files.size(), [&](std::size_t begin, std::size_t end) {
-    std::vector<std::size_t> others;
-    for (std::size_t i = begin; i < end; ++i) {
-      if (!is_current(files[i])) others.push_back(i);
-    }
-    return others;
-  });
   std::vector<std::size_t> others;
-  for (const auto& part : found) others.insert(others.end(), part.begin(), part.end());
+  for (std::size_t i = 0; i < paths.size(); ++i) {
+    const auto path = fs_encode(py::reinterpret_borrow<py::str>(paths[i]));
+    if (file_state(path) != file_state_of(states[i])) others.push_back(i);
+  }
   return others;
 }
 

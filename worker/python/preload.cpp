@@ -13,7 +13,6 @@
 #include "common/os/process.hpp"
 #include "common/version.hpp"
 #include "worker/python/file_states.hpp"
-#include "worker/python/huge_pages.hpp"
 #include "worker/python/python_values.hpp"
 #include "worker/snapshot/fork.hpp"
 
@@ -133,7 +132,6 @@ bool Preloader::load(const protocol::Preload& wanted, const Tell& tell) {
   py::module_::import("sprintest.run._plugin");
   py::module_::import("sprintest.preload._patterns").attr("compile_ahead")(wanted.patterns);
   py::module_::import("sprintest.preload._preload").attr("freeze")();
-  use_huge_pages();
   return true;
 }
 
@@ -147,7 +145,6 @@ protocol::Values Preloader::hold(const protocol::HoldValues& wanted) {
     held.values.push_back({item["key"].cast<std::string>(), utf8(py::str(item["reason"])),
                            item["seconds"].cast<double>(), item["bytes"].cast<std::uint64_t>()});
   }
-  use_huge_pages();
   return held;
 }
 

@@ -21,7 +21,6 @@
 #include <tuple>
 #include <utility>
 
-#include "common/in_parts.hpp"
 #include "common/os/fd.hpp"
 #include "common/os/nanoseconds.hpp"
 #include "stest/file_state.hpp"
@@ -144,7 +143,7 @@ Names names_in(const std::string& path) {
 }
 
 bool is_other_now(const std::pair<const std::string, Seen>* entry) {
-  const Busy busy;  // Needed in each thread.
+  const Busy busy;
   const auto& [path, seen] = *entry;
   if (seen.is_type_only) return state_of(path).type != seen.state.type;
   return !seen.is_settled || state_of(path) != seen.state || (seen.names && names_in(path) != *seen.names);
@@ -363,7 +362,7 @@ std::optional<std::string> changed() {
   for (const auto& entry : log.seen) {
     if (log.counts_pytest_cache || !is_pytest_cache(entry.first)) all.push_back(&entry);
   }
-  const auto found = find_in_parts(all, is_other_now);
+  const auto found = std::find_if(all.begin(), all.end(), is_other_now);
   return found == all.end() ? std::nullopt : std::optional((*found)->first);
 }
 

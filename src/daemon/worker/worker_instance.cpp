@@ -11,7 +11,6 @@
 #include <utility>
 
 #include "common/config/log_tail.hpp"
-#include "common/in_parts.hpp"
 #include "common/os/process.hpp"
 #include "daemon/run/run_result.hpp"
 #include "daemon/worker/preload_store.hpp"
@@ -65,7 +64,7 @@ using Files = std::vector<protocol::Ready::File>;
 /// The first loaded file that has changed, except files of ignored modules.
 Files::const_iterator find_stale(const Files& files) {
   const auto is_stale = [](const auto& file) { return !file.ignored && !is_unchanged(file); };
-  return find_in_parts(files, is_stale);
+  return std::find_if(files.begin(), files.end(), is_stale);
 }
 
 nlohmann::json describe_target(const std::optional<protocol::Ready::Target>& target) {
