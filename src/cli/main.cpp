@@ -55,7 +55,9 @@ void say_environment(const Options& options, Console& console) {
   if (!runs_tests(options.action) || is_very_quiet(options.run.pytest_args)) return;
   const auto project = current_project();
   if (!project) return;  // The command says so.
-  const auto line = other_environment(python_executable(executable_folder()), *project);
+  const auto own = python_executable(executable_folder());
+  if (::access(own.c_str(), X_OK) != 0) return;  // The same.
+  const auto line = other_environment(own, *project);
   if (line) console.say(*line);
 }
 

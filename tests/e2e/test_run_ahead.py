@@ -216,15 +216,25 @@ def test_switched_off(project: Project) -> None:
     assert pid_of(project.stest("run", "--events").expect(0)) not in known
 
 
-@pytest.mark.parametrize("plugin", ["-n2", "--log-file=log"])
-def test_plugins_that_act_early_are_left_alone(project: Project, plugin: str) -> None:
+def test_plugins_that_act_early_are_left_alone(project: Project) -> None:
     project.write("test_it.py", PASSES)
-    project.stest(plugin).expect(0)
-    assert ahead(project)["refused"]
-    log = project.root / "log"
-    before = log.stat().st_mtime_ns if log.exists() else None
-    project.stest(plugin).expect(0)
-    assert before is None or log.stat().st_mtime_ns > before
+    for _ in range(2):
+        project.stest("-n2").expect(0)
+        assert ahead(project)["refused"]
+
+
+def test_a_log_file_is_that_of_the_run(project: Project) -> None:
+    """pytest opens it when it is configured, and writes to it in the run."""
+    logs = "import logging, os\ndef test(): logging.getLogger().error(os.getpid())\n"
+    project.write("test_it.py", logs)
+    args = ("--log-file=log", "--log-file-format=%(message)s")
+    for _ in range(2):
+        project.stest(*args).expect(0)
+        known = waiting(project)
+    before = project.read("log")
+    project.stest(*args).expect(0)
+    assert project.read("log") != before
+    assert int(project.read("log")) in known
 
 
 #: Ways to the tests that do not lead past stest's plugin.

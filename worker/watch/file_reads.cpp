@@ -271,7 +271,7 @@ bool puts_off(const char* path) {
 }
 
 int puts_off(const char* path, int flags, mode_t mode) {
-  if (is_busy) return -1;
+  if (is_busy || (flags & O_TRUNC) == 0 || (flags & O_ACCMODE) != O_WRONLY) return -1;
   const Busy busy;
   auto& log = the_log();
   const std::lock_guard lock(log.mutex);
@@ -311,6 +311,7 @@ bool carry_out_changes() {
   auto& log = the_log();
   const std::lock_guard lock(log.mutex);
   has_changes = false;
+  log.next_put_off.clear();
   static auto* const remove = interpose::next<decltype(::unlink)>("unlink");
   const auto carry_out = [](const Change& change) {
     if (!change.removes) return write_now(change);

@@ -436,12 +436,12 @@ def read_cache_again(config: Any, reports: list[Any]) -> None:
         return
     get = config.pluginmanager.get_plugin
     if (failed := get("lfplugin")) is not None:
-        failed.lastfailed = config.cache.get("cache/lastfailed", {})
+        failed.lastfailed = type(failed)(config).lastfailed
         for report in reports:
             failed.pytest_collectreport(report)
     if (new := get("nfplugin")) is not None:
         collected = {item.nodeid for report in reports for item in report.result or ()}
-        ids = set(config.cache.get("cache/nodeids", []))
+        ids = type(new)(config).cached_nodeids
         new.cached_nodeids = ids | {one for one in new.cached_nodeids if str(one) in collected}
 
 
