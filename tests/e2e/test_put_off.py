@@ -164,8 +164,20 @@ def test_a_time_that_a_plugin_keeps_is_that_of_the_run(project: EnvironmentProje
     assert issued < begin < end
 
 
-def test_a_time_that_is_used_belongs_to_the_run(project: EnvironmentProject) -> None:
-    install(project, "self.name = 'report-%d' % time.time()")
+def test_a_year_that_a_plugin_keeps_is_that_of_the_run(project: EnvironmentProject) -> None:
+    install(
+        project,
+        "self.year = time.localtime().tm_year",
+        test="import time; assert STATE.year == time.localtime().tm_year",
+    )
+    run_from(project, prepare(project))
+
+
+@pytest.mark.parametrize(
+    "configures", ["self.name = 'report-%d' % time.time()", "self.now = lambda: time.time(); self.now()"]
+)
+def test_a_time_that_is_used_belongs_to_the_run(project: EnvironmentProject, configures: str) -> None:
+    install(project, configures)
     for _ in range(2):
         project.stest(*ARGS).expect(0)
     wait_for(lambda: ahead(project)["refused"], "the reason")

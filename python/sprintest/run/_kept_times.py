@@ -13,6 +13,7 @@ from types import FrameType
 from typing import Any
 
 _CALLS = ("CALL", "CALL_FUNCTION", "CALL_METHOD", "CALL_KW", "CALL_FUNCTION_KW")
+_EMPTY = ("CACHE", "NOP", "PRECALL")
 #: A clock that code may have read, and how far a kept time may be from it to be one of this clock.
 _CLOCKS = (time.time, time.monotonic, time.perf_counter)
 _NEAR_S = 5.0
@@ -28,14 +29,12 @@ class KeptTimes:
     def keeps(self, frame: FrameType) -> bool:
         """Whether the code of ``frame``, which reads a clock now, only keeps the time, or its year."""
         found = list(dis.get_instructions(frame.f_code))
-        at = next(i for i, one in enumerate(found) if one.offset == frame.f_lasti)
-        if not found[at].opname.startswith(_CALLS):
+        call, *after = [one for one in found if one.offset >= frame.f_lasti and one.opname not in _EMPTY]
+        is_year = after[:1] and (after[0].opname, after[0].argval) == ("LOAD_ATTR", "tm_year")
+        words = after[1:3] if is_year else after[:2]
+        if call.opname not in _CALLS or [one.opname[:9] for one in words] != ["LOAD_FAST", "STORE_ATT"]:
             return False
-        after = [one for one in found[at + 1 : at + 6] if one.opname not in ("CACHE", "NOP", "PRECALL")]
-        is_year = after[0].opname == "LOAD_ATTR" and after[0].argval == "tm_year"
-        load, store = after[is_year : is_year + 2]
-        if not load.opname.startswith("LOAD_FAST") or store.opname != "STORE_ATTR":
-            return False
+        load, store = words
         if is_year:
             self._years.add(time.localtime().tm_year)
         else:

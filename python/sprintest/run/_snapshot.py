@@ -135,9 +135,10 @@ class Snapshot:
 
     def _stay_open(self) -> None:
         """Stay behind if the run can go on with other arguments."""
-        if not self.is_over:
-            self._refuse_if_seen_through()
-        if not self.is_over and self._arguments.are_open() and self._is_forkable():
+        if self.is_over:
+            return
+        self._refuse_if_seen_through()
+        if self._arguments.are_open() and self._is_forkable():
             self._stay(is_pinned=True)
 
     def _accepts(self, args: list[str]) -> bool:
@@ -248,14 +249,13 @@ class Snapshot:
         elif path == os.devnull:
             return
         elif _side_effects.is_write(flags):
-            is_harmless = self._is_bytecode(paths) or self._is_pytests_capture()
-            if not (is_harmless or (flags == _ANEW and self._puts_off(path))):
+            if not (self._is_no_matter(paths) or (flags == _ANEW and self._puts_off(path))):
                 self.wait(f"{self._who()} writes {path}")
         elif path.startswith(_modules.VOLATILE) and os.path.exists(path) and self._is_asked_by_own(_caller()):
             self.wait(f"{self._who()} reads {path}")
 
     def _changes_nothing(self, event: str, args: tuple[Any, ...], paths: list[str]) -> bool:
-        if self._is_bytecode(paths) or self._is_pytests_capture():
+        if self._is_no_matter(paths):
             return True
         if event == "os.mkdir":  # It fails, and that the folder is there is a look at a file.
             return args[2] == -1 and os.path.lexists(args[0])
@@ -276,6 +276,9 @@ class Snapshot:
             return False
         runner.put_off(os.fsdecode(path))
         return True
+
+    def _is_no_matter(self, paths: list[str]) -> bool:
+        return self._is_bytecode(paths) or self._is_pytests_capture()
 
     @staticmethod
     def _is_bytecode(paths: list[str]) -> bool:
