@@ -146,11 +146,6 @@ constexpr std::array<Command, 9> commands{{
     {Action::node_ids, print_node_ids, false},
 }};
 
-int report_error(const Error& error, Console& console) {
-  console.say(error);
-  return static_cast<int>(exit_code(error.code));
-}
-
 Answer execute_on_project(const Options& options, Console& console) {
   const auto project = current_project();
   if (!project) return tl::unexpected(project.error());
@@ -164,8 +159,13 @@ Answer execute_on_project(const Options& options, Console& console) {
 
 }  // namespace
 
+int report(const Error& error, Console& console) {
+  console.say(error);
+  return static_cast<int>(exit_code(error.code));
+}
+
 int execute(const Options& options, Console& console) {
-  if (const auto usable = check_python(options.action); !usable) return report_error(usable.error(), console);
+  if (const auto usable = check_python(options.action); !usable) return report(usable.error(), console);
   if (options.action == Action::run) return run_tests(options.run, console);
   if (options.action == Action::print) {
     console.write(Stream::out, options.text);
@@ -174,7 +174,7 @@ int execute(const Options& options, Console& console) {
   if (options.action == Action::ps) return static_cast<int>(list_daemons(options.json, console));
   if (options.action == Action::stop && options.all) return static_cast<int>(stop_all_daemons(console));
   const auto answer = execute_on_project(options, console);
-  return answer ? static_cast<int>(*answer) : report_error(answer.error(), console);
+  return answer ? static_cast<int>(*answer) : report(answer.error(), console);
 }
 
 }  // namespace stest

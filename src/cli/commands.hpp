@@ -5,6 +5,9 @@
 
 namespace stest {
 
+/// Shows the error. Returns its exit code.
+int report(const Error& error, Console& console);
+
 /// Executes a command line. Returns the exit code of `stest`.
 int execute(const Options& options, Console& console);
 

@@ -29,11 +29,6 @@ Presentation presentation_for(const Options& options, const Console::Target& tar
   return chosen;
 }
 
-int report(Console& console, const Error& error) {
-  console.say(error);
-  return static_cast<int>(exit_code(error.code));
-}
-
 /// If the caller has closed 0, 1 or 2, no other file may get these numbers: a socket as descriptor 1 would
 /// get the tests' output.
 void fill_standard_descriptors() {
@@ -65,14 +60,14 @@ int run(const std::vector<std::string>& args) {
   const auto options = parse_options(args);
   const auto target = Console::standard();
   Console console(target, presentation_for(options.value_or(Options{}), target));
-  if (!options) return report(console, options.error());
+  if (!options) return report(options.error(), console);
   if (!options->notice.empty()) console.say(options->notice);
   if (needs_python(options->action)) {
-    if (auto settled = settle_python(options->run.python); !settled) return report(console, settled.error());
+    if (auto settled = settle_python(options->run.python); !settled) return report(settled.error(), console);
   }
   say_environment(*options, console);
   // Before anything else, because pytest inherits descriptors and signals as they are.
-  if (options->run.cold) return report(console, become_cold_run(options->run.pytest_args));
+  if (options->run.cold) return report(become_cold_run(options->run.pytest_args), console);
   fill_standard_descriptors();
   ::signal(SIGPIPE, SIG_IGN);  // If the reader has left, the write fails instead.
   const int code = execute(*options, console);
@@ -86,6 +81,6 @@ int main(int argc, char** argv) {
     return run(std::vector<std::string>(argv + 1, argv + argc));
   } catch (const std::exception& exception) {
     Console console(Console::standard(), {});
-    return report(console, {ErrorCode::internal, exception.what(), "this is a bug in stest"});
+    return report({ErrorCode::internal, exception.what(), "this is a bug in stest"}, console);
   }
 }

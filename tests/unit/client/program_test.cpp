@@ -2,17 +2,12 @@
 
 #include <gtest/gtest.h>
 
+#include "unit/shell.hpp"
+
 namespace stest {
 namespace {
 
 using namespace std::chrono_literals;
-
-SpawnOptions shell(const std::string& script) {
-  SpawnOptions options;
-  options.executable = "/bin/sh";
-  options.args = {"-c", script};
-  return options;
-}
 
 TEST(RunProgram, TellsHowItEndedAndWhatItWrote) {
   const auto end = run_program(shell("echo out; echo err >&2; exit 3"), 30s).value();

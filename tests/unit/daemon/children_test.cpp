@@ -4,16 +4,10 @@
 #include <thread>
 
 #include "unit/daemon/harness.hpp"
+#include "unit/shell.hpp"
 
 namespace stest {
 namespace {
-
-SpawnOptions shell(const std::string& script) {
-  SpawnOptions options;
-  options.executable = "/bin/sh";
-  options.args = {"-c", script};
-  return options;
-}
 
 TEST(Children, TellsHowAProcessEnded) {
   Children children;

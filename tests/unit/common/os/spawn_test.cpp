@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "common/os/process.hpp"
+#include "unit/shell.hpp"
 #include "unit/temporary_folder.hpp"
 
 namespace stest {
@@ -24,13 +25,6 @@ std::string read_to_end(int fd) {
     if (!part || part->end) return text;
     text += part->data;
   }
-}
-
-SpawnOptions shell(const std::string& script) {
-  SpawnOptions options;
-  options.executable = "/bin/sh";
-  options.args = {"-c", script};
-  return options;
 }
 
 /// Runs to the end and returns what it wrote to stdout.
