@@ -97,7 +97,9 @@ bool Zygote::handle(const protocol::Preload& message, std::vector<Fd>&) {
   }
   values_.compile(message.patterns);
   snapshots_.end();
-  if (!preloader_.load(message, [this](const auto& news) { send(news); })) return false;
+  if (!preloader_.load(
+          message, [this](const auto& news) { send(news); }, &channel_))
+    return false;
   modules_.insert(modules_.end(), message.modules.begin(), message.modules.end());
   if (!message.modules.empty()) send(protocol::Importing{});
   // pytest imports nothing that starts threads, so the greeting needs no check of fork health.

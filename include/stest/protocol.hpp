@@ -17,7 +17,7 @@
 /// `docs/protocol.md` describes them; `version` changes with them.
 namespace stest::protocol {
 
-inline constexpr int version = 13;
+inline constexpr int version = 14;
 
 // ---- daemon → worker ----
 
@@ -76,7 +76,8 @@ struct ExpectRun {
 
 /// No run waits: the worker may do the last requests ahead, up to collected tests.
 struct Prime {
-  bool may = true;  ///< If false, no further run is done ahead until the next one.
+  bool may =
+      true;  ///< If false, no further run is done ahead until the next one, and no module is tried out.
 };
 
 /// No run has come for some time: end processes that wait for the next one, to free their memory. A run does
@@ -156,6 +157,7 @@ struct Ready {
 /// The module that is being imported; empty while the worker checks its fork health.
 struct Importing {
   std::string module;
+  bool is_trial = false;  ///< In a fork, which any message ends; see `Preload::not_preloadable`.
 };
 
 /// The runner of run `id` was forked. From a snapshot to the zygote, `pid` is 0 if the run cannot go on from

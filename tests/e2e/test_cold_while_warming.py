@@ -113,6 +113,37 @@ def test_a_run_does_not_wait_until_others_need_their_workers_no_more(project: Pr
         assert not is_cold(project.finish(client).expect(0))
 
 
+def test_a_run_ends_the_trial_of_a_module(project: Project) -> None:
+    """The worker serves it with what it has loaded, and tries out the rest afterwards."""
+    del project.env["SPRINTEST_WAIT_FOR_WORKER"]
+    gate = project.write("gate", "")
+    project.install(
+        "threaded.py", "import threading, time\nthreading.Thread(target=time.sleep, args=(9,)).start()\n"
+    )
+    project.install("heavy_thing.py", SLOW.format(gate=str(gate)))
+    project.configure('preload = ["threaded", "colorsys", "heavy_thing"]')
+    project.write("test_light.py", LIGHT)
+    project.stest("-q").expect(0)
+    wait_for(lambda: project.status()["worker"] is None, "the end of the worker that has imported `threaded`")
+    project.stest("-q").expect(0)
+
+    def imports(module: str) -> bool:
+        worker = project.status()["worker"]
+        return worker is not None and worker["importing"] == module
+
+    def is_loaded(module: str) -> bool:
+        return module in [one["module"] for one in project.status()["worker"]["preloaded"]]
+
+    for _ in range(2):  # The trial begins anew after each run.
+        wait_for(lambda: imports("heavy_thing"), "the trial")
+        assert not is_cold(project.stest("-q").expect(0))
+        assert is_loaded("colorsys")
+    gate.unlink()
+    wait_for(lambda: is_loaded("heavy_thing"), "the end of the trial")
+    await_warmth(project)
+    assert not is_cold(project.stest("-q").expect(0))
+
+
 @pytest.mark.parametrize("how", ["setting", "variable", "events", "verify", "api"])
 def test_who_wants_to_wait_does(gated: tuple[Project, Callable[[], None]], how: str) -> None:
     project, open_gate = gated

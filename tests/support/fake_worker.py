@@ -276,7 +276,7 @@ class Worker:
             ]
         self._send(
             "ready",
-            protocol=int(env.get("FAKE_PROTOCOL", "13")),
+            protocol=int(env.get("FAKE_PROTOCOL", "14")),
             stest_version="0",
             python="3",
             executable=self._python,
@@ -292,7 +292,7 @@ class Worker:
     def _on_preload(self, message: dict[str, Any]) -> None:
         self._log(message)
         for module in message["modules"]:
-            self._send("importing", module=module)
+            self._send("importing", module=module, is_trial=False)
             if module == os.environ.get("FAKE_ENDLESS"):
                 time.sleep(600)
             time.sleep(float(os.environ.get("FAKE_SLOW", "0")))

@@ -33,6 +33,20 @@ py::dict reasons(const std::vector<protocol::NotPreloaded>& modules) {
   return result;
 }
 
+bool has_message(const LineChannel& channel) {
+  pollfd readable{channel.fd(), POLLIN, 0};
+  return channel.has_buffered_line() || ::poll(&readable, 1, 0) > 0;
+}
+
+/// Announces the import of a module, in a trial or here. Returns false if a trial must not begin.
+py::cpp_function announcer(const Preloader::Tell& tell, const LineChannel* channel) {
+  return [&tell, channel](const std::string& name, bool is_trial) {
+    if (is_trial && channel != nullptr && has_message(*channel)) return false;
+    tell(protocol::Importing{name, is_trial});
+    return true;
+  };
+}
+
 /// Ignores warnings while it lives. The user's filters (`PYTHONWARNINGS`) apply to runs, and not to stest's
 /// own setup.
 class Unheard {
@@ -58,9 +72,10 @@ class Unheard {
 /// The Python `Preloader`, entered as by `with`, and left at the end of the scope.
 class WithPreloader {
  public:
-  explicit WithPreloader(const protocol::Preload& wanted)
+  WithPreloader(const protocol::Preload& wanted, const Preloader::Tell& tell, const LineChannel* channel)
       : object_(py::module_::import("sprintest.preload._preload")
-                    .attr("Preloader")(fs_decode(wanted.path), reasons(wanted.not_preloadable))) {
+                    .attr("Preloader")(fs_decode(wanted.path), reasons(wanted.not_preloadable),
+                                       announcer(tell, channel), channel == nullptr ? -1 : channel->fd())) {
     object_.attr("__enter__")();
   }
   ~WithPreloader() {
@@ -107,14 +122,14 @@ Preloader::Preloader(const ProjectCode& project, Environment initial_env, AtStar
       .attr("set_project")(*fs_decode({project.root, project.target, project.target_path}), project.ignore);
 }
 
-bool Preloader::load(const protocol::Preload& wanted, const Tell& tell) {
+bool Preloader::load(const protocol::Preload& wanted, const Tell& tell, const LineChannel* channel) {
   {
-    const WithPreloader preloader(wanted);
+    const WithPreloader preloader(wanted, tell, channel);
     for (const auto& name : wanted.modules) {
-      tell(protocol::Importing{name});
       const auto start = Clock::now();
-      const auto [reason, is_lasting, is_spoilt] =
-          preloader.get().attr("load")(name).cast<std::tuple<std::string, bool, bool>>();
+      const py::object loaded = preloader.get().attr("load")(name);
+      if (loaded.is_none()) break;  // A message came first.
+      const auto [reason, is_lasting, is_spoilt] = loaded.cast<std::tuple<std::string, bool, bool>>();
       const double seconds = std::chrono::duration<double>(Clock::now() - start).count();
       if (is_lasting) tell(protocol::NotPreloadable{name, reason, is_spoilt});
       if (is_spoilt) return false;

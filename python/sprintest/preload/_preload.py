@@ -18,7 +18,7 @@ import gc
 import importlib
 import sys
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
 import pluggy
@@ -72,10 +72,12 @@ def _failure(error: BaseException) -> str:
 
 
 class Preloader:
-    """One round of imports: ``with Preloader(path) as p: p.load(name) …``, then ``p.report()``.
+    """One round of imports: ``with Preloader(…) as p: p.load(name) …``, then ``p.report()``.
 
     ``path``: further folders in which to search for the modules. Project code that is preloaded because of
-    the setting ``ignore`` may be in a folder that is only in the ``sys.path`` of a run.
+    the setting ``ignore`` may be in a folder that is only in the ``sys.path`` of a run. ``announce(name,
+    is_trial)`` is called before each import, and returns whether a trial may begin. ``messages``: a
+    descriptor; if it becomes readable, a trial ends. -1: there is none.
     """
 
     #: The number of threads of torch in a run; ``None`` before torch is loaded.
@@ -95,8 +97,15 @@ class Preloader:
     #: The package under development, as found when this process started.
     target: _target.Target | None = None
 
-    def __init__(self, path: Sequence[str] = (), not_preloadable: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        path: Sequence[str] = (),
+        not_preloadable: Mapping[str, str] | None = None,
+        announce: Callable[[str, bool], bool] = lambda _name, _is_trial: True,
+        messages: int = -1,
+    ) -> None:
         assert Preloader.code is not None
+        self._announce, self._messages = announce, messages
         # An import that fails needs no import blocker: the modules that import it find that out themselves.
         self._not_preloadable = {
             name: why for name, why in (not_preloadable or {}).items() if not why.startswith(_FAILS)
@@ -139,21 +148,25 @@ class Preloader:
         self._log.append(warning)
         cache.note_warning(warning)
 
-    def load(self, name: str) -> tuple[str, bool, bool]:
+    def load(self, name: str) -> tuple[str, bool, bool] | None:
         """Import ``name``.
 
         Returns why it is not preloaded (empty: it is), whether that lasts, and whether the attempt has spoilt
-        this process, which then must not serve runs.
+        this process, which then must not serve runs. ``None``: a message has ended the trial.
         """
         self._names.append(name)
         if name in sys.modules or cache.knows(name):
             return "", False, False
         cache.begin(self._code, is_ahead=True)
         if self._not_preloadable:
-            reason, is_lasting = self._try_out(name)
+            tried = self._try_out(name) if self._announce(name, True) else None
             cache.settle()
+            if tried is None:
+                return None
+            reason, is_lasting = tried
             if reason:
                 return reason, is_lasting, False
+        self._announce(name, False)
         reason, is_spoilt = self._look_up(name)
         if reason:
             return reason, is_spoilt, is_spoilt
@@ -201,11 +214,11 @@ class Preloader:
             return f"causes a warning when Python searches for it ({self.warning()})", True
         return "", False
 
-    def _try_out(self, name: str) -> tuple[str, bool]:
+    def _try_out(self, name: str) -> tuple[str, bool] | None:
         """Let a fork find out why ``name`` is not preloadable, and whether that lasts.
 
         If a module is not preloadable, neither are those that import it. Without forks each of them would
-        cost a worker.
+        cost a worker. ``None``: a message came first, probably for a run, which need not wait.
         """
 
         def work() -> tuple[str, bool]:
@@ -221,7 +234,9 @@ class Preloader:
         packages = [".".join(parts[:length]) for length in range(1, len(parts))]
         if not_preloadable := [package for package in packages if package in self._not_preloadable]:
             return f"lies in {not_preloadable[0]}", True
-        failure, answer = in_child(work, _PATIENCE)
+        failure, answer = in_child(work, _PATIENCE, self._messages)
+        if not failure and answer is None:
+            return None
         reason, is_lasting = answer or (failure, True)
         if reason and is_lasting:
             self._not_preloadable[name] = reason

@@ -14,10 +14,11 @@ from sprintest.process._own import open, os, runner
 T = TypeVar("T")
 
 
-def in_child(work: Callable[[], T], seconds: float) -> tuple[str, T | None]:
+def in_child(work: Callable[[], T], seconds: float, messages: int = -1) -> tuple[str, T | None]:
     """Return why there is no answer (empty: there is one), and what ``work`` returned in a fork.
 
-    ``seconds``: the time limit. The answer must consist of types that ``marshal`` knows.
+    ``seconds``: the time limit. The answer must consist of types that ``marshal`` knows. ``messages``: a
+    descriptor; if it becomes readable first, there is neither an answer nor a reason.
     """
     with _answer_file() as answer:
         pid = os.fork()
@@ -25,14 +26,16 @@ def in_child(work: Callable[[], T], seconds: float) -> tuple[str, T | None]:
             _work_and_exit(work, answer)
         watch = os.pidfd_open(pid)
         try:
-            is_over = bool(select.select([watch], [], [], seconds)[0])
+            first = select.select([watch, messages] if messages >= 0 else [watch], [], [], seconds)[0]
         finally:
             os.close(watch)
             with contextlib.suppress(ProcessLookupError):  # It may have no session yet.
                 os.killpg(pid, signal.SIGKILL)
             os.kill(pid, signal.SIGKILL)
             status = os.waitpid(pid, 0)[1]
-        if not is_over:
+        if first == [messages]:
+            return "", None
+        if not first:
             return f"it did not end within {seconds:.0f} s", None
         if status != 0:
             return f"a fork of a process that loads it dies (wait status {status})", None

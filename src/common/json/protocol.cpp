@@ -128,7 +128,7 @@ json message_json(const Ready& message) {
           {"target", target_json(message.target)}};
 }
 json message_json(const Importing& message) {
-  return {{"type", "importing"}, {"module", bytes_to_json(message.module)}};
+  return {{"type", "importing"}, {"module", bytes_to_json(message.module)}, {"is_trial", message.is_trial}};
 }
 json message_json(const Started& message) {
   return {{"type", "started"}, {"id", message.id}, {"pid", message.pid}};
@@ -285,7 +285,10 @@ void read(FieldReader& fields, Ready& out) {
     item.read("how", target.how);
   });
 }
-void read(FieldReader& fields, Importing& out) { fields.read("module", out.module); }
+void read(FieldReader& fields, Importing& out) {
+  fields.read("module", out.module);
+  fields.read("is_trial", out.is_trial);
+}
 void read(FieldReader& fields, Started& out) {
   fields.read("id", out.id);
   fields.read("pid", out.pid);

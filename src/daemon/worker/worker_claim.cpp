@@ -303,9 +303,10 @@ Result<bool> WorkerManager::await_ready(WorkerInstance& instance, Attempt& attem
 }
 
 /// Whether a run is cold rather than that it waits for this worker.
-bool WorkerManager::is_cold_rather(const WorkerInstance& instance, const Attempt& attempt) {
+bool WorkerManager::is_cold_rather(WorkerInstance& instance, const Attempt& attempt) {
   if (!attempt.may_be_cold || !instance.has_to_import()) return false;
-  return instance.process->is_suspended() || !instance.imports_only_for(attempt.run.request.args);
+  if (instance.process->is_suspended()) return true;
+  return !instance.end_trial() && !instance.imports_only_for(attempt.run.request.args);
 }
 
 /// Kills a worker that does not answer. `on_end` handles its end.

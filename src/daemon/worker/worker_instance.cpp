@@ -100,6 +100,18 @@ std::optional<protocol::NotPreloaded> WorkerInstance::end(const ExitStatus& stat
   return blamed;
 }
 
+bool WorkerInstance::end_trial() {
+  if (is_trial && !std::exchange(is_trial_ended, true)) (void)process->send(protocol::Prime{false});
+  return is_trial_ended && (is_trial || importing.empty());
+}
+
+bool WorkerInstance::forget_unfinished() {
+  std::set<std::string> finished;
+  for (const auto& one : ready.preloaded) finished.insert(one.name);
+  for (const auto& one : ready.not_preloaded) finished.insert(one.name);
+  return std::erase_if(asked, [&](const auto& name) { return !finished.contains(name); }) > 0;
+}
+
 bool WorkerInstance::has_to_import() const {
   return state == State::starting ? !asked.empty() : state == State::warming && import_clock.is_running();
 }

@@ -77,6 +77,8 @@ struct WorkerInstance {
   std::set<std::string> asked_patterns;          ///< The regular expressions that it has to compile.
   ImportClock import_clock;
   std::string importing;                      ///< The module being imported.
+  bool is_trial = false;                      ///< It is imported in a fork, which any message ends.
+  bool is_trial_ended = false;                ///< By `end_trial`. The worker is ready soon.
   protocol::Ready ready;                      ///< The last one; empty before the greeting.
   std::shared_ptr<const LoadedFiles> loaded;  ///< Of `ready`; null before the greeting.
   protocol::Snapshots snapshots;
@@ -118,6 +120,10 @@ struct WorkerInstance {
   /// change; and once, that the configured target does not exist.
   std::vector<std::string> news();
 
+  /// Ends the trial of a module, if there is one. Returns whether the worker is ready soon.
+  bool end_trial();
+  /// Takes the modules that it has not imported from `asked`. Returns whether there were any.
+  bool forget_unfinished();
   /// Whether it imports modules, or will as soon as it has started.
   bool has_to_import() const;
   /// Whether it imports only what runs with these arguments have imported themselves: such a run would have

@@ -248,6 +248,7 @@ void WorkerManager::on_message(WorkerInstance& instance, const protocol::FromWor
   ++instance.signs;
   if (const auto* importing = std::get_if<protocol::Importing>(&message)) {
     instance.importing = importing->module;
+    instance.is_trial = importing->is_trial;
   } else if (const auto* not_preloadable = std::get_if<protocol::NotPreloadable>(&message)) {
     if (not_preloadable->ends_worker) {
       instance.not_preloadable = *not_preloadable;
@@ -284,13 +285,14 @@ void WorkerManager::on_ready(WorkerInstance& instance, const protocol::Ready& re
   instance.ready = ready;
   instance.loaded = std::move(loaded);
   instance.importing.clear();
+  instance.is_trial = instance.is_trial_ended = false;
   protocol::Preload preload;
   if (greeting) {
     preload = {instance.asked, store_.path()};
     if (!store_.is_tried(instance.asked.size())) preload.not_preloadable = store_.not_preloaded();
   }
-  const bool has_imported_all = instance.import_clock.stop() && preload.modules.empty();
-  if (has_imported_all) {
+  const bool has_imported = instance.import_clock.stop() && preload.modules.empty();
+  if (has_imported && !instance.forget_unfinished()) {
     instance.taught_by.clear();
     log_failure(
         store_.remember_start(instance.asked.size(), instance.import_clock.so_far(), ready.site_dirs));

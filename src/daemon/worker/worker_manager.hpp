@@ -121,7 +121,7 @@ class WorkerManager {
                                      const Attempt& attempt) const;
   Result<Instance> start(const WorkerKey& key, bool with_learned);
   Result<bool> await_ready(WorkerInstance& instance, Attempt& attempt);
-  static bool is_cold_rather(const WorkerInstance& instance, const Attempt& attempt);
+  static bool is_cold_rather(WorkerInstance& instance, const Attempt& attempt);
   void give_up(WorkerInstance& instance, std::chrono::milliseconds timeout);
   void give_way(const Instance& instance, const Run& run);
   void begin(WorkerLease& lease, const Listener& listener);

@@ -103,8 +103,8 @@ TEST(ToWorkerJson, EveryModeHasItsName) {
 }
 
 TEST(FromWorkerJson, IsAsWritten) {
-  EXPECT_EQ(to_json(FromWorker(Importing{"torch"})),
-            json::parse(R"({"type": "importing", "module": "torch"})"));
+  EXPECT_EQ(to_json(FromWorker(Importing{"torch", true})),
+            json::parse(R"({"type": "importing", "module": "torch", "is_trial": true})"));
   EXPECT_EQ(to_json(FromWorker(Done{7, Phase::running, std::nullopt, 11, "t.py::x", "", {}, {1, 2, 3, 0}})),
             json::parse(R"({"type": "done", "id": 7, "phase": "running", "exit_code": null, "signal": 11,
                             "nodeid": "t.py::x", "error": "", "left": [],
