@@ -11,6 +11,7 @@
 #include "cli/python_choice.hpp"
 #include "cli/run/cold_run.hpp"
 #include "cli/run/output.hpp"
+#include "cli/run/report_choice.hpp"
 #include "common/os/process.hpp"
 #include "common/os/python_executable.hpp"
 
@@ -57,13 +58,16 @@ void say_environment(const Options& options, Console& console) {
 }
 
 int run(const std::vector<std::string>& args) {
-  const auto options = parse_options(args);
+  auto options = parse_options(args);
   const auto target = Console::standard();
   Console console(target, presentation_for(options.value_or(Options{}), target));
   if (!options) return report(options.error(), console);
   if (!options->notice.empty()) console.say(options->notice);
   if (needs_python(options->action)) {
     if (auto settled = settle_python(options->run.python); !settled) return report(settled.error(), console);
+  }
+  if (options->action == Action::run) {
+    if (auto settled = settle_report(options->run); !settled) return report(settled.error(), console);
   }
   say_environment(*options, console);
   // Before anything else, because pytest inherits descriptors and signals as they are.

@@ -59,6 +59,10 @@ void add_run_options(CLI::App& app, RunOptions& run) {
       ->check(is_duration);
   app.add_flag("--no-wait", run.no_wait, "If other runs are going on, fail at once with exit code 110");
   app.add_flag("--plain", run.plain, "Print only text, without escape sequences")->excludes("--events");
+  add_choice(
+      app, "--report", "brief|full", [&run](std::size_t report) { run.report = static_cast<Report>(report); },
+      "brief: one line if all is well, else each cause once; full: what pytest shows")
+      ->excludes("--events");
   app.add_flag("--timings", run.timings, "Print on stderr where the time went, stage by stage, in ms")
       ->excludes("--events");
   app.add_option("--python", run.python, "The Python that runs the tests, or its virtual environment")

@@ -172,11 +172,14 @@ const std::vector<HelpSection>& help_sections() {
            {"SPRINTEST_FORCE_TCP, SPRINTEST_PORT",
             "serve on 127.0.0.1 instead of a Unix socket; its port (8000)"},
            {"SPRINTEST_PYTHON", "the Python that runs the tests, or its environment (stest's own)"},
+           {"SPRINTEST_REPORT", "brief or full: see `stest run --report` (brief for coding agents)"},
            {"NO_COLOR, FORCE_COLOR, PY_COLORS",
             "colour in stest's lines, as in pytest's; --color=WHEN comes first"},
-           {"AI_AGENT, CLAUDECODE, CODEX_CI, CODEX_THREAD_ID, CURSOR_AGENT, GEMINI_CLI,\n"
-            "GOOSE_TERMINAL, OPENCODE",
-            "set by coding agents: --plain, if stdout is not a terminal and\nnothing asks for colour"},
+           {"AI_AGENT, AMP_CURRENT_THREAD_ID, ANTIGRAVITY_AGENT, AUGMENT_AGENT, CLAUDECODE,\n"
+            "CLINE_ACTIVE, CODEX_CI, CODEX_SANDBOX, CODEX_THREAD_ID, COPILOT_CLI, CURSOR_AGENT,\n"
+            "GEMINI_CLI, GOOSE_TERMINAL, OPENCODE, PI_CODING_AGENT",
+            "set by coding agents: --report=brief, if no option of pytest shapes\n"
+            "the output; --plain, if stdout is not a terminal and nothing asks for\ncolour"},
        },
        ""},
   };

@@ -8,6 +8,8 @@
 
 namespace stest {
 
+enum class Report { brief, full };
+
 /// The options of `stest [PYTEST ARGS…]` and `stest run …`.
 struct RunOptions {
   std::vector<std::string> pytest_args;
@@ -19,6 +21,7 @@ struct RunOptions {
   bool detached = false;  ///< Do not use this process's terminal and stdin, like a cold run for comparison.
   bool silent = false;    ///< Show nothing of the run, unless it is stuck.
   std::optional<std::string> python;  ///< See `settle_python`.
+  std::optional<Report> report;       ///< See `settle_report`.
   bool cold = false;                  ///< Do not use the daemon; main() calls `become_cold_run`.
 };
 

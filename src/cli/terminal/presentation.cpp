@@ -7,15 +7,22 @@ namespace stest {
 namespace {
 
 /// Variables that coding agents set for the commands that they run, and that are not set in a user's shell.
-constexpr std::array<std::string_view, 8> agent_variables{
-    "AI_AGENT",         // a convention, as npm's @vercel/detect-agent knows it
-    "CLAUDECODE",       // Claude Code: code.claude.com/docs/en/env-vars
-    "CODEX_CI",         // Codex: codex-rs/core/src/unified_exec of openai/codex
+constexpr std::array<std::string_view, 15> agent_variables{
+    "AI_AGENT",  // a convention, as npm's @vercel/detect-agent knows it
+    "AMP_CURRENT_THREAD_ID",
+    "ANTIGRAVITY_AGENT",
+    "AUGMENT_AGENT",
+    "CLAUDECODE",  // Claude Code: code.claude.com/docs/en/env-vars
+    "CLINE_ACTIVE",
+    "CODEX_CI",  // Codex: codex-rs/core/src/unified_exec of openai/codex
+    "CODEX_SANDBOX",
     "CODEX_THREAD_ID",  // Codex: developers.openai.com/codex/environment-variables
-    "CURSOR_AGENT",     // Cursor's agent: cursor.com/docs/agent/terminal
-    "GEMINI_CLI",       // Gemini CLI: google-gemini.github.io/gemini-cli/docs/tools/shell.html
-    "GOOSE_TERMINAL",   // Goose: block.github.io/goose/docs/guides/environment-variables
-    "OPENCODE",         // opencode: packages/opencode/src/index.ts of anomalyco/opencode
+    "COPILOT_CLI",
+    "CURSOR_AGENT",    // Cursor's agent: cursor.com/docs/agent/terminal
+    "GEMINI_CLI",      // Gemini CLI: google-gemini.github.io/gemini-cli/docs/tools/shell.html
+    "GOOSE_TERMINAL",  // Goose: block.github.io/goose/docs/guides/environment-variables
+    "OPENCODE",        // opencode: packages/opencode/src/index.ts of anomalyco/opencode
+    "PI_CODING_AGENT",
 };
 
 std::string_view value_of(const Environment& env, const char* name) {

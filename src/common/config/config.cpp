@@ -129,6 +129,7 @@ constexpr std::array kSettings{
             }},
     Setting{"", "SPRINTEST_PYTHON", "an interpreter, a virtual environment or a command", "stest's own",
             nullptr},
+    Setting{"", "SPRINTEST_REPORT", "brief or full", "brief for coding agents, else full", nullptr},
 };
 
 // ---- errors ----

@@ -27,8 +27,10 @@ TEST(PresentationTest, ColourIsWishedForAsPytestUnderstandsIt) {
 
 TEST(PresentationTest, AgentsAreKnownByTheirVariables) {
   EXPECT_EQ(agent_variable({{"TERM", "xterm"}, {"CLAUDECODE", ""}}), "");
-  for (const std::string name : {"AI_AGENT", "CLAUDECODE", "CODEX_CI", "CODEX_THREAD_ID", "CURSOR_AGENT",
-                                 "GEMINI_CLI", "GOOSE_TERMINAL", "OPENCODE"}) {
+  for (const std::string name :
+       {"AI_AGENT", "AMP_CURRENT_THREAD_ID", "ANTIGRAVITY_AGENT", "AUGMENT_AGENT", "CLAUDECODE",
+        "CLINE_ACTIVE", "CODEX_CI", "CODEX_SANDBOX", "CODEX_THREAD_ID", "COPILOT_CLI", "CURSOR_AGENT",
+        "GEMINI_CLI", "GOOSE_TERMINAL", "OPENCODE", "PI_CODING_AGENT"}) {
     EXPECT_EQ(agent_variable({{name, "1"}}), name);
   }
 }

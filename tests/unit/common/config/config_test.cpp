@@ -316,7 +316,7 @@ TEST(ConfigKeys, AreCompleteAndUnique) {
     EXPECT_FALSE(key.key.empty() && key.variable.empty());
     EXPECT_TRUE(names.insert(key.key + "/" + key.variable).second);
   }
-  EXPECT_EQ(names.size(), 22u);
+  EXPECT_EQ(names.size(), 23u);
 }
 
 TEST_F(ConfigTest, FallbacksAreTheDefaults) {
