@@ -95,7 +95,6 @@ bool Zygote::handle(const protocol::Preload& message, std::vector<Fd>&) {
     values_.end();
     resident_.end();
   }
-  values_.compile(message.patterns);
   snapshots_.end();
   if (!preloader_.load(
           message, [this](const auto& news) { send(news); }, &channel_))

@@ -20,7 +20,6 @@ using Environment = std::map<std::string, std::string>;
 struct Config {
   std::vector<std::string> ignore;   ///< Patterns (`torch.*`) of modules that are never unloaded.
   std::vector<std::string> preload;  ///< Modules that the worker imports ahead of the first run.
-  std::vector<std::string> learn{"modules", "patterns"};  ///< What stest learns from runs.
   std::string isolation = "fork";
   std::optional<std::string> target;       ///< Name of the package under development.
   std::optional<std::string> target_path;  ///< Folder of that package, from the root; it exists.

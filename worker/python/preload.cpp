@@ -145,7 +145,6 @@ bool Preloader::load(const protocol::Preload& wanted, const Tell& tell, const Li
   const Unheard imports;
   own_module("sprintest.run._runner");
   py::module_::import("sprintest.run._plugin");
-  py::module_::import("sprintest.preload._patterns").attr("compile_ahead")(wanted.patterns);
   py::module_::import("sprintest.preload._preload").attr("freeze")();
   return true;
 }

@@ -16,7 +16,6 @@ import logging
 import operator
 import os
 import pathlib
-import re
 import signal
 import sys
 import threading
@@ -256,14 +255,6 @@ def thread_function(thread: threading.Thread) -> Any:
 
 #: The names of its modules; empty before Python 3.10.
 STANDARD_LIBRARY: frozenset[str] = getattr(sys, "stdlib_module_names", frozenset())
-
-#: The cache of ``re``; ``None`` if it cannot be found.
-patterns: dict[Any, Any] | None = getattr(re, "_cache", None)
-
-
-def remember_patterns(most: int) -> None:
-    if isinstance(limit := getattr(re, "_MAXCACHE", None), int):
-        re._MAXCACHE = max(limit, most)  # type: ignore[attr-defined]
 
 
 # ---- pytest

@@ -93,8 +93,7 @@ Result<WorkerLease> WorkerManager::acquire(const Run& run, const Listener& liste
   const auto& config = run.config;
   const auto target_path = config.target_path ? (program_.root / *config.target_path).string() : "";
   WorkerKey key{request.env,   request.cwd, config.preload,
-                config.ignore, target_path, config.target.value_or(""),
-                config.learn};
+                config.ignore, target_path, config.target.value_or("")};
   if (request.process) {
     key.affinity = request.process->affinity;
     key.stack = stack_of(*request.process);
@@ -210,7 +209,7 @@ WorkerManager::Instance WorkerManager::take_claim(const Instance& worker, Attemp
 
 /// Why a worker that was started for such runs is unfit. Does not check its files.
 std::optional<Restart> WorkerManager::why_unfit(const WorkerInstance& worker, const Attempt& attempt) const {
-  if (attempt.key.learns("modules") && worker.variables != store_.variables()) {
+  if (worker.variables != store_.variables()) {
     return Restart{RestartReason::environment_changed,
                    "the tests set variables before they import modules that read them"};
   }

@@ -176,10 +176,6 @@ std::vector<protocol::ToWorker> WorkerInstance::next_tasks(protocol::Preload pre
     import_clock.start();
     return {std::move(preload)};
   }
-  if (!preload.patterns.empty()) {
-    spdlog::info("worker {} compiles {} patterns", process->pid(), preload.patterns.size());
-    return {std::move(preload)};
-  }
   state = State::ready;
   std::vector<protocol::ToWorker> tasks;
   if (auto wanted = claims > 0 ? std::nullopt : values.next()) tasks.emplace_back(std::move(*wanted));
