@@ -233,6 +233,7 @@ VariableReaders WorkerInstance::env_reads() const {
 std::optional<Restart> WorkerInstance::why_not_for(const WorkerKey& wanted,
                                                    std::optional<std::uint64_t> memory_limit) const {
   if (state == State::ended) return why_it_ended(*this);
+  if (outdated) return outdated;
   if (auto changed = difference(key, wanted, env_reads())) return changed;
   if (!memory_limit || state != State::ready) return std::nullopt;
   const auto used = resident_memory(process->pid());

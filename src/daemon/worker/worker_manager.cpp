@@ -3,7 +3,6 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
-#include <iterator>
 #include <nlohmann/json.hpp>
 #include <system_error>
 #include <utility>
@@ -123,11 +122,13 @@ void WorkerManager::learn(WorkerInstance& instance, const Observations::Differen
   const auto& module = difference.module;
   if (!difference.variables.empty())
     return log_failure(store_.learn_variables(module, difference.variables, site_dirs));
-  instance.is_outdated = instance.is_outdated || difference.is_outdated;
+  const Restart outdated{RestartReason::packages_changed,
+                         "its loaded modules differ from those that the tests import"};
+  if (difference.is_outdated) instance.outdated = outdated;
   const int most = difference.is_outdated ? PreloadStore::max_changes : 1;
   if ((difference.is_repeatable && !difference.is_outdated) || ++differences_[module] <= most) return;
   log_failure(store_.reject({module, "runs cannot use the copy that was loaded ahead"}, site_dirs));
-  instance.is_outdated = true;
+  instance.outdated = outdated;
 }
 
 std::function<void()> WorkerManager::idle_tasks() {
@@ -290,19 +291,15 @@ void WorkerManager::on_ready(WorkerInstance& instance, const protocol::Ready& re
   const auto expected =
       instance.state == State::ready ? std::exchange(instance.expected_run, std::nullopt) : std::nullopt;
   const bool is_awaited = instance.claims > 0 || instance.state != State::ready;
-  const auto files = instance.loaded;
   lock.unlock();
   if (expected) (void)expected->send_to(*instance.process);
   for (const auto& task : tasks) (void)instance.process->send(task);
-  if (!is_awaited) count_outdated(*files);
+  if (!is_awaited) {  // A run that waits checks them itself.
+    lock.lock();
+    check_new(lock, instance);
+    lock.unlock();
+  }
   changed();
-}
-
-/// Runs that do not wait see only later that no worker fits; see `most_restarts`.
-void WorkerManager::count_outdated(const LoadedFiles& loaded) {
-  const bool is_outdated = check_(loaded).has_value();
-  const std::lock_guard lock(mutex_);
-  outdated_when_ready_ = is_outdated ? outdated_when_ready_ + 1 : 0;
 }
 
 void WorkerManager::on_end(WorkerInstance& instance, const ExitStatus& status) {
