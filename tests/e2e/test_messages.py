@@ -193,8 +193,8 @@ def test_a_deleted_python(installed: EnvironmentProject) -> None:
         for path in links:
             path.unlink()
             path.symlink_to("/nowhere/python3")
-        for command in ("-q", "verify", "start"):
-            finished = installed.stest(command).expect(UNAVAILABLE)
+        for command in (["-q"], ["run", "--cold"], ["verify"], ["start"]):
+            finished = installed.stest(*command).expect(UNAVAILABLE)
             assert finished.out == b""
             assert finished.errors == (
                 f"stest: the Python of this environment is gone: {installed.environment.bin}/python3\n"
