@@ -14,6 +14,12 @@ namespace stest {
 
 using Environment = std::map<std::string, std::string>;
 
+/// The value of a variable; empty if it is unset.
+inline std::string value_of(const Environment& env, const std::string& variable) {
+  const auto found = env.find(variable);
+  return found == env.end() ? std::string() : found->second;
+}
+
 /// The settings of one project: `[tool.sprintest]` in `pyproject.toml`, overridden by `SPRINTEST_*`
 /// variables. A table in `config.cpp` lists every key with its variable, type and default. A test compares
 /// `docs/configuration.md` with this table.

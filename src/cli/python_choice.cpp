@@ -13,11 +13,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-std::string value_of(const Environment& env, const char* variable) {
-  const auto found = env.find(variable);
-  return found == env.end() ? std::string() : found->second;
-}
-
 /// A program that pyenv, asdf or mise put there in its place does not tell which environment it stands for.
 bool is_interpreter(const fs::path& program) {
   std::error_code error;

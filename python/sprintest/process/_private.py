@@ -31,7 +31,6 @@ import _pytest.config.argparsing
 import _pytest.main
 import _pytest.runner
 import _pytest.timing
-import pluggy
 import pytest
 from _pytest.assertion import rewrite
 
@@ -310,9 +309,6 @@ def register_in_next_session(plugin: object) -> None:
     _pytest.config._prepareconfig = prepare_with_plugin
 
 
-PYTEST_FOLDERS = tuple(
-    os.path.dirname(package.__file__) + os.sep for package in (_pytest, pytest, pluggy) if package.__file__
-)
 #: The files in which pytest parses its options, and in which it reads them.
 ARGUMENT_PARSER, CONFIGURATION = str(_pytest.config.argparsing.__file__), str(_pytest.config.__file__)
 

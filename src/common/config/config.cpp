@@ -269,9 +269,9 @@ Status apply_project(Config& config, const std::filesystem::path& root) {
 /// An empty variable counts as unset.
 Status apply_variables(Config& config, const Environment& env) {
   for (const Setting& setting : kSettings) {
-    const auto found = env.find(std::string(setting.variable));
-    if (setting.apply == nullptr || found == env.end() || found->second.empty()) continue;
-    const RawValue raw{found->second, in_quotes(found->second), true};
+    const auto value = value_of(env, std::string(setting.variable));
+    if (setting.apply == nullptr || value.empty()) continue;
+    const RawValue raw{value, in_quotes(value), true};
     if (setting.apply(config, raw)) continue;
     return fail(ErrorCode::config, std::string(setting.variable) + ": bad value " + raw.text,
                 value_hint(setting));
