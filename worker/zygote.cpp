@@ -95,7 +95,6 @@ bool Zygote::handle(const protocol::Preload& message, std::vector<Fd>&) {
     values_.end();
     resident_.end();
   }
-  values_.compile(message.patterns);
   snapshots_.end();
   if (!preloader_.load(
           message, [this](const auto& news) { send(news); }, &channel_))
@@ -235,10 +234,9 @@ void Zygote::reap() {
   drain_sigchld();
   std::erase_if(ending_, [](pid_t pid) { return ::waitpid(pid, nullptr, WNOHANG) != 0; });
   for (auto run = runs_.begin(); run != runs_.end();) {
-    siginfo_t info{};
-    ::waitid(P_PID, static_cast<id_t>(run->second.pid), &info, WEXITED | WNOHANG | WNOWAIT);
+    const bool is_over = has_ended(run->second.pid);
     const auto last_word = run->second.recorder.exit_code();
-    if (info.si_pid != run->second.pid && !last_word) {
+    if (!is_over && !last_word) {
       ++run;
       continue;
     }

@@ -14,13 +14,18 @@ namespace stest {
 
 using Environment = std::map<std::string, std::string>;
 
+/// The value of a variable; empty if it is unset.
+inline std::string value_of(const Environment& env, const std::string& variable) {
+  const auto found = env.find(variable);
+  return found == env.end() ? std::string() : found->second;
+}
+
 /// The settings of one project: `[tool.sprintest]` in `pyproject.toml`, overridden by `SPRINTEST_*`
 /// variables. A table in `config.cpp` lists every key with its variable, type and default. A test compares
 /// `docs/configuration.md` with this table.
 struct Config {
   std::vector<std::string> ignore;   ///< Patterns (`torch.*`) of modules that are never unloaded.
   std::vector<std::string> preload;  ///< Modules that the worker imports ahead of the first run.
-  std::vector<std::string> learn{"modules", "patterns"};  ///< What stest learns from runs.
   std::string isolation = "fork";
   std::optional<std::string> target;       ///< Name of the package under development.
   std::optional<std::string> target_path;  ///< Folder of that package, from the root; it exists.

@@ -25,6 +25,16 @@ nlohmann::json bytes_to_json(std::string_view bytes);
 /// The inverse of `bytes_to_json`. Errors: `bad_request`.
 Result<std::string> bytes_from_json(const nlohmann::json& value);
 
+/// How a run is asked to end, in order of force.
+enum class CancelHow { interrupt, terminate, kill };
+std::string_view name(CancelHow how);
+std::optional<CancelHow> cancel_how(std::string_view name);
+/// SIGINT, SIGTERM, SIGKILL.
+int signal_of(CancelHow how);
+
+/// When the daemon ends.
+enum class StopWhen { now, idle };
+
 /// An open file of the client that the runner gets as well. The daemon opens `path`. In another namespace (a
 /// container) this may be another file, so the daemon compares device and inode; zeros are not compared.
 struct OpenFile {

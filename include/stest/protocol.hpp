@@ -17,7 +17,7 @@
 /// `docs/protocol.md` describes them; `version` changes with them.
 namespace stest::protocol {
 
-inline constexpr int version = 14;
+inline constexpr int version = 15;
 
 // ---- daemon → worker ----
 
@@ -32,7 +32,6 @@ struct NotPreloaded {
 struct Preload {
   std::vector<std::string> modules;
   std::vector<std::string> path;
-  std::vector<std::string> patterns = {};  ///< Regular expressions to compile, as runs reported them.
   /// Modules that proved not preloadable before. If there are any, a fork tries out each module first.
   std::vector<NotPreloaded> not_preloadable = {};
 };

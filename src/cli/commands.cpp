@@ -20,7 +20,6 @@
 #include "client/daemon_launcher.hpp"
 #include "client/daemon_stopper.hpp"
 #include "common/os/process.hpp"
-#include "common/os/python_executable.hpp"
 
 namespace stest {
 namespace {
@@ -117,17 +116,6 @@ Answer print_node_ids(const Options& options, const Project& project, Console& c
   return ExitCode::ok;
 }
 
-/// If the interpreter behind a virtual environment was removed, its `python` leads nowhere.
-Status check_python(Action action) {
-  constexpr std::array<Action, 4> users{Action::run, Action::verify, Action::start, Action::restart};
-  const auto python = python_executable(executable_folder(), current_environment());
-  if (std::find(users.begin(), users.end(), action) == users.end() || ::access(python.c_str(), X_OK) == 0) {
-    return {};
-  }
-  return fail(ErrorCode::daemon_unavailable, "the Python of this environment is gone: " + python.string(),
-              "Create the virtual environment again, and install stest in it.");
-}
-
 struct Command {
   Action action;
   Answer (*execute)(const Options&, const Project&, Console&);
@@ -165,7 +153,6 @@ int report(const Error& error, Console& console) {
 }
 
 int execute(const Options& options, Console& console) {
-  if (const auto usable = check_python(options.action); !usable) return report(usable.error(), console);
   if (options.action == Action::run) return run_tests(options.run, console);
   if (options.action == Action::print) {
     console.write(Stream::out, options.text);

@@ -40,10 +40,15 @@ void fill_standard_descriptors() {
 
 bool runs_tests(Action action) { return action == Action::run || action == Action::verify; }
 
-/// The others work whatever SPRINTEST_PYTHON says: they print something, or are about a daemon that runs.
-bool needs_python(Action action) {
-  return runs_tests(action) || action == Action::start || action == Action::restart ||
-         action == Action::doctor;
+/// The commands that are not named here work whatever SPRINTEST_PYTHON says: they print something, or are
+/// about a daemon that runs.
+Status settle(Options& options) {
+  const auto action = options.action;
+  const bool is_used = runs_tests(action) || action == Action::start || action == Action::restart;
+  if (!is_used && action != Action::doctor) return {};
+  auto settled = settle_python(options.run.python);
+  if (settled && is_used) settled = require_python();  // The doctor reports on a Python that is gone.
+  return settled && action == Action::run ? settle_report(options.run) : settled;
 }
 
 /// Whoever runs tests should know if they run in another environment than usual.
@@ -51,9 +56,7 @@ void say_environment(const Options& options, Console& console) {
   if (!runs_tests(options.action) || is_very_quiet(options.run.pytest_args)) return;
   const auto project = current_project();
   if (!project) return;  // The command says so.
-  const auto own = python_executable(executable_folder());
-  if (::access(own.c_str(), X_OK) != 0) return;  // The same.
-  const auto line = other_environment(own, *project);
+  const auto line = other_environment(python_executable(executable_folder()), *project);
   if (line) console.say(*line);
 }
 
@@ -63,12 +66,7 @@ int run(const std::vector<std::string>& args) {
   Console console(target, presentation_for(options.value_or(Options{}), target));
   if (!options) return report(options.error(), console);
   if (!options->notice.empty()) console.say(options->notice);
-  if (needs_python(options->action)) {
-    if (auto settled = settle_python(options->run.python); !settled) return report(settled.error(), console);
-  }
-  if (options->action == Action::run) {
-    if (auto settled = settle_report(options->run); !settled) return report(settled.error(), console);
-  }
+  if (auto settled = settle(*options); !settled) return report(settled.error(), console);
   say_environment(*options, console);
   // Before anything else, because pytest inherits descriptors and signals as they are.
   if (options->run.cold) return report(become_cold_run(options->run.pytest_args), console);

@@ -1,6 +1,7 @@
 #include "cli/python_choice.hpp"
 
 #include <stdlib.h>
+#include <unistd.h>
 
 #include <array>
 #include <fstream>
@@ -11,11 +12,6 @@ namespace stest {
 namespace {
 
 namespace fs = std::filesystem;
-
-std::string value_of(const Environment& env, const char* variable) {
-  const auto found = env.find(variable);
-  return found == env.end() ? std::string() : found->second;
-}
 
 /// A program that pyenv, asdf or mise put there in its place does not tell which environment it stands for.
 bool is_interpreter(const fs::path& program) {
@@ -67,6 +63,13 @@ Status settle_python(const std::optional<std::string>& option) {
   const bool is_own = environment_of(*python) == environment_of(own);
   ::setenv(python_variable, (is_own ? own : *python).c_str(), 1);
   return {};
+}
+
+Status require_python() {
+  const auto python = python_executable(executable_folder(), current_environment());
+  if (::access(python.c_str(), X_OK) == 0) return {};
+  return fail(ErrorCode::daemon_unavailable, "the Python of this environment is gone: " + python.string(),
+              "Create the virtual environment again, and install stest in it.");
 }
 
 std::optional<std::string> other_environment(const fs::path& own, const Project& project) {

@@ -12,6 +12,10 @@ namespace stest {
 /// that of the variable from the project's root. Errors: `config` if there is no such Python.
 Status settle_python(const std::optional<std::string>& option);
 
+/// Errors: `daemon_unavailable` if the Python of the tests is gone: the interpreter behind a virtual
+/// environment was removed, and its `python` leads nowhere.
+Status require_python();
+
 /// The environment of the project or of the shell, if it is another one than stest's own and nobody has
 /// chosen one: one line that says so, and how to choose. VIRTUAL_ENV comes first, then
 /// UV_PROJECT_ENVIRONMENT, the project's `.venv`, and the first `python` of PATH. `own` is stest's own

@@ -18,4 +18,13 @@ class Backoff {
   std::chrono::milliseconds pause_{10};
 };
 
+/// Waits until `condition` is true. False if the deadline comes first.
+template <class Condition>
+bool wait_until(std::chrono::steady_clock::time_point deadline, const Condition& condition) {
+  for (Backoff backoff; !condition(); backoff.wait()) {
+    if (std::chrono::steady_clock::now() >= deadline) return false;
+  }
+  return true;
+}
+
 }  // namespace stest

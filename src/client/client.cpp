@@ -44,18 +44,6 @@ Result<nlohmann::json> ask(const Endpoint& endpoint, const HttpRequest& request,
 
 std::string_view name(StopWhen when) { return when == StopWhen::now ? "now" : "idle"; }
 
-std::string_view name(CancelHow how) {
-  switch (how) {
-    case CancelHow::interrupt:
-      return "interrupt";
-    case CancelHow::terminate:
-      return "terminate";
-    case CancelHow::kill:
-      break;
-  }
-  return "kill";
-}
-
 /// Takes the answer to a run as it arrives, and passes each line to the sink as an event. The body of a
 /// refusal is kept instead.
 class RunStream {

@@ -8,9 +8,6 @@
 
 namespace stest {
 
-enum class StopWhen { now, idle };
-enum class CancelHow { interrupt, terminate, kill };
-
 /// The daemon's HTTP API, a method per request. Every call makes a connection, so an object may be copied,
 /// and used by several threads at once. If the daemon is too busy to accept, a call tries again, for at most
 /// 30 s. If it does not listen, a call fails at once.

@@ -10,6 +10,7 @@
 #include "client/client.hpp"
 #include "client/daemon_trial.hpp"
 #include "client/http_exchange.hpp"
+#include "client/program.hpp"
 #include "client/python_facts.hpp"
 #include "client/readiness.hpp"
 #include "common/config/log_tail.hpp"
@@ -98,24 +99,13 @@ bool has_runs(const DaemonStatus& daemon) {
   return status && status->is_object() && !status->value("runs", nlohmann::json::array()).empty();
 }
 
-std::string describe(const ExitStatus& status) {
-  if (status.signal) return "was ended by " + signal_name(*status.signal);
-  return "ended with exit code " + std::to_string(status.code.value_or(-1));
-}
-
-/// The pipe may close shortly before the process has ended, so this waits for a moment.
-bool has_ended(int pid) {
-  const auto deadline = std::chrono::steady_clock::now() + 2s;
-  for (Backoff backoff; identify(pid); backoff.wait()) {
-    if (std::chrono::steady_clock::now() > deadline) return false;
-  }
-  return true;
-}
-
 std::string how_it_ended(int pid) {
-  if (!has_ended(pid)) return "closed its readiness pipe without a report";
+  // The pipe may close shortly before the process has ended.
+  const auto deadline = std::chrono::steady_clock::now() + 2s;
+  if (!wait_until(deadline, [&] { return has_ended(pid); }))
+    return "closed its readiness pipe without a report";
   const auto status = wait_for(pid);
-  return status ? describe(*status) : "ended";
+  return status ? how_it_ended(*status) : "ended";
 }
 
 std::string log_excerpt(const RuntimePaths& paths, std::uint64_t log_start) {

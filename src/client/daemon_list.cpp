@@ -85,8 +85,7 @@ fs::path absolute_root(int pid, const fs::path& root, const Environment& env) {
   if (root.empty() || root.is_absolute()) return root;
   const auto lock = open_file(pid, "daemon.lock");
   if (lock && lock->parent_path().filename() == ".sprintest") return lock->parent_path().parent_path();
-  const auto folder = env.find("PWD");
-  return folder == env.end() ? root : fs::path(folder->second) / root;
+  return value_of(env, "PWD") / root;
 }
 
 bool shares_files(int pid) {

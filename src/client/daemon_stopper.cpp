@@ -17,14 +17,6 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-template <class Condition>
-bool wait_until(Clock::time_point deadline, const Condition& condition) {
-  for (Backoff backoff; !condition(); backoff.wait()) {
-    if (Clock::now() >= deadline) return false;
-  }
-  return true;
-}
-
 bool is_lock_free(const RuntimePaths& paths) {
   std::error_code ignored;
   if (!std::filesystem::exists(paths.lock_file, ignored)) return true;

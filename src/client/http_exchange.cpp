@@ -26,25 +26,13 @@ constexpr milliseconds busy_patience = 30s;
 constexpr milliseconds write_patience = 10s;
 constexpr std::size_t read_size = std::size_t{64} * 1024;
 
-/// Whether one of `events` came within `patience`.
-bool await(const Fd& socket, short events, milliseconds patience) {
-  const auto deadline = Clock::now() + patience;
-  for (;;) {
-    pollfd entry{socket.get(), events, 0};
-    const auto left = std::chrono::ceil<milliseconds>(deadline - Clock::now());
-    const auto limit = patience == for_ever ? for_ever : std::max(left, milliseconds(0));
-    const int count = ::poll(&entry, 1, static_cast<int>(limit.count()));
-    if (count >= 0 || errno != EINTR) return count > 0;
-  }
-}
-
 /// A non-blocking connection; or nothing, with `errno` set. EAGAIN and EINPROGRESS mean that a daemon listens
 /// but is too busy.
 Fd connect_to(int family, const sockaddr* address, socklen_t size) {
   Fd socket(::socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   if (!socket || ::connect(socket.get(), address, size) == 0) return socket;
   int error = errno;
-  if (error == EINPROGRESS && await(socket, POLLOUT, connect_patience)) {
+  if (error == EINPROGRESS && wait_for_events(socket.get(), POLLOUT, Clock::now() + connect_patience)) {
     socklen_t length = sizeof error;
     ::getsockopt(socket.get(), SOL_SOCKET, SO_ERROR, &error, &length);
     if (error == 0) return socket;
@@ -106,7 +94,7 @@ std::string text_of(const Endpoint& endpoint, const HttpRequest& request) {
 /// Sends `text`, as far as the daemon takes it: it may refuse a request before the end. Returns 0, or the
 /// number of an error that a sandbox causes.
 int send(const Fd& socket, std::string_view text) {
-  while (!text.empty() && await(socket, POLLOUT, write_patience)) {
+  while (!text.empty() && wait_for_events(socket.get(), POLLOUT, Clock::now() + write_patience)) {
     const auto count = write_some(socket.get(), text);
     if (count > 0) text.remove_prefix(static_cast<std::size_t>(count));
     if (count < 0 && errno != EAGAIN && errno != EINTR) return is_denied(errno) ? errno : 0;
@@ -138,7 +126,8 @@ Result<int> exchange(const Endpoint& endpoint, const HttpRequest& request, milli
     return wants_more;
   });
   for (bool goes_on = true; goes_on;) {
-    if (!await(*socket, POLLIN, patience)) {
+    const auto deadline = patience == for_ever ? Clock::time_point::max() : Clock::now() + patience;
+    if (!wait_for_events(socket->get(), POLLIN, deadline)) {
       return no_answer("it was silent for " + std::to_string(patience.count()) + " ms");
     }
     const auto read = read_some(socket->get(), read_size);

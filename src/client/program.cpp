@@ -36,20 +36,6 @@ bool read_all(Fd& out, Fd& err, ProgramEnd& end, Clock::time_point deadline) {
   return true;
 }
 
-bool has_program_ended(int pid) {
-  siginfo_t info{};
-  const auto id = static_cast<id_t>(pid);
-  return ::waitid(P_PID, id, &info, WEXITED | WNOWAIT | WNOHANG) != 0 || info.si_pid == pid;
-}
-
-/// A program may close its streams long before it ends. False if the deadline comes first.
-bool await_program(int pid, Clock::time_point deadline) {
-  for (Backoff backoff; !has_program_ended(pid); backoff.wait()) {
-    if (Clock::now() >= deadline) return false;
-  }
-  return true;
-}
-
 }  // namespace
 
 Result<ProgramEnd> run_program(SpawnOptions options, std::chrono::milliseconds limit) {
@@ -66,16 +52,12 @@ Result<ProgramEnd> run_program(SpawnOptions options, std::chrono::milliseconds l
   err->write.reset();
   ProgramEnd end;
   const auto deadline = Clock::now() + limit;
-  end.is_late = !read_all(out->read, err->read, end, deadline) || !await_program(*pid, deadline);
+  // A program may close its streams long before it ends.
+  end.is_late = !read_all(out->read, err->read, end, deadline) ||
+                !wait_until(deadline, [&] { return has_ended(*pid); });
   if (end.is_late) ::kill(-*pid, SIGKILL);
   end.status = wait_for(*pid).value_or(ExitStatus{});
   return end;
-}
-
-std::string how_it_ended(const ProgramEnd& end) {
-  if (end.is_late) return "did not end in time";
-  if (end.status.signal) return "was ended by " + signal_name(*end.status.signal);
-  return "ended with exit code " + std::to_string(end.status.code.value_or(-1));
 }
 
 std::string last_line(std::string text) {
@@ -83,13 +65,22 @@ std::string last_line(std::string text) {
   return text.substr(text.rfind('\n') + 1);
 }
 
+std::string how_it_ended(const ExitStatus& status) {
+  if (status.signal) return "was ended by " + signal_name(*status.signal);
+  return "ended with exit code " + std::to_string(status.code.value_or(-1));
+}
+
+std::string how_it_ended(const std::filesystem::path& program, const ProgramEnd& end) {
+  const auto text = program.string() + " " + (end.is_late ? "did not end in time" : how_it_ended(end.status));
+  const auto said = last_line(end.err);
+  return said.empty() ? text : text + ", and wrote: " + said;
+}
+
 Result<nlohmann::json> answer_of(const std::filesystem::path& program, const Result<ProgramEnd>& end) {
   if (!end) return fail(ErrorCode::worker_failed, end.error().message);
   auto answer = nlohmann::json::parse(last_line(end->out), nullptr, false);
   if (!end->is_late && answer.is_object()) return answer;
-  const auto said = last_line(end->err);
-  return fail(ErrorCode::worker_failed,
-              program.string() + " " + how_it_ended(*end) + (said.empty() ? "" : ", and wrote: " + said));
+  return fail(ErrorCode::worker_failed, how_it_ended(program, *end));
 }
 
 std::string string_field(const nlohmann::json& object, const char* key) {

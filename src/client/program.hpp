@@ -20,8 +20,11 @@ struct ProgramEnd {
 /// killed if the caller ends. Errors: it cannot be started.
 Result<ProgramEnd> run_program(SpawnOptions options, std::chrono::milliseconds limit);
 
-/// "was ended by SIGSEGV", "ended with exit code 3", …
-std::string how_it_ended(const ProgramEnd& end);
+/// "was ended by SIGSEGV", "ended with exit code 3".
+std::string how_it_ended(const ExitStatus& status);
+
+/// "PROGRAM ended with exit code 3, and wrote: …", with the last line of its stderr.
+std::string how_it_ended(const std::filesystem::path& program, const ProgramEnd& end);
 
 std::string last_line(std::string text);
 

@@ -2,7 +2,6 @@
 
 #include <poll.h>
 
-#include <algorithm>
 #include <nlohmann/json.hpp>
 #include <string_view>
 
@@ -17,12 +16,6 @@ using Clock = std::chrono::steady_clock;
 constexpr std::string_view ready_text = "ready\n";
 constexpr std::string_view error_text = "error\n";
 
-bool wait_readable(int fd, Clock::time_point deadline) {
-  const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - Clock::now());
-  pollfd waiting{fd, POLLIN, 0};
-  return ::poll(&waiting, 1, static_cast<int>(std::max<std::int64_t>(left.count(), 0))) > 0;
-}
-
 Readiness at_end(std::string_view text) {
   if (!text.starts_with(error_text)) return {Readiness::Kind::closed, {}};
   const auto json = nlohmann::json::parse(text.substr(error_text.size()), nullptr, false);
@@ -34,7 +27,7 @@ Readiness at_end(std::string_view text) {
 
 Readiness ReadinessReader::wait_until(Clock::time_point deadline) {
   while (Clock::now() < deadline) {
-    if (!wait_readable(fd_, deadline)) continue;
+    if (!wait_for_events(fd_, POLLIN, deadline)) continue;
     const auto read = read_some(fd_, 4096);
     if (!read || read->end) return at_end(text_);
     text_ += read->data;

@@ -178,7 +178,7 @@ void wait_for_end(Service& service, int signal_fd, Children& children) {
   for (auto next = service.next_step(); !next.end; next = service.next_step()) {
     std::array<pollfd, 2> polled{{{signal_fd, POLLIN, 0}, {service.wake_fd(), POLLIN, 0}}};
     ::poll(polled.data(), polled.size(), next.wait ? static_cast<int>(next.wait->count()) : -1);
-    if (end_asked(signal_fd, children)) service.stop(Service::StopWhen::now);
+    if (end_asked(signal_fd, children)) service.stop(StopWhen::now);
   }
 }
 

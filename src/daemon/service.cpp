@@ -131,10 +131,10 @@ Result<std::shared_ptr<Service::Ticket>> Service::admit(RunRequest request) {
 
 /// The client makes sure of this. Others may post requests as well.
 Status Service::check_python(const Environment& env) const {
-  const auto chosen = env.find(python_variable);
+  const auto& chosen = value_of(env, python_variable);
   const auto& own = options_.status.python;
-  if (chosen == env.end() || chosen->second.empty() || chosen->second == own) return {};
-  return fail(ErrorCode::config, "SPRINTEST_PYTHON is " + chosen->second + ", and this daemon runs " + own,
+  if (chosen.empty() || chosen == own) return {};
+  return fail(ErrorCode::config, "SPRINTEST_PYTHON is " + chosen + ", and this daemon runs " + own,
               "`stest start` with this variable replaces the daemon.");
 }
 

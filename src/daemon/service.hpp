@@ -31,7 +31,6 @@ class Service {
     std::function<std::optional<std::string>()> why_useless = {};
     std::chrono::milliseconds use_interval{30'000};  ///< How often an idle daemon asks this.
   };
-  enum class StopWhen { now, idle };
 
   Service(Options options, Children& children);
   ~Service();

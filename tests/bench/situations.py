@@ -23,9 +23,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "parity"))
+sys.path.append(str(Path(__file__).resolve().parents[1]))
+sys.path.append(str(Path(__file__).resolve().parents[1] / "parity"))
 from suites import SUITES, Suite
+from support.readiness import done_ahead
 
 MOST, MORE_S = 1.1, 0.05
 DEADLINE_S = 300
@@ -93,6 +96,10 @@ class Place:
             command, cwd=self.root, env=self._env, capture_output=True, text=True, check=False
         ).stdout
 
+    def status(self) -> dict[str, Any]:
+        status: dict[str, Any] = json.loads(self.stest("status", "--json"))
+        return status
+
     def stop(self) -> None:
         self.stest("stop")
 
@@ -104,19 +111,7 @@ class Place:
         """Runs until the last run is done ahead, as far as it can be."""
         for _ in range(3):
             self.timed("stest", self.subject.args, **env)
-            self._settle()
-
-    def _settle(self) -> None:
-        end = time.monotonic() + DEADLINE_S
-        while time.monotonic() < end:
-            status = json.loads(self.stest("status", "--json"))
-            worker = status.get("worker") or {"state": "", "snapshots": []}
-            last = worker["snapshots"][:1]
-            is_ready = status["state"] == "idle" and worker["state"] == "ready"
-            if is_ready and all(one["collected"] or one["reason"] for one in last):
-                return
-            time.sleep(0.05)
-        sys.exit(f"{self.subject.name}: stest is not ready after {DEADLINE_S} s")
+            done_ahead(self.status)
 
     def edit(self) -> None:
         with (self.root / self.subject.suite.edited).open("a") as file:
@@ -129,7 +124,7 @@ def another_run(place: Place, args: tuple[str, ...], answer: bytes = b"") -> Ite
     other = place.start(args)
     try:
         end = time.monotonic() + DEADLINE_S
-        while not json.loads(place.stest("status", "--json"))["runs"] and other.poll() is None:
+        while not place.status()["runs"] and other.poll() is None:
             if time.monotonic() > end:
                 sys.exit("the other run does not begin")
         yield

@@ -17,6 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Callable, TypeVar
 
+from support.readiness import done_ahead
+
 from . import processes
 from .api import Api
 from .processes import Process
@@ -196,6 +198,14 @@ class Project:
             assert piece, self.finish(client)
             seen += piece
         return seen
+
+    def await_idle(self) -> None:
+        """Returns when no run goes on, and the worker has imported what it has learned."""
+        wait_for(lambda: self.status()["state"] == "idle", "an idle daemon")
+
+    def ahead(self) -> dict[str, Any]:
+        """What the status says of the last request once that is done ahead, as far as it can be."""
+        return done_ahead(self.status, DEADLINE)
 
     def finish(self, client: subprocess.Popen[bytes], deadline: float = DEADLINE) -> Finished:
         words = shlex.join(map(str, client.args))  # type: ignore[arg-type]

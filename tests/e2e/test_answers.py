@@ -7,7 +7,7 @@ import signal
 
 import pytest
 
-from .harness import WAITING_TEST, Project, wait_for
+from .harness import WAITING_TEST, Project
 from .modes import MODES
 
 # Long enough for a start on a loaded machine; nothing here waits for it twice.
@@ -67,7 +67,7 @@ def test_a_worker_that_does_not_begin_the_run_is_replaced(project: Project, mode
     project.env.update(MODES[mode], SPRINTEST_WORKER_TIMEOUT=TIMEOUT)
     project.write("test_it.py", "def test(): pass")
     project.stest().expect(0)
-    wait_for(lambda: project.status()["worker"]["state"] == "ready", "a ready worker")
+    project.await_idle()
     worker = project.status()["worker"]["pid"]
     os.kill(worker, signal.SIGSTOP)
     finished = project.stest().expect(0)

@@ -14,7 +14,6 @@ import pytest
 from .harness import WAITING_TEST, Finished, Project, wait_for
 from .processes import Process, state, waits_for_its_request
 from .test_progress import SLOW
-from .test_run_ahead import ahead
 from .test_terminal import finish, terminal
 
 LIGHT = "def test_light(): pass\n"
@@ -32,10 +31,6 @@ def gated(project: Project) -> tuple[Project, Callable[[], None]]:
     return project, gate.unlink
 
 
-def await_warmth(project: Project) -> None:
-    wait_for(lambda: project.status()["state"] == "idle", "the end of preloading")
-
-
 def is_cold(finished: Finished) -> bool:
     return "ran cold" in finished.errors
 
@@ -49,7 +44,7 @@ def test_a_run_does_not_wait_for_imports(gated: tuple[Project, Callable[[], None
     assert re.search(r"stest: the worker (starts|imports heavy_thing) \([\d.]+ s\): ran cold", second.errors)
     assert project.status()["state"] == "warming"
     open_gate()
-    await_warmth(project)
+    project.await_idle()
     assert not is_cold(project.stest("-q").expect(0))
 
 
@@ -74,7 +69,7 @@ def test_a_cold_run_is_done_ahead_once_the_worker_is_ready(
     pid_of_run()
     assert project.status()["state"] == "warming"
     open_gate()
-    wait_for(lambda: ahead(project)["waiting"], "collected tests")
+    assert project.ahead()["collected"]
     known = {
         process.pid for process in project.processes("stest-worker") if waits_for_its_request(process.pid)
     }
@@ -90,7 +85,7 @@ def test_a_run_with_another_variable_does_not_wait_for_the_next_worker(
     assert "started another worker: OMP_NUM_THREADS changed" in finished.errors
     assert is_cold(finished)
     open_gate()
-    await_warmth(project)
+    project.await_idle()
     assert not is_cold(project.stest("-q").expect(0))
     assert not is_cold(project.stest("-q", env={"OMP_NUM_THREADS": "3"}).expect(0))
 
@@ -140,7 +135,7 @@ def test_a_run_ends_the_trial_of_a_module(project: Project) -> None:
         assert is_loaded("colorsys")
     gate.unlink()
     wait_for(lambda: is_loaded("heavy_thing"), "the end of the trial")
-    await_warmth(project)
+    project.await_idle()
     assert not is_cold(project.stest("-q").expect(0))
 
 
@@ -197,7 +192,7 @@ def test_imports_give_way_where_there_is_one_processor(paused: Paused) -> None:
     assert is_cold(paused.project.finish(paused.cold).expect(0))
     paused.await_end()
     paused.open_gate()
-    await_warmth(paused.project)
+    paused.project.await_idle()
 
 
 def test_a_run_that_waits_for_the_worker_ends_the_pause(paused: Paused) -> None:
@@ -213,7 +208,7 @@ def test_the_pause_ends_with_the_cold_run_however_that_ends(paused: Paused) -> N
     paused.cold.send_signal(signal.SIGKILL)
     paused.await_end()
     paused.open_gate()
-    await_warmth(paused.project)
+    paused.project.await_idle()
 
 
 def test_no_worker_is_started_again_and_again_in_vain(project: Project) -> None:
@@ -232,6 +227,6 @@ def test_no_worker_is_started_again_and_again_in_vain(project: Project) -> None:
         finished = project.stest("-q").expect(0)
         assert is_cold(finished)
         started.append("nothing was loaded yet" in finished.errors)
-        await_warmth(project)
+        project.await_idle()
     assert not any(started[4:]), started
     assert "each new worker would have to be restarted" in finished.errors

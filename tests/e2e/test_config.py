@@ -21,6 +21,9 @@ def mistaken(project: Project) -> Project:
     ("line", "hint"),
     [
         pytest.param("stuck_aftr = '30s'", "stuck_after", id="unknown-key"),
+        pytest.param(
+            "learn = ['modules']", "Accepted keys: ignore, preload, isolation", id="no-longer-a-key"
+        ),
         pytest.param("isolation = 'thread'", "resident", id="unknown-value"),
         pytest.param("reload = 'sometimes'", "surgical", id="unknown-reload"),
         pytest.param("preload = 'torch'", "list", id="string-for-list"),

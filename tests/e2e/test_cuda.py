@@ -78,7 +78,7 @@ def write(project: Project, body: str) -> None:
 
 def run_and_wait(project: Project, code: int = 0) -> None:
     project.stest().expect(code)
-    wait_for(lambda: project.status()["worker"]["snapshots"], "a runner forked ahead")
+    project.ahead()
 
 
 def is_done_ahead(project: Project) -> bool:
@@ -134,7 +134,7 @@ def test_not_where_it_warns(project: Project) -> None:
     project.env["CUDA_WARNS"] = "1"
     write(project, INIT)
     project.stest().expect(0)
-    wait_for(lambda: project.status()["worker"]["snapshots"], "the runner that refuses")
+    project.ahead()
     for _ in range(4):
         assert "1 warning" in project.stest().expect(0).text
 

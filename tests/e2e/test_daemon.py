@@ -151,7 +151,7 @@ def test_stale_socket_is_replaced(fine: Project) -> None:
 @pytest.mark.parametrize("field", ["version", "build", "python"])
 def test_daemon_of_another_installation_is_replaced(fine: Project, field: str) -> None:
     fine.stest().expect(0)
-    wait_for(lambda: fine.status()["state"] == "idle", "the end of learned imports")
+    fine.await_idle()
     before = fine.status()["pid"]
     status = json.loads(fine.read(".sprintest/status.json"))
     fine.write(".sprintest/status.json", json.dumps({**status, field: "another"}))
@@ -185,7 +185,7 @@ def test_restart_starts_a_daemon_where_none_was(fine: Project) -> None:
 
 def test_status_tells_of_daemon_worker_and_last_result(fine: Project) -> None:
     fine.stest().expect(0)
-    wait_for(lambda: fine.status()["state"] == "idle", "the end of learned imports")
+    fine.await_idle()
     status = fine.status()
     assert status["root"] == str(fine.root)
     assert status["runs"] == []

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from .environment import Environment, EnvironmentProject
-from .harness import PYTHON, Project, wait_for
+from .harness import PYTHON, Project
 
 UNSOUND = 113  # include/stest/exit_code.hpp
 CHECKS = [
@@ -74,7 +74,7 @@ def test_a_running_daemon_is_not_disturbed(project: Project) -> None:
     project.configure(sprintest="preload = ['taught']")
     project.write("test_it.py", "import taught\ndef test(): pass")
     project.stest().expect(0)
-    wait_for(lambda: project.status()["worker"]["state"] == "ready", "the worker to learn")
+    project.await_idle()
     before = project.status()
     found = findings(project, 0)
     assert found["daemon"]["detail"] == f"pid {before['pid']} answers"

@@ -9,7 +9,6 @@ import pytest
 
 from .harness import Project
 from .sight import BORN, COMPILED, preload
-from .test_run_ahead import ahead
 
 LARGE = (
     "import random, uuid\nTOKEN = uuid.uuid4().hex\nDICE = random.Random()\nthrow = DICE.random\n"
@@ -42,7 +41,7 @@ def runs(project: Project, count: int) -> list[Any]:
     for number in range(count):
         project.stest("-q", f"-knot nothing{number}").expect(0)
         found.append(json.loads(project.read("found.json")))
-        ahead(project)
+        project.ahead()
     return found
 
 

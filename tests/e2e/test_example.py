@@ -74,7 +74,7 @@ def test_runs_agree_with_plain_and_an_edit_is_seen_with_torch_still_loaded(
     example.plain("-q", "--junitxml=plain.xml", "test_ai_model.py").expect(0)
     for name in ("first", "warm"):  # What the first run teaches is loaded after it.
         example.stest("-q", f"--junitxml={name}.xml", "test_ai_model.py").expect(0)
-        wait_for(lambda: example.status()["worker"]["state"] == "ready", "the preloading")
+        example.await_idle()
     plain = outcomes(example.root / "plain.xml")
     assert len(plain) >= 3
     assert outcomes(example.root / "first.xml") == plain
@@ -88,6 +88,6 @@ def test_runs_agree_with_plain_and_an_edit_is_seen_with_torch_still_loaded(
         assert ("test_a_batch_gives_what_single_texts_give" in run.text) == (code == 1)
         notice = "\n".join(example.status()["last_result"]["notice"])
         assert notice == ("" if mode == "fork" else "reloaded tinyai.score")
-        wait_for(lambda: example.status()["worker"]["state"] == "ready", "the worker")
+        example.await_idle()
     assert example.status()["worker"]["pid"] == worker
     assert "torch" in {module["module"] for module in example.status()["worker"]["preloaded"]}

@@ -131,7 +131,7 @@ def test_first_use_is_done_ahead(project: Project) -> None:
     body = "found = torch.cuda.is_initialized()\ntorch.ones(1, device='cuda')"
     seen = [run_with_torch(project, body)]
     for _ in range(3):
-        wait_for(lambda: project.status()["worker"]["snapshots"], "a runner forked ahead")
+        project.ahead()
         project.stest("-q", "test_inside.py").expect(0)
         seen.append(json.loads(project.read("found.json")))
     assert not seen[0]

@@ -188,7 +188,7 @@ def idle_connections(project: Project, count: int, said: bytes = b"") -> Iterato
 @pytest.mark.parametrize("said", [b"", HEAD], ids=["silent", "half-a-head"])
 def test_two_hundred_idle_connections(served: Project, said: bytes) -> None:
     still_runs(served)
-    wait_for(lambda: served.status()["state"] == "idle", "the end of learned imports")
+    served.await_idle()
     pid = served.status()["pid"]
     before = resources_at_rest(pid)
     with idle_connections(served, 200, said):

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from .cgroups import memory_cgroup
-from .harness import STEST, Finished, Project, wait_for
+from .harness import STEST, Finished, Project
 from .modes import MODES
 from .warmth import Warmth
 
@@ -99,7 +99,7 @@ def test_a_worker_above_its_limit_is_replaced_between_runs(project: Project) -> 
     project.configure(sprintest="preload = ['large']\nmemory_limit = '150MiB'")
     project.write("test_it.py", "import large\ndef test(): assert len(large.KEPT) == 200 << 20")
     project.stest().expect(0)
-    wait_until_ready(project)
+    project.await_idle()
     worker = project.status()["worker"]["pid"]
     finished = project.stest().expect(0)
     assert "memory_limit is 150 MiB" in finished.errors
@@ -122,7 +122,7 @@ def test_a_resident_process_above_its_limit_ends_with_its_run(project: Project) 
         """,
     )
     project.stest("-q").expect(0)
-    wait_until_ready(project)  # What the first run taught is imported, which ends the resident process.
+    project.await_idle()  # What the first run taught is imported, which ends the resident process.
     first = project.stest("-s", "-q").expect(0).text
     worker = project.status()["worker"]["pid"]
     same = project.stest("-s", "-q", env={"EAT": "1"}).expect(0)
@@ -132,10 +132,6 @@ def test_a_resident_process_above_its_limit_ends_with_its_run(project: Project) 
     assert "KEPT 0 END" in last
     assert pid_of(last) != pid_of(first)
     assert project.status()["worker"]["pid"] == worker
-
-
-def wait_until_ready(project: Project) -> None:
-    wait_for(lambda: project.status()["worker"]["state"] == "ready", "the worker to learn")
 
 
 def pid_of(text: str) -> str:

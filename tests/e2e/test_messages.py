@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from .environment import Environment, EnvironmentProject
-from .harness import STEST, WAITING_TEST, Finished, Project, wait_for
+from .harness import STEST, WAITING_TEST, Finished, Project
 from .test_terminal import finish, stripped, terminal, warm_up
 
 UNAVAILABLE, CRASHED = 103, 105  # include/stest/exit_code.hpp
@@ -193,8 +193,8 @@ def test_a_deleted_python(installed: EnvironmentProject) -> None:
         for path in links:
             path.unlink()
             path.symlink_to("/nowhere/python3")
-        for command in ("-q", "verify", "start"):
-            finished = installed.stest(command).expect(UNAVAILABLE)
+        for command in (["-q"], ["run", "--cold"], ["verify"], ["start"]):
+            finished = installed.stest(*command).expect(UNAVAILABLE)
             assert finished.out == b""
             assert finished.errors == (
                 f"stest: the Python of this environment is gone: {installed.environment.bin}/python3\n"
@@ -230,7 +230,7 @@ def test_the_first_line_that_a_new_user_reads(project: Project) -> None:
     del project.env["SPRINTEST_WAIT_FOR_WORKER"]
     project.write("test_it.py", "def test(): pass\n")
     assert project.stest("-q").expect(0).errors == f"{FIRST}\n"
-    wait_for(lambda: project.status()["state"] == "idle", "the end of preloading")
+    project.await_idle()
     assert project.stest("-q").expect(0).errors == ""
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from .harness import Project, wait_for
+from .harness import Project
 from .warmth import settle
 
 SHARES_A_DAEMON = True
@@ -240,7 +240,7 @@ def test_what_a_run_does_before_an_import(project: Project, what: str) -> None:
         project.plain(*args).expect(0)
         plain = project.read("seen").rpartition(" ")[0]
         project.stest(*args).expect(0)
-        wait_for(lambda: project.status()["worker"]["state"] == "ready", "the preloading")
+        project.await_idle()
         seen, _, other = project.read("seen").rpartition(" ")
         assert seen == plain
         same, kept = other == kept, other

@@ -48,7 +48,7 @@ def test_pytest_of_another_environment(project: EnvironmentProject) -> None:
         assert "".join(output).count("it ran") == 1, turn
     worker = wait_for(lambda: project.status()["worker"], "the worker")
     assert any(row["module"].startswith("_pytest") for row in worker["preloaded"])
-    wait_for(lambda: project.status()["worker"]["snapshots"], "a runner forked ahead")
+    project.ahead()
 
     # A change there is one of what is installed.
     package = base_of(project.environment) / "library-1.dist-info"

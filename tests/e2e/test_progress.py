@@ -107,7 +107,7 @@ def test_the_time_that_is_expected_is_shown(gated: tuple[Project, Callable[[], N
     assert "of about" not in first.text
     open_gate()
     first.finish(0)
-    wait_for(lambda: project.status()["state"] == "idle", "the end of preloading")
+    project.await_idle()
     project.write("gate", "")
     second = TerminalRun(project, "-q", OMP_NUM_THREADS="3")  # Restarts the worker.
     second.await_text(r"importing heavy_thing, [\d.]+ s of about [\d.]+ s")
@@ -161,5 +161,5 @@ def test_the_queue_is_shown_with_what_runs(project: Project) -> None:
 def test_short_waits_are_not_mentioned(project: Project) -> None:
     project.write("test_it.py", "def test(): pass\n")
     project.stest("-q").expect(0)
-    wait_for(lambda: project.status()["state"] == "idle", "the end of preloading")
+    project.await_idle()
     assert project.stest("-q").expect(0).err == b""

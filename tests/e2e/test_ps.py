@@ -64,10 +64,6 @@ def the_daemon(project: Project) -> int:
     return pid
 
 
-def await_idle(project: Project) -> None:
-    wait_for(lambda: project.status()["state"] == "idle", "an idle daemon", 20)
-
-
 def wake(pid: int) -> None:
     """Has the daemon look around now. It does so by itself twice a minute."""
     os.kill(pid, signal.SIGCHLD)
@@ -80,8 +76,8 @@ def await_end(pid: int) -> None:
 def test_daemons_of_all_projects(fine: Project, odd: Project) -> None:
     fine.stest().expect(0)
     odd.stest().expect(0)
-    await_idle(fine)
-    await_idle(odd)
+    fine.await_idle()
+    odd.await_idle()
     pids = the_daemon(fine), the_daemon(odd)
     for project, daemon in zip((fine, odd), ps(fine, *pids)):
         assert daemon["root"] == str(project.root)
@@ -101,7 +97,7 @@ def test_daemons_of_all_projects(fine: Project, odd: Project) -> None:
 
 def test_memory_counts_every_process_once(fine: Project) -> None:
     fine.stest().expect(0)
-    await_idle(fine)
+    fine.await_idle()
     status = fine.status()
     (daemon,) = ps(fine, the_daemon(fine))
     assert sum(one["bytes"] for one in status["processes"]) == pytest.approx(daemon["bytes"], rel=0.2)

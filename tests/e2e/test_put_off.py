@@ -10,9 +10,7 @@ from textwrap import dedent, indent
 import pytest
 
 from .environment import Environment, EnvironmentProject
-from .harness import wait_for
 from .processes import waits_for_its_request
-from .test_run_ahead import ahead
 
 ARGS = ("-q", "-p", "some_plugin")
 
@@ -50,8 +48,7 @@ def prepare(project: EnvironmentProject) -> set[int]:
     """The processes that wait with all tests collected, after two runs."""
     for _ in range(2):
         project.stest(*ARGS).expect(0)
-    wait_for(lambda: (found := ahead(project))["waiting"] or found["refused"], "the run done ahead")
-    assert ahead(project)["refused"] == ""
+    assert project.ahead()["reason"] == ""
     return {
         process.pid for process in project.processes("stest-worker") if waits_for_its_request(process.pid)
     }
@@ -137,8 +134,7 @@ def test_a_look_at_such_a_file_ends_the_process(project: EnvironmentProject, con
     )
     for _ in range(2):
         project.stest(*ARGS).expect(0)
-    wait_for(lambda: ahead(project)["refused"], "the reason")
-    assert "looked at after a plugin has removed or written it" in ahead(project)["refused"]
+    assert "looked at after a plugin has removed or written it" in project.ahead()["reason"]
     project.stest(*ARGS).expect(0)
 
 
@@ -146,8 +142,7 @@ def test_the_project_itself_writes_only_in_a_run(project: EnvironmentProject) ->
     project.write("test_it.py", "open('seed.txt', 'w').write('x')\ndef test_it(): pass\n")
     for _ in range(2):
         project.stest("-q").expect(0)
-    wait_for(lambda: ahead(project)["refused"], "the reason")
-    assert "writes" in ahead(project)["refused"]
+    assert "writes" in project.ahead()["reason"]
 
 
 @pytest.mark.parametrize(
@@ -180,8 +175,7 @@ def test_a_time_that_is_used_belongs_to_the_run(project: EnvironmentProject, con
     install(project, configures)
     for _ in range(2):
         project.stest(*ARGS).expect(0)
-    wait_for(lambda: ahead(project)["refused"], "the reason")
-    assert "reads the clock" in ahead(project)["refused"]
+    assert "reads the clock" in project.ahead()["reason"]
 
 
 @pytest.mark.parametrize(
@@ -202,5 +196,4 @@ def test_other_programs_start_in_the_run(project: EnvironmentProject) -> None:
     install(project, "subprocess.run(['true'])")
     for _ in range(2):
         project.stest(*ARGS).expect(0)
-    wait_for(lambda: ahead(project)["refused"], "the reason")
-    assert "subprocess.Popen true" in ahead(project)["refused"]
+    assert "subprocess.Popen true" in project.ahead()["reason"]

@@ -99,7 +99,7 @@ def test_concurrent_runs_go_side_by_side(project: Project) -> None:
         for name, client in clients.items():
             finished = project.finish(client).expect(0)
             assert [other for other in "abc" if f"<{other}>" in finished.text] == [name]
-        wait_for(lambda: project.status()["state"] == "idle", "the end of preloading")
+        project.await_idle()
 
 
 def test_no_more_runs_at_once_than_allowed(project: Project) -> None:

@@ -6,7 +6,6 @@ import json
 import os
 import re
 import signal
-from typing import Any
 
 import pytest
 
@@ -21,18 +20,8 @@ def _switched_on(project: Project) -> None:
     del project.env["SPRINTEST_PRIME"]
 
 
-def ahead(project: Project) -> dict[str, Any]:
-    """How things stand with the runners forked ahead, once that is known."""
-
-    def known() -> dict[str, Any]:
-        lines = project.status()["worker"]["snapshots"]
-        return {"waiting": lines[0]["collected"], "refused": lines[0]["reason"]} if lines else {}
-
-    return wait_for(known, "a runner forked ahead")
-
-
 def waiting(project: Project) -> set[int]:
-    assert ahead(project)["refused"] == ""
+    assert project.ahead()["reason"] == ""
 
     def found() -> set[int]:  # What `ahead` counts may have ended since, and others may still collect.
         pids = {process.pid for process in project.processes("stest-worker")}
@@ -175,7 +164,7 @@ def test_other_arguments(project: Project, configures: str) -> None:
     project.stest("test_it.py")
     for args in OTHER_ARGUMENTS:
         plain = project.plain(*args)
-        ahead(project)
+        project.ahead()
         warm = project.stest(*args)
         assert warm.code == plain.code, args
         assert said(warm) == said(plain), args
@@ -202,7 +191,7 @@ def test_snapshot_that_is_killed_when_it_is_asked(project: Project) -> None:
 def test_status_says_why_there_is_none(project: Project) -> None:
     project.write("test_it.py", "import time\nnow = time.time()\n" + PASSES)
     project.stest().expect(0)
-    assert ahead(project)["refused"].endswith("test_it.py reads the clock")
+    assert project.ahead()["reason"].endswith("test_it.py reads the clock")
     status = project.status()
     assert status["worker"]["snapshots"][0]["run"] == status["last_result"]["id"]
     assert "snapshots      stest, tests not collected: " in project.stest("status").expect(0).text
@@ -220,7 +209,7 @@ def test_plugins_that_act_early_are_left_alone(project: Project) -> None:
     project.write("test_it.py", PASSES)
     for _ in range(2):
         project.stest("-n2").expect(0)
-        assert ahead(project)["refused"]
+        assert project.ahead()["reason"]
 
 
 def test_a_log_file_is_that_of_the_run(project: Project) -> None:
@@ -264,6 +253,6 @@ def test_no_way_leads_to_a_test_that_nobody_asked_for(project: Project) -> None:
         project.stest().expect(0)
         once = len(project.read("ran"))
         project.stest().expect(0)
-        refused = ahead(project)["refused"]
+        refused = project.ahead()["reason"]
         assert refused == "it would run tests before they were asked for", name
         assert len(project.read("ran")) == 2 * once > 0

@@ -9,7 +9,7 @@ import pytest
 
 from .harness import WAITING_TEST, Finished, Project, wait_for
 from .sight import preload
-from .test_cold_while_warming import await_warmth, is_cold
+from .test_cold_while_warming import is_cold
 
 ONE, TWO = {"OMP_NUM_THREADS": "1"}, {"OMP_NUM_THREADS": "2"}
 TEST = "import os, mine\ndef test(): print('VALUE', mine.VALUE, os.environ['OMP_NUM_THREADS'])\n"
@@ -24,7 +24,7 @@ def worlds(project: Project) -> Project:
     project.write("test_it.py", TEST)
     for env in (ONE, TWO):
         project.stest("-s", env=env).expect(0)
-        await_warmth(project)
+        project.await_idle()
     return project
 
 
@@ -53,7 +53,7 @@ def test_a_change_of_packages_concerns_each(worlds: Project) -> None:
     for env in (ONE, TWO):
         finished = worlds.stest("-s", env=env).expect(0)
         assert "restarted worker: library changed" in finished.errors
-        await_warmth(worlds)
+        worlds.await_idle()
     for env in (ONE, TWO):
         said(worlds.stest("-s", env=env))
 

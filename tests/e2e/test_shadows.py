@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from .harness import Project, wait_for
+from .harness import Project
 from .modes import MODES, MODES_OF_LONG_TESTS
 
 SHARES_A_DAEMON = True
@@ -23,7 +23,7 @@ def warm(project: Project, request: pytest.FixtureRequest) -> Project:
     project.write("test_it.py", TEST)
     for _ in range(2):
         project.stest("-q").expect(0)
-        wait_for(lambda: project.status()["worker"]["state"] == "ready", "the preloading")
+        project.await_idle()
     assert "heavy" in {module["module"] for module in project.status()["worker"]["preloaded"]}
     return project
 

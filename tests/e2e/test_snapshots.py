@@ -9,7 +9,6 @@ import pytest
 
 from .harness import Project
 from .sight import BORN
-from .test_run_ahead import ahead
 
 TEST = """
 import json, os, random, threading
@@ -42,7 +41,7 @@ class Edited:
         self.edit()
         for _ in range(2):
             self.run()
-            ahead(project)
+            project.ahead()
             self.edit()
 
     def edit(self) -> None:
@@ -81,7 +80,7 @@ def test_other_options_select_from_the_tests_that_are_collected(project: Project
     edited = Edited(project)
     for number, option in enumerate(("-knot nothing", "-mnot slow", "--deselect=nothing", "--maxfail=3")):
         edited.run()
-        ahead(project)
+        project.ahead()
         found = edited.run(f"{option}{number}")
         assert found["here"] not in (found["base"], found["leaf"]), option
         edited.edit()
@@ -100,7 +99,7 @@ def test_an_option_that_was_read_while_tests_were_collected_is_that_of_the_run(p
     )
     for number in range(3):
         project.stest("-q", "-k", f"not nothing{number}").expect(0)
-        ahead(project)
+        project.ahead()
 
 
 def test_an_edit_of_what_comes_before_is_seen(project: Project) -> None:
@@ -108,7 +107,7 @@ def test_an_edit_of_what_comes_before_is_seen(project: Project) -> None:
     edited.run()
     project.write("base.py", BORN + "BORN = 'new'\n")
     assert edited.run()["base"] == "new"
-    ahead(project)
+    project.ahead()
     assert edited.run()["base"] == "new"
 
 
@@ -128,7 +127,7 @@ def test_each_run_draws_its_own_random_numbers(project: Project) -> None:
 def test_what_a_module_has_drawn_is_another_in_each_run(project: Project, drawn: str) -> None:
     edited = Edited(project, base=drawn, more="return [base.DRAWN, os.getpid()]")
     found = [one["more"] for one in edited.after_edits()]
-    ahead(project)
+    project.ahead()
     found += [edited.run()["more"] for _ in range(2)]
     assert len({drawn for drawn, _ in found}) == len(found)
     assert "getpid" not in drawn or all(pid == own for pid, own in found)
@@ -151,7 +150,7 @@ def test_what_is_to_be_called_after_a_fork_is_not(project: Project) -> None:
 def test_an_open_file_has_its_own_position_in_each_run(project: Project) -> None:
     project.write("lines", "one\ntwo\nthree\n")
     edited = Edited(project, "LINES = open('lines')\nLINES.readline()\n", more="return base.LINES.read()")
-    ahead(project)
+    project.ahead()
     found = [one["more"] for one in [edited.run(), *edited.after_edits()]]
     assert found == ["two\nthree\n"] * len(found)
 
@@ -165,7 +164,7 @@ def test_what_a_module_prints_is_printed_by_each_run(project: Project) -> None:
         said = project.stest("-q", "-s").expect(0).text
         assert said.count("base says") == said.count("so does a child") == said.count("leaf says") == 1
         assert said.index("base says") < said.index("leaf says")
-        ahead(project)
+        project.ahead()
 
 
 @pytest.mark.parametrize("capture", ["-s", "--capture=fd", "--capture=sys", "--capture=tee-sys"])
@@ -193,7 +192,7 @@ def test_two_runs_from_one_snapshot_do_not_see_each_others_output(project: Proje
     (marks / "alone").touch()
     for _ in range(2):
         project.stest("-q", capture).expect(1)
-        ahead(project)
+        project.ahead()
     for mark in marks.iterdir():
         mark.unlink()
     both = [project.start("-q", capture) for _ in range(2)]
@@ -240,7 +239,7 @@ def test_most_snapshots(project: Project) -> None:
         for name in names:
             project.write(f"{name}.py", "")
         project.stest("-q").expect(0)
-        ahead(project)
+        project.ahead()
     assert 8 < len(project.processes("stest-worker")) <= 12
 
 
@@ -250,6 +249,6 @@ def test_a_library_that_is_not_preloaded_is_changed_in_place(project: Project) -
     project.install("library.py", "import base\nVALUE = base.VALUE + 10\n")
     for _ in range(2):
         assert "VALUE 11" in project.stest("-q", "-s").expect(0).text
-        ahead(project)
+        project.ahead()
     project.install("library.py", "import base\nVALUE = base.VALUE + 20\n")
     assert "VALUE 21" in project.stest("-q", "-s").expect(0).text

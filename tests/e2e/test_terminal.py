@@ -21,7 +21,6 @@ from . import processes
 from .harness import DEADLINE, PYTHON, STEST, WAITING_TEST, Project, wait_for
 from .modes import MODES
 from .sight import BORN
-from .test_run_ahead import ahead
 from .warmth import settle
 
 PLAIN = (str(PYTHON), "-m", "pytest")
@@ -100,7 +99,7 @@ def stripped(text: str) -> str:
 def warm_up(project: Project) -> None:
     """So that stest's own line about the start comes at no bad time."""
     project.stest("--collect-only", "-q")
-    wait_for(lambda: (project.status()["worker"] or {}).get("state") == "ready", "the worker")
+    project.await_idle()
 
 
 def test_output_is_that_of_plain_pytest(any_mode: Project) -> None:
@@ -167,7 +166,7 @@ def test_terminal():
     answer()
     project.write("here", "")
     for _ in range(2):
-        ahead(project)
+        project.ahead()
         warm = answer()
         assert warm[0] == plain[0] == 0, warm
         assert lines(warm[1]) == lines(plain[1])
@@ -179,7 +178,7 @@ def test_terminal_of_another_size_is_another(project: Project) -> None:
     project.write("test_it.py", "import os\nSIZE = os.get_terminal_size(0)\ndef test(): print(SIZE)\n")
     for _ in range(2):
         run(project, "-s")
-        ahead(project)
+        project.ahead()
     with terminal(project, "-s", size=(20, 90)) as child:
         assert "columns=90, lines=20" in finish(child)[1]
 
@@ -195,7 +194,7 @@ def test_a_terminal_opened_while_tests_are_collected_is_the_run_s(project: Proje
     )
     for _ in range(3):
         assert "to the terminal" in run(project)[1]
-        assert "opens the terminal" in ahead(project)["refused"]
+        assert "opens the terminal" in project.ahead()["reason"]
 
 
 def test_run_that_starts_over_says_nothing_twice(project: Project) -> None:
@@ -230,7 +229,7 @@ def test_run_that_is_done_cold_instead_says_nothing_twice(project: Project) -> N
     project.env.update(MODES["resident"])
     project.write("tests/test_it.py", "import argparse\ndef test(): pass\n")
     project.stest("-q").expect(0)
-    wait_for(lambda: project.status()["worker"]["state"] == "ready", "the preloading")
+    project.await_idle()
     project.write("tests/argparse.py", "")
     shown: list[int] = []
     while len(shown) < 10 and 1 not in shown:  # Nothing is held back for longer than half a second.

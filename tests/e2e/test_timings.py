@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import pytest
 
-from .harness import Finished, Project, wait_for
+from .harness import Finished, Project
 from .modes import MODES
 
 SHARES_A_DAEMON = True
@@ -72,7 +72,7 @@ def test_what_was_done_ahead_takes_no_time(project: Project) -> None:
     del project.env["SPRINTEST_PRIME"]
     project.write("test_it.py", "def test(): pass")
     project.stest("run", "--timings", "--", "-q").expect(0)
-    wait_for(lambda: project.status()["worker"]["snapshots"], "a runner forked ahead")
+    project.ahead()
     names, times, _ = table(project.stest("run", "--timings", "--", "-q").expect(0))
     stages = dict(zip(names, times))
     assert list(stages) == ALL

@@ -368,7 +368,7 @@ def test_ctrl_c_while_stest_does_things_ahead(trial: Project) -> None:
     )
     client = trial.start("verify")
     wait_for(lambda: (trial.root / "wait").exists(), "the first run")
-    wait_for(lambda: trial.status()["state"] == "idle", "its end")
+    trial.await_idle()
     client.send_signal(signal.SIGINT)
     assert "agree" not in trial.finish(client).expect(2).errors
     assert_nothing_left(trial)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from .harness import Project, wait_for
+from .harness import Project
 
 TEST = """
     import heavy
@@ -41,5 +41,5 @@ class Warmth:
 def settle(project: Project, *args: str, code: int = 0) -> None:
     """Two resident runs: what the first one teaches is preloaded, and the process of the second one stays."""
     project.stest(*args).expect(code)
-    wait_for(lambda: project.status()["worker"]["state"] == "ready", "the preloading")
+    project.await_idle()
     project.stest(*args).expect(code)

@@ -22,12 +22,14 @@ from typing import Any
 
 from matrix import NEWEST, environment
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from support.readiness import done_ahead
+
 #: How many set-ups must be collected ahead.
 GOAL = 11
 #: A warm run has at most this many times the duration of one without plugins.
 MOST = 1.5
 RUNS = 7
-DEADLINE_S = 120
 
 TEST = "import subject\ndef test_it(): assert subject.double(2) == 4\n"
 
@@ -102,16 +104,7 @@ class Suite:
 
     def snapshot(self) -> dict[str, Any]:
         """The state of the prepared run once it has come as far as it comes."""
-        end = time.monotonic() + DEADLINE_S
-        while time.monotonic() < end:
-            status = json.loads(self.stest("status", "--json"))
-            worker = status["worker"] or {"state": "", "snapshots": []}
-            first: list[dict[str, Any]] = worker["snapshots"][:1]
-            is_idle = status["state"] == "idle" and worker["state"] == "ready"
-            if is_idle and first and (first[0]["collected"] or first[0]["reason"]):
-                return first[0]
-            time.sleep(0.05)
-        raise RuntimeError(f"no run was prepared within {DEADLINE_S} s")
+        return done_ahead(lambda: json.loads(self.stest("status", "--json")))
 
     def run(self) -> float:
         begin = time.perf_counter()

@@ -10,7 +10,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -72,12 +72,9 @@ class Worker:
                 return message
         raise AssertionError("the worker closed its channel")
 
-    def preload(
-        self, *modules: str, path: tuple[str, ...] = (), patterns: Sequence[str] = ()
-    ) -> dict[str, Any]:
+    def preload(self, *modules: str, path: tuple[str, ...] = ()) -> dict[str, Any]:
         """Ask for imports; return the answer that ends them."""
-        more = {"path": path, "patterns": patterns, "not_preloadable": ()}
-        self.send({"type": "preload", "modules": modules, **more})
+        self.send({"type": "preload", "modules": modules, "path": path, "not_preloadable": ()})
         answer = self.receive()
         while answer["type"] == "importing":
             answer = self.receive()
@@ -166,11 +163,6 @@ class Run:
     @property
     def imported(self) -> list[str]:
         return list(self._last("imported")["modules"])
-
-    @property
-    def compiled(self) -> list[str]:
-        told = [event["patterns"] for event in self.events if event["event"] == "compiled"]
-        return told[0] if told else []
 
     @property
     def path(self) -> list[str]:

@@ -124,7 +124,6 @@ def test_module_is_tried_out_in_a_fork(worker: Worker, site: Site, source: str, 
             "type": "preload",
             "modules": modules,
             "path": (),
-            "patterns": (),
             "not_preloadable": not_preloadable,
         }
     )

@@ -178,7 +178,7 @@ def burden(project: Project) -> tuple[int, int]:
 
 def idle_burden(project: Project) -> tuple[int, int]:
     project.stest("-q", "test_fails.py").expect(1)
-    wait_for(lambda: project.status()["state"] == "idle", "an idle daemon")
+    project.await_idle()
     return burden(project)
 
 

@@ -1,10 +1,8 @@
 #include "worker/python/preload.hpp"
 
-#include <poll.h>
 #include <pybind11/embed.h>
 #include <pybind11/stl.h>
 #include <signal.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <chrono>
@@ -145,7 +143,6 @@ bool Preloader::load(const protocol::Preload& wanted, const Tell& tell, const Li
   const Unheard imports;
   own_module("sprintest.run._runner");
   py::module_::import("sprintest.run._plugin");
-  py::module_::import("sprintest.preload._patterns").attr("compile_ahead")(wanted.patterns);
   py::module_::import("sprintest.preload._preload").attr("freeze")();
   return true;
 }
@@ -194,24 +191,6 @@ namespace {
   ::_exit(code);
 }
 
-/// Waits for `pid` to end. Nothing: it did not end within the deadline, and was killed.
-std::optional<ExitStatus> wait_with_deadline(pid_t pid) {
-  const auto deadline = Clock::now() + fork_health_deadline;
-  for (;;) {
-    siginfo_t info{};
-    ::waitid(P_PID, static_cast<id_t>(pid), &info, WEXITED | WNOHANG | WNOWAIT);
-    if (info.si_pid == pid) return wait_for(pid);
-    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(deadline - Clock::now());
-    if (left.count() <= 0) break;
-    pollfd wake{sigchld_fd(), POLLIN, 0};
-    ::poll(&wake, 1, static_cast<int>(left.count()));
-    drain_sigchld();
-  }
-  ::kill(pid, SIGKILL);
-  wait_for(pid);
-  return std::nullopt;
-}
-
 }  // namespace
 
 std::vector<std::string> site_dirs() {
@@ -229,8 +208,10 @@ std::optional<std::string> check_fork_health() {
   const pid_t pid = fork_python();
   if (pid == 0) compute_in_fork();
   if (pid < 0) return "cannot fork";
-  const auto status = wait_with_deadline(pid);
-  if (!status) return "a fork of the process that imported it hangs";
+  const bool hangs = !await_end(pid, fork_health_deadline);
+  if (hangs) ::kill(pid, SIGKILL);
+  const auto status = wait_for(pid);
+  if (hangs || !status) return "a fork of the process that imported it hangs";
   if (status->signal)
     return "a fork of the process that imported it is killed by " + signal_name(*status->signal);
   if (status->code != 0) return "a fork of the process that imported it cannot compute with numpy or torch";

@@ -31,10 +31,10 @@ class Preloader {
   Preloader(const ProjectCode& project, Environment initial_env, AtStart at_start);
 
   using Tell = std::function<void(const protocol::FromWorker&)>;
-  /// Imports the modules in order. Calls `tell` before each, and after each that is not preloadable. Then
-  /// compiles the patterns that neither warn nor fail. Returns false as soon as a module has spoilt this
-  /// process, which must not serve. Where modules are tried out in forks, a message on `channel` ends that:
-  /// the rest is neither loaded nor reported. Throws what Python throws.
+  /// Imports the modules in order. Calls `tell` before each, and after each that is not preloadable. Returns
+  /// false as soon as a module has spoilt this process, which must not serve. Where modules are tried out in
+  /// forks, a message on `channel` ends that: the rest is neither loaded nor reported. Throws what Python
+  /// throws.
   bool load(const protocol::Preload& wanted, const Tell& tell, const LineChannel* channel = nullptr);
 
   /// Loads these values for the forks of this process. Throws what Python throws; then the process must not

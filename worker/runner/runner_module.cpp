@@ -97,9 +97,6 @@ PYBIND11_EMBEDDED_MODULE(_stest_runner, m) {
     }
     run_context().tell({{"event", "imported"}, {"modules", modules}, {"path", entries}});
   });
-  m.def("compiled", [](const std::vector<std::string>& patterns) {
-    run_context().tell({{"event", "compiled"}, {"patterns", patterns}});
-  });
   m.def("loaded",
         [](const py::str& name, const std::string& key, const std::string& request, const py::str& reason) {
           run_context().tell({{"event", "loaded"},

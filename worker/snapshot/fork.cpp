@@ -2,6 +2,7 @@
 
 #include <Python.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
@@ -17,6 +18,7 @@
 
 #include "common/os/blocked_signals.hpp"
 #include "common/os/fd.hpp"
+#include "common/os/process.hpp"
 
 namespace stest {
 
@@ -48,6 +50,15 @@ void drain_sigchld() {
   char buffer[64];
   while (::read(self_pipe[0], buffer, sizeof buffer) > 0) {
   }
+}
+
+bool await_end(pid_t pid, std::chrono::milliseconds patience) {
+  const auto deadline = std::chrono::steady_clock::now() + patience;
+  while (!has_ended(pid)) {
+    if (!wait_for_events(sigchld_fd(), POLLIN, deadline)) return false;
+    drain_sigchld();
+  }
+  return true;
 }
 
 namespace {

@@ -3,6 +3,8 @@
 #include <sys/types.h>
 #include <unistd.h>
 
+#include <chrono>
+
 namespace stest {
 
 /// `fork()` with everything that CPython does around it (import lock, `os.register_at_fork` hooks, a new seed
@@ -24,5 +26,8 @@ int sigchld_fd();
 
 /// Empties the descriptor of `sigchld_fd`.
 void drain_sigchld();
+
+/// Whether a child ends within this time. It is not reaped.
+bool await_end(pid_t pid, std::chrono::milliseconds patience);
 
 }  // namespace stest

@@ -17,8 +17,6 @@ namespace stest {
 
 namespace {
 
-using Clock = std::chrono::steady_clock;
-
 /// The time for a process to end by itself, and to call the functions registered with `atexit`.
 constexpr std::chrono::seconds end_grace{1};
 /// Much more than needed: an answer takes a number of `stat` calls.
@@ -60,7 +58,7 @@ SnapshotProcess::SnapshotProcess(SnapshotProcess&& other) noexcept
 SnapshotProcess::~SnapshotProcess() {
   if (pid_ < 0) return;
   channel_->shutdown();
-  await_end(end_grace);
+  await_end(pid_, end_grace);
   collect();
 }
 
@@ -114,23 +112,6 @@ std::optional<SnapshotProcess::Said> SnapshotProcess::await(bool (*is_answer)(co
     }
   }
   return std::nullopt;
-}
-
-bool SnapshotProcess::has_ended() const {
-  siginfo_t info{};
-  ::waitid(P_PID, static_cast<id_t>(pid_), &info, WEXITED | WNOHANG | WNOWAIT);
-  return info.si_pid == pid_;
-}
-
-void SnapshotProcess::await_end(std::chrono::milliseconds patience) const {
-  const auto deadline = Clock::now() + patience;
-  while (!has_ended()) {
-    const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - Clock::now());
-    if (left.count() <= 0) return;
-    pollfd wake{sigchld_fd(), POLLIN, 0};
-    ::poll(&wake, 1, static_cast<int>(left.count()));
-    drain_sigchld();
-  }
 }
 
 void SnapshotProcess::kill() const {

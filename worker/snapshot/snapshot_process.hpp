@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "common/json/line_channel.hpp"
+#include "common/os/process.hpp"
 #include "stest/protocol.hpp"
 
 namespace stest {
@@ -55,7 +56,7 @@ class SnapshotProcess {
   }
 
   /// Whether the process has ended. It stays a zombie until `collect`, so no other process can have its pid.
-  bool has_ended() const;
+  bool has_ended() const { return stest::has_ended(pid_); }
   /// Kills the process, and its process group unless that is ours. Does not wait for the end, which takes
   /// time.
   void kill() const;
@@ -72,7 +73,6 @@ class SnapshotProcess {
       : pid_(pid), channel_(std::move(channel)) {}
   static Result<SnapshotProcess> fork_by(pid_t (*fork)(), const std::function<void(LineChannel&)>& serve);
   std::optional<Said> await(bool (*is_answer)(const protocol::FromWorker&));
-  void await_end(std::chrono::milliseconds patience) const;
   bool is_readable() const;
 
   pid_t pid_;

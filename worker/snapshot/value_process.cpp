@@ -17,7 +17,7 @@ void send(LineChannel& channel, const protocol::FromWorker& message, const std::
   (void)channel.send(protocol::to_json(message).dump(), fds);
 }
 
-/// Serves messages once the values are loaded: requests for forks, and patterns to compile.
+/// Serves messages once the values are loaded: requests for forks.
 class Server {
  public:
   Server(LineChannel& channel, Preloader& preloader) : channel_(channel), preloader_(preloader) {}
@@ -29,9 +29,7 @@ class Server {
           protocol::to_worker_from_json(nlohmann::json::parse((*line)->text, nullptr, /*exceptions=*/false));
       if (!message) return;
       fds_ = std::move((*line)->fds);
-      if (const auto* patterns = std::get_if<protocol::Preload>(&*message)) {
-        preloader_.load(*patterns, [](const auto&) {});
-      } else if (const auto* request = std::get_if<protocol::RunTest>(&*message)) {
+      if (const auto* request = std::get_if<protocol::RunTest>(&*message)) {
         run(*request);
       } else if (const auto* begin = std::get_if<protocol::GoOn>(&*message); begin && begin->request) {
         go_on(*begin);
@@ -97,13 +95,6 @@ void ValueProcess::hold(const protocol::HoldValues& wanted) {
   process_.emplace(std::move(*process));
 }
 
-void ValueProcess::compile(const std::vector<std::string>& patterns) {
-  if (!process_) return;
-  patterns_.insert(patterns_.end(), patterns.begin(), patterns.end());
-  if (is_loading_ || patterns_.empty()) return;
-  process_->send(protocol::Preload{.modules = {}, .path = {}, .patterns = std::exchange(patterns_, {})});
-}
-
 void ValueProcess::attend() {
   if (!process_) return;
   const bool has_ended = process_->has_ended();  // Asked before reading, so that no message is lost.
@@ -111,7 +102,6 @@ void ValueProcess::attend() {
     if (!std::holds_alternative<protocol::Values>(message)) continue;
     is_loading_ = false;
     send_(message);
-    compile({});
   }
   if (!has_ended) return;
   const int status = process_->collect();
@@ -125,7 +115,6 @@ void ValueProcess::attend() {
 void ValueProcess::end() {
   process_.reset();
   is_loading_ = false;
-  patterns_.clear();
 }
 
 void ValueProcess::close_in_child() {

@@ -2,8 +2,6 @@
 
 #include <functional>
 #include <optional>
-#include <string>
-#include <vector>
 
 #include "worker/python/preload.hpp"
 #include "worker/snapshot/forked.hpp"
@@ -22,8 +20,6 @@ class ValueProcess {
 
   /// Replaces the process by one that holds these values, or ends it if there are none.
   void hold(const protocol::HoldValues& wanted);
-  /// Makes it compile these patterns, once it is ready.
-  void compile(const std::vector<std::string>& patterns);
 
   /// The process from which runs are forked; nullptr while that is the zygote.
   SnapshotProcess* ready() { return process_ && !is_loading_ ? &*process_ : nullptr; }
@@ -40,7 +36,6 @@ class ValueProcess {
   std::function<void()> leave_;
   std::optional<SnapshotProcess> process_;
   bool is_loading_ = false;
-  std::vector<std::string> patterns_;  ///< To compile once it is ready.
 };
 
 }  // namespace stest

@@ -16,7 +16,6 @@ import logging
 import operator
 import os
 import pathlib
-import re
 import signal
 import sys
 import threading
@@ -32,7 +31,6 @@ import _pytest.config.argparsing
 import _pytest.main
 import _pytest.runner
 import _pytest.timing
-import pluggy
 import pytest
 from _pytest.assertion import rewrite
 
@@ -257,14 +255,6 @@ def thread_function(thread: threading.Thread) -> Any:
 #: The names of its modules; empty before Python 3.10.
 STANDARD_LIBRARY: frozenset[str] = getattr(sys, "stdlib_module_names", frozenset())
 
-#: The cache of ``re``; ``None`` if it cannot be found.
-patterns: dict[Any, Any] | None = getattr(re, "_cache", None)
-
-
-def remember_patterns(most: int) -> None:
-    if isinstance(limit := getattr(re, "_MAXCACHE", None), int):
-        re._MAXCACHE = max(limit, most)  # type: ignore[attr-defined]
-
 
 # ---- pytest
 
@@ -319,9 +309,6 @@ def register_in_next_session(plugin: object) -> None:
     _pytest.config._prepareconfig = prepare_with_plugin
 
 
-PYTEST_FOLDERS = tuple(
-    os.path.dirname(package.__file__) + os.sep for package in (_pytest, pytest, pluggy) if package.__file__
-)
 #: The files in which pytest parses its options, and in which it reads them.
 ARGUMENT_PARSER, CONFIGURATION = str(_pytest.config.argparsing.__file__), str(_pytest.config.__file__)
 

@@ -11,7 +11,7 @@ from typing import Any
 from sprintest.modules._cache import cache
 from sprintest.modules._difference import Difference
 from sprintest.modules._shadows import Shadows
-from sprintest.preload import _learn, _patterns, _preload
+from sprintest.preload import _learn, _preload
 from sprintest.process import _cuda, _own, _private
 from sprintest.process._own import os, runner
 from sprintest.process._traces import touches_cuda
@@ -164,8 +164,6 @@ class Run:
         if self._stays and (again := cache.reloaded[self._reloaded :]):
             runner.notice(_describe(again[:1], again), again)
         runner.imported(_learn.preloadable(names), self.reporter.path or list(sys.path))
-        if patterns := _patterns.compiled():
-            runner.compiled(patterns)
 
 
 def _describe(changed: list[str], reloaded: list[str]) -> str:

@@ -24,7 +24,7 @@ from sprintest.modules import _modules, _side_effects
 from sprintest.modules._cache import cache
 from sprintest.modules._fingerprint import Fingerprint, file_state
 from sprintest.modules._member import Member
-from sprintest.preload import _fork_health, _patterns, _preload
+from sprintest.preload import _fork_health, _preload
 from sprintest.process import _private, _process_state
 from sprintest.process._child import in_child
 from sprintest.process._environment_reads import EnvironmentReads
@@ -182,7 +182,6 @@ def hold(wanted: list[tuple[str, str]], environment: dict[bytes, bytes]) -> list
         report.append({"key": key, "reason": reason, **cost})
         state.restore()
     linecache.clearcache()
-    _patterns.settle()
     _preload.freeze()
     return report
 

@@ -212,11 +212,7 @@ bool mentions_pyargs(const std::string& text) { return text.find("--pyargs") != 
 /// Whether a word may be a package's name, so that no file needs to have it.
 bool may_name_packages(const Arguments& args) {
   if (std::any_of(args.begin(), args.end(), mentions_pyargs)) return true;
-  const auto env = current_environment();
-  if (const auto options = env.find("PYTEST_ADDOPTS");
-      options != env.end() && mentions_pyargs(options->second)) {
-    return true;
-  }
+  if (mentions_pyargs(value_of(current_environment(), "PYTEST_ADDOPTS"))) return true;
   std::error_code ignored;
   const auto root = find_project_root(std::filesystem::current_path(ignored));
   for (const auto* name : {"pytest.ini", ".pytest.ini", "pytest.toml", ".pytest.toml", "pyproject.toml",

@@ -28,9 +28,7 @@ Result<std::string> version_of(const std::filesystem::path& program) {
   const auto end = run_program(options, program_limit);
   if (!end) return tl::unexpected(end.error());
   if (end->status.code == 0) return last_line(end->out);
-  const auto said = last_line(end->err);
-  return fail(ErrorCode::internal,
-              program.string() + " " + how_it_ended(*end) + (said.empty() ? "" : ", and wrote: " + said));
+  return fail(ErrorCode::internal, how_it_ended(program, *end));
 }
 
 bool is_locked(const std::filesystem::path& file) {

@@ -23,18 +23,6 @@ std::vector<std::string> python_args(const std::vector<std::string>& pytest_args
   return args;
 }
 
-int signal_of(CancelHow how) {
-  switch (how) {
-    case CancelHow::interrupt:
-      return SIGINT;
-    case CancelHow::terminate:
-      return SIGTERM;
-    case CancelHow::kill:
-      break;
-  }
-  return SIGKILL;
-}
-
 /// Returns when the child has ended, but does not reap it, so that its pid is not reused.
 void await_end(int pid) {
   siginfo_t info{};

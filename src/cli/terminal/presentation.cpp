@@ -25,11 +25,6 @@ constexpr std::array<std::string_view, 15> agent_variables{
     "PI_CODING_AGENT",
 };
 
-std::string_view value_of(const Environment& env, const char* name) {
-  const auto found = env.find(name);
-  return found == env.end() ? std::string_view() : std::string_view(found->second);
-}
-
 std::optional<bool> yes_or_no(std::string_view value) {
   if (value == "yes") return true;
   if (value == "no") return false;
@@ -38,7 +33,7 @@ std::optional<bool> yes_or_no(std::string_view value) {
 
 /// The options of PYTEST_ADDOPTS, then the arguments.
 std::vector<std::string> all_options(const std::vector<std::string>& pytest_args, const Environment& env) {
-  std::istringstream words{std::string(value_of(env, "PYTEST_ADDOPTS"))};
+  std::istringstream words{value_of(env, "PYTEST_ADDOPTS")};
   std::vector<std::string> options;
   for (std::string word; words >> word;) options.push_back(word);
   for (const auto& arg : pytest_args) {
@@ -65,7 +60,7 @@ std::optional<bool> wish_of_options(const std::vector<std::string>& options) {
 
 std::optional<bool> colour_wish(const std::vector<std::string>& pytest_args, const Environment& env) {
   if (const auto wish = wish_of_options(all_options(pytest_args, env))) return wish;
-  const auto py_colors = value_of(env, "PY_COLORS");
+  const auto& py_colors = value_of(env, "PY_COLORS");
   if (py_colors == "1" || py_colors == "0") return py_colors == "1";
   if (!value_of(env, "NO_COLOR").empty()) return false;
   if (!value_of(env, "FORCE_COLOR").empty()) return true;
@@ -74,7 +69,7 @@ std::optional<bool> colour_wish(const std::vector<std::string>& pytest_args, con
 
 std::string_view agent_variable(const Environment& env) {
   for (const auto name : agent_variables) {
-    if (!value_of(env, std::string(name).c_str()).empty()) return name;
+    if (!value_of(env, std::string(name)).empty()) return name;
   }
   return {};
 }

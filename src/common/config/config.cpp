@@ -52,17 +52,6 @@ bool assign_one_of(std::string& target, const RawValue& raw,
   return true;
 }
 
-bool assign_some_of(std::vector<std::string>& target, const RawValue& raw,
-                    std::initializer_list<std::string_view> accepted) {
-  const std::optional<std::vector<std::string>> list = parse_list(raw);
-  const auto is_accepted = [&](const std::string& item) {
-    return std::find(accepted.begin(), accepted.end(), item) != accepted.end();
-  };
-  if (!list || !std::all_of(list->begin(), list->end(), is_accepted)) return false;
-  target = *list;
-  return true;
-}
-
 constexpr std::string_view kModules = "a list of strings";
 constexpr std::string_view kDuration = "seconds, or a duration such as \"500ms\", \"30s\", \"5m\" or \"2h\"";
 constexpr std::string_view kSize = "bytes, or a size such as \"512MB\", \"8GB\" or \"8GiB\"";
@@ -72,10 +61,6 @@ constexpr std::array kSettings{
             [](Config& config, const RawValue& raw) { return assign(config.ignore, parse_list(raw)); }},
     Setting{"preload", "", kModules, "[]",
             [](Config& config, const RawValue& raw) { return assign(config.preload, parse_list(raw)); }},
-    Setting{"learn", "", "a list of \"modules\" and \"patterns\"", "both",
-            [](Config& config, const RawValue& raw) {
-              return assign_some_of(config.learn, raw, {"modules", "patterns"});
-            }},
     Setting{"isolation", "SPRINTEST_ISOLATION", "\"fork\" or \"resident\"", "fork",
             [](Config& config, const RawValue& raw) {
               return assign_one_of(config.isolation, raw, {"fork", "resident"});
@@ -285,9 +270,9 @@ Status apply_project(Config& config, const std::filesystem::path& root) {
 /// An empty variable counts as unset.
 Status apply_variables(Config& config, const Environment& env) {
   for (const Setting& setting : kSettings) {
-    const auto found = env.find(std::string(setting.variable));
-    if (setting.apply == nullptr || found == env.end() || found->second.empty()) continue;
-    const RawValue raw{found->second, in_quotes(found->second), true};
+    const auto value = value_of(env, std::string(setting.variable));
+    if (setting.apply == nullptr || value.empty()) continue;
+    const RawValue raw{value, in_quotes(value), true};
     if (setting.apply(config, raw)) continue;
     return fail(ErrorCode::config, std::string(setting.variable) + ": bad value " + raw.text,
                 value_hint(setting));

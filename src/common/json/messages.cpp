@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <csignal>
 #include <cstdint>
 #include <limits>
 #include <nlohmann/json.hpp>
@@ -27,6 +28,16 @@ constexpr std::array<std::pair<Outcome, std::string_view>, 8> kOutcomes{{
     {Outcome::usage_error, "usage_error"},
     {Outcome::internal_error, "internal_error"},
 }};
+
+struct CancelRow {
+  CancelHow how;
+  std::string_view name;
+  int signal;
+};
+
+constexpr std::array<CancelRow, 3> cancel_rows{{{CancelHow::interrupt, "interrupt", SIGINT},
+                                                {CancelHow::terminate, "terminate", SIGTERM},
+                                                {CancelHow::kill, "kill", SIGKILL}}};
 
 bool has_nul(std::string_view bytes) { return bytes.find('\0') != bytes.npos; }
 
@@ -325,6 +336,16 @@ Result<RunRequest> run_request_from_json(const json& value) {
   check_for_system(fields, request);
   if (Status status = fields.status(); !status) return tl::unexpected(status.error());
   return request;
+}
+
+std::string_view name(CancelHow how) { return cancel_rows[static_cast<std::size_t>(how)].name; }
+
+int signal_of(CancelHow how) { return cancel_rows[static_cast<std::size_t>(how)].signal; }
+
+std::optional<CancelHow> cancel_how(std::string_view name) {
+  const auto* row = std::find_if(cancel_rows.begin(), cancel_rows.end(),
+                                 [&](const CancelRow& one) { return one.name == name; });
+  return row == cancel_rows.end() ? std::nullopt : std::optional(row->how);
 }
 
 std::string_view name(Outcome outcome) {

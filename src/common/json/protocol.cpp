@@ -71,7 +71,6 @@ json message_json(const Preload& message) {
   return {{"type", "preload"},
           {"modules", list_to_json(message.modules)},
           {"path", list_to_json(message.path)},
-          {"patterns", list_to_json(message.patterns)},
           {"not_preloadable", not_preloaded_json(message.not_preloadable)}};
 }
 json message_json(const HoldValues& message) {
@@ -217,7 +216,6 @@ void read_not_preloaded(FieldReader& fields, const char* name, std::vector<NotPr
 void read(FieldReader& fields, Preload& out) {
   fields.read("modules", out.modules);
   fields.read("path", out.path);
-  fields.read("patterns", out.patterns);
   read_not_preloaded(fields, "not_preloadable", out.not_preloadable);
 }
 void read(FieldReader& fields, HoldValues& out) {

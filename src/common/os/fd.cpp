@@ -6,7 +6,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <cstdint>
 #include <filesystem>
 #include <system_error>
 
@@ -19,11 +21,6 @@ bool is_socket(int fd) {
 }
 
 bool is_would_block(int error) { return error == EAGAIN || error == EWOULDBLOCK; }
-
-void wait_until_writable(int fd) {
-  pollfd entry{fd, POLLOUT, 0};
-  ::poll(&entry, 1, -1);
-}
 
 /// Changes one flag of a descriptor by the fcntl commands `get` and `set`.
 Status change_flag(int fd, int get, int set, int flag, bool on) {
@@ -71,6 +68,20 @@ bool is_denied(int error) {
   return error == EPERM || error == EACCES || error == ENOSYS || error == EAFNOSUPPORT || error == EOPNOTSUPP;
 }
 
+bool wait_for_events(int fd, short events, std::chrono::steady_clock::time_point deadline) {
+  for (;;) {
+    int limit = -1;
+    if (deadline != deadline.max()) {
+      const auto left =
+          std::chrono::ceil<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now());
+      limit = static_cast<int>(std::max<std::int64_t>(left.count(), 0));
+    }
+    pollfd entry{fd, events, 0};
+    const int count = ::poll(&entry, 1, limit);
+    if (count >= 0 || errno != EINTR) return count > 0;
+  }
+}
+
 // A sandbox may deny `send`, or kill a process that calls it, so it is called only for sockets.
 ssize_t write_some(int fd, std::string_view data) {
   if (!is_socket(fd)) return ::write(fd, data.data(), data.size());
@@ -84,7 +95,7 @@ Status write_all(int fd, std::string_view data) {
     if (written >= 0) {
       data.remove_prefix(static_cast<std::size_t>(written));
     } else if (is_would_block(errno)) {
-      wait_until_writable(fd);
+      wait_for_events(fd, POLLOUT);
     } else if (errno != EINTR) {
       return errno_error("cannot write" + path_text(fd));
     }

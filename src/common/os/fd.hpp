@@ -2,6 +2,7 @@
 
 #include <sys/types.h>
 
+#include <chrono>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -55,6 +56,11 @@ ssize_t write_some(int fd, std::string_view data);
 
 /// Writes all of `data`, also after EINTR and short writes. SIGPIPE as in `write_some`.
 Status write_all(int fd, std::string_view data);
+
+/// Whether one of poll(2)'s `events`, an error or a hang-up comes before the deadline.
+bool wait_for_events(
+    int fd, short events,
+    std::chrono::steady_clock::time_point deadline = std::chrono::steady_clock::time_point::max());
 
 /// The result of `read_some`.
 struct ReadResult {

@@ -96,6 +96,9 @@ struct ExitStatus {
 /// Waits for a child, also after EINTR. Nothing if `pid` is not a child.
 std::optional<ExitStatus> wait_for(int pid);
 
+/// Whether a child has ended. It is not reaped, so its pid is not reused. True if `pid` is not a child.
+bool has_ended(int pid);
+
 /// "SIGSEGV" for 11; "signal 77" for an unnamed one.
 std::string signal_name(int signal);
 

@@ -45,13 +45,12 @@ fs::path python_executable(const fs::path& folder) {
 }
 
 fs::path python_executable(const fs::path& folder, const Environment& env) {
-  const auto chosen = env.find(python_variable);
-  return chosen == env.end() || chosen->second.empty() ? python_executable(folder) : fs::path(chosen->second);
+  const auto& chosen = value_of(env, python_variable);
+  return chosen.empty() ? python_executable(folder) : fs::path(chosen);
 }
 
 std::optional<fs::path> find_command(const std::string& name, const Environment& env) {
-  const auto path = env.find("PATH");
-  std::istringstream folders(path == env.end() ? "" : path->second);
+  std::istringstream folders(value_of(env, "PATH"));
   for (std::string folder; std::getline(folders, folder, ':');) {
     if (!folder.empty() && is_program(fs::path(folder) / name)) return fs::path(folder) / name;
   }

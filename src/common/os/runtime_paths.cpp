@@ -79,8 +79,8 @@ fs::path resolve(const fs::path& path) {
 /// The path in a variable, made absolute; `fallback` if it is unset or empty.
 fs::path path_from(const Environment& env, const char* variable, const fs::path& root,
                    const fs::path& fallback) {
-  const auto found = env.find(variable);
-  return found == env.end() || found->second.empty() ? fallback : resolve(root / found->second);
+  const auto& path = value_of(env, variable);
+  return path.empty() ? fallback : resolve(root / path);
 }
 
 /// 16 hexadecimal digits (FNV-1a), the same in client and daemon for every build.
@@ -103,9 +103,9 @@ fs::path socket_path(const fs::path& directory, const Environment& env) {
   fs::path plain = directory / "daemon.sock";
   if (plain.native().size() <= kMaxSocketPath) return plain;
   const std::string id = hash(directory.native());
-  const auto runtime = env.find("XDG_RUNTIME_DIR");
-  if (runtime != env.end() && runtime->second.starts_with('/') && is_own_folder(runtime->second)) {
-    const fs::path path = fs::path(runtime->second) / ("stest-" + id + ".sock");
+  const auto& runtime = value_of(env, "XDG_RUNTIME_DIR");
+  if (runtime.starts_with('/') && is_own_folder(runtime)) {
+    const fs::path path = fs::path(runtime) / ("stest-" + id + ".sock");
     if (path.native().size() <= kMaxSocketPath) return path;
   }
   return temporary_folder() / (id + ".sock");

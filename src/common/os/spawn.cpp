@@ -199,4 +199,10 @@ std::optional<ExitStatus> wait_for(int pid) {
   return ExitStatus{WEXITSTATUS(status), std::nullopt};
 }
 
+bool has_ended(int pid) {
+  siginfo_t info{};
+  return ::waitid(P_PID, static_cast<id_t>(pid), &info, WEXITED | WNOHANG | WNOWAIT) != 0 ||
+         info.si_pid == pid;
+}
+
 }  // namespace stest

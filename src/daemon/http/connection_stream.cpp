@@ -17,16 +17,6 @@ using Clock = std::chrono::steady_clock;
 constexpr std::chrono::seconds finish_patience{2};
 constexpr std::size_t dropped_at_once = 64u << 10;
 
-/// Whether one of `events` came before the deadline; an error or a hang-up counts as one.
-bool wait_until(int fd, short events, Clock::time_point deadline) {
-  while (true) {
-    const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - Clock::now());
-    pollfd entry{fd, events, 0};
-    const int count = ::poll(&entry, 1, static_cast<int>(std::max<std::int64_t>(left.count(), 0)));
-    if (count >= 0 || errno != EINTR) return count > 0;
-  }
-}
-
 /// Whether the client has closed its side. This happens also when it ends or is killed.
 bool has_hung_up(int fd) {
   char byte = 0;
@@ -42,14 +32,12 @@ ConnectionStream::ConnectionStream(Fd connection, std::string received)
       deadline_(Clock::now() + body_patience) {}
 
 bool ConnectionStream::is_writable() const {
-  pollfd entry{connection_.get(), POLLOUT, 0};
-  while (::poll(&entry, 1, -1) < 0 && errno == EINTR) {
-  }
+  wait_for_events(connection_.get(), POLLOUT);
   return !has_hung_up(connection_.get());
 }
 
 bool ConnectionStream::wait_for_input() const {
-  return taken_ < received_.size() || wait_until(connection_.get(), POLLIN, deadline_);
+  return taken_ < received_.size() || wait_for_events(connection_.get(), POLLIN, deadline_);
 }
 
 ssize_t ConnectionStream::read(char* data, std::size_t size) {
@@ -78,7 +66,7 @@ void ConnectionStream::finish() {
   ::shutdown(connection_.get(), SHUT_WR);
   const auto deadline = Clock::now() + finish_patience;
   std::string dropped(dropped_at_once, '\0');
-  while (Clock::now() < deadline && wait_until(connection_.get(), POLLIN, deadline)) {
+  while (Clock::now() < deadline && wait_for_events(connection_.get(), POLLIN, deadline)) {
     if (::recv(connection_.get(), dropped.data(), dropped.size(), 0) <= 0) return;
   }
 }

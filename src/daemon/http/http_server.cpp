@@ -136,7 +136,7 @@ void stop_daemon(Service& service, httplib::Response& response, const json& body
     const Error unknown{ErrorCode::bad_request, "\"when\" is \"" + *when + "\"", "Use \"now\" or \"idle\"."};
     return refuse(response, unknown);
   }
-  service.stop(*when == "now" ? Service::StopWhen::now : Service::StopWhen::idle);
+  service.stop(*when == "now" ? StopWhen::now : StopWhen::idle);
   answer(response, {{"stopping", true}});
 }
 

@@ -48,8 +48,6 @@ bool EventLines::take_news(const nlohmann::json& json) {
   } else if (kind == "imported") {
     observations_.modules = json.at("modules").get<std::vector<std::string>>();
     observations_.path = json.at("path").get<std::vector<std::string>>();
-  } else if (kind == "compiled") {
-    observations_.patterns = json.at("patterns").get<std::vector<std::string>>();
   } else if (kind == "loaded") {
     observations_.values.push_back({json.at("name").get<std::string>(), json.at("key").get<std::string>(),
                                     json.at("request").get<std::string>(),

@@ -12,9 +12,8 @@ namespace stest {
 
 /// What a run reports for later runs.
 struct Observations {
-  std::vector<std::string> modules;   ///< Modules that it imported itself and a worker may preload, in order.
-  std::vector<std::string> patterns;  ///< Regular expressions that it compiled itself, in order.
-  std::vector<std::string> path;      ///< `sys.path` at its end.
+  std::vector<std::string> modules;  ///< Modules that it imported itself and a worker may preload, in order.
+  std::vector<std::string> path;     ///< `sys.path` at its end.
   /// A call of a function under `sprintest.warm` for which no value was held. `request` says how to make the
   /// value; `reason` says why it cannot be held, or is empty.
   struct Value {

@@ -1,35 +1,10 @@
 #include "daemon/run/run_control.hpp"
 
 #include <algorithm>
-#include <array>
 #include <csignal>
 #include <utility>
 
 namespace stest {
-
-namespace {
-
-struct Row {
-  CancelHow how;
-  std::string_view name;
-  int signal;
-};
-
-constexpr std::array<Row, 3> rows{{{CancelHow::interrupt, "interrupt", SIGINT},
-                                   {CancelHow::terminate, "terminate", SIGTERM},
-                                   {CancelHow::kill, "kill", SIGKILL}}};
-
-}  // namespace
-
-std::string_view name(CancelHow how) { return rows[static_cast<std::size_t>(how)].name; }
-
-int signal_of(CancelHow how) { return rows[static_cast<std::size_t>(how)].signal; }
-
-std::optional<CancelHow> cancel_how(std::string_view name) {
-  const auto* row = std::find_if(rows.begin(), rows.end(), [&](const Row& r) { return r.name == name; });
-  if (row == rows.end()) return std::nullopt;
-  return row->how;
-}
 
 void RunControl::cancel(CancelHow how, CancelReason reason) {
   std::lock_guard lock(mutex_);

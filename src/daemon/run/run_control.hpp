@@ -4,18 +4,11 @@
 #include <functional>
 #include <mutex>
 #include <optional>
-#include <string_view>
 #include <vector>
 
+#include "stest/messages.hpp"
+
 namespace stest {
-
-/// How a run is asked to end, in order of force.
-enum class CancelHow { interrupt, terminate, kill };
-
-std::string_view name(CancelHow how);
-std::optional<CancelHow> cancel_how(std::string_view name);
-/// SIGINT, SIGTERM, SIGKILL.
-int signal_of(CancelHow how);
 
 /// Why a run was asked to end.
 enum class CancelReason { client, stop, vanished, hung };

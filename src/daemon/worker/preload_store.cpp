@@ -4,8 +4,6 @@
 
 #include <algorithm>
 #include <fstream>
-#include <functional>
-#include <iterator>
 #include <nlohmann/json.hpp>
 #include <unordered_set>
 #include <utility>
@@ -17,9 +15,6 @@ namespace stest {
 namespace {
 
 constexpr int format_version = 4;
-
-/// Limits the memory: a suite may make new patterns in every run.
-constexpr std::size_t max_compiled_once = std::size_t{64} * 1024;
 
 nlohmann::json sites_to_json(const SitesState& sites) {
   auto json = nlohmann::json::object();
@@ -66,7 +61,6 @@ void PreloadStore::load() {
       started_time_ = Seconds(last.at("seconds").get<double>());
       started_modules_ = last.at("modules").get<std::size_t>();
     }
-    patterns_ = json.value("patterns", patterns_);
     const auto variables = json.value("variables", nlohmann::json::object());
     for (const auto& [name, value] : variables.items()) {
       variables_[name] = value.is_null() ? std::nullopt : std::optional(value.get<std::string>());
@@ -87,7 +81,6 @@ void PreloadStore::forget_if_outdated() {
   sites_.clear();
   learned_.clear();
   not_preloaded_.clear();
-  patterns_.clear();
   variables_.clear();
   changes_.clear();
   started_modules_ = 0;
@@ -122,25 +115,6 @@ Status PreloadStore::learn(const std::vector<std::string>& imported, const std::
   return save(site_dirs);
 }
 
-Status PreloadStore::learn_patterns(const std::vector<std::string>& compiled,
-                                    const std::vector<std::string>& site_dirs) {
-  const std::unordered_set<std::string> known(patterns_.begin(), patterns_.end());
-  std::unordered_set<std::string> again;
-  bool has_new = false;
-  if (compiled_once_.size() > max_compiled_once) compiled_once_.clear();
-  for (const auto& pattern : compiled) {
-    const bool is_known = known.contains(pattern);
-    if (!is_known && compiled_once_.insert(std::hash<std::string>()(pattern)).second) continue;
-    again.insert(pattern);
-    has_new = has_new || !is_known;
-  }
-  std::erase_if(patterns_, [&](const std::string& pattern) { return again.contains(pattern); });
-  std::copy_if(compiled.begin(), compiled.end(), std::back_inserter(patterns_),
-               [&](const std::string& pattern) { return again.erase(pattern) > 0; });
-  bound_patterns();
-  return has_new ? save(site_dirs) : Status();
-}
-
 Status PreloadStore::learn_variables(const std::string& module, const OptionalEnvironment& variables,
                                      const std::vector<std::string>& site_dirs) {
   for (const auto& [name, value] : variables) {
@@ -152,16 +126,6 @@ Status PreloadStore::learn_variables(const std::string& module, const OptionalEn
     return reject({module, "runs import it with different values of " + name}, site_dirs);
   }
   return save(site_dirs);
-}
-
-void PreloadStore::bound_patterns() {
-  std::size_t bytes = 0;
-  std::size_t kept = 0;
-  for (auto last = patterns_.rbegin(); last != patterns_.rend() && kept < max_patterns; ++last, ++kept) {
-    bytes += last->size();
-    if (bytes > max_pattern_bytes) break;
-  }
-  patterns_.erase(patterns_.begin(), patterns_.end() - static_cast<std::ptrdiff_t>(kept));
 }
 
 Status PreloadStore::reject(NotPreloaded module, const std::vector<std::string>& site_dirs) {
@@ -196,7 +160,6 @@ Status PreloadStore::write() const {
                       {"sites", sites_to_json(sites_)},
                       {"learned", learned_},
                       {"path", path_},
-                      {"patterns", patterns_},
                       {"variables", nlohmann::json::object()},
                       {"not_preloaded", nlohmann::json::array()},
                       {"last_start", {{"modules", started_modules_}, {"seconds", started_time_.count()}}}};

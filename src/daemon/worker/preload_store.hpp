@@ -6,7 +6,6 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <unordered_set>
 #include <vector>
 
 #include "common/json/json_fields.hpp"
@@ -17,8 +16,8 @@
 namespace stest {
 
 /// What was learned about preloading, kept in `.sprintest/preload.json`: modules that runs imported
-/// themselves, modules that proved not preloadable, regular expressions, and variables. It is dropped when
-/// the interpreter or the installed packages change. Not thread-safe.
+/// themselves, modules that proved not preloadable, and variables. It is dropped when the interpreter or the
+/// installed packages change. Not thread-safe.
 class PreloadStore {
  public:
   using NotPreloaded = protocol::NotPreloaded;
@@ -40,15 +39,6 @@ class PreloadStore {
   Status learn(const std::vector<std::string>& imported, const std::vector<std::string>& path,
                const std::vector<std::string>& site_dirs);
 
-  /// Takes the patterns that a run compiled itself. A pattern is learned when a second run has compiled it as
-  /// well. Others contain data of one run (such as the folder `tmp_path`), do not occur again, and must not
-  /// be in a file. If there are too many, those that were compiled least recently are dropped. Errors: as
-  /// above.
-  Status learn_patterns(const std::vector<std::string>& compiled, const std::vector<std::string>& site_dirs);
-
-  /// The learned patterns, in the order in which runs last compiled them.
-  const std::vector<std::string>& patterns() const { return patterns_; }
-
   /// Stores the values (nothing: unset) that variables have when runs import `module`, whatever the client's
   /// values are. If the values change again and again, the module is not preloaded any more. Errors: as
   /// above.
@@ -59,9 +49,6 @@ class PreloadStore {
   const OptionalEnvironment& variables() const { return variables_; }
 
   static constexpr int max_changes = 3;  ///< Of a variable.
-
-  static constexpr std::size_t max_patterns = 4096;
-  static constexpr std::size_t max_pattern_bytes = 1u << 20;  ///< Of all patterns together.
 
   /// Where to search for the modules.
   const std::vector<std::string>& path() const { return path_; }
@@ -82,7 +69,6 @@ class PreloadStore {
  private:
   bool is_not_preloadable(std::string_view module) const;
   void load();
-  void bound_patterns();
   Status save(const std::vector<std::string>& site_dirs);
   Status write() const;
 
@@ -92,11 +78,9 @@ class PreloadStore {
   std::vector<std::string> learned_;
   std::vector<std::string> path_;
   std::vector<NotPreloaded> not_preloaded_;
-  std::vector<std::string> patterns_;
   OptionalEnvironment variables_;
-  std::map<std::string, int> changes_;             ///< How often each variable has changed.
-  std::unordered_set<std::size_t> compiled_once_;  ///< Hashes of patterns.
-  std::size_t started_modules_ = 0;                ///< Of the last start; 0 if there was none.
+  std::map<std::string, int> changes_;  ///< How often each variable has changed.
+  std::size_t started_modules_ = 0;     ///< Of the last start; 0 if there was none.
   Seconds started_time_{0};
 };
 

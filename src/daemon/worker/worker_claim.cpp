@@ -80,21 +80,19 @@ struct WorkerManager::Attempt {
   bool may_be_cold = false;      ///< The run does not wait for a worker that imports, or serves others.
   bool is_first = false;         ///< There was no worker; see `nothing_loaded`.
   bool was_fit = false;          ///< The claimed worker was ready, and none of its files has changed.
-  int started = 0;               ///< How many workers were started for this run.
 };
 
-/// How many workers are started for a run, or for runs that do not wait. If the first one does not fit, the
-/// cause may be an edit. If the second one does not fit either, the next one would not: for example,
-/// `sitecustomize` writes a file that it reads.
-constexpr int most_restarts = 2;
+/// How many workers in a row may be outdated as soon as they are ready. For the first one, the cause may be
+/// an edit. If the second one is outdated as well, the next one would be: for example, `sitecustomize` writes
+/// a file that it reads.
+constexpr int most_outdated = 2;
 
 Result<WorkerLease> WorkerManager::acquire(const Run& run, const Listener& listener) {
   const auto& request = run.request;
   const auto& config = run.config;
   const auto target_path = config.target_path ? (program_.root / *config.target_path).string() : "";
   WorkerKey key{request.env,   request.cwd, config.preload,
-                config.ignore, target_path, config.target.value_or(""),
-                config.learn};
+                config.ignore, target_path, config.target.value_or("")};
   if (request.process) {
     key.affinity = request.process->affinity;
     key.stack = stack_of(*request.process);
@@ -210,13 +208,9 @@ WorkerManager::Instance WorkerManager::take_claim(const Instance& worker, Attemp
 
 /// Why a worker that was started for such runs is unfit. Does not check its files.
 std::optional<Restart> WorkerManager::why_unfit(const WorkerInstance& worker, const Attempt& attempt) const {
-  if (attempt.key.learns("modules") && worker.variables != store_.variables()) {
+  if (worker.variables != store_.variables()) {
     return Restart{RestartReason::environment_changed,
                    "the tests set variables before they import modules that read them"};
-  }
-  if (worker.is_outdated) {
-    return Restart{RestartReason::packages_changed,
-                   "its loaded modules differ from those that the tests import"};
   }
   return worker.why_not_for(attempt.key, attempt.run.config.memory_limit);
 }
@@ -231,20 +225,22 @@ std::optional<Restart> WorkerManager::changed_files(std::unique_lock<std::mutex>
   return why;
 }
 
-/// Checked again after the imports, because the variables and files that they read count as well.
-std::optional<Restart> WorkerManager::why_not_for(std::unique_lock<std::mutex>& lock,
-                                                  const WorkerInstance& instance,
-                                                  const Attempt& attempt) const {
-  if (auto why = instance.why_not_for(attempt.key, std::nullopt)) return why;
-  return changed_files(lock, instance.loaded);
+/// Checks the files of a worker that has become ready. Unlocks in the meantime.
+void WorkerManager::check_new(std::unique_lock<std::mutex>& lock, WorkerInstance& instance) {
+  auto changed = changed_files(lock, instance.loaded);
+  if (!changed) {
+    instance.outdated_in_a_row = 0;
+  } else if (!std::exchange(instance.outdated, std::move(changed))) {
+    ++instance.outdated_in_a_row;
+  }
 }
 
 /// Starts a worker; the one that `goes`, if any, ends before.
 Result<WorkerManager::Instance> WorkerManager::replace(std::unique_lock<std::mutex>& lock, Attempt& attempt,
                                                        const Choice& choice, const Instance& goes) {
   const auto& why = *choice.why;
-  if (choice.worker && outdated_when_ready_ >= most_restarts) {
-    outdated_when_ready_ = 0;
+  const int outdated = choice.worker ? std::exchange(choice.worker->outdated_in_a_row, 0) : 0;
+  if (outdated >= most_outdated) {
     return tl::unexpected(failure_.remember(*choice.worker, program_, never_fit(why)));
   }
   if (goes) end(lock, goes);
@@ -260,7 +256,7 @@ Result<WorkerManager::Instance> WorkerManager::replace(std::unique_lock<std::mut
   lock.lock();
   replacing_ = false;
   if (!started) return started;
-  ++attempt.started;
+  (*started)->outdated_in_a_row = outdated;
   return take_claim(*started, attempt);
 }
 
@@ -269,7 +265,6 @@ Result<bool> WorkerManager::await_ready(WorkerInstance& instance, Attempt& attem
   const auto timeout = attempt.run.config.worker_timeout;
   AnswerWatch watch(timeout, AnswerWatch::Clock::now());
   std::unique_lock lock(mutex_);
-  if (attempt.was_fit && instance.state == State::ready) return true;
   for (std::uint64_t seen = instance.signs + 1; instance.state != State::ended;) {
     if (std::exchange(seen, instance.signs) != instance.signs) watch.asked();
     watch.tick(AnswerWatch::Clock::now());
@@ -279,10 +274,9 @@ Result<bool> WorkerManager::await_ready(WorkerInstance& instance, Attempt& attem
     }
     if (stopped_) return tl::unexpected(given_up());
     if (instance.state == State::ready) {
-      const auto why = why_not_for(lock, instance, attempt);
-      if (instance.state == State::ended) return false;
-      if (!why || attempt.started < most_restarts) return !why;
-      return tl::unexpected(failure_.remember(instance, program_, never_fit(*why)));
+      // Checked again after the imports, because the variables and files that they read count as well.
+      if (!attempt.was_fit) check_new(lock, instance);
+      return !instance.why_not_for(attempt.key, std::nullopt);
     }
     const auto module = instance.importing;
     const auto expected = store_.start_time(instance.asked.size());

@@ -176,10 +176,6 @@ std::vector<protocol::ToWorker> WorkerInstance::next_tasks(protocol::Preload pre
     import_clock.start();
     return {std::move(preload)};
   }
-  if (!preload.patterns.empty()) {
-    spdlog::info("worker {} compiles {} patterns", process->pid(), preload.patterns.size());
-    return {std::move(preload)};
-  }
   state = State::ready;
   std::vector<protocol::ToWorker> tasks;
   if (auto wanted = claims > 0 ? std::nullopt : values.next()) tasks.emplace_back(std::move(*wanted));
@@ -237,6 +233,7 @@ VariableReaders WorkerInstance::env_reads() const {
 std::optional<Restart> WorkerInstance::why_not_for(const WorkerKey& wanted,
                                                    std::optional<std::uint64_t> memory_limit) const {
   if (state == State::ended) return why_it_ended(*this);
+  if (outdated) return outdated;
   if (auto changed = difference(key, wanted, env_reads())) return changed;
   if (!memory_limit || state != State::ready) return std::nullopt;
   const auto used = resident_memory(process->pid());

@@ -59,7 +59,7 @@ std::optional<Restart> changed_since(const LoadedFiles& loaded);
 struct WorkerInstance {
   enum class State {
     starting,  ///< The greeting has not come yet.
-    warming,   ///< It imports or compiles.
+    warming,   ///< It imports.
     ready,     ///< It takes runs.
     ended,     ///< It has ended, with all its descendants.
   };
@@ -73,8 +73,8 @@ struct WorkerInstance {
   std::vector<std::string> asked;                ///< The modules that it has to preload.
   std::set<std::vector<std::string>> taught_by;  ///< The arguments of the runs that taught what it imports.
   OptionalEnvironment variables;                 ///< Learned variables, which override the client's.
-  bool is_outdated = false;                      ///< A run has found that it cannot use the loaded modules.
-  std::set<std::string> asked_patterns;          ///< The regular expressions that it has to compile.
+  std::optional<Restart> outdated;  ///< Why no run can use it; found when it was ready, or by a run.
+  int outdated_in_a_row = 0;        ///< How many workers for such runs were, as soon as they were ready.
   ImportClock import_clock;
   std::string importing;                      ///< The module being imported.
   bool is_trial = false;                      ///< It is imported in a fork, which any message ends.

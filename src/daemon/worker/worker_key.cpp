@@ -88,10 +88,6 @@ bool has_relative_entry(std::string_view search_path) {
 
 }  // namespace
 
-bool WorkerKey::learns(std::string_view kind) const {
-  return std::find(learn.begin(), learn.end(), kind) != learn.end();
-}
-
 SitesState sites_state(const std::filesystem::path& python, const std::vector<std::string>& site_dirs) {
   SitesState state{{python.string(), file_state(python)}};
   for (const auto& folder : site_dirs) {
@@ -149,9 +145,6 @@ std::optional<Restart> difference(const WorkerKey& running, const WorkerKey& wan
   }
   if (running.preload != wanted.preload) {
     return Restart{RestartReason::preload_changed, "the configured preload list changed"};
-  }
-  if (running.learn != wanted.learn) {
-    return Restart{RestartReason::preload_changed, "the setting `learn` changed"};
   }
   if (running.ignore != wanted.ignore || running.target_path != wanted.target_path ||
       running.target != wanted.target) {

@@ -33,13 +33,9 @@ struct WorkerKey {
   std::vector<std::string> ignore;
   std::string target_path;
   std::string target = {};
-  std::vector<std::string> learn = {};
   /// Libraries read these only when they are loaded, or a running process cannot change them.
   std::vector<int> affinity = {};
   std::optional<Limit> stack = {};
-
-  /// Whether `kind` ("modules" or "patterns") is learned from runs.
-  bool learns(std::string_view kind) const;
 };
 
 /// Why a worker was started.

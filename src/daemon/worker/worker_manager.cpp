@@ -3,7 +3,6 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
-#include <iterator>
 #include <nlohmann/json.hpp>
 #include <system_error>
 #include <utility>
@@ -59,13 +58,12 @@ Result<WorkerManager::Instance> WorkerManager::start(const WorkerKey& key, bool 
   auto instance = std::make_shared<WorkerInstance>();
   instance->key = key;
   auto env = key.env;
-  const bool learns = key.learns("modules");
   {
     std::lock_guard lock(mutex_);
-    instance->asked = store_.modules(key.preload, learns && with_learned);
+    instance->asked = store_.modules(key.preload, with_learned);
     // If some modules proved not preloadable, those that import them will as well. This is found out when no
     // run waits.
-    if (learns) instance->variables = store_.variables();
+    instance->variables = store_.variables();
     set(env, instance->variables);
     if (!store_.is_tried(instance->asked.size())) instance->asked = store_.modules(key.preload, false);
   }
@@ -112,14 +110,9 @@ void WorkerManager::learn(const WorkerLease& lease, const Run& run, const Observ
   std::lock_guard lock(mutex_);
   auto& instance = *lease.instance_;
   const auto& site_dirs = instance.ready.site_dirs;
-  if (instance.key.learns("modules")) {
-    if (!observations.modules.empty()) instance.taught_by.insert(run.request.args);
-    log_failure(store_.learn(observations.modules, observations.path, site_dirs));
-  }
-  if (instance.key.learns("patterns")) log_failure(store_.learn_patterns(observations.patterns, site_dirs));
-  if (instance.key.learns("modules")) {
-    for (const auto& one : observations.differences) learn(instance, one);
-  }
+  if (!observations.modules.empty()) instance.taught_by.insert(run.request.args);
+  log_failure(store_.learn(observations.modules, observations.path, site_dirs));
+  for (const auto& one : observations.differences) learn(instance, one);
   instance.values.learn(observations.values, run.request.env, lease.value_reports_);
 }
 
@@ -129,28 +122,25 @@ void WorkerManager::learn(WorkerInstance& instance, const Observations::Differen
   const auto& module = difference.module;
   if (!difference.variables.empty())
     return log_failure(store_.learn_variables(module, difference.variables, site_dirs));
-  instance.is_outdated = instance.is_outdated || difference.is_outdated;
+  const Restart outdated{RestartReason::packages_changed,
+                         "its loaded modules differ from those that the tests import"};
+  if (difference.is_outdated) instance.outdated = outdated;
   const int most = difference.is_outdated ? PreloadStore::max_changes : 1;
   if ((difference.is_repeatable && !difference.is_outdated) || ++differences_[module] <= most) return;
   log_failure(store_.reject({module, "runs cannot use the copy that was loaded ahead"}, site_dirs));
-  instance.is_outdated = true;
+  instance.outdated = outdated;
 }
 
 std::function<void()> WorkerManager::idle_tasks() {
   std::unique_lock lock(mutex_);
   const auto instance = workers_.last_used();
   if (!instance || instance->state != State::ready || instance->claims > 0) return [] {};
-  auto modules = store_.modules(instance->key.preload, instance->key.learns("modules"));
+  auto modules = store_.modules(instance->key.preload, /*with_learned=*/true);
   std::erase_if(modules, [&](const std::string& module) {
     return std::find(instance->asked.begin(), instance->asked.end(), module) != instance->asked.end();
   });
-  protocol::Preload preload{std::move(modules), store_.path(), {}, store_.not_preloaded()};
+  protocol::Preload preload{std::move(modules), store_.path(), store_.not_preloaded()};
   instance->asked.insert(instance->asked.end(), preload.modules.begin(), preload.modules.end());
-  // Not when a worker starts: a run would wait for all patterns, although it needs only some.
-  if (instance->key.learns("patterns")) {
-    std::copy_if(store_.patterns().begin(), store_.patterns().end(), std::back_inserter(preload.patterns),
-                 [&](const auto& pattern) { return instance->asked_patterns.insert(pattern).second; });
-  }
   auto tasks = instance->next_tasks(std::move(preload));
   lock.unlock();
   on_change_();
@@ -301,19 +291,15 @@ void WorkerManager::on_ready(WorkerInstance& instance, const protocol::Ready& re
   const auto expected =
       instance.state == State::ready ? std::exchange(instance.expected_run, std::nullopt) : std::nullopt;
   const bool is_awaited = instance.claims > 0 || instance.state != State::ready;
-  const auto files = instance.loaded;
   lock.unlock();
   if (expected) (void)expected->send_to(*instance.process);
   for (const auto& task : tasks) (void)instance.process->send(task);
-  if (!is_awaited) count_outdated(*files);
+  if (!is_awaited) {  // A run that waits checks them itself.
+    lock.lock();
+    check_new(lock, instance);
+    lock.unlock();
+  }
   changed();
-}
-
-/// Runs that do not wait see only later that no worker fits; see `most_restarts`.
-void WorkerManager::count_outdated(const LoadedFiles& loaded) {
-  const bool is_outdated = check_(loaded).has_value();
-  const std::lock_guard lock(mutex_);
-  outdated_when_ready_ = is_outdated ? outdated_when_ready_ + 1 : 0;
 }
 
 void WorkerManager::on_end(WorkerInstance& instance, const ExitStatus& status) {

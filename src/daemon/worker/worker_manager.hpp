@@ -71,7 +71,7 @@ class WorkerManager {
   /// Stores the observations of a run on the worker of `lease`.
   void learn(const WorkerLease& lease, const Run& run, const Observations& observations);
 
-  /// The tasks of the last used worker while no run waits: import and compile what was learned since it
+  /// The tasks of the last used worker while no run waits: import what was learned since it
   /// started, load values, and do runs ahead. From this call on they count as begun, but they begin when the
   /// result is called.
   [[nodiscard]] std::function<void()> idle_tasks();
@@ -117,10 +117,9 @@ class WorkerManager {
   std::optional<Restart> why_unfit(const WorkerInstance& worker, const Attempt& attempt) const;
   std::optional<Restart> changed_files(std::unique_lock<std::mutex>& lock,
                                        const std::shared_ptr<const LoadedFiles>& loaded) const;
-  std::optional<Restart> why_not_for(std::unique_lock<std::mutex>& lock, const WorkerInstance& instance,
-                                     const Attempt& attempt) const;
   Result<Instance> start(const WorkerKey& key, bool with_learned);
   Result<bool> await_ready(WorkerInstance& instance, Attempt& attempt);
+  void check_new(std::unique_lock<std::mutex>& lock, WorkerInstance& instance);
   static bool is_cold_rather(WorkerInstance& instance, const Attempt& attempt);
   void give_up(WorkerInstance& instance, std::chrono::milliseconds timeout);
   void give_way(const Instance& instance, const Run& run);
@@ -132,7 +131,6 @@ class WorkerManager {
 
   void on_message(WorkerInstance& instance, const protocol::FromWorker& message);
   void on_ready(WorkerInstance& instance, const protocol::Ready& ready);
-  void count_outdated(const LoadedFiles& loaded);
   void on_end(WorkerInstance& instance, const ExitStatus& status);
   void reject(WorkerInstance& instance, protocol::NotPreloaded module);
   void changed();
@@ -150,8 +148,7 @@ class WorkerManager {
   WorkerPool workers_;
   StartFailure failure_;
   ImportPauses pauses_;
-  int outdated_when_ready_ = 0;  ///< How many workers in a row were.
-  bool replacing_ = false;       ///< A thread ends or starts the worker, without holding the lock.
+  bool replacing_ = false;  ///< A thread ends or starts the worker, without holding the lock.
   bool stopped_ = false;
   std::set<std::uint64_t> turns_;  ///< Of the runs that wait for a claim, in the order of their arrival.
   std::uint64_t last_turn_ = 0;

@@ -169,7 +169,7 @@ TEST_F(ServiceTest, StopsNow) {
   running.client.await<event::Output>();
   BackgroundRun queued(service(), request({"out:never"}));
   queued.client.await<event::Queued>();
-  service().stop(Service::StopWhen::now);
+  service().stop(StopWhen::now);
   EXPECT_EQ(running.done().message, "the run was cancelled: stest's daemon was stopped");
   EXPECT_EQ(queued.done().exit_code, 107);
   serve_until_end(service());
@@ -199,7 +199,7 @@ TEST_F(ServiceTest, StopsAWorkerThatIsStillImporting) {
 TEST_F(ServiceTest, StopsWhenIdle) {
   BackgroundRun running(service(), request({"out:x", "sleep:0.3"}));
   running.client.await<event::Output>();
-  service().stop(Service::StopWhen::idle);
+  service().stop(StopWhen::idle);
   EXPECT_EQ(status_state(), "stopping");
   EXPECT_EQ(service().admit(request({})).error().code, ErrorCode::daemon_unavailable);
   EXPECT_FALSE(service().next_step().end);
@@ -273,7 +273,7 @@ TEST_F(ServiceTest, RenewsAWorkerThatHasServedManyRuns) {
   await([&] { return !worker().is_null() && worker()["pid"] != first && worker()["state"] == "ready"; },
         "another worker");
   EXPECT_EQ(run({"out:ok"}).exit_code, 0);
-  service().stop(Service::StopWhen::idle);
+  service().stop(StopWhen::idle);
   loop.join();
 }
 

@@ -13,7 +13,7 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr const char* kKeys =
-    "Accepted keys: ignore, preload, learn, isolation, reload, target, target_path, stuck_after, "
+    "Accepted keys: ignore, preload, isolation, reload, target, target_path, stuck_after, "
     "hang_timeout, idle_timeout, worker_timeout, concurrency, memory_limit, prime, "
     "wait_for_worker, verify_failures.";
 
@@ -50,7 +50,6 @@ class ConfigTest : public testing::Test {
 void expect_defaults(const Config& config) {
   EXPECT_TRUE(config.ignore.empty());
   EXPECT_TRUE(config.preload.empty());
-  EXPECT_EQ(config.learn, (std::vector<std::string>{"modules", "patterns"}));
   EXPECT_EQ(config.isolation, "fork");
   EXPECT_EQ(config.target, std::nullopt);
   EXPECT_EQ(config.target_path, std::nullopt);
@@ -88,7 +87,6 @@ preload = [
   "torch",  # a comment
   "transformers",
 ]
-learn = ["modules"]
 isolation = "fork"
 reload = "clean"
 target = "pkg"
@@ -106,7 +104,6 @@ verify_failures = true
 )");
   EXPECT_EQ(config.ignore, (std::vector<std::string>{"torch.*", "numpy"}));
   EXPECT_EQ(config.preload, (std::vector<std::string>{"torch", "transformers"}));
-  EXPECT_EQ(config.learn, std::vector<std::string>{"modules"});
   EXPECT_EQ(config.target, "pkg");
   EXPECT_EQ(config.target_path, "src/pkg");
   EXPECT_EQ(config.stuck_after, 5min);
@@ -215,10 +212,6 @@ TEST_F(ConfigTest, BadValuesNameTheLineAndTheValue) {
 }
 
 TEST_F(ConfigTest, BadValuesHintAtWhatIsAccepted) {
-  EXPECT_EQ(load("[tool.sprintest]\nlearn = []\n").learn, std::vector<std::string>{});
-  for (const char* line : {"learn = ['modules', 'names']", "learn = true"}) {
-    EXPECT_EQ(error_of_key(line).hint, "Accepted: a list of \"modules\" and \"patterns\".");
-  }
   EXPECT_EQ(error_of_key("concurrency = 0").hint, "Accepted: a whole number from 1 to 256.");
   EXPECT_EQ(error_of_key("ignore = 1").hint, "Accepted: a list of strings.");
   EXPECT_EQ(error_of_key("idle_timeout = \"2 days\"").hint,
@@ -316,7 +309,7 @@ TEST(ConfigKeys, AreCompleteAndUnique) {
     EXPECT_FALSE(key.key.empty() && key.variable.empty());
     EXPECT_TRUE(names.insert(key.key + "/" + key.variable).second);
   }
-  EXPECT_EQ(names.size(), 23u);
+  EXPECT_EQ(names.size(), 22u);
 }
 
 TEST_F(ConfigTest, FallbacksAreTheDefaults) {

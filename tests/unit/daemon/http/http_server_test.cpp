@@ -144,7 +144,7 @@ TEST_F(HttpServerTest, AnswersStatusWhileManyRunsStream) {
   }
   await([&] { return service().status()["runs"].size() == 30; }, "thirty runs");
   EXPECT_TRUE(client().Get("/v1/status"));
-  service().stop(Service::StopWhen::now);
+  service().stop(StopWhen::now);
   for (auto& run : runs) run.join();
 }
 

@@ -37,11 +37,6 @@ TEST(EventLines, KeepsWhatTheRunTaught) {
                   .empty());
   EXPECT_EQ(lines.observations().modules, (std::vector<std::string>{"torch", "numpy"}));
   EXPECT_EQ(lines.observations().path, std::vector<std::string>{"/src"});
-  EXPECT_TRUE(lines
-                  .feed(R"json({"event":"compiled","patterns":["('a+', 0)"]})json"
-                        "\n")
-                  .empty());
-  EXPECT_EQ(lines.observations().patterns, std::vector<std::string>{"('a+', 0)"});
 }
 
 TEST(EventLines, LearnsWhatKeptARunFromWhatWasLoadedAhead) {
@@ -82,8 +77,7 @@ TEST(EventLines, SkipsWhatNoRunnerSends) {
   EventLines lines;
   for (const char* text :
        {"garbage", "[1]", "{}", R"({"event":"imported","modules":3})",
-        R"({"event":"imported","modules":["a"]})", R"({"event":"compiled"})",
-        R"({"event":"compiled","patterns":[1]})", R"({"event":"differs","module":"m"})",
+        R"({"event":"imported","modules":["a"]})", R"({"event":"differs","module":"m"})",
         R"({"event":"done"})", R"({"event":"queued","id":1,"position":1})",
         R"({"event":"started","id":1,"pid":1})", R"({"event":"output","stream":"stdout","data":"x"})",
         R"({"event":"notice"})", R"({"event":"notice","text":"x","reloaded":3})"}) {

@@ -76,44 +76,6 @@ TEST_F(PreloadStoreTest, LeavesOutWhatIsImportedWithOtherValuesAllTheTime) {
   EXPECT_EQ(store.variables(), OptionalEnvironment{});
 }
 
-TEST_F(PreloadStoreTest, LearnsThePatternsThatTwoRunsCompiled) {
-  auto store = open();
-  ASSERT_TRUE(store.learn_patterns({"a", "b", "of this run"}, sites()));
-  EXPECT_EQ(store.patterns(), Names{});
-  ASSERT_TRUE(store.learn_patterns({"b"}, sites()));
-  ASSERT_TRUE(store.learn_patterns({"c", "a"}, sites())) << "no need for two runs in a row";
-  EXPECT_EQ(store.patterns(), (Names{"b", "a"}));
-  EXPECT_EQ(open().patterns(), (Names{"b", "a"}));
-  EXPECT_EQ(read_text(folder.path() / "preload.json").find("of this run"), std::string::npos);
-}
-
-TEST_F(PreloadStoreTest, KeepsTheMostRecentPatterns) {
-  auto store = open();
-  const auto learn = [&](const Names& patterns) {
-    for (int run = 0; run < 2; ++run) ASSERT_TRUE(store.learn_patterns(patterns, sites()));
-  };
-  Names many;
-  for (std::size_t i = 0; i < PreloadStore::max_patterns; ++i) many.push_back(std::to_string(i));
-  learn(many);
-  EXPECT_EQ(store.patterns(), many);
-  ASSERT_TRUE(store.learn_patterns({"0"}, sites()));  // By a worker that has not compiled it ahead.
-  learn({"new"});
-  EXPECT_EQ(store.patterns().size(), PreloadStore::max_patterns);
-  EXPECT_EQ(store.patterns().front(), "2");
-  EXPECT_EQ(Names(store.patterns().end() - 2, store.patterns().end()), (Names{"0", "new"}));
-  const auto half = PreloadStore::max_pattern_bytes / 2;
-  learn({"new", std::string(half, 'x'), std::string(half, 'y')});
-  EXPECT_EQ(store.patterns(), (Names{std::string(half, 'x'), std::string(half, 'y')}));
-}
-
-TEST_F(PreloadStoreTest, ForgetsPatternsWithTheInterpreter) {
-  auto store = open();
-  for (int run = 0; run < 2; ++run) ASSERT_TRUE(store.learn_patterns({"a"}, sites()));
-  folder.write("python", "another");
-  store.forget_if_outdated();
-  EXPECT_EQ(store.patterns(), Names{});
-}
-
 TEST_F(PreloadStoreTest, LeavesOutAModuleAndWhatLiesInIt) {
   auto store = open();
   ASSERT_TRUE(store.learn({"grpc", "grpc.aio", "grpcio"}, path(), sites()));

@@ -83,15 +83,6 @@ TEST(WorkerKey, CountsWhatAProcessTakesOverWhenItStarts) {
   EXPECT_FALSE(difference(other, other, {}));
 }
 
-TEST(WorkerKey, CountsWhatRunsMayTeach) {
-  const WorkerKey all{{}, "/", {}, {}, "", "", {"modules", "patterns"}};
-  const WorkerKey some{{}, "/", {}, {}, "", "", {"modules"}};
-  EXPECT_EQ(why(all, all), "");
-  EXPECT_EQ(why(all, some), "the setting `learn` changed");
-  EXPECT_TRUE(all.learns("patterns"));
-  EXPECT_FALSE(some.learns("patterns"));
-}
-
 TEST(WorkerKey, CountsWhatIsTheProjectsCode) {
   const std::string text = "what counts as the project's code changed";
   const WorkerKey plain{{}, "/", {}, {}, ""};

@@ -307,14 +307,6 @@ TEST_F(WorkerManagerTest, LearnsWhileIdle) {
   EXPECT_EQ(preloaded(), (std::vector<std::string>{"a", "b", "c"}));
 }
 
-TEST_F(WorkerManagerTest, LearnsWhatItMay) {
-  configure("preload = ['torch']\nlearn = ['patterns']\n");
-  run({imported({"a"})});
-  configure("preload = ['torch']\n");
-  EXPECT_EQ(notice(), "restarted worker: the setting `learn` changed\n");
-  EXPECT_EQ(preloaded(), std::vector<std::string>{"torch"}) << "nothing was learned before";
-}
-
 TEST_F(WorkerManagerTest, ARunWaitsForThePreloading) {
   env["FAKE_SLOW"] = "0.3";
   run({imported({"slow"})});
