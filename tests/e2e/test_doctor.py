@@ -133,7 +133,7 @@ def test_few_descriptors(project: Project) -> None:
 
 
 def test_a_missing_program(broken: EnvironmentProject) -> None:
-    (broken.environment.bin / "stest-worker").unlink()
+    broken.environment.worker.unlink()
     found = findings(broken, UNSOUND)
     assert "stest-worker" in found["programs"]["detail"]
     assert "from where you had it" in found["programs"]["remedy"]

@@ -76,14 +76,14 @@ Finding check_pytest(const PythonFacts& facts) {
 
 Result<WorkerFacts> probe_worker(const WorkerProbe& probe, const Project& project, const Config& config) {
   SpawnOptions options;
-  options.executable = probe.executable;
   options.args = {"--probe", "--python", probe.python.string(), "--root", project.paths.root.string()};
   if (!probe.package.empty()) options.args.insert(options.args.end(), {"--package", probe.package});
   for (const auto& pattern : config.ignore) options.args.insert(options.args.end(), {"--ignore", pattern});
   options.args.insert(options.args.end(), probe.modules.begin(), probe.modules.end());
-  options.env = &project.env;
   options.cwd = project.cwd.string();
-  const auto answer = answer_of(probe.executable, run_program(options, config.worker_timeout));
+  auto env = project.env;
+  const auto library = start_worker(options, probe.host, env);
+  const auto answer = answer_of(probe.host.program, run_program(options, config.worker_timeout));
   if (!answer) return tl::unexpected(answer.error());
   return WorkerFacts{string_field(*answer, "python"), string_field(*answer, "prefix"),
                      string_field(*answer, "unhealthy")};
@@ -93,12 +93,12 @@ Finding check_worker(const Result<WorkerFacts>& worker, const PythonFacts& pytho
   if (!worker) return failure("worker", worker.error().message, reinstall);
   if (worker->version != python.version || worker->prefix != python.prefix) {
     return failure("worker",
-                   "embeds Python " + worker->version + " of " + worker->prefix +
-                       ", but the environment has " + python.version + " of " + python.prefix,
+                   "runs Python " + worker->version + " of " + worker->prefix + ", but the environment has " +
+                       python.version + " of " + python.prefix,
                    reinstall);
   }
   if (worker->unhealthy.empty())
-    return fine("worker", "embeds Python " + worker->version + " of " + worker->prefix);
+    return fine("worker", "runs Python " + worker->version + " of " + worker->prefix);
   return failure("worker", worker->unhealthy,
                  "Code that runs when Python starts causes this: look for .pth files and sitecustomize.");
 }
@@ -129,7 +129,9 @@ Finding check_forks(const Result<WorkerFacts>& worker, std::size_t count) {
 
 Finding check_programs(const std::filesystem::path& folder) {
   const std::string own(stest_version());
-  for (const char* program : {"stestd", "stest-worker"}) {
+  std::vector<const char*> programs{"stestd"};
+  if (worker_host(folder, {}).library.empty()) programs.push_back("stest-worker");
+  for (const char* program : programs) {
     const auto version = version_of(folder / program);
     if (!version) return failure("programs", version.error().message, reinstall);
     if (*version == own) continue;

@@ -9,6 +9,7 @@
 #include "cli/project.hpp"
 #include "client/daemon_launcher.hpp"
 #include "client/python_facts.hpp"
+#include "common/os/worker_host.hpp"
 
 /// The checks of `stest doctor` that concern stest's programs, Python and the daemon. They do not start a
 /// daemon. They ask a running one for its status.
@@ -28,7 +29,7 @@ struct WorkerFacts {
 
 /// A worker to try out, and the modules that it imports first.
 struct WorkerProbe {
-  std::filesystem::path executable;
+  WorkerHost host;
   std::filesystem::path python;
   std::vector<std::string> modules;
   std::string package = {};  ///< See `own_package`.
