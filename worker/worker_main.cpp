@@ -123,7 +123,7 @@ int worker_main(int argc, char** argv, const std::filesystem::path& library) {
     return static_cast<int>(stest::ExitCode::usage_error);
   }
   options.host = library.empty() ? WorkerHost{executable_folder() / "stest-worker"}
-                                 : WorkerHost{options.python, library};
+                                 : WorkerHost{"", options.python, library};
   return run(options);
 }
 

@@ -114,9 +114,8 @@ Service::Options service_options(const RuntimePaths& paths, const Config& config
       worker_host(folder, python), python,     foreground ? std::filesystem::path() : paths.log_file,
       paths.preload_file,          paths.root, daemon.package};
   options.why_useless = [files = std::make_shared<RequiredFiles>(
-                             paths, std::vector{folder / "stestd", options.worker.host.program})] {
-    return files->problem();
-  };
+                             paths, std::vector{folder / "stestd", options.worker.host.executable,
+                                                options.worker.host.library})] { return files->problem(); };
   return options;
 }
 

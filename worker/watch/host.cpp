@@ -69,8 +69,8 @@ int become_worker(int argc, char** argv, char** env) {
   Dl_info self{};
   ::dladdr(reinterpret_cast<const void*>(&become_worker), &self);
   std::error_code ignored;
-  const auto library = fs::canonical(self.dli_fname, ignored);
-  void* const worker = ::dlopen(library.parent_path().append(stest::hosted_worker_library).c_str(), RTLD_NOW);
+  const auto library = fs::canonical(self.dli_fname, ignored).replace_filename(stest::hosted_worker_library);
+  void* const worker = ::dlopen(library.c_str(), RTLD_NOW);
   if (worker == nullptr) return give_up(::dlerror());
   ::close(stest::worker_library_fd);
   remove_from_environment(env);

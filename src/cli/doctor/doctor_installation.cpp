@@ -83,7 +83,7 @@ Result<WorkerFacts> probe_worker(const WorkerProbe& probe, const Project& projec
   options.cwd = project.cwd.string();
   auto env = project.env;
   const auto library = start_worker(options, probe.host, env);
-  const auto answer = answer_of(probe.host.program, run_program(options, config.worker_timeout));
+  const auto answer = answer_of(options.executable, run_program(options, config.worker_timeout));
   if (!answer) return tl::unexpected(answer.error());
   return WorkerFacts{string_field(*answer, "python"), string_field(*answer, "prefix"),
                      string_field(*answer, "unhealthy")};
@@ -129,14 +129,17 @@ Finding check_forks(const Result<WorkerFacts>& worker, std::size_t count) {
 
 Finding check_programs(const std::filesystem::path& folder) {
   const std::string own(stest_version());
-  std::vector<const char*> programs{"stestd"};
-  if (worker_host(folder, {}).library.empty()) programs.push_back("stest-worker");
-  for (const char* program : programs) {
-    const auto version = version_of(folder / program);
+  const auto worker = worker_host(folder, {});
+  std::error_code ignored;
+  if (worker.is_python() && !std::filesystem::exists(worker.library, ignored))
+    return failure("programs", worker.library.string() + " is missing", reinstall);
+  std::vector programs{folder / "stestd"};
+  if (!worker.is_python()) programs.push_back(worker.executable);
+  for (const auto& program : programs) {
+    const auto version = version_of(program);
     if (!version) return failure("programs", version.error().message, reinstall);
     if (*version == own) continue;
-    return failure("programs",
-                   "stest has version " + own + ", but " + (folder / program).string() + " has " + *version,
+    return failure("programs", "stest has version " + own + ", but " + program.string() + " has " + *version,
                    reinstall);
   }
   return fine("programs", "stest " + own + " in " + folder.string());

@@ -7,21 +7,20 @@ namespace stest {
 
 namespace fs = std::filesystem;
 
+bool WorkerHost::is_python() const { return !library.empty() && ::access(executable.c_str(), F_OK) != 0; }
+
 WorkerHost worker_host(const fs::path& folder, const fs::path& python) {
-  const auto program = folder / "stest-worker";
-  const auto libraries = (folder / STEST_LIB_FROM_BIN).lexically_normal();
-  const auto exists = [](const fs::path& path) { return ::access(path.c_str(), F_OK) == 0; };
-  if (exists(program) || !exists(libraries / hosted_worker_library)) return {program};
-  return {python, libraries / "libstest_watch.so"};
+  const auto library = folder / STEST_LIB_FROM_BIN / hosted_worker_library;
+  return {folder / "stest-worker", python, library.lexically_normal()};
 }
 
 Fd start_worker(SpawnOptions& options, const WorkerHost& host, Environment& env) {
-  options.executable = host.program;
+  options.executable = host.is_python() ? host.python : host.executable;
   options.env = &env;
-  if (host.library.empty()) return {};
+  if (!host.is_python()) return {};
   options.args.insert(options.args.begin(), worker_argument);
   Fd folder;
-  auto path = host.library;
+  auto path = host.library.parent_path() / "libstest_watch.so";
   // The loader splits the variable at both characters, and knows no escape.
   if (path.native().find_first_of(" :") != std::string::npos) {
     folder = Fd(::open(path.parent_path().c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));

@@ -8,14 +8,17 @@
 
 namespace stest {
 
-/// The program that becomes a worker: `stest-worker`, which embeds a libpython, or a `python`, which needs
-/// none. Into that one `library` is preloaded, which starts the worker in place of Python (`worker/watch`).
+/// The programs that can become a worker: `stest-worker`, which embeds a libpython; or, if there is none, a
+/// `python`. Into that one `libstest_watch.so` is preloaded, which loads `library` from its own folder
+/// (`worker/watch`).
 struct WorkerHost {
-  std::filesystem::path program;
-  std::filesystem::path library = {};  ///< `libstest_watch.so`; empty for `stest-worker`.
+  std::filesystem::path executable;    ///< `stest-worker`.
+  std::filesystem::path python = {};   ///< The environment's interpreter.
+  std::filesystem::path library = {};  ///< The worker of a `python`.
+
+  bool is_python() const;
 };
 
-/// The worker for a `python`; it is in the folder of `libstest_watch.so`.
 inline constexpr const char* hosted_worker_library = "libstest_worker.so";
 /// The argument by which a `python` is asked to become a worker.
 inline constexpr const char* worker_argument = "--stest-worker";
@@ -24,8 +27,7 @@ inline constexpr const char* worker_cannot_start = "stest-worker: cannot start: 
 /// The descriptor of the library's folder, if `LD_PRELOAD` cannot name that.
 inline constexpr int worker_library_fd = 4;
 
-/// `stest-worker` if it is in `folder`, where stest's executables are, else `python`. If the installation has
-/// neither worker, `stest-worker`, so that this one is missed.
+/// The host of the installation whose executables are in `folder`.
 WorkerHost worker_host(const std::filesystem::path& folder, const std::filesystem::path& python);
 
 /// Makes `options` start a worker: its program, its arguments, and `env`, which is changed, as its
