@@ -1,7 +1,9 @@
 # The Python to embed: the one that `Python_EXECUTABLE` names (pip passes its own), else the first found.
-# Target `stest_python` has pybind11, the headers and libpython: the shared one, or the static one with
-# every symbol exported, because extension modules take the C API from the executable.
+# Target `stest_python` has pybind11 and the headers. Target `stest_libpython`, if there is one to embed, has the
+# shared libpython, or the static one with every symbol exported, because extension modules take the C API from
+# the executable.
 
+option(STEST_EMBED_PYTHON "Build stest-worker, which embeds a libpython, if there is one" ON)
 option(STEST_STATIC_PYTHON "Link libpython statically even where a shared one exists" OFF)
 
 find_package(Python 3.9 REQUIRED COMPONENTS Interpreter)
@@ -17,11 +19,10 @@ foreach(_key include shared static libraries version dev_package)
   string(JSON STEST_PYTHON_${_key} GET "${_python}" ${_key})
 endforeach()
 
-set(_how "Debian and Ubuntu: apt-get install ${STEST_PYTHON_dev_package}; \
-pyenv: PYTHON_CONFIGURE_OPTS=--enable-shared pyenv install --force ${Python_VERSION}. \
-For another Python: -DPython_EXECUTABLE=PATH.")
 if(NOT STEST_PYTHON_include)
-  message(FATAL_ERROR "Python ${Python_VERSION} (${Python_EXECUTABLE}) has no Python.h. ${_how}")
+  message(FATAL_ERROR "Python ${Python_VERSION} (${Python_EXECUTABLE}) has no Python.h. "
+                      "Debian and Ubuntu: apt-get install ${STEST_PYTHON_dev_package}. "
+                      "For another Python: -DPython_EXECUTABLE=PATH.")
 endif()
 
 set(PYBIND11_NOPYTHON ON)  # Its headers; which Python is decided here.
@@ -39,19 +40,24 @@ target_link_libraries(stest_python INTERFACE pybind11::headers Threads::Threads)
 target_include_directories(stest_python SYSTEM INTERFACE "${STEST_PYTHON_include}")
 target_compile_options(stest_python INTERFACE -fvisibility=hidden)  # pybind11's own types are hidden.
 
-if(STEST_PYTHON_shared AND NOT STEST_STATIC_PYTHON)
+# Without a libpython, the worker is hosted by the environment's own `python`.
+set(STEST_PYTHON_LIBRARY "")
+set(STEST_PYTHON_KIND none)
+if(NOT STEST_EMBED_PYTHON)
+  return()
+elseif(STEST_PYTHON_shared AND NOT STEST_STATIC_PYTHON)
   set(STEST_PYTHON_LIBRARY "${STEST_PYTHON_shared}")
   set(STEST_PYTHON_KIND shared)
-  target_link_libraries(stest_python INTERFACE "${STEST_PYTHON_LIBRARY}")
+  add_library(stest_libpython INTERFACE)
+  target_link_libraries(stest_libpython INTERFACE "${STEST_PYTHON_LIBRARY}")
 elseif(STEST_PYTHON_static)
   set(STEST_PYTHON_LIBRARY "${STEST_PYTHON_static}")
   set(STEST_PYTHON_KIND static)
   separate_arguments(_libraries UNIX_COMMAND "${STEST_PYTHON_libraries}")
   # The whole archive: an extension module may need a function that the worker itself never calls.
-  target_link_options(stest_python INTERFACE -rdynamic)
+  add_library(stest_libpython INTERFACE)
+  target_link_options(stest_libpython INTERFACE -rdynamic)
   target_link_libraries(
-    stest_python INTERFACE -Wl,--whole-archive "${STEST_PYTHON_LIBRARY}" -Wl,--no-whole-archive
+    stest_libpython INTERFACE -Wl,--whole-archive "${STEST_PYTHON_LIBRARY}" -Wl,--no-whole-archive
                            ${_libraries} ${CMAKE_DL_LIBS})
-else()
-  message(FATAL_ERROR "Python ${Python_VERSION} (${Python_EXECUTABLE}) has no libpython to embed. ${_how}")
 endif()

@@ -17,10 +17,11 @@
 
 namespace stest {
 
-Zygote::Zygote(LineChannel& channel, Preloader& preloader, std::vector<std::string> self)
+Zygote::Zygote(LineChannel& channel, Preloader& preloader, WorkerHost host, std::vector<std::string> probe)
     : channel_(channel),
       preloader_(preloader),
-      self_(std::move(self)),
+      host_(std::move(host)),
+      probe_(std::move(probe)),
       values_(
           preloader, [this](const auto& message) { send(message); }, [this] { close_in_child(); }),
       resident_(
@@ -114,11 +115,12 @@ std::string Zygote::find_culprit(const std::vector<std::string>& modules) {
   // Whether forks of a process that has imported the first `count` modules are healthy.
   const auto healthy = [&](std::size_t count) {
     SpawnOptions probe;
-    probe.executable = self_.front();
-    probe.args.assign(self_.begin() + 1, self_.end());
+    probe.args = probe_;
     probe.fds = {{2, 2}};
     probe.args.insert(probe.args.end(), modules.begin(),
                       modules.begin() + static_cast<std::ptrdiff_t>(count));
+    auto env = current_environment();
+    const Fd library = start_worker(probe, host_, env);
     send(protocol::Importing{});  // Shows the daemon that this process works: the probe may take long.
     const auto pid = spawn(probe);
     if (!pid) return false;

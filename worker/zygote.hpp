@@ -4,6 +4,7 @@
 #include <set>
 
 #include "common/json/line_channel.hpp"
+#include "common/os/worker_host.hpp"
 #include "stest/protocol.hpp"
 #include "worker/python/preload.hpp"
 #include "worker/runner/leftovers.hpp"
@@ -18,7 +19,7 @@ namespace stest {
 /// snapshot processes. When the daemon goes away, it kills them and ends.
 class Zygote {
  public:
-  Zygote(LineChannel& channel, Preloader& preloader, std::vector<std::string> self);
+  Zygote(LineChannel& channel, Preloader& preloader, WorkerHost host, std::vector<std::string> probe);
 
   /// Serves until `Shutdown`, the end of the channel, or a module that spoils this process. Returns the
   /// worker's exit code.
@@ -65,7 +66,8 @@ class Zygote {
 
   LineChannel& channel_;
   Preloader& preloader_;
-  std::vector<std::string> self_;  ///< The command line that probes a list of modules.
+  const WorkerHost host_;
+  const std::vector<std::string> probe_;  ///< The arguments that probe a list of modules.
   std::vector<std::string> modules_;
   std::map<std::uint64_t, Run> runs_;
   std::set<pid_t> ending_;  ///< Runners that have recorded an exit code and are not reaped yet.

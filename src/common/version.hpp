@@ -7,7 +7,7 @@ namespace stest {
 /// stest's version, such as "2.0.0", from CMake's `project()`.
 std::string_view stest_version();
 
-/// The version of Python that the worker embeds, such as "3.11".
+/// The version of Python that the worker was built for, such as "3.11".
 std::string_view python_version();
 
 }  // namespace stest

@@ -21,6 +21,7 @@
 #include "common/os/file_lock.hpp"
 #include "common/os/python_executable.hpp"
 #include "common/os/runtime_paths.hpp"
+#include "common/os/worker_host.hpp"
 #include "common/status_file.hpp"
 #include "common/version.hpp"
 #include "daemon/children.hpp"
@@ -110,12 +111,11 @@ Service::Options service_options(const RuntimePaths& paths, const Config& config
   options.status.python = python.string();
   options.status.endpoint = endpoint;
   options.worker = {
-      folder / "stest-worker", python,     foreground ? std::filesystem::path() : paths.log_file,
-      paths.preload_file,      paths.root, daemon.package};
+      worker_host(folder, python), python,     foreground ? std::filesystem::path() : paths.log_file,
+      paths.preload_file,          paths.root, daemon.package};
   options.why_useless = [files = std::make_shared<RequiredFiles>(
-                             paths, std::vector{folder / "stestd", options.worker.executable})] {
-    return files->problem();
-  };
+                             paths, std::vector{folder / "stestd", options.worker.host.executable,
+                                                options.worker.host.library})] { return files->problem(); };
   return options;
 }
 

@@ -14,15 +14,13 @@ from typing import Any
 
 from packaging.requirements import Requirement
 
-from .harness import BIN, PYTHON, Finished, Project
-
-_PROGRAMS = ("stest", "stestd", "stest-worker")
+from .harness import BIN, PYTHON, WORKER, Finished, Project
 
 
 class Environment:
     """A copy of some of the packages of the surrounding one: really installed, in a folder of its own."""
 
-    def __init__(self, home: Path, distributions: Iterable[str], has_stest: bool = True) -> None:
+    def __init__(self, home: Path, distributions: Iterable[str], worker: Path | None = WORKER) -> None:
         self.home = home
         self.bin = home / "bin"
         self.python = self.bin / PYTHON.name
@@ -31,8 +29,9 @@ class Environment:
         self.site = Path(_run(str(self.python), "-c", code).strip())
         for name in _with_requirements(distributions):
             self._copy_distribution(name)
-        if has_stest:
-            self._copy_stest()
+        if worker:
+            self.worker = home / worker.relative_to(BIN.parent)
+            self._copy_stest(worker)
 
     def _copy_distribution(self, name: str) -> None:
         distribution = importlib.metadata.distribution(name)
@@ -42,14 +41,16 @@ class Environment:
                 target.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy2(source, target)  # A link would change the state of the file that is linked.
 
-    def _copy_stest(self) -> None:
+    def _copy_stest(self, worker: Path) -> None:
         spec = importlib.util.find_spec("sprintest")
         assert spec
         assert spec.submodule_search_locations
         shutil.copytree(next(iter(spec.submodule_search_locations)), self.site / "sprintest")
-        for program in _PROGRAMS:
+        for program in ("stest", "stestd"):
             shutil.copy2(BIN / program, self.bin / program)
-        shutil.copytree(BIN.parent / "lib" / "stest", self.home / "lib" / "stest")
+        libraries = self.home / "lib" / "stest"
+        shutil.copytree(BIN.parent / "lib" / "stest", libraries, ignore=lambda *_: ["libstest_worker.so"])
+        shutil.copy2(worker, self.worker)
 
     def pip_install_editable(self, folder: Path, *options: str) -> None:
         pip = (sys.executable, "-m", "pip", "--disable-pip-version-check", "--python", str(self.python))

@@ -30,6 +30,10 @@ STEST = BIN / "stest"
 # The interpreter that stest takes for its own; see src/common/os/python_executable.hpp.
 PYTHON = next((BIN / name for name in ("python3", "python") if (BIN / name).exists()), Path(sys.executable))
 
+# Without `stest-worker` the worker is hosted by that interpreter.
+EMBEDDING, HOSTED = BIN / "stest-worker", BIN.parent / "lib" / "stest" / "libstest_worker.so"
+WORKER = EMBEDDING if EMBEDDING.exists() else HOSTED
+
 DEADLINE = 90.0  # Seconds; nothing here takes that long, but a loaded machine is no failure.
 MARKER = "STEST_TEST_MARKER"
 

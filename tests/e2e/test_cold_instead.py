@@ -101,7 +101,7 @@ def test_failure_after_the_last_test_changes_no_answer(project: EnvironmentProje
 
 
 def test_worker_that_is_not_there(project: EnvironmentProject) -> None:
-    program = project.environment.bin / "stest-worker"
+    program = project.environment.worker
     aside = Path(f"{program}.aside")
     program.rename(aside)
     try:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import pytest
 
 from .harness import WAITING_TEST, Finished, Project, wait_for
-from .processes import Process, state, waits_for_its_request
+from .processes import Process, identify, state, waits_for_its_request
 from .test_progress import SLOW
 from .test_terminal import finish, terminal
 
@@ -182,7 +182,8 @@ def paused(gated: tuple[Project, Callable[[], None]]) -> Paused:
     project.write("test_waiting.py", WAITING_TEST)
     client = project.start("-q", "test_waiting.py", program=CONFINED)
     project.await_file("started")
-    (worker,) = project.processes("stest-worker")
+    worker = identify(project.status()["worker"]["pid"])
+    assert worker
     wait_for(lambda: state(worker.pid) == "T", "the pause")
     return Paused(project, open_gate, client, worker)
 

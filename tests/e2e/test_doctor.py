@@ -133,9 +133,9 @@ def test_few_descriptors(project: Project) -> None:
 
 
 def test_a_missing_program(broken: EnvironmentProject) -> None:
-    (broken.environment.bin / "stest-worker").unlink()
+    broken.environment.worker.unlink()
     found = findings(broken, UNSOUND)
-    assert "stest-worker" in found["programs"]["detail"]
+    assert "libstest_worker.so is missing" in found["programs"]["detail"]
     assert "from where you had it" in found["programs"]["remedy"]
 
 

@@ -84,8 +84,8 @@ def environment(name: str, requirements: list[str]) -> Path:
     site = Path(subprocess.check_output([str(python), "-c", code], text=True).strip())
     shutil.rmtree(site / "sprintest", ignore_errors=True)
     shutil.copytree(Path(spec.origin).parent, site / "sprintest")
-    for program in ("stest", "stestd", "stest-worker"):
-        shutil.copy2(BIN / program, home / "bin" / program)
+    for program in BIN.glob("stest*"):
+        shutil.copy2(program, home / "bin" / program.name)
     shutil.copytree(BIN.parent / "lib" / "stest", home / "lib" / "stest", dirs_exist_ok=True)
     return home / "bin"
 

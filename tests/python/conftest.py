@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 BIN = Path(os.environ.get("STEST_BIN_DIR", Path(sys.executable).parent))
+WATCH = BIN.parent / "lib" / "stest" / "libstest_watch.so"
 
 
 #: For an answer of the worker; a worker that hangs must not hang the tests.
@@ -41,9 +42,13 @@ class Worker:
         self._socket = ours
         with theirs:
             fd = theirs.fileno()
-            command = [BIN / "stest-worker", "--channel-fd", str(fd), "--python", sys.executable]
-            command += ["--root", root, *options]
-            self.process = subprocess.Popen(command, pass_fds=[fd], env=env, cwd=root)
+            command = ["--channel-fd", str(fd), "--python", sys.executable, "--root", str(root), *options]
+            host, variables = [str(BIN / "stest-worker")], {}
+            if not (BIN / "stest-worker").exists():  # See src/common/os/worker_host.hpp.
+                host, variables = [sys.executable, "--stest-worker"], {"LD_PRELOAD": str(WATCH)}
+            self.process = subprocess.Popen(
+                [*host, *command], pass_fds=[fd], env={**env, **variables}, cwd=root
+            )
         self._lines = ours.makefile("r")
         self.ready = self.receive()
 

@@ -32,6 +32,7 @@ at_start = frozenset(modules)
 runner: Any = None
 with _contextlib.suppress(ImportError):  # This process need not be the worker.
     runner = import_module("_stest_runner")
+    sys.builtin_module_names = tuple(name for name in sys.builtin_module_names if name != "_stest_runner")
 environ = _os.environ
 environb = _os.environb
 collect_garbage, all_objects, collector_stats = _gc.collect, _gc.get_objects, _gc.get_stats

@@ -66,7 +66,7 @@ void examine_python(const Project& project, const Config& config, Console& conso
   const auto python = python_executable(folder, project.env);
   const auto facts = examine_installed(python, own, project, findings);
   if (!facts) return;
-  WorkerProbe probe{folder / "stest-worker", python, {}};
+  WorkerProbe probe{worker_host(folder, python), python, {}};
   if (python != own) probe.package = own_package(own, project.env).value_or("");
   findings.push_back(check_worker(probe_worker(probe, project, config), *facts));
   if (findings.back().grade == Grade::failure) return;

@@ -74,14 +74,14 @@ Finding check_pytest(const PythonFacts& facts) {
 
 Result<WorkerFacts> probe_worker(const WorkerProbe& probe, const Project& project, const Config& config) {
   SpawnOptions options;
-  options.executable = probe.executable;
   options.args = {"--probe", "--python", probe.python.string(), "--root", project.paths.root.string()};
   if (!probe.package.empty()) options.args.insert(options.args.end(), {"--package", probe.package});
   for (const auto& pattern : config.ignore) options.args.insert(options.args.end(), {"--ignore", pattern});
   options.args.insert(options.args.end(), probe.modules.begin(), probe.modules.end());
-  options.env = &project.env;
   options.cwd = project.cwd.string();
-  const auto answer = answer_of(probe.executable, run_program(options, config.worker_timeout));
+  auto env = project.env;
+  const auto library = start_worker(options, probe.host, env);
+  const auto answer = answer_of(options.executable, run_program(options, config.worker_timeout));
   if (!answer) return tl::unexpected(answer.error());
   return WorkerFacts{string_field(*answer, "python"), string_field(*answer, "prefix"),
                      string_field(*answer, "unhealthy")};
@@ -91,12 +91,12 @@ Finding check_worker(const Result<WorkerFacts>& worker, const PythonFacts& pytho
   if (!worker) return failure("worker", worker.error().message, reinstall);
   if (worker->version != python.version || worker->prefix != python.prefix) {
     return failure("worker",
-                   "embeds Python " + worker->version + " of " + worker->prefix +
-                       ", but the environment has " + python.version + " of " + python.prefix,
+                   "runs Python " + worker->version + " of " + worker->prefix + ", but the environment has " +
+                       python.version + " of " + python.prefix,
                    reinstall);
   }
   if (worker->unhealthy.empty())
-    return fine("worker", "embeds Python " + worker->version + " of " + worker->prefix);
+    return fine("worker", "runs Python " + worker->version + " of " + worker->prefix);
   return failure("worker", worker->unhealthy,
                  "Code that runs when Python starts causes this: look for .pth files and sitecustomize.");
 }
@@ -127,12 +127,17 @@ Finding check_forks(const Result<WorkerFacts>& worker, std::size_t count) {
 
 Finding check_programs(const std::filesystem::path& folder) {
   const std::string own(stest_version());
-  for (const char* program : {"stestd", "stest-worker"}) {
-    const auto version = version_of(folder / program);
+  const auto worker = worker_host(folder, {});
+  std::error_code ignored;
+  if (worker.is_python() && !std::filesystem::exists(worker.library, ignored))
+    return failure("programs", worker.library.string() + " is missing", reinstall);
+  std::vector programs{folder / "stestd"};
+  if (!worker.is_python()) programs.push_back(worker.executable);
+  for (const auto& program : programs) {
+    const auto version = version_of(program);
     if (!version) return failure("programs", version.error().message, reinstall);
     if (*version == own) continue;
-    return failure("programs",
-                   "stest has version " + own + ", but " + (folder / program).string() + " has " + *version,
+    return failure("programs", "stest has version " + own + ", but " + program.string() + " has " + *version,
                    reinstall);
   }
   return fine("programs", "stest " + own + " in " + folder.string());

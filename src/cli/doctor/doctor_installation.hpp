@@ -9,6 +9,7 @@
 #include "cli/project.hpp"
 #include "client/daemon_launcher.hpp"
 #include "client/python_facts.hpp"
+#include "common/os/worker_host.hpp"
 
 /// The checks of `stest doctor` that concern stest's programs, Python and the daemon. They do not start a
 /// daemon. They ask a running one for its status.
@@ -28,7 +29,7 @@ struct WorkerFacts {
 
 /// A worker to try out, and the modules that it imports first.
 struct WorkerProbe {
-  std::filesystem::path executable;
+  WorkerHost host;
   std::filesystem::path python;
   std::vector<std::string> modules;
   std::string package = {};  ///< See `own_package`.
@@ -36,7 +37,7 @@ struct WorkerProbe {
 
 /// Errors: `worker_failed`, with the worker's output, or because it took longer than `worker_timeout`.
 Result<WorkerFacts> probe_worker(const WorkerProbe& probe, const Project& project, const Config& config);
-/// Checks that it starts, embeds the environment's Python, and can be forked.
+/// Checks that it starts, runs the environment's Python, and can be forked.
 Finding check_worker(const Result<WorkerFacts>& worker, const PythonFacts& python);
 
 /// The modules that a worker would preload: the configured and the learned ones.
@@ -44,7 +45,7 @@ std::vector<std::string> modules_to_preload(const std::filesystem::path& preload
 /// Checks that a worker can be forked after it has imported `count` modules.
 Finding check_forks(const Result<WorkerFacts>& worker, std::size_t count);
 
-/// Checks that `stest`, `stestd` and `stest-worker` are in `folder` and have the same version.
+/// Checks that `stestd` and a worker are installed with `folder`, and that programs have the same version.
 Finding check_programs(const std::filesystem::path& folder);
 Finding check_daemon(const RuntimePaths& paths, const Installation& own);
 Finding check_configuration(const Result<Config>& config);

@@ -24,7 +24,8 @@ Error StartFailure::remember(const WorkerInstance& instance, const WorkerProgram
     folders.insert(folders.end(), instance.unable->site_dirs.begin(), instance.unable->site_dirs.end());
   }
   known_ = Known{instance.key, sites_state(program.python, folders), error};
-  known_->state[program.executable.string()] = file_state(program.executable);
+  for (const auto& file : {program.host.executable, program.host.library})
+    known_->state[file.string()] = file_state(file);
   for (const auto& file : instance.ready.files) {
     if (file_state(file.path) == file.state) known_->state[file.path] = file.state;
   }

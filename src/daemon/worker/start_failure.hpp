@@ -10,7 +10,7 @@ namespace stest {
 
 /// The programs and files of a worker.
 struct WorkerProgram {
-  std::filesystem::path executable;
+  WorkerHost host;
   std::filesystem::path python;
   std::filesystem::path log_file;            ///< Empty: the daemon's stderr.
   std::filesystem::path preload_file;        ///< See `PreloadStore`.

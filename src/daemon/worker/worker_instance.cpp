@@ -48,13 +48,16 @@ bool asked_for(const std::vector<std::string>& asked, const std::string& module)
                      [&](const std::string& name) { return covers(module, name); });
 }
 
-/// The dynamic linker's words about a library that is not there; empty if it has written none.
-std::string missing_library(const std::string& log) {
-  constexpr std::string_view words = "error while loading shared libraries: ";
-  const auto found = log.find(words);
-  if (found == log.npos) return {};
-  const auto begin = found + words.size();
-  return log.substr(begin, log.find('\n', begin) - begin);
+/// What the dynamic linker has written about a library that is not there, or a `python` about the worker that
+/// it cannot host; empty if neither has.
+std::string why_it_cannot_start(const std::string& log) {
+  for (const std::string_view words : {"error while loading shared libraries: ", worker_cannot_start}) {
+    const auto found = log.find(words);
+    if (found == log.npos) continue;
+    const auto begin = found + words.size();
+    return log.substr(begin, log.find('\n', begin) - begin);
+  }
+  return {};
 }
 
 bool is_unchanged(const protocol::Ready::File& file) { return file_state(file.path) == file.state; }
@@ -138,8 +141,8 @@ Error WorkerInstance::failure(const std::filesystem::path& log_file) const {
   if (!importing.empty()) error.message += ", while importing " + importing;
   auto tail = log_file.empty() ? "" : last_lines(log_file, lines_shown, log_offset);
   if (!tail.empty()) tail.pop_back();  // The last newline.
-  if (const auto library = missing_library(tail); !library.empty()) {
-    error.message = "stest's worker cannot start: " + library + "; install stest again in this environment";
+  if (const auto why = why_it_cannot_start(tail); !why.empty()) {
+    error.message = "stest's worker cannot start: " + why + "; install stest again in this environment";
   }
   if (!tail.empty()) error.hint = "daemon.log ends with:\n" + tail;
   return error;

@@ -70,7 +70,7 @@ Result<WorkerManager::Instance> WorkerManager::start(const WorkerKey& key, bool 
   instance->log_offset = file_size_or_zero(program_.log_file);
   const auto cwd = is_folder(key.cwd) ? key.cwd : program_.root.string();
   auto process = WorkerProcess::spawn(
-      {program_.executable, program_.python, program_.root, program_.log_file, env, cwd, key.ignore,
+      {program_.host, program_.python, program_.root, program_.log_file, env, cwd, key.ignore,
        key.target_path, key.target, key.affinity, key.stack, program_.package},
       children_);
   if (!process) return tl::unexpected(process.error());

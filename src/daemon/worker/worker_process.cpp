@@ -37,7 +37,6 @@ Result<int> start(const WorkerCommand& command, int channel, Children& children)
   auto log = open_log(command.log_file);
   if (!log) return tl::unexpected(log.error());
   SpawnOptions options;
-  options.executable = command.executable;
   options.args = {"--channel-fd", std::to_string(channel_fd), "--python", command.python.string(),
                   "--root",       command.root.string()};
   if (!command.target.empty()) options.args.insert(options.args.end(), {"--target", command.target});
@@ -50,12 +49,13 @@ Result<int> start(const WorkerCommand& command, int channel, Children& children)
   for (const auto& pattern : command.ignore) {
     options.args.insert(options.args.end(), {"--ignore", pattern});
   }
-  options.env = &command.env;
   options.cwd = command.cwd;
   options.fds = {{0, null->get()}, {1, log->get()}, {2, log->get()}, {channel_fd, channel}};
   options.new_session = true;
   options.affinity = command.affinity;
   options.stack = command.stack;
+  Environment env = command.env;
+  const Fd library = start_worker(options, command.host, env);
   return children.spawn(options);
 }
 

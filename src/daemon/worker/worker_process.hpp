@@ -11,6 +11,7 @@
 #include <thread>
 
 #include "common/json/line_channel.hpp"
+#include "common/os/worker_host.hpp"
 #include "daemon/children.hpp"
 #include "daemon/worker/mailbox.hpp"
 #include "stest/protocol.hpp"
@@ -19,8 +20,8 @@ namespace stest {
 
 /// How to start a worker.
 struct WorkerCommand {
-  std::filesystem::path executable;
-  std::filesystem::path python;    ///< The environment's interpreter, whose libpython is embedded.
+  WorkerHost host;
+  std::filesystem::path python;    ///< The environment's interpreter.
   std::filesystem::path root;      ///< The project's root, whose code is never preloaded.
   std::filesystem::path log_file;  ///< For the worker's stdout and stderr; empty: our stderr.
   Environment env;

@@ -136,7 +136,7 @@ class ServiceFixture : public testing::Test {
   virtual Service::Options options();
 
   WorkerProgram program() const {
-    return {STEST_FAKE_WORKER,
+    return {{STEST_FAKE_WORKER},
             "/usr/bin/python3",
             project.path() / "worker.log",
             project.path() / "preload.json",

@@ -25,7 +25,7 @@ class DoctorInstallationTest : public testing::Test {
     return {folder_.path(), current_environment(), runtime_paths(folder_.path(), {})};
   }
   Result<WorkerFacts> probe(const std::string& body, const Config& config = {}) const {
-    return probe_worker({script("stest-worker", body), "/py", {"torch", "numpy"}}, project(), config);
+    return probe_worker({{script("stest-worker", body)}, "/py", {"torch", "numpy"}}, project(), config);
   }
 
   TemporaryFolder folder_;

@@ -11,7 +11,7 @@ namespace {
 class WorkerProcessTest : public testing::Test {
  protected:
   WorkerProcessTest() {
-    command.executable = STEST_FAKE_WORKER;
+    command.host.executable = STEST_FAKE_WORKER;
     command.python = "/usr/bin/python3";
     command.root = folder.path();
     command.log_file = folder.path() / "worker.log";
@@ -92,15 +92,15 @@ TEST_F(WorkerProcessTest, KeepsTheWorkersWordsInTheLog) {
 }
 
 TEST_F(WorkerProcessTest, KillsAWorkerThatSpeaksNonsense) {
-  command.executable = folder.write("nonsense", "#!/bin/sh\necho nonsense >&3\nsleep 60\n");
-  std::filesystem::permissions(command.executable, std::filesystem::perms::owner_all);
+  command.host.executable = folder.write("nonsense", "#!/bin/sh\necho nonsense >&3\nsleep 60\n");
+  std::filesystem::permissions(command.host.executable, std::filesystem::perms::owner_all);
   start();
   await([&] { return ended.load(); }, "its end");
   EXPECT_EQ(exit.signal, SIGKILL);
 }
 
 TEST_F(WorkerProcessTest, SaysWhichExecutableIsMissing) {
-  command.executable = folder.path() / "missing";
+  command.host.executable = folder.path() / "missing";
   const auto spawned = WorkerProcess::spawn(command, children);
   ASSERT_FALSE(spawned);
   EXPECT_EQ(spawned.error().code, ErrorCode::worker_failed);
