@@ -11,6 +11,7 @@
 #include "cli/python_choice.hpp"
 #include "cli/run/cold_run.hpp"
 #include "cli/run/output.hpp"
+#include "cli/run/python.hpp"
 #include "common/os/process.hpp"
 #include "common/os/python_executable.hpp"
 
@@ -41,8 +42,8 @@ bool runs_tests(Action action) { return action == Action::run || action == Actio
 
 /// The others work whatever SPRINTEST_PYTHON says: they print something, or are about a daemon that runs.
 bool needs_python(Action action) {
-  return runs_tests(action) || action == Action::start || action == Action::restart ||
-         action == Action::doctor;
+  return runs_tests(action) || action == Action::python || action == Action::start ||
+         action == Action::restart || action == Action::doctor;
 }
 
 /// Whoever runs tests should know if they run in another environment than usual.
@@ -66,6 +67,7 @@ int run(const std::vector<std::string>& args) {
     if (auto settled = settle_python(options->run.python); !settled) return report(settled.error(), console);
   }
   say_environment(*options, console);
+  if (options->action == Action::python) return run_python(options->python_args, console);
   // Before anything else, because pytest inherits descriptors and signals as they are.
   if (options->run.cold) return report(become_cold_run(options->run.pytest_args), console);
   fill_standard_descriptors();

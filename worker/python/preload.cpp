@@ -129,6 +129,7 @@ bool Preloader::load(const protocol::Preload& wanted, const Tell& tell) {
   }
   const Unheard imports;
   own_module("sprintest.run._runner");
+  own_module("sprintest.run._program");
   py::module_::import("sprintest.run._plugin");
   py::module_::import("sprintest.preload._patterns").attr("compile_ahead")(wanted.patterns);
   py::module_::import("sprintest.preload._preload").attr("freeze")();

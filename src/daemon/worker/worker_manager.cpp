@@ -113,7 +113,8 @@ void WorkerManager::learn(const WorkerLease& lease, const Run& run, const Observ
   auto& instance = *lease.instance_;
   const auto& site_dirs = instance.ready.site_dirs;
   if (instance.key.learns("modules")) {
-    if (!observations.modules.empty()) instance.taught_by.insert(run.request.args);
+    const bool has_taught = !observations.modules.empty() && !run.request.python;
+    if (has_taught) instance.taught_by.insert(run.request.args);
     log_failure(store_.learn(observations.modules, observations.path, site_dirs));
   }
   if (instance.key.learns("patterns")) log_failure(store_.learn_patterns(observations.patterns, site_dirs));
