@@ -153,7 +153,7 @@ bool Zygote::handle(const protocol::RunTest& message, std::vector<Fd>& fds) {
     resident_.run(message, std::move(fds));
     return true;
   }
-  snapshots_.note(message, fds);
+  if (!message.python) snapshots_.note(message, fds);
   start_runner(message, fds);
   return true;
 }
@@ -180,13 +180,15 @@ bool Zygote::handle(const protocol::Shrink& message, std::vector<Fd>&) {
 bool Zygote::handle(const protocol::GoOn&, std::vector<Fd>&) { return true; }  // For snapshots only.
 
 void Zygote::start_runner(const protocol::RunTest& message, std::vector<Fd>& fds) {
-  auto taken = snapshots_.take(message, fds);
+  // A snapshot has imported pytest.
+  auto taken = message.python ? std::nullopt : snapshots_.take(message, fds);
   report_snapshots();
   if (SnapshotProcess* values = values_.ready(); values != nullptr && !taken)
     taken = fork_from(*values, message, fds);
   if (!taken) return fork_runner(message, fds);
   send(protocol::Started{message.id, taken->pid});
-  runs_.emplace(message.id, Run{taken->pid, ::getsid(taken->pid), std::move(taken->recorder)});
+  runs_.emplace(message.id,
+                Run{taken->pid, ::getsid(taken->pid), std::move(taken->recorder), message.python});
 }
 
 void Zygote::fork_runner(const protocol::RunTest& message, std::vector<Fd>& fds) {
@@ -197,7 +199,7 @@ void Zygote::fork_runner(const protocol::RunTest& message, std::vector<Fd>& fds)
     run_in_this_process(message, std::move(fds), std::move(*recorder), preloader_.environment_changes());
   }
   if (pid < 0) return send(could_not_run(message.id, "cannot fork a process for the tests"));
-  runs_.emplace(message.id, Run{pid, ::getsid(pid), std::move(*recorder)});
+  runs_.emplace(message.id, Run{pid, ::getsid(pid), std::move(*recorder), message.python});
   send(protocol::Started{message.id, pid});
 }
 
@@ -244,7 +246,10 @@ void Zygote::reap() {
     }
     // Processes that the tests left in their session end with the run. This comes before the runner is
     // reaped, so that no other process can have its pid.
-    auto left = leftovers_.end_run(run->second.pid, run->second.session, own_children());
+    // What a program leaves goes on, as after plain Python.
+    std::vector<protocol::Done::Left> left;
+    if (!run->second.is_program)
+      left = leftovers_.end_run(run->second.pid, run->second.session, own_children());
     int status = W_EXITCODE(last_word.value_or(0), 0);
     if (::waitpid(run->second.pid, &status, last_word ? WNOHANG : 0) == 0) ending_.insert(run->second.pid);
     if (run->second.recorder.likes_cuda_ahead()) snapshots_.likes_cuda_ahead(run->first);

@@ -30,6 +30,7 @@ class Zygote {
     pid_t pid;
     pid_t session;
     FlightRecorder recorder;
+    bool is_program = false;
   };
 
   void serve_while(bool go_on);

@@ -57,10 +57,10 @@ struct Terminal {
   bool err = false;
 };
 
-/// One request to run pytest. A run depends on nothing else of the client, except for the files that `input`
-/// and `terminal` name.
+/// One request to run pytest, or a Python program. A run depends on nothing else of the client, except for
+/// the files that `input` and `terminal` name.
 struct RunRequest {
-  std::vector<std::string> args;  ///< pytest's arguments, unchanged.
+  std::vector<std::string> args;  ///< pytest's arguments, unchanged; those of `python`, if it runs a program.
   std::string cwd;                ///< Absolute.
   Environment env;                ///< The whole environment; all other variables are unset.
   int umask = 022;
@@ -71,6 +71,7 @@ struct RunRequest {
   std::optional<InputFile> input = {};            ///< Nothing: stdin is empty.
   std::optional<Terminal> terminal = {};          ///< Nothing: stdout and stderr are pipes.
   std::optional<ProcessAttributes> process = {};  ///< Nothing: those with which the daemon was started.
+  bool python = false;                            ///< It runs a program, as `python` does.
 };
 
 nlohmann::json to_json(const RunRequest& request);

@@ -17,7 +17,7 @@
 /// `docs/protocol.md` describes them; `version` changes with them.
 namespace stest::protocol {
 
-inline constexpr int version = 15;
+inline constexpr int version = 16;
 
 // ---- daemon → worker ----
 
@@ -53,11 +53,11 @@ enum class RunMode {
   resident = 1,  ///< The resident process, run after run.
 };
 
-/// Run pytest. Five descriptors travel with the line (SCM_RIGHTS): stdin, stdout, stderr, the event pipe and
-/// the stack pipe.
+/// Run pytest, or a Python program. Five descriptors travel with the line (SCM_RIGHTS): stdin, stdout,
+/// stderr, the event pipe and the stack pipe.
 struct RunTest {
   std::uint64_t id = 0;
-  std::vector<std::string> args;
+  std::vector<std::string> args;  ///< Of pytest, or of `python`.
   std::string cwd;
   Environment env;
   int umask = 022;
@@ -65,6 +65,7 @@ struct RunTest {
   std::uint64_t memory_limit = 0;  ///< Of a resident process, in bytes; 0: no limit.
   bool prime = false;              ///< It may be served from a snapshot, and be done ahead; see `Prime`.
   std::optional<ProcessAttributes> process = {};  ///< Nothing: those of the worker.
+  bool python = false;                            ///< It runs a program, as `python` does.
 };
 
 /// Plain pytest makes this run, because the worker still imports. It may come again, so the worker may do it

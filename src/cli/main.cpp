@@ -11,6 +11,7 @@
 #include "cli/python_choice.hpp"
 #include "cli/run/cold_run.hpp"
 #include "cli/run/output.hpp"
+#include "cli/run/python.hpp"
 #include "cli/run/report_choice.hpp"
 #include "common/os/process.hpp"
 #include "common/os/python_executable.hpp"
@@ -44,7 +45,8 @@ bool runs_tests(Action action) { return action == Action::run || action == Actio
 /// about a daemon that runs.
 Status settle(Options& options) {
   const auto action = options.action;
-  const bool is_used = runs_tests(action) || action == Action::start || action == Action::restart;
+  const bool is_used =
+      runs_tests(action) || action == Action::python || action == Action::start || action == Action::restart;
   if (!is_used && action != Action::doctor) return {};
   auto settled = settle_python(options.run.python);
   if (settled && is_used) settled = require_python();  // The doctor reports on a Python that is gone.
@@ -68,6 +70,7 @@ int run(const std::vector<std::string>& args) {
   if (!options->notice.empty()) console.say(options->notice);
   if (auto settled = settle(*options); !settled) return report(settled.error(), console);
   say_environment(*options, console);
+  if (options->action == Action::python) return run_python(options->python_args, console);
   // Before anything else, because pytest inherits descriptors and signals as they are.
   if (options->run.cold) return report(become_cold_run(options->run.pytest_args), console);
   fill_standard_descriptors();

@@ -124,12 +124,15 @@ Status DaemonClient::ask_stack(std::uint64_t id) const {
   return ask(endpoint_, post(path), cancel_patience).map([](const auto&) {});
 }
 
-Result<event::Done> DaemonClient::run(const RunRequest& request, const EventSink& sink) const {
+Result<event::Done> DaemonClient::run(const RunRequest& request, const EventSink& sink,
+                                      std::vector<int> fds) const {
   RunStream stream(sink);
   // A run may be silent for any time.
-  return stream.finish(
-      exchange(endpoint_, post("/v1/test/run/stream", to_json(request)), for_ever,
-               [&](int status, std::string_view piece) { return stream.receive(status, piece); }));
+  auto http = post("/v1/test/run/stream", to_json(request));
+  http.fds = std::move(fds);
+  return stream.finish(exchange(endpoint_, http, for_ever, [&](int status, std::string_view piece) {
+    return stream.receive(status, piece);
+  }));
 }
 
 }  // namespace stest

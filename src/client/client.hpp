@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <nlohmann/json_fwd.hpp>
+#include <vector>
 
 #include "common/status_file.hpp"
 #include "stest/messages.hpp"
@@ -30,11 +31,12 @@ class DaemonClient {
   Status ask_stack(std::uint64_t id) const;
 
   /// Runs the tests, and passes every event, including the last one, to `sink` as it comes. If `sink` returns
-  /// false, the connection is closed, and the daemon ends the run: `cancelled`.
+  /// false, the connection is closed, and the daemon ends the run: `cancelled`. `fds`: nothing, or the three
+  /// streams of a program.
   ///
   /// Errors: the daemon's error if it refuses the request; `daemon_unavailable` if it cannot be reached, or
   /// if the connection ends before the event `Done`.
-  Result<event::Done> run(const RunRequest& request, const EventSink& sink) const;
+  Result<event::Done> run(const RunRequest& request, const EventSink& sink, std::vector<int> fds = {}) const;
 
  private:
   Endpoint endpoint_;

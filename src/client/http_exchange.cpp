@@ -12,6 +12,7 @@
 
 #include "client/backoff.hpp"
 #include "client/http_response.hpp"
+#include "common/os/passed_fds.hpp"
 
 namespace stest {
 
@@ -93,10 +94,13 @@ std::string text_of(const Endpoint& endpoint, const HttpRequest& request) {
 
 /// Sends `text`, as far as the daemon takes it: it may refuse a request before the end. Returns 0, or the
 /// number of an error that a sandbox causes.
-int send(const Fd& socket, std::string_view text) {
+int send(const Fd& socket, std::string_view text, std::vector<int> fds) {
   while (!text.empty() && wait_for_events(socket.get(), POLLOUT, Clock::now() + write_patience)) {
-    const auto count = write_some(socket.get(), text);
-    if (count > 0) text.remove_prefix(static_cast<std::size_t>(count));
+    const auto count = fds.empty() ? write_some(socket.get(), text) : send_some(socket.get(), text, fds);
+    if (count > 0) {
+      text.remove_prefix(static_cast<std::size_t>(count));
+      fds.clear();
+    }
     if (count < 0 && errno != EAGAIN && errno != EINTR) return is_denied(errno) ? errno : 0;
   }
   return 0;
@@ -119,7 +123,8 @@ Result<int> exchange(const Endpoint& endpoint, const HttpRequest& request, milli
                      const AnswerSink& sink) {
   const auto socket = connect_patiently(endpoint, patience);
   if (!socket) return tl::unexpected(socket.error());
-  if (const int error = send(*socket, text_of(endpoint, request)); error != 0) return no_connection(error);
+  if (const int error = send(*socket, text_of(endpoint, request), request.fds); error != 0)
+    return no_connection(error);
   bool wants_more = true;
   HttpResponse response([&](std::string_view piece) {
     wants_more = sink(response.status(), piece);

@@ -4,6 +4,7 @@
 #include <functional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "common/os/fd.hpp"
 #include "common/status_file.hpp"
@@ -14,7 +15,8 @@ namespace stest {
 struct HttpRequest {
   std::string method;
   std::string path;
-  std::string body;  ///< JSON, or empty.
+  std::string body;           ///< JSON, or empty.
+  std::vector<int> fds = {};  ///< Descriptors that the daemon gets as well, over a Unix socket.
 };
 
 /// No time limit.

@@ -115,16 +115,21 @@ Service::Service(Options options, Children& children)
 
 Service::~Service() { shut_down(); }
 
-Result<std::shared_ptr<Service::Ticket>> Service::admit(RunRequest request) {
+Result<std::shared_ptr<Service::Ticket>> Service::admit(RunRequest request, std::vector<Fd> fds) {
   if (request.cwd.empty() || request.cwd.front() != '/') {
     return fail(ErrorCode::bad_request, "\"cwd\" is not an absolute path");
+  }
+  if (!fds.empty() && (fds.size() != 3 || !request.python)) {
+    return fail(ErrorCode::bad_request, "descriptors came with the request that are not those of a program");
   }
   auto config = load_config(options_.root, request.env);
   if (!config) return tl::unexpected(config.error());
   if (auto same = check_python(request.env); !same) return tl::unexpected(same.error());
   if (config->concurrency == 0) config->concurrency = default_concurrency(*config);
   if (!request.process) request.process = options_.process;
-  auto run = queue_.admit(std::move(request), std::move(*config));
+  // Its output goes past the daemon, so its silence says nothing.
+  if (request.python) config->stuck_after = config->hang_timeout = {};
+  auto run = queue_.admit(std::move(request), std::move(*config), std::move(fds));
   if (!run) return tl::unexpected(run.error());
   return std::make_shared<Ticket>(*this, std::move(*run));
 }
@@ -235,7 +240,7 @@ std::function<void()> Service::finish(const Run& run, const event::Done& done,
   spdlog::info("run {}: {}, exit code {}, {:.2f} s {}", run.id, name(done.outcome), done.exit_code,
                done.duration_s, done.message);
   queue_.leave(run);
-  board_.set_last_result(result_to_text(run, done, notices));
+  if (!run.request.python) board_.set_last_result(result_to_text(run, done, notices));
   {
     std::lock_guard lock(mutex_);
     idle_since_ = Clock::now();

@@ -50,8 +50,9 @@ class Service {
     std::shared_ptr<Run> run_;
   };
 
-  /// Errors: `bad_request`, `config`, `daemon_unavailable` while stopping.
-  Result<std::shared_ptr<Ticket>> admit(RunRequest request);
+  /// `fds` are those that came with the request. Errors: `bad_request`, `config`, `daemon_unavailable` while
+  /// stopping.
+  Result<std::shared_ptr<Ticket>> admit(RunRequest request, std::vector<Fd> fds = {});
 
   /// Executes an admitted run in the caller's thread, and passes its events to `listener`. The last one is
   /// always `event::Done`, unless the client has gone. May be called only once for a ticket.

@@ -32,6 +32,7 @@ target_sources(stest_unit_tests PRIVATE
   cli/run/crash_fold_test.cpp
   cli/run/output_hold_test.cpp
   cli/run/output_test.cpp
+  cli/run/python_test.cpp
   cli/run/report_choice_test.cpp
   cli/run/run_position_test.cpp
   cli/run/run_test.cpp

@@ -1,6 +1,7 @@
 #include "worker/python/interpreter.hpp"
 
 #include <pybind11/embed.h>
+#include <pybind11/stl.h>
 
 #include <string>
 #include <utility>
@@ -20,6 +21,8 @@ class Interpreter::Impl {
 };
 
 namespace {
+
+std::vector<std::string> loaded;
 
 /// Fills `config` as for `executable -m something`, without a command line. From `program_name` CPython
 /// derives `sys.executable`, `pyvenv.cfg` and the prefix.
@@ -71,6 +74,8 @@ std::optional<std::string> Interpreter::missing_package() const try {
   return std::nullopt;
 }
 
+const std::vector<std::string>& modules_at_start() { return loaded; }
+
 Result<Interpreter> Interpreter::start(const std::string& executable) {
   PyConfig config;
   if (const PyStatus status = configure(config, executable); PyStatus_Exception(status)) {
@@ -80,6 +85,7 @@ Result<Interpreter> Interpreter::start(const std::string& executable) {
   try {
     start_reads::begin();
     auto impl = std::make_unique<Impl>(&config);
+    loaded = py::list(py::module_::import("sys").attr("modules")).cast<std::vector<std::string>>();
     if (Status matches = check_version(); !matches) return tl::unexpected(matches.error());
     return Interpreter(std::move(impl), start_reads::end());
   } catch (const std::exception& error) {

@@ -43,4 +43,7 @@ class Interpreter {
   AtStart at_start_;
 };
 
+/// The names of the modules that were loaded when Python had started, before any code of stest.
+const std::vector<std::string>& modules_at_start();
+
 }  // namespace stest

@@ -142,6 +142,7 @@ bool Preloader::load(const protocol::Preload& wanted, const Tell& tell, const Li
   }
   const Unheard imports;
   own_module("sprintest.run._runner");
+  own_module("sprintest.run._program");
   py::module_::import("sprintest.run._plugin");
   py::module_::import("sprintest.preload._preload").attr("freeze")();
   return true;

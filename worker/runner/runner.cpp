@@ -13,6 +13,7 @@
 #include "common/os/close_fds.hpp"
 #include "common/os/process.hpp"
 #include "worker/python/python_values.hpp"
+#include "worker/runner/program.hpp"
 #include "worker/runner/run_context.hpp"
 #include "worker/runner/run_entry.hpp"
 
@@ -94,7 +95,7 @@ void run_in_this_process(const protocol::RunTest& request, std::vector<Fd> fds, 
   take_attributes(request, true);
   answer_stack_requests(std::move(fds.at(4)));
   fds.clear();
-  end_run_process(run_pytest(request, changes));
+  end_run_process(request.python ? run_program(request, changes) : run_pytest(request, changes));
 }
 
 void prime_in_this_process(LineChannel& channel, Fd inotify, StandIns stand_ins,

@@ -8,13 +8,17 @@
 #include <string>
 #include <utility>
 
+#include "common/os/process.hpp"
+#include "stest/exit_code.hpp"
 #include "stest/messages.hpp"
 #include "worker/python/audit.hpp"
 #include "worker/python/file_states.hpp"
 #include "worker/python/finalisers.hpp"
 #include "worker/python/held_objects.hpp"
+#include "worker/python/interpreter.hpp"
 #include "worker/python/python_values.hpp"
 #include "worker/python/type_questions.hpp"
+#include "worker/runner/program.hpp"
 #include "worker/runner/run_context.hpp"
 #include "worker/watch/file_reads.hpp"
 #include "worker/watch/raw_calls.hpp"
@@ -71,6 +75,11 @@ PYBIND11_EMBEDDED_MODULE(_stest_runner, m) {
     run_context().recorder.set_nodeid(utf8(nodeid));
     write_test_event(utf8(nodeid), "start", "", 0);
   });
+  m.attr("WORKER_FAILED") = static_cast<int>(ExitCode::worker_failed);
+  m.def("modules_at_start", &modules_at_start);
+  m.def("become_python", &become_python);
+  m.def("set_flags", &set_flags);
+  m.def("client", [] { return (executable_folder() / "stest").string(); });
   m.def("test_finished", [] { run_context().recorder.set_nodeid(""); });
   m.def("report",
         [](const py::str& nodeid, const std::string& when, const std::string& outcome, double duration_s) {

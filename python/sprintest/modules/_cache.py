@@ -17,8 +17,8 @@ import contextlib
 import functools
 import logging
 import sys
-from collections.abc import Collection, Iterable, Iterator, Set
-from types import ModuleType
+from collections.abc import Collection, Container, Iterable, Iterator, Set
+from types import FunctionType, ModuleType
 from typing import Any, Callable
 
 from sprintest.modules import _fingerprint, _modules
@@ -51,6 +51,12 @@ class Cache:
         self._visible: dict[str, Any] = {}
         #: Of stest itself; what imports one has it.
         self._ours: dict[str, Any] = {}
+        #: What only stest and pytest have imported, of a program that has not done so.
+        self._given: dict[str, Any] = {}
+        #: What the variables of each module come from. Found ahead: in a fork each look copies memory.
+        self._origins: dict[str, set[str]] = {}
+        #: The names of those that the program has asked for since.
+        self.given: set[str] = set()
         self._is_following = False
         self._comparison = Comparison(self._loaded)
         #: Where runs follow one another.
@@ -131,6 +137,9 @@ class Cache:
             self.on_load(spec)
             if spec.name in self._ours:
                 return sys.modules.setdefault(spec.name, self._ours[spec.name])
+            if self._is_given(spec):
+                self._give([spec.name])
+                return sys.modules[spec.name]
             member = self._members.get(spec.name) if self._is_hiding else None
             if member is not None and self._is_adopted(member, spec):
                 return sys.modules[spec.name]
@@ -177,6 +186,36 @@ class Cache:
         for name in list(sys.modules):
             if name.partition(".")[0] in ("sprintest", "_stest_runner"):
                 self._ours[name] = sys.modules.pop(name)
+
+    def hide_given(self, at_start: Container[str]) -> None:
+        """Take out of sight what a program has not imported, though stest and pytest have.
+
+        To import one gives it back: the same module, lest two of one name meet.
+        """
+        for name in [name for name in sys.modules if name not in at_start and name != "__main__"]:
+            self._given[name] = sys.modules.pop(name)
+
+    def _is_given(self, spec: Any) -> bool:
+        found = getattr(self._given.get(spec.name), "__spec__", None)
+        return found is not None and found.origin == spec.origin and type(found.loader) is type(spec.loader)
+
+    def _give(self, names: Iterable[str]) -> None:
+        """Give them back, with all that their variables come from."""
+        waiting = list(names)
+        while waiting:
+            name = waiting.pop()
+            module = self._given.pop(name, None)
+            if module is None:
+                continue
+            sys.modules.setdefault(name, module)
+            self.given.add(name)
+            waiting.append(name.rpartition(".")[0])
+            waiting += self._origins.get(name, ())
+
+    def _give_needed(self, member: Member) -> None:
+        """Give those back that the closure of a member needs, if it is adopted."""
+        if self._given:
+            self._give(self._closures.needed(member))
 
     def _is_in_run(self) -> bool:
         """Whether tests may have put something into ``sys.modules``, and not only libraries."""
@@ -359,6 +398,7 @@ class Cache:
         """Whether the run has the module now, without executing it."""
         if self._was_in_run(member):
             return False  # Once in a run: what has left `sys.modules` since is executed.
+        self._give_needed(member)
         closure: Closure | None = None
         rest: Set[str] = frozenset()
         try:
@@ -404,6 +444,7 @@ class Cache:
         """No more is loaded ahead: make tables for runs that import these modules, in this order."""
         self._residue.prepare()
         self._closures.prepare(names)
+        self._origins = {name: _origins(module) for name, module in sys.modules.items()}
 
     def _difference(self, closure: Closure, rest: Set[str], spec: Any) -> Difference | None:
         member = closure.member
@@ -544,6 +585,19 @@ class Cache:
     def _loaded(self, name: str) -> Any:
         member = self._members.get(name)
         return member.module if member is not None else self._visible.get(name)
+
+
+def _origins(module: Any) -> set[str]:
+    """The names of the modules that its variables come from."""
+    return {origin for value in list(getattr(module, "__dict__", {}).values()) if (origin := _origin(value))}
+
+
+def _origin(value: Any) -> str:
+    """The name of the module that a variable's value is, or comes from."""
+    if isinstance(value, ModuleType):
+        return value.__name__
+    is_defined = type(value) is FunctionType or isinstance(value, type)
+    return str(getattr(value, "__module__", "")) if is_defined else ""
 
 
 cache = Cache()

@@ -61,6 +61,11 @@ class Closures:
         closure = Closure(member, found.values(), needed, self._renewed)
         return closure, closure.names, difference
 
+    def needed(self, member: Member) -> Iterable[str]:
+        """The names of modules of every run that importing it needs."""
+        prepared = self._prepared.get(member.name)
+        return prepared.needed if prepared is not None else self.reachable(member)[1]
+
     def _rest_of(self, closure: Closure) -> Set[str] | None:
         """The names of its members that are not there; ``None`` where these are not all that import them."""
         loaded = sys.modules

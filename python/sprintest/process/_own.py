@@ -26,13 +26,14 @@ open = builtins.open
 modules = sys.modules
 #: stest's own Python code.
 OURS = _os.path.dirname(_os.path.dirname(__file__)) + _os.sep
-#: The modules that are loaded when Python starts: `sitecustomize`, what `.pth` files import.
-at_start = frozenset(modules)
 #: The worker's functions. They are imported here, because a later import would put them into `sys.modules`.
 runner: Any = None
 with _contextlib.suppress(ImportError):  # This process need not be the worker.
     runner = import_module("_stest_runner")
     sys.builtin_module_names = tuple(name for name in sys.builtin_module_names if name != "_stest_runner")
+#: The modules that are loaded when Python starts: `sitecustomize`, what `.pth` files import. The code that
+#: the worker observes this with imports one more.
+at_start = frozenset(runner.modules_at_start() if runner else modules) - {"__future__"}
 environ = _os.environ
 environb = _os.environb
 collect_garbage, all_objects, collector_stats = _gc.collect, _gc.get_objects, _gc.get_stats

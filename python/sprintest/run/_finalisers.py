@@ -104,9 +104,11 @@ def _own_variables(names: Iterable[str]) -> list[dict[str, Any]]:
     """The variables of those of the modules ``names`` that belong to the project."""
     code = _preload.Preloader.code
     assert code is not None
-    found = (_own.modules[name] for name in dict.fromkeys(names) if name in _own.modules)
+    found = ((name, _own.modules[name]) for name in dict.fromkeys(names) if name in _own.modules)
     return [
-        vars(one) for one in found if (path := _modules.file_of(one)) is not None and code.may_change(path)
+        vars(one)
+        for name, one in found
+        if name == "__main__" or ((path := _modules.file_of(one)) is not None and code.may_change(path))
     ]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import shlex
 import sys
 from collections.abc import Iterator
 from types import ModuleType
@@ -123,6 +124,13 @@ class Reporter:
     @pytest.hookimpl(optionalhook=True)
     def pytest_xdist_node_collection_finished(self, node: Any, ids: list[str]) -> None:
         self._tell_collected(node.config, len(ids))
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_xdist_setupnodes(self, specs: list[Any]) -> None:
+        """Let workers of pytest-xdist on this machine be warm; all else is pytest-xdist's own."""
+        for spec in specs:
+            if spec.popen and not spec.via and not spec.python:
+                spec.python = shlex.join([runner.client(), "python"])
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: Any) -> None:

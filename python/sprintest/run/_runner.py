@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib.util
+import re
 import runpy  # noqa: F401  # `python -m` loads it.
 import sys
 from typing import Any
@@ -24,6 +25,7 @@ from sprintest.values import _warm
 
 #: ``c10::detail::default_rng_seed_val``, the first seed of earlier versions of torch.
 _CONSTANT_TORCH_SEED = 67280421310721
+_USAGE_ERROR = 4
 
 
 def _become_python_m_pytest(args: list[str]) -> None:
@@ -42,7 +44,7 @@ def _become_python_m_pytest(args: list[str]) -> None:
         sys.path.insert(0, os.getcwd())
 
 
-def _refresh_process_state() -> None:
+def refresh_process_state() -> None:
     """Renew what Python and its libraries draw from the system when a process starts.
 
     ``random`` does so itself after a fork. torch's first seed comes from the system since 2.13; in earlier
@@ -92,15 +94,22 @@ class Run:
             names = self._get_ready()
         exit_code = _run_pytest(self.reporter)
         runner.returned()
+        if exit_code == _USAGE_ERROR:
+            self._tell_xdist()
         with contextlib.suppress(Exception):  # The answer stands; only the next run lacks the observations.
             self._report(names)
         return exit_code, names
+
+    def _tell_xdist(self) -> None:
+        is_asked = any(re.match("-n|--numprocesses|--dist|--tx", one) for one in self.args)
+        if is_asked and importlib.util.find_spec("xdist") is None:
+            runner.notice("`-n` needs pytest-xdist: pip install pytest-xdist", [])
 
     def _get_ready(self) -> list[str]:
         # Nothing here may iterate over all modules: a look at an object copies a page of memory.
         if self._stays:
             self._begin()
-        _refresh_process_state()
+        refresh_process_state()
         _become_python_m_pytest(self.args)
         _bytecode.distrust_younger_sources()
         names = self._follow_imports()

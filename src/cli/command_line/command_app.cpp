@@ -138,6 +138,7 @@ class CommandFormatter : public CLI::Formatter {
  public:
   std::string make_usage(const CLI::App* app, std::string name) const override {
     if (app->get_name() == "stest run") return "Usage: stest run [OPTIONS] [PYTEST ARGUMENTS...]\n";
+    if (app->get_name() == "stest python") return "Usage: stest python [ARGUMENTS OF PYTHON...]\n";
     if (app->get_name() == "stest verify") return "Usage: stest verify [PYTEST ARGUMENTS...]\n";
     return CLI::Formatter::make_usage(app, name);
   }

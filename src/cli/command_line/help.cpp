@@ -42,6 +42,14 @@ const std::vector<CommandInfo>& command_table() {
        "  stest run --cold -k flaky    python -m pytest itself, for comparison\n"
        "  stest run --python .venv     in another environment than stest's own\n"
        "  stest run -- --help          pytest's help"},
+      {"python", Action::python, "the environment's Python, warm: a program, a module or code",
+       "Do what `python` does with the same arguments, in a process that has already done the slow imports.\n"
+       "Where that is not possible (-i, -X and other options; a prompt), it is `python` itself. Every\n"
+       "argument belongs to Python, also --help.",
+       "Examples:\n"
+       "  stest python train.py --epochs 1\n"
+       "  stest python -m mypackage\n"
+       "  stest python -c 'import torch; print(torch.__version__)'"},
       {"verify", Action::verify, "compare with plain pytest, in answers and time",
        "Run the tests as `python -m pytest` in a fresh process, and in the daemon until it is warm. Report\n"
        "the times, every difference in outcomes, warnings and exit code, and what costs time in each warm\n"
@@ -98,6 +106,7 @@ const std::vector<HelpSection>& help_sections() {
        {
            {"stest [PYTEST ARGUMENTS...]", "every argument goes to pytest"},
            {"stest run [OPTIONS] [PYTEST ARGUMENTS...]", "the same, with options of stest"},
+           {"stest python [ARGUMENTS OF PYTHON...]", "`python`, warm"},
            {"stest COMMAND [OPTIONS]", ""},
        },
        ""},

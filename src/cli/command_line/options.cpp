@@ -123,7 +123,10 @@ std::string near_command(const std::string& word) {
 
 Result<Options> help_of(const std::string& name) {
   if (name.empty()) return printing(help_text());
-  if (find_command(name)) return parse_options({name, "--help"});
+  if (const auto* command = find_command(name)) {
+    Options ignored;
+    return printing(command_app(*command, ignored)->help());
+  }
   const auto meant = near_command(name);
   return fail(
       ErrorCode::usage,
@@ -183,6 +186,11 @@ bool is_for_pytest(const CommandInfo& command, const Arguments& args) {
 Result<Options> parse_command(const CommandInfo& command, const Arguments& args) {
   if (command.action == Action::run) return parse_run(command, args);
   Options options;
+  if (command.action == Action::python) {
+    options.action = Action::python;
+    options.python_args = args;
+    return options;
+  }
   const auto app = command_app(command, options);
   if (is_for_pytest(command, args)) {
     options.run.pytest_args.assign(args.begin() + (args[0] == "--" ? 1 : 0), args.end());
@@ -273,7 +281,9 @@ Result<Options> parse_options(const std::vector<std::string>& args) {
   const auto* command = find_command(args[0]);
   if (!command) return parse_for_pytest(args);
   auto options = parse_command(*command, Arguments(args.begin() + 1, args.end()));
-  if (options) options->notice = notice_about(args[0]);
+  // A program gets its own output only, also in a project with a folder `python`.
+  if (options && (command->action != Action::python || args.size() == 1))
+    options->notice = notice_about(args[0]);
   return options;
 }
 

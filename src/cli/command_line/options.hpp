@@ -10,6 +10,7 @@ namespace stest {
 
 enum class Action {
   run,
+  python,
   verify,
   status,
   ps,
@@ -33,6 +34,7 @@ enum class Shell { bash, zsh, fish };
 struct Options {
   Action action = Action::run;
   RunOptions run;
+  std::vector<std::string> python_args;  ///< Of `python`, unchanged.
   CancelOptions cancel;
   bool json = false;          ///< `status --json`, `ps --json`, `doctor --json`
   bool modules = false;       ///< `status --json --modules`

@@ -82,8 +82,11 @@ Result<int> run_to_its_end(const SpawnOptions& options, const std::function<void
 }  // namespace
 
 Error become_cold_run(const std::vector<std::string>& pytest_args) {
+  return become_python(python_args(pytest_args));
+}
+
+Error become_python(const std::vector<std::string>& args) {
   const auto python = python_executable(executable_folder(), current_environment());
-  const auto args = python_args(pytest_args);
   std::vector<char*> argv{const_cast<char*>(python.c_str())};
   for (const auto& arg : args) argv.push_back(const_cast<char*>(arg.c_str()));
   argv.push_back(nullptr);

@@ -13,6 +13,9 @@ namespace stest {
 /// signals. Returns only on failure.
 Error become_cold_run(const std::vector<std::string>& pytest_args);
 
+/// Replaces this process by `python ARGS` in the same way. Returns only on failure.
+Error become_python(const std::vector<std::string>& args);
+
 /// How a cold run ended, and what it wrote.
 struct ColdResult {
   ExitStatus status;

@@ -6,44 +6,13 @@
 
 #include <array>
 #include <cerrno>
-#include <cstring>
+
+#include "common/os/passed_fds.hpp"
 
 namespace stest {
 namespace {
 
 constexpr std::size_t kReadSize = std::size_t{64} * 1024;
-constexpr std::size_t kMaxFds = 64;
-
-/// Room for the control message that carries up to `kMaxFds` descriptors.
-struct alignas(cmsghdr) ControlBuffer {
-  std::array<char, CMSG_SPACE(kMaxFds * sizeof(int))> bytes{};
-};
-
-void attach(msghdr& message, ControlBuffer& control, const std::vector<int>& fds) {
-  if (fds.empty()) return;
-  const std::size_t size = fds.size() * sizeof(int);
-  message.msg_control = control.bytes.data();
-  message.msg_controllen = CMSG_SPACE(size);
-  cmsghdr* header = CMSG_FIRSTHDR(&message);
-  header->cmsg_level = SOL_SOCKET;
-  header->cmsg_type = SCM_RIGHTS;
-  header->cmsg_len = CMSG_LEN(size);
-  std::memcpy(CMSG_DATA(header), fds.data(), size);
-}
-
-std::vector<Fd> detach(msghdr& message) {
-  std::vector<Fd> fds;
-  for (cmsghdr* header = CMSG_FIRSTHDR(&message); header != nullptr; header = CMSG_NXTHDR(&message, header)) {
-    if (header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS) continue;
-    const std::size_t count = (header->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-    for (std::size_t i = 0; i < count; ++i) {
-      int fd = -1;
-      std::memcpy(&fd, CMSG_DATA(header) + i * sizeof(int), sizeof(int));
-      fds.emplace_back(fd);
-    }
-  }
-  return fds;
-}
 
 /// Whether to repeat the call that has just failed. If it would have blocked, waits first.
 bool should_retry(int fd, short event, int timeout_ms) {
@@ -60,7 +29,7 @@ bool should_retry(int fd, short event, int timeout_ms) {
 Status LineChannel::send(std::string_view text, const std::vector<int>& fds) {
   if (text.size() > max_line) return fail(ErrorCode::internal, "a line for the channel is too long");
   if (text.find('\n') != text.npos) return fail(ErrorCode::internal, "a line for the channel has a newline");
-  if (fds.size() > kMaxFds) return fail(ErrorCode::internal, "too many descriptors for one line");
+  if (fds.size() > max_passed_fds) return fail(ErrorCode::internal, "too many descriptors for one line");
   const std::lock_guard lock(write_mutex_);
   const std::size_t size = text.size() + 1;
   std::size_t sent = 0;

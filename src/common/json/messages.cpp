@@ -307,9 +307,13 @@ Result<std::string> bytes_from_json(const json& value) {
 
 json to_json(const RunRequest& request) {
   json value = {
-      {"args", list_to_json(request.args)},      {"cwd", bytes_to_json(request.cwd)},
-      {"env", environment_to_json(request.env)}, {"umask", request.umask},
-      {"merge_streams", request.merge_streams},  {"wait", request.wait},
+      {"args", list_to_json(request.args)},
+      {"cwd", bytes_to_json(request.cwd)},
+      {"env", environment_to_json(request.env)},
+      {"umask", request.umask},
+      {"merge_streams", request.merge_streams},
+      {"wait", request.wait},
+      {"python", request.python},
   };
   if (request.cold_pid) value["cold_pid"] = *request.cold_pid;
   if (request.input) value["stdin"] = input_json(*request.input);
@@ -321,9 +325,10 @@ json to_json(const RunRequest& request) {
 Result<RunRequest> run_request_from_json(const json& value) {
   RunRequest request;
   FieldReader fields(value, "run request");
-  fields.refuse_others(
-      {"args", "cwd", "env", "umask", "merge_streams", "wait", "cold_pid", "stdin", "terminal", "process"});
+  fields.refuse_others({"args", "python", "cwd", "env", "umask", "merge_streams", "wait", "cold_pid", "stdin",
+                        "terminal", "process"});
   fields.read("args", request.args);
+  fields.read_optional("python", request.python);
   fields.read("cwd", request.cwd);
   fields.read("env", request.env);
   fields.read_optional("umask", request.umask);

@@ -89,7 +89,8 @@ json message_json(const RunTest& message) {
                 {"umask", message.umask},
                 {"mode", kModes[static_cast<std::size_t>(message.mode)]},
                 {"memory_limit", message.memory_limit},
-                {"prime", message.prime}};
+                {"prime", message.prime},
+                {"python", message.python}};
   if (message.process) value["process"] = to_json(*message.process);
   return value;
 }
@@ -235,6 +236,7 @@ void read(FieldReader& fields, RunTest& out) {
   read_name(fields, "mode", kModes, out.mode);
   fields.read("memory_limit", out.memory_limit);
   fields.read("prime", out.prime);
+  fields.read("python", out.python);
   fields.read_optional_object("process", [&](FieldReader& item) { read(item, out.process.emplace()); });
 }
 void read(FieldReader& fields, ExpectRun& out) { read(fields, out.run); }

@@ -29,6 +29,10 @@ namespace {
 using nlohmann::json;
 using SharedTicket = std::shared_ptr<Service::Ticket>;
 
+/// The descriptors of the request that this thread serves. httplib gives a handler no way to its connection,
+/// and one thread serves one connection.
+thread_local std::vector<Fd> passed_fds;
+
 std::string dump(const json& value) { return value.dump(-1, ' ', false, json::error_handler_t::replace); }
 
 void answer(httplib::Response& response, const json& body) {
@@ -69,7 +73,7 @@ Listener streaming_listener(httplib::DataSink& sink) {
 Result<SharedTicket> admit(Service& service, const json& body) {
   auto request = run_request_from_json(body);
   if (!request) return tl::unexpected(request.error());
-  return service.admit(std::move(*request));
+  return service.admit(std::move(*request), std::exchange(passed_fds, {}));
 }
 
 void stream_run(Service& service, httplib::Response& response, const json& body) {
@@ -173,7 +177,7 @@ class HttpServer::Server : public httplib::Server {
   void post(const std::string& path, Endpoint endpoint);
 
   bool admits(int connection) const { return socket_.endpoint().socket.empty() || is_own_user(connection); }
-  void hand_over(Fd connection, std::string received);
+  void hand_over(Fd connection, std::string received, std::vector<Fd> fds);
   void serve_connection(Fd connection, std::string received);
   template <class Self>
   static void process(Self& self, ConnectionStream& stream);
@@ -188,8 +192,8 @@ HttpServer::Server::Server(Service& service, ServerSocket socket)
     : socket_(std::move(socket)),
       pending_(
           socket_.fd(), [this](int connection) { return admits(connection); },
-          [this](Fd connection, std::string received) {
-            hand_over(std::move(connection), std::move(received));
+          [this](Fd connection, std::string received, std::vector<Fd> fds) {
+            hand_over(std::move(connection), std::move(received), std::move(fds));
           }) {
   svr_sock_ = socket_.fd();  // Without a socket httplib assumes that it is stopped, and cuts off its answers.
   set_keep_alive_max_count(1);
@@ -210,10 +214,13 @@ void HttpServer::Server::stop() {
   ::shutdown(socket_.fd(), SHUT_RDWR);
 }
 
-void HttpServer::Server::hand_over(Fd connection, std::string received) {
+void HttpServer::Server::hand_over(Fd connection, std::string received, std::vector<Fd> fds) {
   const auto shared = std::make_shared<Fd>(std::move(connection));  // A std::function must be copyable.
-  const bool taken = threads_.enqueue(
-      [this, shared, received = std::move(received)] { serve_connection(std::move(*shared), received); });
+  const auto shared_fds = std::make_shared<std::vector<Fd>>(std::move(fds));
+  const bool taken = threads_.enqueue([this, shared, shared_fds, received = std::move(received)] {
+    passed_fds = std::move(*shared_fds);
+    serve_connection(std::move(*shared), received);
+  });
   if (taken) return;
   const auto busy = raw_refusal(503, {ErrorCode::daemon_unavailable,
                                       "the daemon serves too many requests at once", "Try again later."});

@@ -14,6 +14,7 @@
 #include <thread>
 #include <utility>
 
+#include "common/os/passed_fds.hpp"
 #include "daemon/http/raw_refusal.hpp"
 
 namespace stest {
@@ -116,7 +117,7 @@ bool PendingConnections::accept_one() {
 /// Reads at once, because most clients send their head immediately.
 void PendingConnections::accept(Fd connection) {
   if (all_.size() >= max_waiting) make_room();
-  all_.push_back({std::move(connection), "", Clock::now() + head_patience});
+  all_.push_back({std::move(connection), "", {}, Clock::now() + head_patience});
   if (!admit_(all_.back().connection.get())) return reject(all_.back(), other_user());
   attend(std::prev(all_.end()));
 }
@@ -127,7 +128,7 @@ void PendingConnections::make_room() {
 
 /// Reads what is available. Returns the next pending connection.
 PendingConnections::Pending::iterator PendingConnections::attend(Pending::iterator pending) {
-  const auto read = read_some(pending->connection.get(), read_size);
+  const auto read = receive_some(pending->connection.get(), read_size, pending->fds);
   if (!read || read->end) return all_.erase(pending);
   if (read->would_block || pending->is_leaving) return std::next(pending);
   return take_head(pending, read->data);
@@ -138,7 +139,7 @@ PendingConnections::Pending::iterator PendingConnections::take_head(Pending::ite
   const auto searched = pending->received.size();
   pending->received += data;
   if (has_head(pending->received, searched)) {
-    hand_over_(std::move(pending->connection), std::move(pending->received));
+    hand_over_(std::move(pending->connection), std::move(pending->received), std::move(pending->fds));
     return all_.erase(pending);
   }
   if (pending->received.size() > max_head) reject(*pending, head_too_large());

@@ -26,8 +26,9 @@ class PendingConnections {
 
   /// Whether the process at the other end may connect. Called before anything is read.
   using Admit = std::function<bool(int connection)>;
-  /// Takes a connection and what was read from it: the head, and perhaps a part of the body. Must not block.
-  using HandOver = std::function<void(Fd connection, std::string received)>;
+  /// Takes a connection and what was read from it: the head, perhaps a part of the body, and the descriptors
+  /// that came with these bytes. Must not block.
+  using HandOver = std::function<void(Fd connection, std::string received, std::vector<Fd> fds)>;
 
   PendingConnections(int listening, Admit admit, HandOver hand_over);
 
@@ -42,6 +43,7 @@ class PendingConnections {
   struct PendingConnection {
     Fd connection;
     std::string received;
+    std::vector<Fd> fds;
     Clock::time_point deadline;
     bool is_leaving = false;  ///< It was answered; further input is dropped, so that it gets the answer.
   };

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <functional>
 
+#include "common/os/fd.hpp"
 #include "daemon/run/run_control.hpp"
 #include "stest/config.hpp"
 #include "stest/messages.hpp"
@@ -11,8 +12,8 @@
 
 namespace stest {
 
-/// One run, from its admission to its end. Immutable, except `control`, and `timings`, which only the run's
-/// thread uses.
+/// One run, from its admission to its end. Immutable, except `control`, and `timings` and `fds`, which only
+/// the run's thread uses.
 struct Run {
   std::uint64_t id = 0;
   RunRequest request;
@@ -20,6 +21,8 @@ struct Run {
   std::int64_t since = 0;  ///< When it arrived, in seconds since the epoch.
   Timings timings;         ///< Since it arrived.
   RunControl control;
+  /// The client's stdin, stdout and stderr, if it has sent them, until the process has them.
+  std::vector<Fd> fds = {};
 };
 
 /// The process that runs the tests.
@@ -35,10 +38,11 @@ inline protocol::RunTest message_for(const Run& run) {
           request.cwd,
           request.env,
           request.umask,
-          mode_of(run.config),
+          request.python ? protocol::RunMode::fork : mode_of(run.config),
           run.config.memory_limit.value_or(0),
           run.config.prime,
-          request.process};
+          request.process,
+          request.python};
 }
 
 /// The client of a run. Both functions are called only by the run's thread.

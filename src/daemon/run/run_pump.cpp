@@ -48,6 +48,7 @@ RunReport RunPump::run() {
     follow();
   }
   // Before `drain`: if the client goes now, this does not change the result any more.
+  report_.is_program = run_.request.python;
   report_.cancelled = run_.control.strongest();
   report_.cancel_reason = run_.control.reason();
   look_for_oom();
@@ -127,6 +128,7 @@ Status RunPump::launch() {
   answers_.asked();
   // If the worker dies here, the mailbox reports how.
   auto fds = streams_.fds_of(*theirs, request.merge_streams);
+  for (std::size_t i = 0; i < run_.fds.size(); ++i) fds.at(i) = run_.fds[i].get();
   fds.push_back(stacks->get());
   if (auto sent = worker_.send(message_for(run_), fds); !sent) {
     spdlog::warn("run {}: {}", run_.id, sent.error().message);
@@ -172,6 +174,7 @@ void RunPump::read_mail() {
     if (const auto* started = std::get_if<protocol::Started>(&message)) {
       runner_ = started->pid;
       has_begun_ = true;
+      run_.fds.clear();  // Whoever reads its output waits until nobody can write any more.
       emit(event::Started{run_.id, started->pid, streams_.terminal().has_value()});
     } else if (const auto* done = std::get_if<protocol::Done>(&message)) {
       report_.done = *done;
@@ -232,8 +235,9 @@ void RunPump::check_client() {
 
 void RunPump::client_vanished() {
   vanished_ = Clock::now();
-  spdlog::info("run {}: the client is gone; interrupting the tests", run_.id);
-  run_.control.cancel(CancelHow::interrupt, CancelReason::vanished);
+  const auto how = run_.request.python ? CancelHow::kill : CancelHow::interrupt;
+  spdlog::info("run {}: the client is gone; ending the run", run_.id);
+  run_.control.cancel(how, CancelReason::vanished);
 }
 
 /// A worker can always answer, because its children do everything that takes long.

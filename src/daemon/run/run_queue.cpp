@@ -34,21 +34,28 @@ int default_concurrency(const Config& config) {
 
 bool takes_place(const RunQueue::View& active, const Config& config) {
   const auto& run = *active.run;
+  if (run.request.python) return false;
   const auto resident = protocol::RunMode::resident;
   if (mode_of(run.config) == resident && mode_of(config) == resident) return true;
   return !active.is_silent && !(active.pid != 0 && waits_for_input(run.request, active.pid));
 }
 
-Result<std::shared_ptr<Run>> RunQueue::admit(RunRequest request, Config config) {
+Result<std::shared_ptr<Run>> RunQueue::admit(RunRequest request, Config config, std::vector<Fd> fds) {
   auto run = std::make_shared<Run>();
   run->request = std::move(request);
   run->config = std::move(config);
+  run->fds = std::move(fds);
   run->timings.begin_ns = monotonic_ns();
   run->since = std::time(nullptr);
   std::lock_guard lock(mutex_);
   if (closed_) {
     return fail(ErrorCode::daemon_unavailable, "stest's daemon is stopping and takes no more runs",
                 "Run stest again: this starts a new daemon.");
+  }
+  if (run->request.python) {
+    run->id = ++last_id_;
+    start(run);
+    return run;
   }
   if (!run->request.wait && !has_room_for(run->config)) return tl::unexpected(busy());
   run->id = ++last_id_;
@@ -80,7 +87,7 @@ Error RunQueue::busy() const {
 
 bool RunQueue::await_turn(const Run& run, const std::function<bool(int)>& waiting) {
   std::unique_lock lock(mutex_);
-  while (!start_if_first(run)) {
+  while (!active_.contains(run.id) && !start_if_first(run)) {
     const int now_at = position(run);
     lock.unlock();
     if (!waiting(now_at)) return false;
@@ -97,10 +104,14 @@ bool RunQueue::start_allowed(const Run& run) const {
 
 bool RunQueue::start_if_first(const Run& run) {
   if (!start_allowed(run)) return false;
-  active_[run.id] = {.run = waiting_.front(), .nodeid = {}, .started = std::chrono::system_clock::now()};
+  start(waiting_.front());
   waiting_.pop_front();
   changed_.notify_all();
   return true;
+}
+
+void RunQueue::start(const std::shared_ptr<Run>& run) {
+  active_[run->id] = {.run = run, .nodeid = {}, .started = std::chrono::system_clock::now()};
 }
 
 int RunQueue::position(const Run& run) const {

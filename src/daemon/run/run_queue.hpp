@@ -33,9 +33,10 @@ class RunQueue {
     std::optional<std::chrono::system_clock::time_point> test_started = {};
   };
 
-  /// Adds a run. Errors: `daemon_unavailable` after `close`; `busy`, with the active runs, if it would have
-  /// to wait and `wait` is false.
-  Result<std::shared_ptr<Run>> admit(RunRequest request, Config config);
+  /// Adds a run. A program begins at once, and no run waits for it: a run may have started it, and wait for
+  /// it. Errors: `daemon_unavailable` after `close`; `busy`, with the active runs, if it would have to wait
+  /// and `wait` is false.
+  Result<std::shared_ptr<Run>> admit(RunRequest request, Config config, std::vector<Fd> fds = {});
 
   /// Blocks until it is the turn of `run`. If the run must wait, calls `waiting` with its position (1 is
   /// next) at once and then at least every `liveness_interval`. Returns false if `waiting` returns false.
@@ -69,6 +70,7 @@ class RunQueue {
   bool has_room_for(const Config& config) const;
   bool start_allowed(const Run& run) const;
   bool start_if_first(const Run& run);
+  void start(const std::shared_ptr<Run>& run);
   int position(const Run& run) const;
 
   mutable std::mutex mutex_;

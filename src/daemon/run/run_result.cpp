@@ -126,7 +126,24 @@ std::string failure_of(const RunReport& report) {
   return "the tests' process " + describe(ExitStatus{done.exit_code, done.signal}) + " before pytest started";
 }
 
+/// However a program ends, the client ends in the same way: by a signal if the exit code is above 128 and the
+/// outcome says so.
+event::Done result_of_program(const protocol::Done& done) {
+  if (done.signal) {
+    const auto outcome = *done.signal == SIGKILL ? Outcome::killed : Outcome::crashed;
+    return result(static_cast<ExitCode>(128 + *done.signal), outcome, "");
+  }
+  const int code = done.exit_code.value_or(0);
+  return result(static_cast<ExitCode>(code), code == 0 ? Outcome::passed : Outcome::failed, "");
+}
+
+bool has_program_ended(const RunReport& report) {
+  return report.is_program && report.done && report.done->error.empty() && !gave_up(report.done->phase) &&
+         report.done->phase != Phase::forked;
+}
+
 event::Done ending_of(const RunReport& report) {
+  if (has_program_ended(report)) return result_of_program(*report.done);
   const auto& nodeid = last_test(report);
   if (report.cancel_reason == CancelReason::hung) return hung(report, nodeid);
   if (ended_by_cancel(report)) return cancelled(report.cancel_reason, "before pytest finished");
@@ -207,6 +224,7 @@ const std::string& last_test(const RunReport& report) {
 }
 
 bool is_unfinished(const RunReport& report) {
+  if (report.is_program) return false;
   if (!report.done) return report.worker_death.has_value();
   return report.done->error.empty() && report.done->phase < Phase::session_finished;
 }

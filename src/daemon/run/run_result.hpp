@@ -20,6 +20,7 @@ struct RunReport {
   std::string launch_error;        ///< Why the run could not be sent to the worker.
   std::string nodeid;              ///< The test that ran last, by the events.
   std::string given_up;            ///< Why the daemon killed the worker, to follow "it"; else empty.
+  bool is_program = false;         ///< It ran a program, and not pytest.
   bool has_tested = false;         ///< A test has begun.
   bool may_be_repeated = false;    ///< The daemon killed the worker before the run had begun.
   std::optional<std::string> oom;  ///< The evidence for an OOM kill; see `OomWatch`.

@@ -119,7 +119,7 @@ Result<WorkerLease> WorkerManager::acquire(const Run& run, const Listener& liste
 
 /// The run is cold. With one processor the imports wait until it is over.
 void WorkerManager::give_way(const Instance& instance, const Run& run) {
-  auto expected = ExpectedRun::of(run);
+  auto expected = run.request.python ? tl::unexpected(Error{}) : ExpectedRun::of(run);
   const auto& process = run.request.process;
   const bool has_one = process && process->affinity.size() == 1;
   const std::lock_guard lock(mutex_);

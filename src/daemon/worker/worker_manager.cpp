@@ -110,7 +110,7 @@ void WorkerManager::learn(const WorkerLease& lease, const Run& run, const Observ
   std::lock_guard lock(mutex_);
   auto& instance = *lease.instance_;
   const auto& site_dirs = instance.ready.site_dirs;
-  if (!observations.modules.empty()) instance.taught_by.insert(run.request.args);
+  if (!observations.modules.empty() && !run.request.python) instance.taught_by.insert(run.request.args);
   log_failure(store_.learn(observations.modules, observations.path, site_dirs));
   for (const auto& one : observations.differences) learn(instance, one);
   instance.values.learn(observations.values, run.request.env, lease.value_reports_);

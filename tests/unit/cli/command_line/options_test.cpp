@@ -253,11 +253,19 @@ TEST(OptionsTest, EveryCommandRejectsWhatItDoesNotKnow) {
 TEST(OptionsTest, EveryCommandHasAHelp) {
   for (const auto& command : command_table()) {
     const std::string name(command.name);
+    if (command.action == Action::python) continue;  // Its --help is Python's.
     const auto options = parse({name, "--help"});
     EXPECT_EQ(options.action, Action::print);
     EXPECT_NE(options.text.find("Usage: stest " + name), std::string::npos) << options.text;
     EXPECT_EQ(parse({"help", name}).text, options.text);
   }
+}
+
+TEST(OptionsTest, EveryArgumentOfPythonIsPythons) {
+  const auto options = parse({"python", "--help", "-c", "pass", "--"});
+  EXPECT_EQ(options.action, Action::python);
+  EXPECT_EQ(options.python_args, (std::vector<std::string>{"--help", "-c", "pass", "--"}));
+  EXPECT_NE(parse({"help", "python"}).text.find("Usage: stest python"), std::string::npos);
 }
 
 TEST(OptionsTest, HelpAndVersionAreCommandsToo) {

@@ -20,6 +20,7 @@ RunRequest request() {
   request.env = {{"PATH", "/bin"}, {"EMPTY", ""}, {"RAW", "\x80"}, {"LINES", "a\nb"}};
   request.umask = 077;
   request.cold_pid = 4321;
+  request.python = true;
   request.merge_streams = true;
   request.process.emplace().affinity = {1};
   request.process->nice = 3;
@@ -69,6 +70,7 @@ TEST(RunRequestJson, RoundTripsEveryByte) {
   EXPECT_EQ(read->process, sent.process);
   EXPECT_EQ(read->merge_streams, sent.merge_streams);
   EXPECT_EQ(read->wait, sent.wait);
+  EXPECT_EQ(read->python, sent.python);
   EXPECT_EQ(read->cold_pid, sent.cold_pid);
 }
 

@@ -50,7 +50,7 @@ class PendingConnectionsTest : public testing::Test {
   std::vector<std::string> heads;
   std::atomic<bool> admits = true;
   PendingConnections pending{socket.fd(), [this](int) { return admits.load(); },
-                             [this](Fd, std::string received) {
+                             [this](Fd, std::string received, std::vector<Fd>) {
                                std::lock_guard lock(mutex);
                                heads.push_back(std::move(received));
                              }};

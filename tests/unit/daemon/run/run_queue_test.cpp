@@ -47,6 +47,19 @@ TEST(RunQueue, RunsAsManyAsAllowed) {
   EXPECT_TRUE(queue.await_turn(*third, never_wait));
 }
 
+TEST(RunQueue, AProgramNeitherWaitsNorIsWaitedFor) {
+  RunQueue queue;
+  const auto first = admit(queue), second = admit(queue);
+  RunRequest request;
+  request.python = true;
+  Config config;
+  config.concurrency = 1;
+  const auto program = queue.admit(request, config).value();
+  EXPECT_TRUE(queue.await_turn(*program, never_wait));
+  EXPECT_TRUE(queue.await_turn(*first, never_wait));
+  EXPECT_FALSE(queue.await_turn(*second, never_wait));
+}
+
 TEST(RunQueue, ListsWhatRunsAndWaits) {
   RunQueue queue;
   const auto first = admit(queue), second = admit(queue);

@@ -41,6 +41,18 @@ TEST(RunResult, PassesPytestsExitCodeThrough) {
   expect(exited(42, Phase::returned), 42, outcome_of_pytest(42));
 }
 
+TEST(RunResult, AProgramEndsAsItWants) {
+  const auto of_program = [](RunReport report) {
+    report.is_program = true;
+    return report;
+  };
+  expect(of_program(exited(0, Phase::running)), 0, Outcome::passed);
+  expect(of_program(exited(112, Phase::running)), 112, Outcome::failed);
+  expect(of_program(signalled(SIGSEGV, Phase::running)), 139, Outcome::crashed);
+  expect(of_program(cancelled(signalled(SIGKILL, Phase::running), CancelHow::kill)), 137, Outcome::killed);
+  EXPECT_TRUE(reason_for_cold(of_program(exited(0, Phase::needs_cold, "why"))));
+}
+
 TEST(RunResult, NeverTakesAnEarlyExitForSuccess) {
   expect(
       exited(0, Phase::running, "t.py::a"), 105, Outcome::crashed,

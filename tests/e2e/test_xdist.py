@@ -1,0 +1,128 @@
+"""`stest -n`: pytest-xdist itself, with warm workers."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from .harness import Finished, Project
+
+pytest.importorskip("xdist")
+
+#: Each test writes which process it ran in.
+TESTS = """
+    import os, pytest
+
+    @pytest.mark.parametrize("number", range(6))
+    def test_number(number, worker_id):
+        with open(f"ran_{number}", "w") as file:
+            file.write(f"{worker_id} {os.path.basename(os.readlink('/proc/self/exe'))}")
+"""
+
+
+def ran(project: Project) -> tuple[set[str], set[str]]:
+    """In which workers of xdist, and in which programs, the tests ran."""
+    words = [file.read_text().split() for file in project.root.glob("ran_*")]
+    assert len(words) == 6
+    return {name for name, _ in words}, {program for _, program in words}
+
+
+def outcome(finished: Finished) -> tuple[int, str]:
+    """The exit code, and the last line without times."""
+    return finished.code, re.sub(r"in \d.*s", "", finished.text.rstrip().rpartition("\n")[2].strip("="))
+
+
+@pytest.mark.parametrize("dist", ["load", "loadscope", "loadfile", "loadgroup", "worksteal", "each", "no"])
+def test_workers_are_warm(project: Project, dist: str) -> None:
+    project.write("test_it.py", TESTS)
+    finished = project.stest("-n", "2", "--dist", dist).expect(0)
+    assert outcome(finished) == outcome(project.plain("-n", "2", "--dist", dist))
+    project.stest("-n", "2", "--dist", dist).expect(0)
+    workers, programs = ran(project)
+    assert workers <= {"gw0", "gw1"}
+    assert programs == {"stest-worker"}
+
+
+@pytest.mark.parametrize(
+    "args",
+    [
+        ("-n", "2", "-x"),
+        ("-n", "2", "--maxfail=2"),
+        ("-n", "auto", "--maxprocesses=2"),
+        ("-n", "2", "--max-worker-restart=0"),
+        ("--tx", "2*popen", "--dist=load"),
+        ("-n", "2", "-k", "nothing"),
+        ("-n", "2", "--no-such-option"),
+        ("-n", "0"),
+        ("-p", "no:xdist"),
+    ],
+)
+def test_options_mean_the_same(project: Project, args: tuple[str, ...]) -> None:
+    project.write("test_it.py", TESTS + "\n    def test_fails():\n        assert 0\n")
+    assert project.stest(*args).code == project.plain(*args).code
+
+
+def test_addopts(project: Project) -> None:
+    project.configure(pytest='addopts = "-n 2"')
+    project.write("test_it.py", TESTS)
+    project.stest().expect(0)
+    assert ran(project) == ({"gw0", "gw1"}, {"stest-worker"})
+
+
+def test_own_python_of_a_worker_stays(project: Project) -> None:
+    project.write("test_it.py", TESTS)
+    project.stest("--tx", "popen//python=python", "--dist=load").expect(0)
+    assert "stest-worker" not in ran(project)[1]
+
+
+def test_worker_that_dies_is_replaced(project: Project) -> None:
+    text = """
+        import os, pytest
+
+        @pytest.mark.parametrize("number", range(4))
+        def test_number(number):
+            if number == 1:
+                os.kill(os.getpid(), 9)
+    """
+    project.write("test_it.py", text)
+    finished = project.stest("-n", "2")
+    assert outcome(finished) == outcome(project.plain("-n", "2"))
+    assert "replacing crashed worker" in finished.text
+
+
+def test_what_workers_import_is_learned(project: Project) -> None:
+    project.write("test_it.py", "def test_it():\n    import xml.sax\n")
+    project.stest("-n", "2").expect(0)
+    project.stest("-n", "2").expect(0)
+    assert "xml.sax" in [one["module"] for one in project.status()["worker"]["preloaded"]]
+
+
+def test_workers_are_forks_of_one_process(project: Project) -> None:
+    project.install("heavy.py", "import threading\nLOADED = threading.get_native_id()\n")
+    project.configure(sprintest='preload = ["heavy"]')
+    text = """
+        import heavy, os, pytest
+
+        @pytest.mark.parametrize("number", range(6))
+        def test_number(number, worker_id):
+            assert heavy.LOADED != os.getpid()
+    """
+    project.write("test_it.py", text)
+    project.stest("-n", "3").expect(0)
+
+
+def test_interrupt_ends_all(project: Project) -> None:
+    text = """
+        import time
+
+        def test_waits():
+            open("started", "w").write("yes\\n")
+            time.sleep(60)
+    """
+    project.write("test_it.py", text)
+    client = project.start("-n", "2")
+    project.await_file("started")
+    client.send_signal(2)
+    finished = project.finish(client)
+    assert finished.code == 2, finished
