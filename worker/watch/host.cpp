@@ -72,7 +72,7 @@ int become_worker(int argc, char** argv, char** env) {
   const auto library = fs::canonical(self.dli_fname, ignored).replace_filename(stest::hosted_worker_library);
   void* const worker = ::dlopen(library.c_str(), RTLD_NOW);
   if (worker == nullptr) return give_up(::dlerror());
-  ::close(stest::worker_library_fd);
+  if (std::string_view(self.dli_fname).starts_with("/proc/")) ::close(stest::worker_library_fd);
   remove_from_environment(env);
   ::prctl(PR_SET_NAME, "stest-worker");
   const auto run = reinterpret_cast<WorkerMain*>(::dlsym(worker, "stest_worker_main"));
