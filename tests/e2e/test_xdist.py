@@ -164,6 +164,27 @@ def test_without_xdist_a_line_says_how_to_get_it(tmp_path: Path) -> None:
         project.close()
 
 
+def test_worker_that_only_a_fresh_process_can_be_is_never_stale(project: Project) -> None:
+    project.install("heavy.py", "import os, sqlite3\nMODE = os.getenv('MODE')\n")
+    project.configure(sprintest='preload = ["heavy"]')
+    text = """
+        import os
+        os.environ["MODE"] = "fast"
+        import heavy
+
+        def test_it():
+            assert heavy.MODE == "fast"
+    """
+    project.write("test_it.py", text)
+    plain = outcome(project.plain("-n", "2"))
+    first = project.stest("-n", "2")
+    assert "a worker of pytest-xdist needs a fresh process" in first.errors
+    assert outcome(first) == plain
+    second = project.stest("-n", "2")  # It has been learned what the tests set.
+    assert "fresh process" not in second.errors
+    assert outcome(second) == plain
+
+
 def test_interrupt_ends_all(project: Project) -> None:
     text = """
         import time

@@ -103,6 +103,8 @@ class _Program:
             return can_be_repeated
         if not self._has_acted():
             runner.become_python()
+        name = difference.member.name
+        runner.differs(name, difference.variables, difference.is_outdated, can_be_repeated)
         reason = f"{difference.reason}, and this program has done something before that import"
         os.write(2, f"stest: {reason}; run it with `python`\n".encode())
         os._exit(runner.WORKER_FAILED)
