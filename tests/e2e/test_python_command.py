@@ -267,6 +267,20 @@ def test_takes_what_is_loaded_ahead(project: Project) -> None:
     assert warm(project, "-c", changed).expect(0).text == "True fast\n"
 
 
+def test_what_cannot_be_loaded_twice_is_never_stale(project: Project) -> None:
+    """A program that has done nothing yet begins again as `python`; another one ends."""
+    project.install("heavy.py", "import os, sqlite3\nMODE = os.getenv('MODE')\n")
+    project.configure(sprintest='preload = ["heavy"]')
+    code = "import heavy; print(heavy.MODE)"
+    assert warm(project, "-c", f"{IS_WARM}; {code}").expect(0).text == f"{WARM}None\n"
+    changed = "import os; os.environ['MODE'] = 'fast'"
+    assert warm(project, "-c", f"{changed}; {code}; {IS_WARM}").expect(0).text == f"fast\n{REAL}"
+    for deed in ("print(1, flush=True)", "os.mkdir('made')", "open(0).read()", "open('new', 'w')"):
+        ended = warm(project, "-c", f"{changed}; {deed}; {code}", stdin="text").expect(104)
+        assert "run it with `python`" in ended.errors
+        assert "None" not in ended.text
+
+
 def same_but_warm(project: Project, *args: str) -> str:
     return warm(project, *args).expect(0).text
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 
-from .harness import Finished, Project
+from .environment import Environment, EnvironmentProject
+from .harness import Finished, Project, wait_for
 
 pytest.importorskip("xdist")
 
@@ -110,6 +112,77 @@ def test_workers_are_forks_of_one_process(project: Project) -> None:
     """
     project.write("test_it.py", text)
     project.stest("-n", "3").expect(0)
+
+
+def test_values_are_shared(project: Project) -> None:
+    """A worker does not load a value of `sprintest.warm` that is held."""
+    text = """
+        import os, pytest, sprintest
+
+        @sprintest.warm
+        def load():
+            return os.getpid()
+
+        @pytest.mark.parametrize("number", range(4))
+        def test_number(number):
+            with open(f"loaded_{number}", "w") as file:
+                file.write(str(load() == os.getpid()))
+    """
+    project.write("test_it.py", text)
+
+    def loaded() -> set[str]:
+        project.stest("-n", "2").expect(0)
+        return {file.read_text() for file in project.root.glob("loaded_*")}
+
+    assert loaded() == {"True"}
+    wait_for(lambda: loaded() == {"False"}, "the value to be held")
+
+
+def test_coverage_is_the_same(project: Project) -> None:
+    pytest.importorskip("pytest_cov")
+    project.write(
+        "package.py", "def double(number):\n    if not number:\n        return 0\n    return 2 * number\n"
+    )
+    project.write("test_it.py", "import package\n\ndef test_it():\n    assert package.double(2) == 4\n")
+    args = ("-n", "2", "--cov=package", "--cov-report=term-missing")
+
+    def table(finished: Finished) -> list[str]:
+        return [line for line in finished.text.splitlines() if line.startswith(("package.py", "TOTAL"))]
+
+    plain = table(project.plain(*args).expect(0))
+    assert plain
+    assert [table(project.stest(*args).expect(0)) for _ in range(2)] == [plain, plain]
+
+
+def test_without_xdist_a_line_says_how_to_get_it(tmp_path: Path) -> None:
+    project = EnvironmentProject(tmp_path, Environment(tmp_path / "env", ["pytest"]))
+    try:
+        project.write("test_it.py", "def test_it():\n    pass\n")
+        assert "pip install pytest-xdist" in project.stest("-n", "2").expect(4).errors
+        assert "pytest-xdist" not in project.stest("--no-such-option").expect(4).errors
+    finally:
+        project.close()
+
+
+def test_worker_that_only_a_fresh_process_can_be_is_never_stale(project: Project) -> None:
+    project.install("heavy.py", "import os, sqlite3\nMODE = os.getenv('MODE')\n")
+    project.configure(sprintest='preload = ["heavy"]')
+    text = """
+        import os
+        os.environ["MODE"] = "fast"
+        import heavy
+
+        def test_it():
+            assert heavy.MODE == "fast"
+    """
+    project.write("test_it.py", text)
+    plain = outcome(project.plain("-n", "2"))
+    first = project.stest("-n", "2")
+    assert "a worker of pytest-xdist needs a fresh process" in first.errors
+    assert outcome(first) == plain
+    second = project.stest("-n", "2")  # It has been learned what the tests set.
+    assert "fresh process" not in second.errors
+    assert outcome(second) == plain
 
 
 def test_interrupt_ends_all(project: Project) -> None:

@@ -132,6 +132,14 @@ class Reporter:
             if spec.popen and not spec.via and not spec.python:
                 spec.python = shlex.join([runner.client(), "python"])
 
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node: Any, error: Any) -> None:
+        """Give the run up if a warm worker cannot be right. It cannot begin again: it has read its stdin."""
+        popen = getattr(getattr(node.gateway, "_io", None), "popen", None)
+        with contextlib.suppress(Exception):  # It may have closed its channel, and go on.
+            if error and popen.wait(timeout=10) == runner.WORKER_FAILED:  # type: ignore[union-attr]
+                runner.give_up("a worker of pytest-xdist needs a fresh process")
+
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: Any) -> None:
         with costing_no_answer():

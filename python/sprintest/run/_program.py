@@ -74,13 +74,14 @@ class _Program:
         self.names: list[str] = []
         #: Python removes the name of the file once it has been executed.
         self.is_file = False
-        self._pid = os.getpid()
+        self._pid = 0
         self._deed = ""
         self._writes = 0
         self._position: int | None = None
 
     def watch(self, source: str | None) -> None:
         """From now on notice what the program does that cannot be done again."""
+        self._pid = os.getpid()
         self._writes = _count_writes()
         self._position = _position_of_stdin(source)
         runner.add_audit_listener(self._note, _side_effects.ACTS | {"open"})
@@ -90,7 +91,7 @@ class _Program:
             self._deed = self._deed or event
 
     def _has_acted(self) -> bool:
-        moved = self._position is None or _seek(self._position) != self._position
+        moved = self._position is None or _has_moved(self._position)
         return bool(self._deed) or moved or _count_writes() != self._writes
 
     def differs(self, difference: Difference, can_be_repeated: bool) -> bool:
@@ -102,6 +103,8 @@ class _Program:
             return can_be_repeated
         if not self._has_acted():
             runner.become_python()
+        name = difference.member.name
+        runner.differs(name, difference.variables, difference.is_outdated, can_be_repeated)
         reason = f"{difference.reason}, and this program has done something before that import"
         os.write(2, f"stest: {reason}; run it with `python`\n".encode())
         os._exit(runner.WORKER_FAILED)
@@ -116,8 +119,11 @@ def _count_writes() -> int:
         return next(int(line.split()[1]) for line in file if line.startswith(b"syscw"))
 
 
-def _seek(position: int) -> int:
-    return _own.os.lseek(0, 0, os.SEEK_CUR) if position >= 0 else position
+def _has_moved(position: int) -> bool:
+    try:
+        return position >= 0 and os.lseek(0, 0, os.SEEK_CUR) != position
+    except OSError:  # The program has closed it.
+        return True
 
 
 def _position_of_stdin(source: str | None) -> int | None:

@@ -7,11 +7,13 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <cerrno>
 #include <filesystem>
 #include <string>
+#include <string_view>
 
 #include "cli/project.hpp"
 #include "cli/run/cold_run.hpp"
@@ -90,13 +92,30 @@ bool is_inherited(int fd) {
   return flags >= 0 && (flags & FD_CLOEXEC) == 0;
 }
 
-/// Whether the program would inherit these three, and no others, whose numbers it may know: `<(command)`.
-bool has_only_streams() {
+bool is_digit(char letter) { return letter >= '0' && letter <= '9'; }
+
+bool has_number(std::string_view text, const std::string& number) {
+  for (auto at = text.find(number); at != text.npos; at = text.find(number, at + 1)) {
+    const auto end = at + number.size();
+    if ((at == 0 || !is_digit(text[at - 1])) && (end == text.size() || !is_digit(text[end]))) return true;
+  }
+  return false;
+}
+
+/// Whether its number stands in one of the arguments, as in /dev/fd/63 of `<(command)`.
+bool is_named(int fd, const std::vector<std::string>& args) {
+  return std::any_of(args.begin(), args.end(),
+                     [&](const auto& arg) { return has_number(arg, std::to_string(fd)); });
+}
+
+/// Whether the three standard streams are all that the program needs. Shells and editors leave further
+/// descriptors open; a program that should use one is told its number.
+bool needs_only_streams(const std::vector<std::string>& args) {
   if (!is_inherited(0) || !is_inherited(1) || !is_inherited(2)) return false;
   std::error_code error;
   for (const auto& entry : std::filesystem::directory_iterator("/proc/self/fd", error)) {
     const int fd = std::stoi(entry.path().filename());
-    if (fd > 2 && is_inherited(fd)) return false;
+    if (fd > 2 && is_inherited(fd) && is_named(fd, args)) return false;
   }
   return !error;
 }
@@ -170,7 +189,8 @@ bool can_be_forked(const std::vector<std::string>& args, bool has_prompt) {
 }
 
 int run_python(const std::vector<std::string>& args, Console& console) {
-  const bool can_be_warm = has_only_streams() && !is_background() && can_be_forked(args, ::isatty(0) == 1) &&
+  const bool can_be_warm = needs_only_streams(args) && !is_background() &&
+                           can_be_forked(args, ::isatty(0) == 1) &&
                            !needs_fresh_process(current_attributes());
   if (!can_be_warm) return report(become_python(args), console);
   bool has_begun = false;
