@@ -20,9 +20,8 @@ foreach(_key include shared static libraries version dev_package)
 endforeach()
 
 if(NOT STEST_PYTHON_include)
-  message(FATAL_ERROR "Python ${Python_VERSION} (${Python_EXECUTABLE}) has no Python.h. "
-                      "Debian and Ubuntu: apt-get install ${STEST_PYTHON_dev_package}. "
-                      "For another Python: -DPython_EXECUTABLE=PATH.")
+  stest_missing("Python.h of Python ${Python_VERSION} (${Python_EXECUTABLE}); another Python: -DPython_EXECUTABLE=PATH"
+                ${STEST_PYTHON_dev_package} python3-devel python python)
 endif()
 
 set(PYBIND11_NOPYTHON ON)  # Its headers; which Python is decided here.
@@ -31,19 +30,19 @@ execute_process(
   OUTPUT_VARIABLE _pybind11 OUTPUT_STRIP_TRAILING_WHITESPACE ERROR_QUIET)
 find_package(pybind11 3 QUIET CONFIG HINTS "${_pybind11}")
 if(NOT pybind11_FOUND)
-  message(FATAL_ERROR "pybind11 3 was not found. Install it: ${Python_EXECUTABLE} -m pip install 'pybind11>=3'")
+  stest_missing("pybind11 3: ${Python_EXECUTABLE} -m pip install 'pybind11>=3'" - - - pybind11)
 endif()
 stest_found(pybind11 "${pybind11_VERSION}, ${pybind11_DIR}")
 
 add_library(stest_python INTERFACE)
-target_link_libraries(stest_python INTERFACE pybind11::headers Threads::Threads)
+target_link_libraries(stest_python INTERFACE pybind11::headers)
 target_include_directories(stest_python SYSTEM INTERFACE "${STEST_PYTHON_include}")
 target_compile_options(stest_python INTERFACE -fvisibility=hidden)  # pybind11's own types are hidden.
 
 # Without a libpython, the worker is hosted by the environment's own `python`.
 set(STEST_PYTHON_LIBRARY "")
 set(STEST_PYTHON_KIND none)
-if(NOT STEST_EMBED_PYTHON)
+if(NOT STEST_EMBED_PYTHON OR STEST_WHEEL)
   return()
 elseif(STEST_PYTHON_shared AND NOT STEST_STATIC_PYTHON)
   set(STEST_PYTHON_LIBRARY "${STEST_PYTHON_shared}")

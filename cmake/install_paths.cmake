@@ -1,6 +1,7 @@
 # Executables go beside the environment's `python` when pip builds a wheel (scikit-build-core's scripts
 # folder), else to the usual `bin`. stest, stestd and stest-worker look for each other in one folder, and the
 # worker for its library from there.
+include(GNUInstallDirs)
 if(SKBUILD)
   set(STEST_BIN_DIR "${SKBUILD_SCRIPTS_DIR}")
   set(STEST_LIB_DIR "${SKBUILD_DATA_DIR}/lib/stest")

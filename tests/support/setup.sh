@@ -35,9 +35,7 @@ python_is_debians() { [ "$("$python" -c 'import sys; print(sys.base_prefix)')" =
 
 wanted_packages() {
   command -v "${CXX:-c++}" >/dev/null || echo g++
-  command -v pkg-config >/dev/null || echo pkg-config
-  echo nlohmann-json3-dev libexpected-dev libcli11-dev libtomlplusplus-dev libspdlog-dev \
-    libcpp-httplib-dev libgtest-dev
+  echo nlohmann-json3-dev libexpected-dev libcli11-dev libtomlplusplus-dev libspdlog-dev libgtest-dev
   if ! command -v "$python" >/dev/null; then
     echo python3 python3-venv python3-dev
   elif python_is_debians; then

@@ -44,7 +44,7 @@ timer_t kill_me_after(time_t seconds) {
 }
 
 /// This is only a hint: without it a change is found when the request comes.
-void watch(int inotify, const std::vector<std::string>& folders) {
+void watch_folders(int inotify, const std::vector<std::string>& folders) {
   for (const auto& folder : folders) {
     ::inotify_add_watch(inotify, folder.c_str(),
                         IN_CLOSE_WRITE | IN_CREATE | IN_DELETE | IN_MOVE | IN_ATTRIB | IN_ONLYDIR);
@@ -175,7 +175,7 @@ std::optional<std::vector<Fd>> Snapshot::stay(FlightRecorder& recorder, bool is_
       return std::nullopt;
     } else {
       watches = true;
-      watch(inotify_.get(), file_reads::folders());
+      watch_folders(inotify_.get(), file_reads::folders());
     }
   }
 }
@@ -216,7 +216,7 @@ void Snapshot::await_line(FlightRecorder& recorder, bool watches) {
 }
 
 std::vector<Fd> Snapshot::await(FlightRecorder& recorder, WrittenPages* written, const std::string& reason) {
-  watch(inotify_.get(), file_reads::folders());
+  watch_folders(inotify_.get(), file_reads::folders());
   if (file_reads::changed()) end_as_outdated(recorder, *channel_);
   ::timer_delete(deadline_);
   be_first_to_go();

@@ -93,7 +93,8 @@ const std::vector<CommandInfo>& command_table() {
        "Examples:\n  stest man | man -l -"},
       {"help", Action::help, "this text, or the help of a command",
        "Print the help of stest, or of a command.", "Examples:\n  stest help\n  stest help run"},
-      {"version", Action::version, "stest's version", "Print the version of stest.", ""},
+      {"version", Action::version, "stest's version",
+       "Print the version of stest, how it was built, its worker and its Python.", ""},
   };
   return table;
 }

@@ -10,8 +10,10 @@
 #include "cli/command_line/man_page.hpp"
 #include "common/config/near_miss.hpp"
 #include "common/os/process.hpp"
+#include "common/os/python_executable.hpp"
 #include "common/os/read_file.hpp"
 #include "common/os/runtime_paths.hpp"
+#include "common/os/worker_host.hpp"
 #include "common/version.hpp"
 
 namespace stest {
@@ -43,7 +45,17 @@ std::string see_help(const CommandInfo& command) {
 
 std::string did_you_mean(const std::string& name) { return "; did you mean `" + name + "`?"; }
 
-std::string version_text() { return "stest " + std::string(stest_version()) + "\n"; }
+/// The first line is the version alone, for programs that read it.
+std::string version_text() {
+  const auto folder = executable_folder();
+  const auto python = python_executable(folder, current_environment());
+  const auto host = worker_host(folder, python);
+  const std::string kind = host.library.empty() ? ", which embeds Python" : ", which loads stest";
+  return "stest " + std::string(stest_version()) + "\n" +  //
+         "program  " + (folder / "stest").string() + ", " + std::string(stest_origin()) + "\n" + "worker   " +
+         host.program.string() + kind + "\n" +  //
+         "Python   " + std::string(python_version()) + ", " + python.string() + "\n";
+}
 
 Options printing(std::string text) {
   Options options;

@@ -21,7 +21,7 @@ std::optional<int> daemon_of_predecessor(const std::filesystem::path& root) {
     std::error_code error;
     if (std::filesystem::read_symlink("/proc/" + std::to_string(pid) + "/cwd", error) != root || error)
       continue;
-    const auto line = command_line(pid) + " ";
+    const auto line = stest::command_line(pid) + " ";
     for (const auto* name : {" -m sprintest.daemon ", "/sprintest-daemon ", "/stest-daemon "}) {
       if (line.find(name) != line.npos) return pid;
     }

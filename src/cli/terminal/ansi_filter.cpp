@@ -7,7 +7,7 @@ namespace stest {
 namespace {
 
 constexpr unsigned char bell = 0x07, backspace = 0x08, tab = 0x09, newline = 0x0a, vertical_tab = 0x0b,
-                        form_feed = 0x0c, carriage_return = 0x0d, cancel = 0x18, substitute = 0x1a,
+                        form_feed = 0x0c, carriage_return = 0x0d, cancellation = 0x18, substitute = 0x1a,
                         escape = 0x1b, del = 0x7f;
 // C1 controls. After ESC they are the same minus 0x40.
 constexpr unsigned char nel = 0x85, dcs = 0x90, sos = 0x98, csi = 0x9b, st = 0x9c, osc = 0x9d, pm = 0x9e,
@@ -150,7 +150,7 @@ void AnsiFilter::take_ascii(unsigned char code) {
 }
 
 void AnsiFilter::take_control(unsigned char code) {
-  if (code == cancel || code == substitute) {
+  if (code == cancellation || code == substitute) {
     string_.clear();
     string_escape_ = false;
     state_ = State::ground;

@@ -19,7 +19,7 @@ constexpr std::size_t most_keys = 64u << 10;
 /// How often a background job checks whether it is in the foreground.
 constexpr int foreground_interval_ms = 200;
 // Posted into the pipe of the signals.
-constexpr char end_of_service = 0;
+constexpr char end_of_link = 0;
 constexpr char run_has_settled = 127;
 
 bool are_same_terminal(int one, int other) {
@@ -84,7 +84,7 @@ void TerminalLink::settle() {
 void TerminalLink::finish(bool is_said_again) {
   if (!thread_.joinable()) return;
   is_said_again_ = is_said_again;
-  signals_->post(end_of_service);
+  signals_->post(end_of_link);
   thread_.join();
   signals_.reset();
   modes_.restore();
@@ -122,7 +122,7 @@ int TerminalLink::patience(bool waits_for_foreground) const {
 
 bool TerminalLink::take_signal() {
   const int signal = signals_->next();
-  if (signal == end_of_service) return false;
+  if (signal == end_of_link) return false;
   if (signal == run_has_settled) show(hold_.release());
   if (signal == SIGTSTP) suspend();
   if (signal == SIGCONT) take_keyboard();

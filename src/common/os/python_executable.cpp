@@ -4,6 +4,8 @@
 
 #include <sstream>
 
+#include "common/os/process.hpp"
+
 namespace stest {
 namespace {
 
@@ -41,7 +43,9 @@ fs::path python_executable(const fs::path& folder) {
   for (const char* name : {"python3", "python"}) {
     if (!folder.empty() && fs::is_symlink(folder / name, ignored)) return folder / name;
   }
-  return STEST_PYTHON_EXECUTABLE;
+  const fs::path built_for = STEST_PYTHON_EXECUTABLE;  // A wheel has only a name.
+  return built_for.is_absolute() ? built_for
+                                 : find_command(built_for, current_environment()).value_or(built_for);
 }
 
 fs::path python_executable(const fs::path& folder, const Environment& env) {

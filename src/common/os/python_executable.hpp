@@ -12,8 +12,8 @@ namespace stest {
 inline constexpr const char* python_variable = "SPRINTEST_PYTHON";
 
 /// The interpreter of the installation whose executables are in `folder`: `python3` or `python` there, else
-/// the one that stest was built for. Links are not resolved, because `bin/python` identifies a virtual
-/// environment.
+/// the one that stest was built for, or with a wheel that of its version on `PATH`. Links are not resolved,
+/// because `bin/python` identifies a virtual environment.
 std::filesystem::path python_executable(const std::filesystem::path& folder);
 
 /// The interpreter that runs the tests: `SPRINTEST_PYTHON`, an absolute path, else the one above.

@@ -1,0 +1,43 @@
+# What the build needs and does not find is collected, and named at once with the commands that install it.
+
+set(STEST_SYSTEMS Debian Fedora Arch conda)
+set(STEST_INSTALL_Debian "Debian, Ubuntu:  apt-get install")
+set(STEST_INSTALL_Fedora "Fedora:          dnf install")
+set(STEST_INSTALL_Arch   "Arch:            pacman -S")
+set(STEST_INSTALL_conda  "conda:           conda install -c conda-forge")
+set(STEST_MISSING "")
+
+# stest_missing(WHAT DEBIAN FEDORA ARCH CONDA): the package of each system; "-" if it has none.
+macro(stest_missing what)
+  string(APPEND STEST_MISSING "  - ${what}\n")
+  set(_packages ${ARGN})
+  foreach(_system _package IN ZIP_LISTS STEST_SYSTEMS _packages)
+    if(NOT _package STREQUAL "-" AND NOT _package IN_LIST STEST_PACKAGES_${_system})
+      list(APPEND STEST_PACKAGES_${_system} "${_package}")
+    endif()
+  endforeach()
+endmacro()
+
+# Ends the configure step if something is missing.
+function(stest_check_requirements)
+  if(NOT STEST_MISSING)
+    return()
+  endif()
+  set(text "stest cannot be built here. Missing:\n${STEST_MISSING}\nTo install it:\n")
+  foreach(system IN LISTS STEST_SYSTEMS)
+    if(STEST_PACKAGES_${system})
+      list(JOIN STEST_PACKAGES_${system} " " packages)
+      string(APPEND text "  ${STEST_INSTALL_${system}} ${packages}\n")
+    endif()
+  endforeach()
+  message(FATAL_ERROR "${text}")
+endfunction()
+
+include(CheckLanguage)
+check_language(CXX)
+if(CMAKE_CXX_COMPILER)
+  enable_language(CXX)
+endif()
+if(NOT CMAKE_CXX_COMPILER OR (CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 11))
+  stest_missing("a compiler for C++20: GCC 11, Clang 14 or newer" g++ gcc-c++ gcc cxx-compiler)
+endif()
