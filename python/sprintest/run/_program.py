@@ -160,7 +160,6 @@ def _set_options(command: Command, args: list[str]) -> None:
         sys.dont_write_bytecode = True
     runner.set_flags({_FLAGS[one]: 1 for one in command.flags if one in _FLAGS})
     sys.warnoptions += command.filters
-    warnings._processoptions(command.filters)  # type: ignore[attr-defined]
 
 
 def _absolute(path: str) -> str:
@@ -199,29 +198,44 @@ def _plan(command: Command) -> tuple[Plan, str | None, str | None]:
 
 
 def _code(source: str | bytes, name: str) -> Plan:
-    return exec, (source, name, "exec", 0, True), vars(sys.modules["__main__"])
+    return exec, None, (_compile(source, name), vars(sys.modules["__main__"]))
+
+
+def _compile(source: str | bytes, name: str) -> Any:
+    with contextlib.suppress(Exception), warnings.catch_warnings(record=True) as heard:
+        code = compile(source, name, "exec", 0, True)
+        if not heard:
+            return code
+    return runner.become_python()  # Its parser says more than this function.
 
 
 def prepare(args: list[str]) -> Plan:
     """Make this process one in which ``python ARGS`` has come to the program itself."""
-    with _private.unheard():
-        return _prepare(args)
-
-
-def _prepare(args: list[str]) -> Plan:
     command = parse(args)
     if command is None or command.what.endswith(".pyc"):
         runner.become_python()
         raise AssertionError
+    warnings._processoptions(command.filters)  # type: ignore[attr-defined]
+    plan, first, source = _begin(command, args)
+    with _private.unheard():
+        _get_ready(command, plan, first)
+    _program.watch(source)
+    return plan
+
+
+def _begin(command: Command, args: list[str]) -> tuple[Plan, str | None, str | None]:
     _warm.install(takes=True)
     refresh_process_state()
     _set_streams("u" in command.flags or sys.stdout.write_through)  # type: ignore[union-attr]
     _set_options(command, args)
     try:
-        plan, first, source = _plan(command)
+        return _plan(command)
     except OSError:  # Python says so itself.
         runner.become_python()
         raise
+
+
+def _get_ready(command: Command, plan: Plan, first: str | None) -> None:
     is_safe = getattr(sys.flags, "safe_path", False)
     if first is not None and not is_safe:
         sys.path.insert(0, first)
@@ -230,8 +244,6 @@ def _prepare(args: list[str]) -> Plan:
     if plan[0] is not exec:
         __import__("runpy")
     _program.is_file = command.kind in "-f" and plan[0] is exec
-    _program.watch(source)
-    return plan
 
 
 def _follow_imports() -> None:
