@@ -26,8 +26,8 @@ from sprintest.run._finalisers import finalisers
 from sprintest.run._runner import refresh_process_state
 from sprintest.values import _warm
 
-#: What is called, the arguments of ``compile`` for the code that it gets, or None, and the other arguments.
-Plan = tuple[Any, Any, Any]
+#: What is called, and its arguments.
+Plan = tuple[Any, tuple[Any, ...]]
 
 
 class Command(NamedTuple):
@@ -180,7 +180,7 @@ def _plan(command: Command) -> tuple[Plan, str | None, str | None]:
     """What is to be executed, the first entry of ``sys.path``, and the source if it is known."""
     main = vars(sys.modules["__main__"])
     if command.kind == "m":
-        return (runpy._run_module_as_main, None, (command.what, True)), os.getcwd(), None  # type: ignore[attr-defined]
+        return (runpy._run_module_as_main, (command.what, True)), os.getcwd(), None  # type: ignore[attr-defined]
     if command.kind == "c":
         return _code(command.what, "<string>"), "", command.what
     if command.kind == "-":
@@ -190,7 +190,7 @@ def _plan(command: Command) -> tuple[Plan, str | None, str | None]:
     path = _absolute(command.what)
     if _is_importable(path):
         sys.path.insert(0, path)
-        return (runpy._run_module_as_main, None, ("__main__", False)), None, None  # type: ignore[attr-defined]
+        return (runpy._run_module_as_main, ("__main__", False)), None, None  # type: ignore[attr-defined]
     with open(path, "rb") as file:
         source = file.read()
     main.update(__file__=path, __loader__=SourceFileLoader("__main__", path), __cached__=None)
@@ -198,7 +198,7 @@ def _plan(command: Command) -> tuple[Plan, str | None, str | None]:
 
 
 def _code(source: str | bytes, name: str) -> Plan:
-    return exec, None, (_compile(source, name), vars(sys.modules["__main__"]))
+    return exec, (_compile(source, name), vars(sys.modules["__main__"]))
 
 
 def _compile(source: str | bytes, name: str) -> Any:
