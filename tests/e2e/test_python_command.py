@@ -64,6 +64,7 @@ NAMESPACE = """
 import sys
 print(sorted((name, str(value)) for name, value in globals().items() if name not in ("sys", "__builtins__")))
 print(sys.argv, sys.path, sys.flags, sys.warnoptions, sys.dont_write_bytecode)
+import warnings; print(warnings.filters)
 print(getattr(sys, "orig_argv", [""])[1:])
 print(sys.stdin.mode, sys.stdout.line_buffering, sys.stderr.line_buffering, sys.stdout.write_through)
 print([(one.name, one.fileno(), one.encoding, one.errors) for one in (sys.stdin, sys.stdout, sys.stderr)])
@@ -135,6 +136,7 @@ def test_modules(project: Project) -> None:
         "import sys\nsys.excepthook = lambda *a: print('hook', a[0])\n1/0",
         "import sys; sys.stdout.write('no newline')",
         "import warnings; warnings.warn('careful')",
+        "import warnings; print([one[0] for one in warnings.filters])",
         "import os; print(os.getcwd(), sorted(set(os.environ) - {'_', 'LINES', 'COLUMNS'}))",
         "import inspect; print(len(inspect.stack()))",
         "print(open(0).read())",
@@ -174,6 +176,12 @@ def test_mistakes(project: Project) -> None:
     same(project, "-c", "print('\\ud800')")
     project.write("broken.py", "x = (\n")
     same(project, "broken.py")
+    project.write("escape.py", "x = '\\d'\nprint(x)\n")
+    same(project, "escape.py")
+    same(project, "-W", "error", "escape.py")
+    same(project, "-W", "default", "escape.py")
+    (project.root / "null.py").write_bytes(b"x = 1\0\n")
+    same(project, "null.py")
 
 
 def test_output_goes_where_the_client_writes(project: Project) -> None:
@@ -276,6 +284,7 @@ def test_what_cannot_be_loaded_twice_is_never_stale(project: Project) -> None:
     changed = "import os; os.environ['MODE'] = 'fast'"
     assert warm(project, "-c", f"{changed}; {code}; {IS_WARM}").expect(0).text == f"fast\n{REAL}"
     for deed in ("print(1, flush=True)", "os.mkdir('made')", "open(0).read()", "open('new', 'w')"):
+        changed = f"import os; os.environ['MODE'] = '{len(deed)}'"  # What is learned is another value.
         ended = warm(project, "-c", f"{changed}; {deed}; {code}", stdin="text").expect(104)
         assert "run it with `python`" in ended.errors
         assert "None" not in ended.text

@@ -53,17 +53,9 @@ Ending ending_of_error() {
   return {1, interrupted};
 }
 
-/// Calls built-in functions from C++, so that no frame of stest's lies below those of the program.
-Ending execute(const py::object& call, const py::object& source, const py::object& args) {
-  py::object given = args;
-  if (!source.is_none()) {
-    const py::object builtins = py::module_::import("builtins");
-    auto code =
-        py::reinterpret_steal<py::object>(PyObject_CallObject(builtins.attr("compile").ptr(), source.ptr()));
-    if (!code) return ending_of_error();
-    given = py::make_tuple(code, args);
-  }
-  const auto done = py::reinterpret_steal<py::object>(PyObject_CallObject(call.ptr(), given.ptr()));
+/// Called from C++, so that no frame of stest's lies below those of the program.
+Ending execute(const py::object& call, const py::object& args) {
+  const auto done = py::reinterpret_steal<py::object>(PyObject_CallObject(call.ptr(), args.ptr()));
   return done ? Ending{} : ending_of_error();
 }
 
@@ -113,7 +105,7 @@ int run_program(const protocol::RunTest& request, const EnvironmentChanges& chan
     become_like_client(request, changes);
     const py::tuple plan = own_module("sprintest.run._program").attr("prepare")(fs_decode(request.args));
     run_context().recorder.set_phase(protocol::Phase::running);
-    return finish(execute(plan[0], plan[1], plan[2]));
+    return finish(execute(plan[0], plan[1]));
   } catch (const std::exception& error) {
     return internal_error(error);
   }

@@ -26,8 +26,8 @@ from sprintest.run._finalisers import finalisers
 from sprintest.run._runner import refresh_process_state
 from sprintest.values import _warm
 
-#: What is called, the arguments of ``compile`` for the code that it gets, or None, and the other arguments.
-Plan = tuple[Any, Any, Any]
+#: What is called, and its arguments.
+Plan = tuple[Any, tuple[Any, ...]]
 
 
 class Command(NamedTuple):
@@ -160,7 +160,6 @@ def _set_options(command: Command, args: list[str]) -> None:
         sys.dont_write_bytecode = True
     runner.set_flags({_FLAGS[one]: 1 for one in command.flags if one in _FLAGS})
     sys.warnoptions += command.filters
-    warnings._processoptions(command.filters)  # type: ignore[attr-defined]
 
 
 def _absolute(path: str) -> str:
@@ -181,7 +180,7 @@ def _plan(command: Command) -> tuple[Plan, str | None, str | None]:
     """What is to be executed, the first entry of ``sys.path``, and the source if it is known."""
     main = vars(sys.modules["__main__"])
     if command.kind == "m":
-        return (runpy._run_module_as_main, None, (command.what, True)), os.getcwd(), None  # type: ignore[attr-defined]
+        return (runpy._run_module_as_main, (command.what, True)), os.getcwd(), None  # type: ignore[attr-defined]
     if command.kind == "c":
         return _code(command.what, "<string>"), "", command.what
     if command.kind == "-":
@@ -191,7 +190,7 @@ def _plan(command: Command) -> tuple[Plan, str | None, str | None]:
     path = _absolute(command.what)
     if _is_importable(path):
         sys.path.insert(0, path)
-        return (runpy._run_module_as_main, None, ("__main__", False)), None, None  # type: ignore[attr-defined]
+        return (runpy._run_module_as_main, ("__main__", False)), None, None  # type: ignore[attr-defined]
     with open(path, "rb") as file:
         source = file.read()
     main.update(__file__=path, __loader__=SourceFileLoader("__main__", path), __cached__=None)
@@ -199,29 +198,44 @@ def _plan(command: Command) -> tuple[Plan, str | None, str | None]:
 
 
 def _code(source: str | bytes, name: str) -> Plan:
-    return exec, (source, name, "exec", 0, True), vars(sys.modules["__main__"])
+    return exec, (_compile(source, name), vars(sys.modules["__main__"]))
+
+
+def _compile(source: str | bytes, name: str) -> Any:
+    with contextlib.suppress(Exception), warnings.catch_warnings(record=True) as heard:
+        code = compile(source, name, "exec", 0, True)
+        if not heard:
+            return code
+    return runner.become_python()  # Its parser says more than this function.
 
 
 def prepare(args: list[str]) -> Plan:
     """Make this process one in which ``python ARGS`` has come to the program itself."""
-    with _private.unheard():
-        return _prepare(args)
-
-
-def _prepare(args: list[str]) -> Plan:
     command = parse(args)
     if command is None or command.what.endswith(".pyc"):
         runner.become_python()
         raise AssertionError
+    warnings._processoptions(command.filters)  # type: ignore[attr-defined]
+    plan, first, source = _begin(command, args)
+    with _private.unheard():
+        _get_ready(command, plan, first)
+    _program.watch(source)
+    return plan
+
+
+def _begin(command: Command, args: list[str]) -> tuple[Plan, str | None, str | None]:
     _warm.install(takes=True)
     refresh_process_state()
     _set_streams("u" in command.flags or sys.stdout.write_through)  # type: ignore[union-attr]
     _set_options(command, args)
     try:
-        plan, first, source = _plan(command)
+        return _plan(command)
     except OSError:  # Python says so itself.
         runner.become_python()
         raise
+
+
+def _get_ready(command: Command, plan: Plan, first: str | None) -> None:
     is_safe = getattr(sys.flags, "safe_path", False)
     if first is not None and not is_safe:
         sys.path.insert(0, first)
@@ -230,8 +244,6 @@ def _prepare(args: list[str]) -> Plan:
     if plan[0] is not exec:
         __import__("runpy")
     _program.is_file = command.kind in "-f" and plan[0] is exec
-    _program.watch(source)
-    return plan
 
 
 def _follow_imports() -> None:
