@@ -50,10 +50,11 @@ std::string version_text() {
   const auto folder = executable_folder();
   const auto python = python_executable(folder, current_environment());
   const auto host = worker_host(folder, python);
-  const std::string kind = host.library.empty() ? ", which embeds Python" : ", which loads stest";
+  const std::string worker = host.is_python() ? host.python.string() + ", which loads stest"
+                                              : host.executable.string() + ", which embeds Python";
   return "stest " + std::string(stest_version()) + "\n" +  //
          "program  " + (folder / "stest").string() + ", " + std::string(stest_origin()) + "\n" + "worker   " +
-         host.program.string() + kind + "\n" +  //
+         worker + "\n" +  //
          "Python   " + std::string(python_version()) + ", " + python.string() + "\n";
 }
 

@@ -165,7 +165,7 @@ bool has_not_run(const event::Done& done, bool has_begun) {
   return done.outcome == Outcome::internal_error && (needs_cold || !has_begun);
 }
 
-int report(const Error& error, Console& console) {
+int report_failure(const Error& error, Console& console) {
   console.say(error);
   return static_cast<int>(exit_code(error.code));
 }
@@ -192,11 +192,11 @@ int run_python(const std::vector<std::string>& args, Console& console) {
   const bool can_be_warm = needs_only_streams(args) && !is_background() &&
                            can_be_forked(args, ::isatty(0) == 1) &&
                            !needs_fresh_process(current_attributes());
-  if (!can_be_warm) return report(become_python(args), console);
+  if (!can_be_warm) return report_failure(become_python(args), console);
   bool has_begun = false;
   const auto done = run_warm(args, has_begun);
-  if (done ? has_not_run(*done, has_begun) : !has_begun) return report(become_python(args), console);
-  return done ? end_as(*done, console) : report(done.error(), console);
+  if (done ? has_not_run(*done, has_begun) : !has_begun) return report_failure(become_python(args), console);
+  return done ? end_as(*done, console) : report_failure(done.error(), console);
 }
 
 }  // namespace stest
