@@ -4,8 +4,9 @@
 
 For the example and for two suites from PyPI (those of tests/parity, which must be prepared: run
 `python tests/parity/parity.py click einops` once). Each suite is copied to a folder of its own. Prints the
-median wall time of stest and of plain pytest with the same arguments, and their ratio. Exit code 1 where
-stest takes more than 1.1 times the time of plain pytest and 50 ms more.
+median wall time of stest and of plain pytest with the same arguments, and their ratio; in one row of stest
+and of stest whose runs copy the pages that they write to themselves. Exit code 1 where stest takes more than
+1.1 times the time of plain pytest and 50 ms more.
 """
 
 from __future__ import annotations
@@ -35,6 +36,18 @@ DEADLINE_S = 300
 #: A second test file beside that of the suite: another request.
 LIGHT = "def test_light(): pass\n"
 PROMPT = "def test_prompt(): input()\n"
+#: A madvise(2) without MADV_POPULATE_WRITE, as in Linux before 5.14: see worker/snapshot/written_pages.
+NO_COPIES = """
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <errno.h>
+#include <stddef.h>
+int madvise(void *begin, size_t size, int advice) {
+  int (*next)(void *, size_t, int) = (int (*)(void *, size_t, int))dlsym(RTLD_NEXT, "madvise");
+  if (advice == 23) { errno = EINVAL; return -1; }
+  return next(begin, size, advice);
+}
+"""
 
 
 @dataclass(frozen=True)
@@ -244,6 +257,20 @@ def beside(place: Place, other: tuple[str, ...], answer: bytes, rounds: int) -> 
     return statistics.median(times["stest"]), statistics.median(times["pytest"])
 
 
+def copies(place: Place, rounds: int) -> tuple[float, float]:
+    """Warm runs whose process has copied the pages ahead that it writes to, and those that copy them."""
+    library = place.root / "no_copies.so"
+    compiler = ["cc", "-shared", "-fPIC", "-x", "c", "-", "-o", str(library)]
+    subprocess.run(compiler, input=NO_COPIES, text=True, check=True)
+    without = {"LD_PRELOAD": str(library)}
+    times: tuple[list[float], list[float]] = ([], [])
+    for _ in range(rounds):
+        for some, env in zip(times, ({}, without)):
+            place.warm(**env)
+            some.append(place.timed("stest", place.subject.args, **env))
+    return statistics.median(times[0]), statistics.median(times[1])
+
+
 def worktree(subject: Subject, rounds: int) -> tuple[float, float]:
     """The first run in a second copy, while the daemon of the first one is there."""
     with tempfile.TemporaryDirectory() as one, tempfile.TemporaryDirectory() as two:
@@ -281,6 +308,7 @@ def main() -> int:
                 for name, situation in SITUATIONS.items():
                     row(name, measure(place, situation, options.rounds))
                 prompt = ("-s", str(place.light.with_name("test_prompt_one.py")))
+                row("warm; beside it without copies ahead", copies(place, options.rounds))
                 row("beside another run", beside(place, subject.args, b"", options.rounds))
                 row("beside a run at a prompt", beside(place, prompt, b"\n", options.rounds))
             finally:
