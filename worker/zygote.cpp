@@ -67,8 +67,6 @@ void Zygote::begin_lines_anew() {
 }
 
 void Zygote::wait_for_event() {
-  // `check_fork_health` and the snapshot processes consume SIGCHLD too, so a runner may have ended unnoticed.
-  reap();
   // `poll` ignores negative descriptors.
   std::vector<pollfd> fds{{channel_.fd(), POLLIN, 0},
                           {sigchld_fd(), POLLIN, 0},
@@ -235,7 +233,7 @@ bool Zygote::handle(const protocol::Shutdown&, std::vector<Fd>&) {
 }
 
 void Zygote::reap() {
-  drain_sigchld();
+  drain_sigchld();  // First, so that whoever ends after these checks is noticed by the next wait.
   std::erase_if(ending_, [](pid_t pid) { return ::waitpid(pid, nullptr, WNOHANG) != 0; });
   for (auto run = runs_.begin(); run != runs_.end();) {
     const bool is_over = has_ended(run->second.pid);

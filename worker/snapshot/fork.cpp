@@ -54,11 +54,13 @@ void drain_sigchld() {
 
 bool await_end(pid_t pid, std::chrono::milliseconds patience) {
   const auto deadline = std::chrono::steady_clock::now() + patience;
-  while (!has_ended(pid)) {
-    if (!wait_for_events(sigchld_fd(), POLLIN, deadline)) return false;
+  bool ended = has_ended(pid);
+  while (!ended && wait_for_events(sigchld_fd(), POLLIN, deadline)) {
     drain_sigchld();
+    ended = has_ended(pid);
   }
-  return true;
+  on_sigchld(0);  // Other children may have ended as well, and the zygote must not miss that.
+  return ended;
 }
 
 namespace {
