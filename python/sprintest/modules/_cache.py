@@ -587,17 +587,26 @@ class Cache:
         return member.module if member is not None else self._visible.get(name)
 
 
+# Read so, the attributes of a lazy module or of a proxy run no code.
+_variables_of: Any = vars(ModuleType)["__dict__"].__get__
+_dictionary_of: Any = vars(type)["__dict__"].__get__
+
+
 def _origins(module: Any) -> set[str]:
     """The names of the modules that its variables come from."""
-    return {origin for value in list(getattr(module, "__dict__", {}).values()) if (origin := _origin(value))}
+    if not issubclass(type(module), ModuleType):
+        return set()
+    return {origin for value in _variables_of(module).values() if (origin := _origin(value))}
 
 
 def _origin(value: Any) -> str:
     """The name of the module that a variable's value is, or comes from."""
-    if isinstance(value, ModuleType):
-        return value.__name__
-    is_defined = type(value) is FunctionType or isinstance(value, type)
-    return str(getattr(value, "__module__", "")) if is_defined else ""
+    kind = type(value)
+    if issubclass(kind, ModuleType):
+        return str(_variables_of(value).get("__name__", ""))
+    if kind is FunctionType:
+        return str(value.__module__)
+    return str(_dictionary_of(value).get("__module__", "")) if issubclass(kind, type) else ""
 
 
 cache = Cache()

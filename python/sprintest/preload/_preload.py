@@ -135,14 +135,16 @@ class Preloader:
         return self
 
     def __exit__(self, *_: object) -> None:
-        cache.end()
-        cache.prepare(self._names)
-        self._files.__exit__()
-        self._warnings.__exit__(None, None, None)
-        with contextlib.suppress(ValueError):  # A module may have removed it.
-            sys.meta_path.remove(self._hook)
-        sys.path[:] = [entry for entry in sys.path if entry not in self._path]
-        _modules.forget_project(self._code)
+        try:
+            cache.end()
+            cache.prepare(self._names)
+        finally:
+            self._files.__exit__()
+            self._warnings.__exit__(None, None, None)
+            with contextlib.suppress(ValueError):  # A module may have removed it.
+                sys.meta_path.remove(self._hook)
+            sys.path[:] = [entry for entry in sys.path if entry not in self._path]
+            _modules.forget_project(self._code)
 
     def _take(self, warning: Any) -> None:
         self._log.append(warning)
