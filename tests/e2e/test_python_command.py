@@ -323,30 +323,3 @@ def test_no_daemon(project: Project) -> None:
     env = {"SPRINTEST_FORCE_TCP": "1", "SPRINTEST_PORT": "0", "SPRINTEST_DIR": str(project.home / "tcp")}
     assert warm(project, "-c", IS_WARM, env=env).expect(0).text == REAL
     project.stest("stop", env=env).expect(0)
-
-
-def test_a_lazy_module_is_left_alone(project: Project) -> None:
-    """To find what the variables of modules come from runs no code of theirs."""
-    project.install(
-        "sitecustomize.py",
-        """
-        import sys, types
-
-        class Lazy(types.ModuleType):
-            @property
-            def __dict__(self):
-                raise RuntimeError("loaded")
-
-        class Proxy:
-            @property
-            def __class__(self):
-                raise RuntimeError("resolved")
-
-        proxy = Proxy()
-        sys.modules["lazy_part"] = Lazy("lazy_part")
-        """,
-    )
-    project.write("test_it.py", "import warnings\ndef test_it(): print('filters', warnings.filters)\n")
-    shown = [run("-sq").expect(0).text.splitlines()[0] for run in (project.plain, project.stest)]
-    assert shown[0] == shown[1]
-    assert "RuntimeError" not in (project.state / "daemon.log").read_text()

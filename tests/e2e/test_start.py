@@ -105,3 +105,32 @@ def test_start_that_is_another_each_time(project: Project) -> None:
     project.install("sitecustomize.py", "")
     project.stest("-q").expect(0)
     assert "ran cold" not in project.stest("-q").expect(0).err.decode()
+
+
+def test_a_lazy_module_is_left_alone(project: Project) -> None:
+    """To find what the variables of modules come from runs no code of theirs."""
+    project.install(
+        "sitecustomize.py",
+        """
+        import sys, types
+
+        class Lazy(types.ModuleType):
+            @property
+            def __dict__(self):
+                sys.modules["loaded"] = sys
+                return {}
+
+        class Proxy:
+            @property
+            def __class__(self):
+                sys.modules["resolved"] = sys
+                return Proxy
+
+        proxy = Proxy()
+        sys.modules["lazy_part"] = Lazy("lazy_part")
+        """,
+    )
+    project.write("test_it.py", "import warnings\ndef test_it(): print('filters', warnings.filters)\n")
+    shown = [run("-sq").expect(0).text.splitlines()[0] for run in (project.plain, project.stest)]
+    assert shown[0] == shown[1]
+    assert "RuntimeError" not in (project.state / "daemon.log").read_text()
