@@ -161,10 +161,11 @@ def test_who_wants_to_wait_does(gated: tuple[Project, Callable[[], None]], how: 
 
 @dataclass
 class Paused:
-    """A cold run has one processor, and the imports of the worker have been stopped for it."""
+    """A cold run needs more processors than it has, and the imports of the worker were stopped for it."""
 
     project: Project
     open_gate: Callable[[], None]
+    program: tuple[str, ...]
     cold: subprocess.Popen[bytes]
     worker: Process
 
@@ -172,23 +173,39 @@ class Paused:
         wait_for(lambda: state(self.worker.pid) != "T", "the end of the pause")
 
 
+BUSY_TEST = """
+    import hashlib, os, threading
+
+    def work():
+        while not os.path.exists("go on"):
+            hashlib.pbkdf2_hmac("sha256", b"", b"salt", 10_000)
+
+    def test_busy():
+        with open("started", "w") as file:
+            print("yes", file=file)
+        threads = [threading.Thread(target=work) for _ in range(os.cpu_count() + 1)]
+        [thread.start() for thread in threads]
+        [thread.join() for thread in threads]
+"""
+
 #: stest with one processor.
 CONFINED = ("taskset", "-c", str(min(os.sched_getaffinity(0))), "stest")
 
 
-@pytest.fixture
-def paused(gated: tuple[Project, Callable[[], None]]) -> Paused:
+@pytest.fixture(params=["stest", "one processor"])
+def paused(request: pytest.FixtureRequest, gated: tuple[Project, Callable[[], None]]) -> Paused:
     project, open_gate = gated
-    project.write("test_waiting.py", WAITING_TEST)
-    client = project.start("-q", "test_waiting.py", program=CONFINED)
+    project.write("test_busy.py", BUSY_TEST)
+    program = ("stest",) if request.param == "stest" else CONFINED
+    client = project.start("-q", "test_busy.py", program=program)
     project.await_file("started")
     worker = identify(project.status()["worker"]["pid"])
     assert worker
     wait_for(lambda: state(worker.pid) == "T", "the pause")
-    return Paused(project, open_gate, client, worker)
+    return Paused(project, open_gate, program, client, worker)
 
 
-def test_imports_give_way_where_there_is_one_processor(paused: Paused) -> None:
+def test_imports_give_way_to_a_run_that_needs_all_processors(paused: Paused) -> None:
     paused.project.write("go on", "")
     assert is_cold(paused.project.finish(paused.cold).expect(0))
     paused.await_end()
@@ -197,7 +214,7 @@ def test_imports_give_way_where_there_is_one_processor(paused: Paused) -> None:
 
 
 def test_a_run_that_waits_for_the_worker_ends_the_pause(paused: Paused) -> None:
-    waiting = paused.project.start("run", "--events", "--", "-q", "test_light.py", program=CONFINED)
+    waiting = paused.project.start("run", "--events", "--", "-q", "test_light.py", program=paused.program)
     paused.await_end()
     paused.open_gate()
     paused.project.finish(waiting).expect(0)

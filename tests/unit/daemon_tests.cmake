@@ -32,6 +32,7 @@ add_executable(stest_daemon_tests
   daemon/required_files_test.cpp
   daemon/service_test.cpp
   daemon/status_board_test.cpp
+  daemon/worker/import_pauses_test.cpp
   daemon/worker/mailbox_test.cpp
   daemon/worker/preload_store_test.cpp
   daemon/worker/warm_values_test.cpp

@@ -117,16 +117,20 @@ Result<WorkerLease> WorkerManager::acquire(const Run& run, const Listener& liste
   }
 }
 
-/// The run is cold. With one processor the imports wait until it is over.
+/// The run is cold. The imports wait while it needs all processors.
 void WorkerManager::give_way(const Instance& instance, const Run& run) {
   auto expected = run.request.python ? tl::unexpected(Error{}) : ExpectedRun::of(run);
   const auto& process = run.request.process;
   const bool has_one = process && process->affinity.size() == 1;
   const std::lock_guard lock(mutex_);
   if (expected) instance->expected_run = std::move(*expected);
-  if (!has_one && usable_processors() >= 2) return;
-  pauses_.begin(*run.request.cold_pid, [weak = std::weak_ptr(instance)](bool on) {
-    if (const auto worker = weak.lock()) worker->process->suspend(on);
+  const int processors = has_one ? 1 : std::max(1, static_cast<int>(usable_processors()));
+  pauses_.begin(*run.request.cold_pid, processors, [this, weak = std::weak_ptr(instance)](bool on) {
+    const auto worker = weak.lock();
+    const std::lock_guard lock(mutex_);
+    if (!worker || (on && worker->claims > 0)) return false;  // Another run waits for it.
+    worker->process->suspend(on);
+    return on;
   });
 }
 
