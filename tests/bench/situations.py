@@ -35,6 +35,7 @@ MOST, MORE_S = 1.1, 0.05
 DEADLINE_S = 300
 #: A second test file beside that of the suite: another request.
 LIGHT = "def test_light(): pass\n"
+THREADED = "import threading, time\nthreading.Thread(target=time.sleep, args=(999,), daemon=True).start()\n"
 PROMPT = "def test_prompt(): input()\n"
 #: A madvise(2) without MADV_POPULATE_WRITE, as in Linux before 5.14: see worker/snapshot/written_pages.
 NO_COPIES = """
@@ -113,6 +114,13 @@ class Place:
         status: dict[str, Any] = json.loads(self.stest("status", "--json"))
         return status
 
+    def until(self, holds: Callable[[dict[str, Any]], Any]) -> None:
+        end = time.monotonic() + DEADLINE_S
+        while not holds(status := self.status()):
+            if time.monotonic() > end:
+                sys.exit(f"waited {DEADLINE_S} s: {status}")
+            time.sleep(0.02)
+
     def stop(self) -> None:
         self.stest("stop")
 
@@ -136,10 +144,7 @@ def another_run(place: Place, args: tuple[str, ...], answer: bytes = b"") -> Ite
     """While it lasts, a run goes on in another terminal; it has begun."""
     other = place.start(args)
     try:
-        end = time.monotonic() + DEADLINE_S
-        while not place.status()["runs"] and other.poll() is None:
-            if time.monotonic() > end:
-                sys.exit("the other run does not begin")
+        place.until(lambda status: status["runs"] or other.poll() is not None)
         yield
     finally:
         other.communicate(answer)
@@ -271,6 +276,32 @@ def copies(place: Place, rounds: int) -> tuple[float, float]:
     return statistics.median(times[0]), statistics.median(times[1])
 
 
+def trying_out(subject: Subject, rounds: int) -> tuple[float, float]:
+    """A module that cannot be preloaded has ended the worker: the next one tries out each in a fork."""
+
+    def begin(place: Place) -> tuple[tuple[str, ...], dict[str, str]]:
+        place.fresh()
+        place.timed("stest", subject.args, **env)
+        place.until(lambda status: status["worker"] is None)
+        place.timed("stest", subject.args, **env)
+        place.until(lambda status: status["worker"]["importing"] or status["state"] == "idle")
+        return subject.args, env
+
+    with tempfile.TemporaryDirectory() as folder:
+        place = Place(subject, Path(folder))
+        env = {"PYTHONPATH": folder}
+        (Path(folder) / "threaded.py").write_text(THREADED)
+        settings = place.root / "pyproject.toml"
+        text = settings.read_text()
+        if "[tool.sprintest]" not in text:
+            text += "\n[tool.sprintest]\npreload = [\n]\n"
+        settings.write_text(text.replace("preload = [", 'preload = ["threaded",'))
+        try:
+            return measure(place, begin, rounds)
+        finally:
+            place.stop()
+
+
 def worktree(subject: Subject, rounds: int) -> tuple[float, float]:
     """The first run in a second copy, while the daemon of the first one is there."""
     with tempfile.TemporaryDirectory() as one, tempfile.TemporaryDirectory() as two:
@@ -313,6 +344,7 @@ def main() -> int:
                 row("beside a run at a prompt", beside(place, prompt, b"\n", options.rounds))
             finally:
                 place.stop()
+        row("while modules are tried out", trying_out(subject, options.rounds))
         row("second worktree", worktree(subject, options.rounds))
     return int(slower > 0)
 

@@ -117,11 +117,15 @@ class Expectation:
 
     def _after_conftest(self) -> set[str]:
         """What came after a conftest.py that does something (it writes a module) may have gone by that."""
-        return self._ever if self._has_made else set()
+        return self._ever_with_packages() if self._has_made else set()
 
     def _after_part(self) -> set[str]:
         """Of what a test imported, files that were not in that run may be importers: before the tests."""
-        return set() if self._was_whole else self._ever
+        return set() if self._was_whole else self._ever_with_packages()
+
+    def _ever_with_packages(self) -> set[str]:
+        """Every module that was ever loaded, and what it is in: a namespace package has no file."""
+        return {name.rsplit(".", above)[0] for name in self._ever for above in range(name.count(".") + 1)}
 
     def _exactly(
         self, mode: str, world: World, changed: set[str], held: set[str], reloaded: set[str]
