@@ -93,6 +93,69 @@ def test_stand_in_of_a_conftest_is_what_others_import(project: Project) -> None:
         assert found(project) == [kind] * 2
 
 
+PATCHES = {
+    "a function of a library": "import base\nbase.kind = lambda: 'patched'\n",
+    "a function of the standard library": "import colorsys\ncolorsys.rgb_to_hsv = lambda *rgb: 'patched'\n",
+    "a builtin": "import builtins\nbuiltins.input = lambda: 'patched'\n",
+    "a class": "import base\nclass Base:\n    name = 'patched'\nbase.Base = Base\n",
+}
+
+
+@pytest.mark.parametrize("what", PATCHES)
+def test_patch_of_a_conftest_is_what_a_library_takes(project: Project, what: str) -> None:
+    preload(
+        project,
+        base="class Base:\n    name = 'real'\ndef kind(): return 'real'\n",
+        takes="import base, colorsys\nfrom base import kind\nhsv = colorsys.rgb_to_hsv\n"
+        "class Taker(base.Base):\n    ask = input\nASK = input\n",
+    )
+    write_test(
+        project,
+        "found = [takes.kind(), takes.hsv(1, 0, 0), takes.ASK.__name__, takes.Taker.name]",
+        before="import takes",
+    )
+    real = found(project)
+    for _ in range(2):
+        project.write("conftest.py", PATCHES[what])
+        assert found(project) != real
+    project.write("conftest.py", "")
+    assert found(project) == real
+
+
+@pytest.mark.parametrize("when", ["in a conftest", "in a test"])
+def test_patch_of_what_something_takes_that_cannot_be_loaded_twice(project: Project, when: str) -> None:
+    """A patch of a test is for that test: the run goes on with what was loaded ahead."""
+    patch = "import base\nbase.kind = lambda: 'patched'\n"
+    preload(project, base="def kind(): return 'real'\n", takes=COMPILED + "from base import kind\n")
+    if when == "in a conftest":
+        write_test(project, "found = takes.kind()", before="import takes", conftest=patch)
+        assert found(project, warm=False) == "patched"
+        return
+    write_test(project, patch + "import takes\nfound = takes.__name__", before="def test_before(): pass\n")
+    assert found(project) == "takes"
+
+
+def test_what_a_library_names_like_a_builtin_is_its_own(project: Project) -> None:
+    preload(project, opens=BORN + COMPILED + "def open(): return 1\nVALUE = open()\n")
+    patch = "import builtins\nreal = open\nbuiltins.open = lambda *args, **named: real(*args, **named)\n"
+    write_test(project, "found = opens.VALUE", before="import opens", conftest=patch)
+    assert found(project) == 1
+
+
+def test_process_that_a_library_starts_sees_the_variables_of_the_run(project: Project) -> None:
+    asks = "import subprocess\nMODE = subprocess.check_output(['sh', '-c', 'echo $MODE'], text=True)\n"
+    preload(project, asks=asks)
+    write_test(project, "found = asks.MODE", before="import asks")
+    for mode in ("one", "two"):
+        assert found(project, env={"MODE": mode}) == f"{mode}\n"
+
+
+def test_recursion_limit_that_a_library_reads(project: Project) -> None:
+    preload(project, limit="import sys\nLIMIT = sys.getrecursionlimit()\n")
+    write_test(project, "found = limit.LIMIT", before="import limit")
+    assert found(project) == 1000
+
+
 def test_variable_that_a_conftest_sets_is_what_a_library_reads(project: Project) -> None:
     preload(
         project, reads="import os\nMODE = os.environ.get('MODE', 'none')\n", user="from reads import MODE\n"

@@ -71,6 +71,26 @@ py::list changed(const py::iterable& known) {
   return found;
 }
 
+py::list changed_values(const py::list& table, const py::handle& except) {
+  py::list found;
+  for (Py_ssize_t i = 0; i < PyList_GET_SIZE(table.ptr()); ++i) {
+    PyObject* const group = PyList_GET_ITEM(table.ptr(), i);
+    PyObject *const name = PyTuple_GET_ITEM(group, 0), *const variables = PyTuple_GET_ITEM(group, 1),
+                    *const values = PyTuple_GET_ITEM(group, 2);
+    if (PySet_Contains(except.ptr(), name) != 0) continue;
+    Py_ssize_t k = 0;
+    PyObject *key = nullptr, *value = nullptr;
+    while (PyDict_Next(values, &k, &key, &value) != 0) {
+      if (PyDict_GetItemWithError(variables, key) != value) {
+        found.append(
+            py::make_tuple(py::handle(name), py::handle(variables), py::handle(values), py::handle(key)));
+      }
+    }
+  }
+  if (PyErr_Occurred() != nullptr) throw py::error_already_set();
+  return found;
+}
+
 py::list names_of(const py::dict& variables, const py::handle& value) {
   py::list found;
   Py_ssize_t i = 0;

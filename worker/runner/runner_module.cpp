@@ -155,6 +155,7 @@ PYBIND11_EMBEDDED_MODULE(_stest_runner, m) {
   m.def("know_type_questions", &type_questions::know);
   m.def("in_other_state", &in_other_state);
   m.def("changed_holders", &held_objects::changed);
+  m.def("changed_values", &held_objects::changed_values);
   m.def("names_of", &held_objects::names_of);
   m.def("stop_watching_files", [] {
     file_reads::stop();

@@ -31,6 +31,7 @@ from sprintest.modules._member import Member, order
 from sprintest.modules._recorder import Recorder
 from sprintest.modules._renewals import Renewals
 from sprintest.modules._shape import shape_of
+from sprintest.modules._taken import find_taken, variables_of
 from sprintest.modules.residue._residue import Residue
 from sprintest.process import _own, _private
 from sprintest.process._traces import is_traced
@@ -58,12 +59,12 @@ class Cache:
         #: The names of those that the program has asked for since.
         self.given: set[str] = set()
         self._is_following = False
-        self._comparison = Comparison(self._loaded)
         #: Where runs follow one another.
         self.context = Context(self._files_of)
         self._recorder: Recorder | None = None
         self._recursion_limit = 0
         self._residue = Residue(self._members)
+        self._comparison = Comparison(self._loaded, self._residue.puts)
         self.renewals = Renewals(self._residue.accept)
         self._closures = Closures(
             self._members,
@@ -115,7 +116,13 @@ class Cache:
         self._collected = next(order)
         self._residue.begin(self._all(), lambda name: not (is_ahead or code.is_ignored(name)))
         self._recorder = Recorder(
-            code, self._members, self._add, self._failed, self.context.now, is_ahead=is_ahead
+            code,
+            self._members,
+            self._add,
+            self._failed,
+            self.context.now,
+            self._loaded,
+            is_ahead=is_ahead,
         )
 
     def end(self) -> None:
@@ -443,8 +450,14 @@ class Cache:
     def prepare(self, names: Iterable[str]) -> None:
         """No more is loaded ahead: make tables for runs that import these modules, in this order."""
         self._residue.prepare()
+        installed = [one for one in self._members.values() if not one.is_own]
+        find_taken(installed, self._loaded, self._is_renewed, self._residue.places())
         self._closures.prepare(names)
         self._origins = {name: _origins(module) for name, module in sys.modules.items()}
+
+    def _is_renewed(self, name: str) -> bool:
+        member = self._members.get(name)
+        return member is not None and bool(member.is_own or member.fresh or member.perhaps_fresh)
 
     def _difference(self, closure: Closure, rest: Set[str], spec: Any) -> Difference | None:
         member = closure.member
@@ -587,8 +600,7 @@ class Cache:
         return member.module if member is not None else self._visible.get(name)
 
 
-# Read so, the attributes of a lazy module or of a proxy run no code.
-_variables_of: Any = vars(ModuleType)["__dict__"].__get__
+# Read so, the attributes of a proxy run no code.
 _dictionary_of: Any = vars(type)["__dict__"].__get__
 
 
@@ -596,14 +608,14 @@ def _origins(module: Any) -> set[str]:
     """The names of the modules that its variables come from."""
     if not issubclass(type(module), ModuleType):
         return set()
-    return {origin for value in _variables_of(module).values() if (origin := _origin(value))}
+    return {origin for value in variables_of(module).values() if (origin := _origin(value))}
 
 
 def _origin(value: Any) -> str:
     """The name of the module that a variable's value is, or comes from."""
     kind = type(value)
     if issubclass(kind, ModuleType):
-        return str(_variables_of(value).get("__name__", ""))
+        return str(variables_of(value).get("__name__", ""))
     if kind is FunctionType:
         return str(value.__module__)
     return str(_dictionary_of(value).get("__module__", "")) if issubclass(kind, type) else ""

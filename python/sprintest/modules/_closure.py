@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from sprintest.modules._member import Member
+from sprintest.modules._taken import Table, table_of
 
 #: Kinds of effects that only look at the process: they are compared, and not done again.
 _LOOKED_AT = ("read", "threading", "folder")
@@ -56,6 +58,11 @@ class Closure:
         self.effects = [of for of in effects if of[0][1] not in _LOOKED_AT]
         self.cycles = self._cycles()
 
+    @functools.cached_property
+    def taken(self) -> Table:
+        """What the members have taken out of other modules."""
+        return table_of(self.members)
+
     def _cycles(self) -> list[tuple[str, Member, Member]]:
         """Modules that import each other, of which another one would begin now, and which began."""
         entries = {one.name: one for one in self.members}
@@ -72,6 +79,18 @@ class Closure:
     def can_be_repeated(self, rest: Collection[str]) -> bool:
         """Whether all of them can be executed a second time in one process."""
         return self.compiled.isdisjoint(rest)
+
+    def taking(self, provider: str, key: str, rest: Collection[str]) -> Member | None:
+        """The first member that has taken this out of a module."""
+        of = (provider, key)
+        found = (
+            one
+            for one in self.members
+            if one.name in rest
+            for taken in one.taken
+            if (taken.provider, taken.key) == of
+        )
+        return next(found, None)
 
     def looking(self, look: Any, rest: Collection[str]) -> Member | None:
         """The first member that has looked at this."""

@@ -50,7 +50,8 @@ class Closures:
             found, needed, difference = self.reachable(member)
             brought |= found.keys()
             if difference is None and len(found) >= _WORTH_PREPARING:
-                self._prepared[name] = Closure(member, found.values(), needed)
+                closure = self._prepared[name] = Closure(member, found.values(), needed)
+                _ = closure.taken
 
     def of(self, member: Member) -> tuple[Closure, Set[str], Difference | None]:
         """What importing it would load, the names of what is not there yet, and what stands in its way."""

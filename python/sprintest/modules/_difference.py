@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Set
+from collections.abc import Mapping, Set
 from typing import Any, Callable
 
 from sprintest.modules import _modules
@@ -12,6 +12,7 @@ from sprintest.modules._closure import Closure
 from sprintest.modules._effects import threading_variables
 from sprintest.modules._fingerprint import LOOKS, UNKNOWN, State, file_state, is_settled
 from sprintest.modules._member import Member
+from sprintest.modules._taken import other_value
 from sprintest.process import _private
 from sprintest.process._own import os
 from sprintest.process._process_state import variable
@@ -26,6 +27,7 @@ class Difference:
         reason: str,
         variables: dict[str, str | None] | None = None,
         is_outdated: bool = False,
+        is_patch: bool = False,
     ) -> None:
         self.member = member
         self.reason = reason
@@ -33,16 +35,22 @@ class Difference:
         self.variables = variables or {}
         #: What was loaded is of no use to any run.
         self.is_outdated = is_outdated
+        #: Something that it used has been replaced. While a test runs, that is for the test, and not for the
+        #: module.
+        self.is_patch = is_patch
 
 
 class Comparison:
     """Of what closures went by when they were loaded, with what is there now.
 
-    ``loaded``: the module of a name that was loaded ahead, or is every run's.
+    ``loaded``: the module of a name that was loaded ahead, or is every run's. ``puts``: whether a module that
+    was loaded ahead puts this value into these variables.
     """
 
-    def __init__(self, loaded: Callable[[str], Any]) -> None:
-        self._loaded = loaded
+    def __init__(
+        self, loaded: Callable[[str], Any], puts: Callable[[Mapping[str, Any], str, Any], bool]
+    ) -> None:
+        self._loaded, self._puts = loaded, puts
         self._finders: list[Any] = []
         self._hooks: list[Any] = []
         self._names_in: dict[str, tuple[State | None, frozenset[str]]] = {}
@@ -68,9 +76,19 @@ class Comparison:
             or _other_loggers(closure, rest)
             or _forbidden_warning(closure, rest)
             or _other_entry(closure, rest)
+            or self._other_value(closure, rest)
             or self._other_finder(closure, rest)
             or self._other_place(closure, rest)
         )
+
+    def _other_value(self, closure: Closure, rest: Set[str]) -> Difference | None:
+        """Tests may have put something else in the place of what a module has taken."""
+        if (found := other_value(closure.taken, rest, self._puts)) is None:
+            return None
+        one = closure.taking(*found, rest)
+        of = ".".join(found)
+        reason = f"{one.name if one else closure.member.name} uses {of} when imported, which is another now"
+        return Difference(one or closure.member, reason, is_patch=True)
 
     def _other_finder(self, closure: Closure, rest: Set[str]) -> Difference | None:
         """New finders are asked about all that would be imported; a new hook may change any import."""

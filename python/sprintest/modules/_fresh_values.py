@@ -22,10 +22,12 @@ class FreshValues:
     def begin(self) -> None:
         runner.add_audit_listener(self._on_fresh, set(_side_effects.FRESH))
         runner.add_audit_listener(self._on_folder, {_side_effects.FOLDER})
+        runner.add_audit_listener(self._on_process, _side_effects.PROCESS_STARTS)
 
     def end(self) -> None:
         runner.remove_audit_listener(self._on_fresh)
         runner.remove_audit_listener(self._on_folder)
+        runner.remove_audit_listener(self._on_process)
 
     def _on_fresh(self, event: str, _: Any) -> None:
         """Record a question for a value that differs in each process.
@@ -53,6 +55,18 @@ class FreshValues:
                 line = 0
             frame = frame.f_back
         take_fresh(top, line, _side_effects.FRESH[event])
+
+    def _on_process(self, event: str, args: Any) -> None:
+        """Record that a process is started, unless what it says depends on the machine only."""
+        top = self._top()
+        if top is None or (event == "subprocess.Popen" and _side_effects.only_tells(args[1])):
+            return
+        frame: Any = _private.current_frame(1)
+        while frame is not None and frame.f_globals.get("__name__") != top.name:
+            if frame.f_globals.get("__name__") == "ctypes.util":
+                return  # It looks for a library.
+            frame = frame.f_back
+        take_fresh(top, 0, _side_effects.STARTS_PROCESS)
 
     def _on_folder(self, *_: Any) -> None:
         """Record a question for the current folder."""

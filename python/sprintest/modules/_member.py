@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import weakref
+from collections.abc import Set
 from importlib.machinery import ExtensionFileLoader
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ from sprintest.process._own import open
 
 if TYPE_CHECKING:
     from sprintest.modules._renewals import Renewal
+    from sprintest.modules._taken import Taken
 
 #: Numbers all that modules do, in order.
 order = itertools.count()
@@ -65,6 +67,10 @@ class Member:
         self.shape: Shape = None
         #: The context of a project module, in the resident process.
         self.context: Place | None = Place()
+        #: The names that its execution used, until it is known what it has taken by them.
+        self.names: Set[str] = frozenset()
+        #: What it has taken out of other modules.
+        self.taken: tuple[Taken, ...] = ()
         #: Whether it has registered a function that is called after each fork.
         self.renews_itself = False
         #: Further entries of ``sys.modules`` that it has made itself.

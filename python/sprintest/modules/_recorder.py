@@ -25,6 +25,7 @@ from sprintest.modules._fresh_values import FreshValues, take_fresh
 from sprintest.modules._member import Member, order
 from sprintest.modules._project_record import ProjectRecord, complete, note_barred, source_of
 from sprintest.modules._renewals import renewals
+from sprintest.modules._taken import names_of
 from sprintest.process import _private
 from sprintest.process._environment_reads import EnvironmentReads
 from sprintest.process._own import os, runner
@@ -35,10 +36,10 @@ class Recorder:
     """Records what modules do while they are executed.
 
     ``members``: the modules that were executed, by name. ``add`` is called for each, and ``failed`` for each
-    project module whose execution fails. ``place`` returns the present context. ``is_ahead``: the recorder
-    works ahead of all runs, and sees each import statement and each look at a file. In a run it sees only
-    imports that execute a module, and Python code that opens a file. Project modules are recorded only in
-    runs.
+    project module whose execution fails. ``place`` returns the present context, and ``loaded`` the module of
+    a name that was loaded ahead, or is every run's. ``is_ahead``: the recorder works ahead of all runs, and
+    sees each import statement and each look at a file. In a run it sees only imports that execute a module,
+    and Python code that opens a file. Project modules are recorded only in runs.
     """
 
     def __init__(
@@ -48,6 +49,7 @@ class Recorder:
         add: Callable[[Member], None],
         failed: Callable[[Member, BaseException], None],
         place: Callable[[], Place | None],
+        loaded: Callable[[str], Any],
         *,
         is_ahead: bool,
     ) -> None:
@@ -55,6 +57,7 @@ class Recorder:
         self.last: Member | None = None
         self.imported_project = ""
         self._members, self._add, self._failed, self._place = members, add, failed, place
+        self._loaded = loaded
         self.is_ahead = is_ahead
         self._libraries = threading_libraries()
         self._loading = threading.local()
@@ -78,6 +81,7 @@ class Recorder:
             runner.watch_files(self._exempt)
             runner.add_audit_listener(self._on_listing, _side_effects.LISTS)
             builtins.__import__ = self._noting_import
+            self._end_noting_names = _private.wrap_code(self._make_noting_get_code)
             self._registrations = _effects.Registrations(self._registers)
 
     def _follow_imports(self) -> None:
@@ -119,6 +123,18 @@ class Recorder:
 
         return _private.as_import_system(__import__)
 
+    def _make_noting_get_code(self, get_code: Any) -> Any:
+        def noting_get_code(loader: Any, name: str) -> Any:
+            code = get_code(loader, name)
+            top = self.top()
+            if top is not None and top.name == name and not top.is_own and code is not None:
+                top.names = frozenset(names_of(code))
+                for found in top.names & _side_effects.READS_LIMIT.keys():
+                    take_fresh(top, 0, _side_effects.READS_LIMIT[found])
+            return code
+
+        return _private.as_import_system(noting_get_code)
+
     @contextlib.contextmanager
     def _statements(self, is_own: bool) -> Iterator[None]:
         """In a run only installed modules may see that the function for import statements is ours."""
@@ -143,6 +159,7 @@ class Recorder:
             runner.remove_audit_listener(self._on_listing)
             runner.stop_watching_files()
             builtins.__import__ = self._real_import
+            self._end_noting_names()
             self._registrations.end()
 
     # ---- which module it is
@@ -245,10 +262,22 @@ class Recorder:
         if not is_own and not self.is_ahead and self._imports_own(member):
             member.uncacheable = "it imports the project's code"  # Its looks at files there are not recorded.
         if not self.is_ahead:
+            self._look_for_stubs(member)
             member.let_go()  # A test may check that it is freed.
         self._add(member)
         self.last = member
         return module
+
+    def _look_for_stubs(self, member: Member) -> None:
+        """What has imported something that tests have put into ``sys.modules`` is of no use to other runs."""
+        executing = {one.name for one in self.stack() if one is not None}
+        for name in member.imports - executing:
+            top, *rest = name.split(".")
+            is_known = sys.modules.get(name) in (None, self._loaded(name))
+            if not is_known and not (
+                rest and sys.modules.get(top) is self._loaded(top)
+            ):  # It is the package's.
+                member.uncacheable = f"it imports {name}, which no import has loaded"
 
     def _imports_own(self, member: Member) -> bool:
         found = (self._members.get(name) for name in member.imports)

@@ -99,6 +99,18 @@ def as_import_system(function: Any) -> Any:
     return function
 
 
+def wrap_code(make: Callable[[Any], Any]) -> Callable[[], None]:
+    """Let ``make`` wrap the method that gives the code of a module; return what takes that back."""
+    loader = bootstrap_external.SourceLoader
+    before = loader.get_code
+    loader.get_code = make(before)
+
+    def end() -> None:
+        loader.get_code = before
+
+    return end
+
+
 def wrap_validation(make: Callable[[Any], Any]) -> None:
     """Let ``make`` wrap the function that compares a ``.pyc`` with its source."""
     bootstrap_external._validate_timestamp_pyc = make(bootstrap_external._validate_timestamp_pyc)

@@ -144,6 +144,8 @@ class Run:
         """Whether this run executes a module that was loaded ahead, instead of adopting it."""
         if os.getpid() != self._pid:  # A child that a test has made reports nothing.
             return can_be_repeated
+        if difference.is_patch and self.reporter.settled and not can_be_repeated:
+            return False
         if not (self.reporter.settled and can_be_repeated):
             runner.differs(
                 difference.member.name, difference.variables, difference.is_outdated, can_be_repeated

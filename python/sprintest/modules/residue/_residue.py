@@ -256,6 +256,15 @@ class Residue:
         shared = [one.writers for one in self._changes if one.is_known and not names.isdisjoint(one.writers)]
         return set().union(*shared) - names
 
+    def places(self) -> set[tuple[int, Any]]:
+        """The places of all changes."""
+        return {change.place for change in self._changes}
+
+    def puts(self, holder: Any, name: Any, value: Any) -> bool:
+        """Whether one of the changes puts this value there."""
+        place = (id(holder), name)
+        return any(change.place == place and change.new is value for change in self._changes)
+
     def redo(self, adopted: Set[str]) -> None:
         """Repeat the changes of these modules."""
         for change in self.prepare()[0].of(adopted):
