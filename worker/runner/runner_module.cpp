@@ -77,6 +77,7 @@ PYBIND11_EMBEDDED_MODULE(_stest_runner, m) {
   });
   m.attr("WORKER_FAILED") = static_cast<int>(ExitCode::worker_failed);
   m.def("modules_at_start", &modules_at_start);
+  m.attr("WARM_CHILDREN") = warm_children;
   m.def("become_python", &become_python);
   m.def("set_flags", &set_flags);
   m.def("client", [] { return (executable_folder() / "stest").string(); });
