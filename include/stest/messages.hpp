@@ -129,6 +129,7 @@ struct Test {
   std::string when;
   std::string outcome;
   double duration_s = 0;
+  std::string worker = {};  ///< The worker of pytest-xdist; empty without it.
 };
 /// The run has been silent for `seconds`; it goes on. `nodeid` is the running test; empty outside tests.
 struct Stuck {

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -185,17 +187,105 @@ def test_worker_that_only_a_fresh_process_can_be_is_never_stale(project: Project
     assert outcome(second) == plain
 
 
-def test_interrupt_ends_all(project: Project) -> None:
-    text = """
-        import time
+#: One test says that it runs, and goes on when it is told to; the other ends soon.
+HALF = """
+    import os, time, pytest
 
-        def test_waits():
+    @pytest.mark.parametrize("number", range(2))
+    def test_number(number, worker_id):
+        if number == 0:
             open("started", "w").write("yes\\n")
-            time.sleep(60)
-    """
-    project.write("test_it.py", text)
-    client = project.start("-n", "2")
+        while number == 0 and not os.path.exists("go on"):
+            time.sleep(0.01)
+"""
+CRASHED, CANCELLED, HUNG = 105, 107, 111
+
+
+def start_half(project: Project, *args: str) -> Any:
+    project.write("test_it.py", HALF)
+    client = project.start(*args, "-n", "2")
     project.await_file("started")
+    return client
+
+
+def assert_all_is_over(project: Project) -> None:
+    """Daemon and worker stay, and nothing of the run."""
+    wait_for(lambda: len(project.processes()) == 2, f"the end of all: {project.processes()}")
+
+
+def test_status_shows_what_each_worker_runs(project: Project) -> None:
+    project.stest("start").expect(0)
+    project.write("test_it.py", HALF.replace("while number == 0 and", "while"))
+    client = project.start("-n", "2")
+
+    def tests() -> list[tuple[str, str]]:
+        runs = [run for run in project.status()["runs"] if not run["parent"]]
+        return sorted((test["worker"], test["nodeid"]) for run in runs for test in run["tests"])
+
+    expected = [("gw0", "test_it.py::test_number[0]"), ("gw1", "test_it.py::test_number[1]")]
+    wait_for(lambda: tests() == expected, "both tests")
+    text = project.stest("status").text
+    assert "(stest -n 2)\n" in text
+    assert "gw0: test_it.py::test_number[0] for " in text
+    assert "gw1: test_it.py::test_number[1] for " in text
+    assert "readline" not in text  # The workers are no runs of their own.
+    run = next(run for run in project.status()["runs"] if not run["parent"])
+    family = [one for one in project.status()["processes"] if one["run"] == run["id"]]
+    assert len(family) > 2
+    project.write("go on", "")
+    project.finish(client).expect(0)
+    assert_all_is_over(project)
+
+
+def test_interrupt_ends_all(project: Project) -> None:
+    client = start_half(project)
     client.send_signal(2)
-    finished = project.finish(client)
-    assert finished.code == 2, finished
+    assert project.finish(client).code == 2
+    assert_all_is_over(project)
+
+
+@pytest.mark.parametrize(("how", "code"), [("interrupt", 2), ("terminate", CANCELLED), ("kill", CANCELLED)])
+def test_cancel_ends_all(project: Project, how: str, code: int) -> None:
+    client = start_half(project)
+    run = next(run["id"] for run in project.status()["runs"] if not run["parent"])
+    project.stest("cancel", "--how", how, str(run)).expect(0)
+    assert project.finish(client).code == code
+    assert_all_is_over(project)
+
+
+def test_client_that_vanishes_takes_all_along(project: Project) -> None:
+    client = start_half(project)
+    client.kill()
+    assert_all_is_over(project)
+
+
+def test_hang_shows_the_stack_of_the_worker(project: Project) -> None:
+    project.stest("start").expect(0)
+    project.env["SPRINTEST_HANG_TIMEOUT"] = "2s"
+    finished = project.finish(start_half(project)).expect(HUNG)
+    assert "running test_it.py::test_number[0]" in finished.errors
+    assert re.search(r'test_it\.py", line \d+ in test_number', finished.errors)
+    assert "in pytest_runtest_loop" not in finished.errors.partition("in test_number")[0]
+    assert_all_is_over(project)
+
+
+def test_silent_run_goes_on(project: Project) -> None:
+    project.env["SPRINTEST_STUCK_AFTER"] = "0.5s"
+    client = start_half(project)
+    seen = b""
+    while b"in test_number" not in seen:
+        piece = os.read(client.stderr.fileno(), 4096)
+        assert piece, project.finish(client)
+        seen += piece
+    project.write("go on", "")
+    assert "2 passed" in project.finish(client).expect(0).text
+    assert_all_is_over(project)
+
+
+def test_controller_that_dies_leaves_nothing(project: Project) -> None:
+    client = start_half(project)
+    run = next(run["id"] for run in project.status()["runs"] if not run["parent"])
+    family = [one["pid"] for one in project.status()["processes"] if one["run"] == run]
+    os.kill(family[0], 9)
+    project.finish(client)
+    assert_all_is_over(project)

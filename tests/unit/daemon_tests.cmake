@@ -27,6 +27,7 @@ add_executable(stest_daemon_tests
   daemon/run/run_tally_test.cpp
   daemon/run/shown_output_test.cpp
   daemon/run/silence_watch_test.cpp
+  daemon/run/running_tests_test.cpp
   daemon/run/stuck_watch_test.cpp
   daemon/process_report_test.cpp
   daemon/required_files_test.cpp

@@ -65,13 +65,16 @@ class Reporter:
         self._collected: list[Any] = []
         self._is_first = True
         self._has_passed = True
+        #: Of pytest-xdist: those that have begun a test.
+        self._workers: dict[str, list[str]] = {}
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logstart(self, nodeid: str) -> None:
         with costing_no_answer():
             if not self.settled and not self.is_at_risk():
                 self._settle()
-            runner.test_started(nodeid)
+            workers = self._workers.get(nodeid)
+            runner.test_started(nodeid, workers.pop(0) if workers else "")
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_cmdline_parse(self, pluginmanager: Any, args: list[str]) -> None:
@@ -133,6 +136,13 @@ class Reporter:
                 spec.python = shlex.join([runner.client(), "python"])
 
     @pytest.hookimpl(optionalhook=True)
+    def pytest_configure_node(self, node: Any) -> None:
+        def begins(nodeid: str) -> None:
+            self._workers.setdefault(nodeid, []).append(node.gateway.id)
+
+        _private.on_test_of_node(node, begins)
+
+    @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any, error: Any) -> None:
         """Give the run up if a warm worker cannot be right. It cannot begin again: it has read its stdin."""
         popen = getattr(getattr(node.gateway, "_io", None), "popen", None)
@@ -157,7 +167,10 @@ class Reporter:
     @pytest.hookimpl(trylast=True)
     def pytest_runtest_logreport(self, report: Any) -> None:
         self._has_passed = self._has_passed and bool(report.passed)
-        runner.report(report.nodeid, report.when or "", report.outcome, float(report.duration))
+        node = getattr(report, "node", None)  # Of pytest-xdist. The report of a crash has no phase.
+        when = report.when if report.when in ("setup", "call") else "teardown"
+        worker = node.gateway.id if node is not None else ""
+        runner.report(report.nodeid, when, report.outcome, float(report.duration), worker)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self) -> None:

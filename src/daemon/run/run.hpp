@@ -7,13 +7,14 @@
 #include "common/os/fd.hpp"
 #include "daemon/run/run_control.hpp"
 #include "stest/config.hpp"
+#include "daemon/run/run_programs.hpp"
 #include "stest/messages.hpp"
 #include "stest/protocol.hpp"
 
 namespace stest {
 
-/// One run, from its admission to its end. Immutable, except `control`, and `timings` and `fds`, which only
-/// the run's thread uses.
+/// One run, from its admission to its end. Immutable, except `control` and `programs`, and `timings` and
+/// `fds`, which only the run's thread uses.
 struct Run {
   std::uint64_t id = 0;
   RunRequest request;
@@ -22,6 +23,8 @@ struct Run {
   Timings timings;         ///< Since it arrived.
   RunControl control;
   /// The client's stdin, stdout and stderr, if it has sent them, until the process has them.
+  std::uint64_t parent = 0;  ///< The run whose processes have started this program; 0: none.
+  RunPrograms programs;
   std::vector<Fd> fds = {};
 };
 
