@@ -289,3 +289,83 @@ def test_controller_that_dies_leaves_nothing(project: Project) -> None:
     os.kill(family[0], 9)
     project.finish(client)
     assert_all_is_over(project)
+
+
+def test_each_worker_gets_a_gpu(project: Project) -> None:
+    """Before anything is imported that may look at it; without GPUs nothing is set."""
+    project.install("heavy.py", "import os\nGPU = os.getenv('CUDA_VISIBLE_DEVICES')\n")
+    project.configure(sprintest='preload = ["heavy"]\ngpus = "auto"')
+    text = """
+        import heavy, pytest
+
+        @pytest.mark.parametrize("number", range(6))
+        def test_number(number, worker_id):
+            open(f"gpu_{worker_id}", "w").write(str(heavy.GPU))
+    """
+    project.write("test_it.py", text)
+
+    def gpus(listed: str | None, *args: str) -> list[str]:
+        for file in project.root.glob("gpu_*"):
+            file.unlink()
+        project.stest(*args, "--dist=each", env={"CUDA_VISIBLE_DEVICES": listed}).expect(0)
+        return [file.read_text() for file in sorted(project.root.glob("gpu_*"))]
+
+    assert gpus("5,GPU-a", "-n", "3") == ["5", "GPU-a", "5"]
+    assert gpus("", "-n", "2") == ["", ""]
+    assert gpus("5,6", "--tx", "popen//env:CUDA_VISIBLE_DEVICES=1", "--tx", "popen") == ["1", "6"]
+    assert gpus("5,6", "-n", "0") == ["5,6"]
+    project.configure(sprintest="gpus = 1")
+    assert gpus("5,6", "-n", "2") == ["5", "5"]
+    project.configure(sprintest='gpus = ["7", "8"]')
+    assert gpus(None, "-n", "2") == ["7", "8"]
+
+
+COUNT = """
+    def test_count(request):
+        count = request.config.workerinput["workercount"]
+        open("count", "w").write(str(count))
+"""
+
+
+def test_auto_leaves_the_processors_of_other_runs_alone(project: Project) -> None:
+    project.write("test_count.py", COUNT)
+    usable = len(os.sched_getaffinity(0))
+    client = start_half(project)
+    project.stest("-n", "auto", "test_count.py").expect(0)
+    assert 1 <= int(project.read("count")) <= max(1, usable - 2)
+    project.stest("-n", "auto", "test_count.py", env={"PYTEST_XDIST_AUTO_NUM_WORKERS": "3"}).expect(0)
+    assert project.read("count") == "3"
+    project.write("conftest.py", "def pytest_xdist_auto_num_workers(config):\n    return 4\n")
+    project.stest("-n", "auto", "test_count.py").expect(0)
+    assert project.read("count") == "4"
+    project.write("go on", "")
+    project.finish(client).expect(0)
+
+
+def test_auto_counts_when_the_run_begins(project: Project) -> None:
+    """And not when it is done ahead."""
+    project.env["SPRINTEST_PRIME"] = "yes"
+    project.write("test_count.py", COUNT)
+    project.stest("-n", "auto", "test_count.py").expect(0)
+    assert "processors" in project.ahead()["reason"]
+    project.stest("-n", "auto", "test_count.py").expect(0)
+
+
+@pytest.mark.torch
+def test_torch_has_the_threads_of_plain_workers(project: Project) -> None:
+    project.configure(sprintest='preload = ["torch"]')
+    text = """
+        import torch
+
+        def test_threads(worker_id):
+            open(f"threads_{worker_id}", "w").write(str(torch.get_num_threads()))
+    """
+    project.write("test_it.py", text)
+
+    def threads() -> list[str]:
+        return [file.read_text() for file in sorted(project.root.glob("threads_*"))]
+
+    project.plain("-n", "2", "--dist=each").expect(0)
+    plain = threads()
+    project.stest("-n", "2", "--dist=each").expect(0)
+    assert threads() == plain

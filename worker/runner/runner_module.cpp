@@ -8,6 +8,7 @@
 #include <string>
 #include <utility>
 
+#include "common/os/cgroup.hpp"
 #include "common/os/process.hpp"
 #include "stest/exit_code.hpp"
 #include "stest/messages.hpp"
@@ -76,9 +77,9 @@ PYBIND11_EMBEDDED_MODULE(_stest_runner, m) {
     if (worker.empty()) run_context().recorder.set_nodeid(utf8(nodeid));  // Else it runs elsewhere.
     write_test_event(nodeid, "start", "", 0, worker);
   });
+  m.attr("WARM_CHILDREN") = warm_children;
   m.attr("WORKER_FAILED") = static_cast<int>(ExitCode::worker_failed);
   m.def("modules_at_start", &modules_at_start);
-  m.attr("WARM_CHILDREN") = warm_children;
   m.def("become_python", &become_python);
   m.def("set_flags", &set_flags);
   m.def("client", [] { return (executable_folder() / "stest").string(); });
@@ -134,6 +135,8 @@ PYBIND11_EMBEDDED_MODULE(_stest_runner, m) {
   m.def("start_over",
         [](const py::str& reason) { run_context().end(protocol::Phase::starts_over, utf8(reason)); });
   m.def("give_up", [](const py::str& reason) { run_context().give_up(utf8(reason)); });
+  m.def("gpus", [] { return run_context().gpus; });
+  m.def("usable_processors", &usable_processors);
   m.def("has_tested", [] { return run_context().has_tested; });
   m.def("require_request", [] { run_context().require_request(); });
   m.def("exit_matters", [] { run_context().exit_matters = true; });
