@@ -6,6 +6,7 @@ import os
 import re
 import signal
 import subprocess
+import textwrap
 from collections.abc import Iterator
 from typing import Any
 
@@ -262,6 +263,18 @@ def test_file_that_hides_a_loaded_module(project: Project) -> None:
     project.write("logging.py", "value = 'own'\n")
     project.write("main.py", f"import logging\nprint(logging.value)\n{IS_WARM}\n")
     assert same_but_warm(project, "main.py") == "own\n" + REAL
+
+
+def test_other_copy_of_a_module_that_is_loaded(project: Project) -> None:
+    """Nothing that belongs to the loaded one meets it."""
+    code = """
+        import sys, pytest, shutil, os
+        for name in ("pytest", "_pytest"):
+            shutil.copytree(os.path.dirname(__import__(name).__file__), name, dirs_exist_ok=True)
+    """
+    run(project, (str(PYTHON),), "-c", textwrap.dedent(code)).expect(0)
+    program = "import pytest, xdist.plugin, _pytest.hookspec, sys; print(pytest.__file__, _pytest.hookspec)"
+    same(project, "-c", f"{program}; print(xdist.plugin.pytest is pytest)")
 
 
 def test_takes_what_is_loaded_ahead(project: Project) -> None:
