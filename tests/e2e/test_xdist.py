@@ -140,6 +140,37 @@ def test_values_are_shared(project: Project) -> None:
     wait_for(lambda: loaded() == {"False"}, "the value to be held")
 
 
+def test_session_fixture_is_made_once_for_all_workers_and_runs(project: Project) -> None:
+    conftest = """
+        import os, pytest, sprintest
+
+        @sprintest.warm
+        def load():
+            return {"made by": os.getpid()}
+
+        @pytest.fixture(scope="session")
+        def value():
+            return load()
+    """
+    text = """
+        import pytest
+
+        @pytest.mark.parametrize("number", range(4))
+        def test_number(number, value, worker_id):
+            open(f"maker_{worker_id}", "w").write(str(value["made by"]))
+    """
+    project.write("conftest.py", conftest)
+    project.write("test_it.py", text)
+
+    def makers() -> list[str]:
+        project.stest("-n", "2", "--dist=each").expect(0)
+        return [file.read_text() for file in project.root.glob("maker_*")]
+
+    assert len(set(makers())) == 2
+    wait_for(lambda: len(set(makers())) == 1, "the value to be held")
+    assert makers() == makers()
+
+
 def test_coverage_is_the_same(project: Project) -> None:
     pytest.importorskip("pytest_cov")
     project.write(
