@@ -381,6 +381,15 @@ def test_learns(project: Project) -> None:
     same(project, "-c", "import xml.sax, sys; print(xml.sax, sorted(sys.modules))")
 
 
+def test_output_ends_with_the_program_where_a_value_is_held(project: Project) -> None:
+    """The process that holds it, and has made the program, does not keep the program's pipe open."""
+    project.write("conftest.py", "import sprintest\n\n@sprintest.warm\ndef load():\n    return 1\n")
+    project.write("test_it.py", "from conftest import load\n\ndef test_it():\n    assert load()\n")
+    project.stest().expect(0)
+    wait_for(lambda: [one["state"] for one in project.status()["worker"]["values"]] == ["held"], "the value")
+    assert project.stest("python", "-c", "print(1)").expect(0).text == "1\n"
+
+
 def test_no_daemon(project: Project) -> None:
     """TCP carries no descriptors."""
     env = {"SPRINTEST_FORCE_TCP": "1", "SPRINTEST_PORT": "0", "SPRINTEST_DIR": str(project.home / "tcp")}
