@@ -6,6 +6,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <variant>
 #include <vector>
 
 #include "stest/error.hpp"
@@ -39,6 +40,8 @@ struct Config {
   bool prime = true;                          ///< The worker may do runs ahead.
   bool wait_for_worker = false;               ///< Else the client runs cold while the worker imports.
   bool verify_failures = false;               ///< The client checks failures in a cold run.
+  /// Of the workers of pytest-xdist: so many GPUs of those that are visible, or these. Nothing: as they come.
+  std::optional<std::variant<int, std::vector<std::string>>> gpus;
   bool force_tcp = false;
   std::optional<int> port;  ///< For TCP. Unset: 8000, or a free one if 8000 is in use.
   std::string log_level = "INFO";

@@ -57,6 +57,9 @@ struct Terminal {
   bool err = false;
 };
 
+/// As the first argument of a program: the Pythons that it starts as `sys.executable` are warm too.
+inline constexpr const char* warm_children = "--warm-children";
+
 /// One request to run pytest, or a Python program. A run depends on nothing else of the client, except for
 /// the files that `input` and `terminal` name.
 struct RunRequest {
@@ -126,6 +129,7 @@ struct Test {
   std::string when;
   std::string outcome;
   double duration_s = 0;
+  std::string worker = {};  ///< The worker of pytest-xdist; empty without it.
 };
 /// The run has been silent for `seconds`; it goes on. `nodeid` is the running test; empty outside tests.
 struct Stuck {

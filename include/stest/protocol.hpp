@@ -17,7 +17,7 @@
 /// `docs/protocol.md` describes them; `version` changes with them.
 namespace stest::protocol {
 
-inline constexpr int version = 16;
+inline constexpr int version = 17;
 
 // ---- daemon → worker ----
 
@@ -66,6 +66,7 @@ struct RunTest {
   bool prime = false;              ///< It may be served from a snapshot, and be done ahead; see `Prime`.
   std::optional<ProcessAttributes> process = {};  ///< Nothing: those of the worker.
   bool python = false;                            ///< It runs a program, as `python` does.
+  std::vector<std::string> gpus = {};             ///< For the workers of pytest-xdist, in turn.
 };
 
 /// Plain pytest makes this run, because the worker still imports. It may come again, so the worker may do it

@@ -146,19 +146,33 @@ std::string value_lines(const json& worker) {
   return lines;
 }
 
+std::string test_lines(const json& run, double now) {
+  std::string lines;
+  for (const auto& test : field(run, "tests")) {
+    const auto worker = text(test, "worker");
+    if (!worker.empty())
+      lines += line("", worker + ": " + text(test, "nodeid") + " for " + since(test, "started_at", now));
+  }
+  return lines;
+}
+
 std::string run_line(const json& run, double now) {
   const bool is_running = field(run, "started_at").is_number();
   auto what = text(run, "state") + " for " + since(run, is_running ? "started_at" : "since", now);
   if (!is_running) what += ", position " + text(run, "position");
   what += " (" + command_of(run) + ")";
+  const auto workers = test_lines(run, now);
   const auto nodeid = text(run, "nodeid");
-  if (!nodeid.empty()) what += ": " + nodeid + " for " + since(run, "test_started_at", now);
-  return line("run " + text(run, "id"), what);
+  if (!nodeid.empty() && workers.empty())
+    what += ": " + nodeid + " for " + since(run, "test_started_at", now);
+  return line("run " + text(run, "id"), what) + workers;
 }
 
 std::string run_lines(const json& status, double now) {
   std::string lines;
-  for (const auto& run : field(status, "runs")) lines += run_line(run, now);
+  for (const auto& run : field(status, "runs")) {
+    if (!field(run, "parent").is_number()) lines += run_line(run, now);
+  }
   return lines;
 }
 
@@ -230,7 +244,7 @@ std::string span(double seconds) {
 }
 
 std::string command_of(const json& run) {
-  std::string command = "stest";
+  std::string command = field(run, "python") == true ? "stest python" : "stest";
   for (const auto& arg : field(run, "args")) command += " " + bytes_from_json(arg).value_or("?");
   return command;
 }

@@ -52,16 +52,30 @@ nlohmann::json moment_to_json(const Moment& moment) {
   return std::chrono::system_clock::to_time_t(*moment);
 }
 
+nlohmann::json tests_to_json(const RunningTests& tests) {
+  auto list = nlohmann::json::array();
+  for (const auto& one : tests.list()) {
+    list.push_back({{"nodeid", bytes_to_json(one.nodeid)},
+                    {"worker", bytes_to_json(one.worker)},
+                    {"started_at", moment_to_json(one.since)}});
+  }
+  return list;
+}
+
 nlohmann::json run_to_json(const RunQueue::View& view) {
+  const auto tests = tests_to_json(view.tests);
   return {{"id", view.run->id},
           {"state", view.position == 0 ? "running" : "queued"},
           {"position", view.position},
           {"args", list_to_json(view.run->request.args)},
           {"cwd", bytes_to_json(view.run->request.cwd)},
-          {"nodeid", bytes_to_json(view.nodeid)},
+          {"nodeid", bytes_to_json(view.tests.nodeid())},
+          {"python", view.run->request.python},
+          {"parent", view.run->parent == 0 ? nlohmann::json() : nlohmann::json(view.run->parent)},
           {"since", view.run->since},
           {"started_at", moment_to_json(view.started)},
-          {"test_started_at", moment_to_json(view.test_started)}};
+          {"test_started_at", tests.empty() ? nlohmann::json() : tests[0]["started_at"]},
+          {"tests", tests}};
 }
 
 std::string result_to_text(const Run& run, const event::Done& done, const std::vector<std::string>& notices) {
@@ -88,7 +102,8 @@ KnownProcesses known_processes(const KnownProcesses& workers, const std::vector<
   auto known = workers;
   known[getpid()] = {ProcessRole::daemon, {}};
   for (const auto& view : runs) {
-    if (view.pid != 0) known[view.pid] = {ProcessRole::run, view.run->id};
+    const auto& run = *view.run;
+    if (view.pid != 0) known[view.pid] = {ProcessRole::run, run.parent == 0 ? run.id : run.parent};
   }
   for (const auto& one : left) known[one.process.pid] = {ProcessRole::left_behind, one.run};
   return known;
@@ -148,7 +163,7 @@ void Service::run(Ticket& ticket, const Listener& listener) {
   std::vector<std::string> notices;
   const Listener observed{[&](const Event& event) {
                             if (const auto* test = std::get_if<event::Test>(&event)) {
-                              queue_.set_nodeid(run, test->when == "teardown" ? "" : test->nodeid);
+                              queue_.take(run, *test);
                             }
                             if (const auto* started = std::get_if<event::Started>(&event)) {
                               queue_.set_pid(run, started->pid);

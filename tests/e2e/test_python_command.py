@@ -6,6 +6,7 @@ import os
 import re
 import signal
 import subprocess
+import textwrap
 from collections.abc import Iterator
 from typing import Any
 
@@ -264,6 +265,18 @@ def test_file_that_hides_a_loaded_module(project: Project) -> None:
     assert same_but_warm(project, "main.py") == "own\n" + REAL
 
 
+def test_other_copy_of_a_module_that_is_loaded(project: Project) -> None:
+    """Nothing that belongs to the loaded one meets it."""
+    code = """
+        import sys, pytest, shutil, os
+        for name in ("pytest", "_pytest"):
+            shutil.copytree(os.path.dirname(__import__(name).__file__), name, dirs_exist_ok=True)
+    """
+    run(project, (str(PYTHON),), "-c", textwrap.dedent(code)).expect(0)
+    program = "import pytest, xdist.plugin, _pytest.hookspec, sys; print(pytest.__file__, _pytest.hookspec)"
+    same(project, "-c", f"{program}; print(xdist.plugin.pytest is pytest)")
+
+
 def test_takes_what_is_loaded_ahead(project: Project) -> None:
     project.install(
         "heavy.py", "import os, threading\nLOADED = threading.get_native_id()\nMODE = os.getenv('MODE')"
@@ -294,6 +307,56 @@ def same_but_warm(project: Project, *args: str) -> str:
     return warm(project, *args).expect(0).text
 
 
+#: Tells whether it is warm, and starts itself again, twice.
+FAMILY = f"""
+import subprocess, sys
+{IS_WARM}
+sys.stdout.flush()
+if len(sys.argv) < 3:
+    subprocess.run([sys.executable, __file__, *sys.argv[1:], 'x'])
+"""
+
+
+def test_children_are_warm_if_asked_for(project: Project) -> None:
+    project.write("family.py", FAMILY)
+    assert same_but_warm(project, "--warm-children", "family.py") == 3 * WARM
+    assert same_but_warm(project, "family.py") == WARM + 2 * REAL
+    launched = run(project, (f"{STEST}-python",), "family.py").expect(0)
+    assert launched.text == 3 * WARM
+
+
+def test_option_for_children_is_not_the_programs(project: Project) -> None:
+    code = "import sys; print(sys.argv, getattr(sys, 'orig_argv', [''])[1:])"
+    plain = run(project, (str(PYTHON),), "-c", code, "--warm-children").expect(0)
+    assert warm(project, "-c", code, "--warm-children").text == plain.text
+    assert warm(project, "--warm-children", "-c", code, "--warm-children").text == plain.text
+    assert warm(project, "--warm-children", "no_such_file.py").expect(2)
+    assert warm(project, "--warm-children", "-X", "dev", "-c", IS_WARM).expect(0).text == REAL
+
+
+def test_child_may_read_a_terminal_of_another_session(project: Project) -> None:
+    call = f"[sys.executable, '-c', {IS_WARM!r}], stdin=pty.openpty()[1]"
+    code = f"import os, pty, subprocess, sys; subprocess.run({call})"
+    assert same_but_warm(project, "--warm-children", "-c", code) == WARM
+
+
+@pytest.mark.torch
+def test_workers_of_torch_are_warm(project: Project) -> None:
+    text = f"""
+        import torch, torch.distributed as dist
+
+        dist.init_process_group("gloo")
+        total = torch.ones(1) * (dist.get_rank() + 1)
+        dist.all_reduce(total)
+        dist.destroy_process_group()
+        assert total.item() == 3
+        {IS_WARM}
+    """
+    project.write("train.py", text)
+    launcher = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "train.py")
+    assert warm(project, "--warm-children", *launcher).expect(0).text == 2 * WARM
+
+
 def test_a_run_that_starts_a_program_need_not_wait_for_it(project: Project) -> None:
     project.configure(sprintest="concurrency = 1")
     text = f"""
@@ -316,6 +379,15 @@ def test_learns(project: Project) -> None:
 
     wait_for(has_learned, "the module to be loaded ahead")
     same(project, "-c", "import xml.sax, sys; print(xml.sax, sorted(sys.modules))")
+
+
+def test_output_ends_with_the_program_where_a_value_is_held(project: Project) -> None:
+    """The process that holds it, and has made the program, does not keep the program's pipe open."""
+    project.write("conftest.py", "import sprintest\n\n@sprintest.warm\ndef load():\n    return 1\n")
+    project.write("test_it.py", "from conftest import load\n\ndef test_it():\n    assert load()\n")
+    project.stest().expect(0)
+    wait_for(lambda: [one["state"] for one in project.status()["worker"]["values"]] == ["held"], "the value")
+    assert project.stest("python", "-c", "print(1)").expect(0).text == "1\n"
 
 
 def test_no_daemon(project: Project) -> None:

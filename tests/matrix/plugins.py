@@ -51,6 +51,8 @@ class Case:
     env: dict[str, str] = field(default_factory=dict)
 
 
+WORKERS = ("-n", "2", "--dist=loadfile")
+
 CASES = {
     "cov": Case(
         ("pytest-cov",), {"test_it.py": TEST}, ("--cov=subject", "--cov-branch", "--cov-fail-under=50")
@@ -124,6 +126,36 @@ CASES = {
         ("pytest-rerunfailures",),
         {"test_it.py": TEST + "SEEN = []\ndef test_flaky():\n    SEEN.append(1)\n    assert len(SEEN) > 1\n"},
         ("--reruns=2",),
+    ),
+    # With workers of pytest-xdist; one file is one worker's, so that the order is the same.
+    "cov, -n 2": Case(
+        ("pytest-cov", "pytest-xdist"),
+        {
+            "test_it.py": TEST,
+        },
+        ("--cov=subject", "--cov-branch", *WORKERS),
+    ),
+    "randomly, -n 2": Case(
+        ("pytest-randomly", "pytest-xdist"),
+        {
+            "test_it.py": "import random, pytest\n@pytest.mark.parametrize('i', range(5))\n"
+            "def test_number(i): print('V', i, random.random())\n"
+        },
+        ("--randomly-seed=7", *WORKERS),
+    ),
+    "timeout, -n 2": Case(
+        ("pytest-timeout", "pytest-xdist"),
+        {"test_it.py": TEST + "import time\ndef test_slow(): time.sleep(9)\n"},
+        ("--timeout=0.4", *WORKERS),
+    ),
+    "rerunfailures, -n 2": Case(
+        ("pytest-rerunfailures", "pytest-xdist"),
+        {
+            "test_it.py": TEST
+            + "SEEN = []\ndef test_flaky():\n    SEEN.append(1)\n    assert len(SEEN) > 1\n"
+            "def test_fails(): assert 0\n"
+        },
+        ("--reruns=2", *WORKERS),
     ),
     "benchmark": Case(
         ("pytest-benchmark",),
@@ -253,7 +285,8 @@ PLAIN: dict[str, str] = {}
 def row(name: str) -> dict[str, str]:
     """By mode and kind of run how it was, in a word."""
     case = CASES[name]
-    folder = environment(f"plugin-{name.partition(',')[0]}", [f"pytest=={NEWEST}", *case.requirements])
+    kind = name.replace(", -n 2", "-xdist").partition(",")[0]
+    folder = environment(f"plugin-{kind}", [f"pytest=={NEWEST}", *case.requirements])
     found = {}
     with tempfile.TemporaryDirectory(prefix="plugin-") as scratch:
         (root := Path(scratch, "plain")).mkdir()

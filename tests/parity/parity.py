@@ -1,11 +1,11 @@
 """Compares stest with plain pytest, suite by suite: outcomes and order of the tests, exit code, warnings.
 
-    python tests/parity/parity.py [--all] [SUITE…]
+    python tests/parity/parity.py [--all] [-n WORKERS] [SUITE…]
 
 Each suite runs under `python -m pytest`, then under `stest`, first and warm, all with `--junitxml`. With
 `--all` in every mode: first, three warm runs, and one after an edit. A suite to which plain pytest itself
 gives two answers cannot be compared, and counts as a failure. Prints a table. Exit code 0 only if nothing
-differs.
+differs. With `-n` all run with so many workers of pytest-xdist, and the order of the tests is not compared.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class Row(NamedTuple):
 def compare(expected: Run, got: Run) -> list[str]:
     """What differs, one line each."""
     lines = _outcomes_differ(Counter(expected.outcomes), Counter(got.outcomes))
-    if not lines:
+    if not lines and not expected.has_workers:
         lines = _order_differs(expected.outcomes, got.outcomes)
     for what in ("exit_code", "warnings"):
         if getattr(expected, what) != getattr(got, what):
@@ -175,11 +175,14 @@ def chosen(names: list[str]) -> list[Suite]:
 def main() -> None:
     parser = argparse.ArgumentParser(description="Compare stest with plain pytest, suite by suite.")
     parser.add_argument("--all", action="store_true", help="every mode, three warm runs, and an edit")
+    parser.add_argument("-n", type=int, default=0, dest="workers", help="workers of pytest-xdist")
     parser.add_argument("suites", nargs="*", help=f"of: {', '.join(suite.name for suite in SUITES)}")
     options = parser.parse_args()
     wheel = newest_wheel()
     rows = []
     for suite in chosen(options.suites):
+        if options.workers:
+            suite = suite.with_workers(options.workers)
         prepare(suite, wheel)
         rows.append(check(suite, options.all))
     print(table(rows))

@@ -30,6 +30,7 @@ class Run:
     seconds: float
     output: str
     said: str  # By stest, or by tests, on stderr.
+    has_workers: bool = False
 
 
 class Runner:
@@ -79,7 +80,8 @@ class Runner:
         seconds = time.monotonic() - begin
         output, said = (text.decode(errors="replace") for text in (done.stdout, done.stderr))
         found = outcomes(self._report)
-        return Run(name, done.returncode, found, warnings_of(output), seconds, output, said)
+        counts = (warnings_of(output), seconds, output, said)
+        return Run(name, done.returncode, found, *counts, has_workers="-n" in self._suite.args)
 
 
 def warnings_of(output: str) -> int:

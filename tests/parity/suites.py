@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -29,6 +29,10 @@ class Suite:
     requirements: tuple[str, ...] = ()
     args: tuple[str, ...] = ()
     env: dict[str, str] = field(default_factory=dict)
+
+    def with_workers(self, count: int) -> Suite:
+        requirements = (*self.requirements, "pytest-xdist")
+        return replace(self, requirements=requirements, args=("-n", str(count), *self.args))
 
     @property
     def title(self) -> str:

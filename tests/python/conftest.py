@@ -99,7 +99,7 @@ class Worker:
         (out, out_end), (events, events_end) = os.pipe(), os.pipe()
         message = {"type": "run_test", "id": self._last_id, "args": args, "cwd": str(self.root)}
         message |= {"umask": 0o22, "env": {**self.env, **env}, "mode": mode, "memory_limit": memory_limit}
-        message |= {"prime": prime, "python": False}
+        message |= {"prime": prime, "python": False, "gpus": []}
         with open(stdin, "rb") as input, open(os.devnull, "wb") as null:
             self.send(message, (input.fileno(), out_end, out_end, events_end, null.fileno()))
         os.close(out_end)

@@ -17,7 +17,7 @@ def names(entries: list[dict[str, Any]]) -> list[str]:
 
 def test_greeting_tells_what_was_embedded(worker: Worker) -> None:
     assert worker.ready["type"] == "ready"
-    assert worker.ready["protocol"] == 16
+    assert worker.ready["protocol"] == 17
     assert worker.ready["executable"] == sys.executable
     assert worker.ready["python"] == ".".join(map(str, sys.version_info[:3]))
     assert worker.ready["preloaded"] == []

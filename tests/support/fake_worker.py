@@ -276,7 +276,7 @@ class Worker:
             ]
         self._send(
             "ready",
-            protocol=int(env.get("FAKE_PROTOCOL", "16")),
+            protocol=int(env.get("FAKE_PROTOCOL", "17")),
             stest_version="0",
             python="3",
             executable=self._python,

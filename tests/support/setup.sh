@@ -50,9 +50,9 @@ can_fuzz() {
     clang++ -x c++ -fsanitize=fuzzer,address,undefined -o /dev/null - 2>/dev/null
 }
 
-# Of the tests: `wants_tests=yes` asks for them; they confine programs as sandboxes do.
+# Of the tests: `wants_tests=yes` asks for them; they confine programs as sandboxes do, and log in by ssh.
 test_packages() {
-  [ "${wants_tests:-no}" = no ] || echo libseccomp2
+  [ "${wants_tests:-no}" = no ] || echo libseccomp2 openssh-server openssh-client
   [ "${wants_fuzzing:-no}" = no ] || can_fuzz || echo clang libclang-rt-dev libclang-rt-14-dev
 }
 

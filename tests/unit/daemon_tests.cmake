@@ -17,6 +17,7 @@ add_executable(stest_daemon_tests
   daemon/run/answer_watch_test.cpp
   daemon/run/client_files_test.cpp
   daemon/run/event_lines_test.cpp
+  daemon/run/gpu_list_test.cpp
   daemon/run/input_wait_test.cpp
   daemon/run/last_failed_test.cpp
   daemon/run/oom_watch_test.cpp
@@ -26,6 +27,7 @@ add_executable(stest_daemon_tests
   daemon/run/run_result_test.cpp
   daemon/run/run_tally_test.cpp
   daemon/run/shown_output_test.cpp
+  daemon/run/running_tests_test.cpp
   daemon/run/silence_watch_test.cpp
   daemon/run/stuck_watch_test.cpp
   daemon/process_report_test.cpp

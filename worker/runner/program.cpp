@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "common/os/process.hpp"
+#include "stest/messages.hpp"
 #include "worker/python/python_values.hpp"
 #include "worker/runner/run_context.hpp"
 #include "worker/runner/run_entry.hpp"
@@ -21,6 +22,7 @@ namespace {
 
 /// What this process runs; kept for `become_python`.
 const protocol::RunTest* asked = nullptr;
+std::string own_executable;
 
 /// The exit code of `python`, and whether a KeyboardInterrupt ends it.
 struct Ending {
@@ -102,6 +104,7 @@ std::vector<char*> pointers(std::vector<std::string>& words) {
 int run_program(const protocol::RunTest& request, const EnvironmentChanges& changes) {
   asked = &request;
   try {
+    own_executable = py::module_::import("sys").attr("executable").cast<std::string>();
     become_like_client(request, changes);
     const py::tuple plan = own_module("sprintest.run._program").attr("prepare")(fs_decode(request.args));
     run_context().recorder.set_phase(protocol::Phase::running);
@@ -112,8 +115,9 @@ int run_program(const protocol::RunTest& request, const EnvironmentChanges& chan
 }
 
 void become_python() {
-  std::vector<std::string> words{py::module_::import("sys").attr("executable").cast<std::string>()};
-  words.insert(words.end(), asked->args.begin(), asked->args.end());
+  std::vector<std::string> words{own_executable};
+  const bool has_option = !asked->args.empty() && asked->args.front() == warm_children;
+  words.insert(words.end(), asked->args.begin() + (has_option ? 1 : 0), asked->args.end());
   std::vector<std::string> variables;
   for (const auto& [name, value] : asked->env) variables.push_back(name + "=" + value);
   run_context().recorder.set_phase(protocol::Phase::running);

@@ -22,6 +22,7 @@ struct RunContext {
   std::optional<Snapshot> snapshot = {};             ///< While the process is ahead of its request.
   std::shared_ptr<WrittenPages> written_pages = {};  ///< Where these are recorded at the end; may be null.
   std::vector<nlohmann::json> early_events = {};     ///< From before the request.
+  std::vector<std::string> gpus = {};                ///< For the workers of pytest-xdist.
   bool exit_matters = false;                         ///< The client waits for the end of the process.
   bool has_tested = false;                           ///< A test has begun.
 

@@ -48,6 +48,7 @@ Status enter_run(const protocol::RunTest& request, const std::vector<Fd>& fds) {
 void become_like_client(const protocol::RunTest& request, const EnvironmentChanges& changes) {
   const auto state = own_module("sprintest.process._process_state");
   state.attr("set_environment")(python_environment(apply(changes, request.env)));
+  run_context().gpus = request.gpus;
   if (request.process) state.attr("ignore_signals")(request.process->ignored_signals);
 }
 

@@ -8,6 +8,7 @@
 #include <string>
 #include <utility>
 
+#include "common/os/cgroup.hpp"
 #include "common/os/process.hpp"
 #include "stest/exit_code.hpp"
 #include "stest/messages.hpp"
@@ -29,13 +30,14 @@ namespace stest {
 
 namespace {
 
-void write_test_event(const std::string& nodeid, const char* when, const std::string& outcome,
-                      double duration_s) {
+void write_test_event(const py::str& nodeid, const char* when, const std::string& outcome, double duration_s,
+                      const std::string& worker) {
   run_context().tell({{"event", "test"},
-                      {"nodeid", nodeid},
+                      {"nodeid", utf8(nodeid)},
                       {"when", when},
                       {"outcome", outcome},
-                      {"duration_s", duration_s}});
+                      {"duration_s", duration_s},
+                      {"worker", worker}});
 }
 
 /// Stays behind as a snapshot; see there. Returns the arguments of the request if it has come, or None.
@@ -69,22 +71,23 @@ void await_request(const py::function& initialise_cuda, const py::str& reason) {
 
 /// The only way from a run's Python code to the daemon.
 PYBIND11_EMBEDDED_MODULE(_stest_runner, m) {
-  m.def("test_started", [](const py::str& nodeid) {
+  m.def("test_started", [](const py::str& nodeid, const std::string& worker) {
     run_context().require_request();
     run_context().has_tested = true;
-    run_context().recorder.set_nodeid(utf8(nodeid));
-    write_test_event(utf8(nodeid), "start", "", 0);
+    if (worker.empty()) run_context().recorder.set_nodeid(utf8(nodeid));  // Else it runs elsewhere.
+    write_test_event(nodeid, "start", "", 0, worker);
   });
+  m.attr("WARM_CHILDREN") = warm_children;
   m.attr("WORKER_FAILED") = static_cast<int>(ExitCode::worker_failed);
   m.def("modules_at_start", &modules_at_start);
   m.def("become_python", &become_python);
   m.def("set_flags", &set_flags);
   m.def("client", [] { return (executable_folder() / "stest").string(); });
   m.def("test_finished", [] { run_context().recorder.set_nodeid(""); });
-  m.def("report",
-        [](const py::str& nodeid, const std::string& when, const std::string& outcome, double duration_s) {
-          write_test_event(utf8(nodeid), when.c_str(), outcome, duration_s);
-        });
+  m.def("report", [](const py::str& nodeid, const std::string& when, const std::string& outcome,
+                     double duration_s, const std::string& worker) {
+    write_test_event(nodeid, when.c_str(), outcome, duration_s, worker);
+  });
   m.def("add_audit_listener", &audit::add);
   m.def("remove_audit_listener", &audit::remove);
   m.def("likes_cuda_ahead", [] { run_context().recorder.set_likes_cuda_ahead(); });
@@ -132,6 +135,8 @@ PYBIND11_EMBEDDED_MODULE(_stest_runner, m) {
   m.def("start_over",
         [](const py::str& reason) { run_context().end(protocol::Phase::starts_over, utf8(reason)); });
   m.def("give_up", [](const py::str& reason) { run_context().give_up(utf8(reason)); });
+  m.def("gpus", [] { return run_context().gpus; });
+  m.def("usable_processors", &usable_processors);
   m.def("has_tested", [] { return run_context().has_tested; });
   m.def("require_request", [] { run_context().require_request(); });
   m.def("exit_matters", [] { run_context().exit_matters = true; });

@@ -34,6 +34,7 @@ class Server {
       } else if (const auto* begin = std::get_if<protocol::GoOn>(&*message); begin && begin->request) {
         go_on(*begin);
       }
+      fds_.clear();  // Whoever reads the output of the fork waits until nobody can write any more.
     }
   }
 

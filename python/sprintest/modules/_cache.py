@@ -144,8 +144,7 @@ class Cache:
             self.on_load(spec)
             if spec.name in self._ours:
                 return sys.modules.setdefault(spec.name, self._ours[spec.name])
-            if self._is_given(spec):
-                self._give([spec.name])
+            if self._is_given(spec) and self._give([spec.name]):
                 return sys.modules[spec.name]
             member = self._members.get(spec.name) if self._is_hiding else None
             if member is not None and self._is_adopted(member, spec):
@@ -206,18 +205,24 @@ class Cache:
         found = getattr(self._given.get(spec.name), "__spec__", None)
         return found is not None and found.origin == spec.origin and type(found.loader) is type(spec.loader)
 
-    def _give(self, names: Iterable[str]) -> None:
-        """Give them back, with all that their variables come from."""
+    def _give(self, names: Iterable[str]) -> bool:
+        """Give them back, with all that their variables come from; false if another copy of one is there."""
+        found: dict[str, Any] = {}
         waiting = list(names)
         while waiting:
             name = waiting.pop()
-            module = self._given.pop(name, None)
-            if module is None:
+            if name in found or name not in self._given:
                 continue
-            sys.modules.setdefault(name, module)
-            self.given.add(name)
+            found[name] = self._given[name]
             waiting.append(name.rpartition(".")[0])
             waiting += self._origins.get(name, ())
+        if any(name in sys.modules for name in found):
+            return False
+        sys.modules.update(found)
+        self.given.update(found)
+        for name in found:
+            del self._given[name]
+        return True
 
     def _give_needed(self, member: Member) -> None:
         """Give those back that the closure of a member needs, if it is adopted."""

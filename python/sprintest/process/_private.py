@@ -450,3 +450,20 @@ def last_failed_file(config: Any) -> str:
     if folder is None or not config.pluginmanager.hasplugin("lfplugin"):
         return ""
     return os.path.join(str(folder), "v", "cache", "lastfailed")
+
+
+def on_test_of_node(node: Any, begins: Callable[[str], None]) -> None:
+    """Let ``begins`` know of each test that this worker of pytest-xdist begins, before the hooks are called.
+
+    These do not tell which worker it is.
+    """
+    put = getattr(node, "putevent", None)
+    if put is None:
+        return
+
+    def put_event(event: tuple[str, dict[str, Any]]) -> None:
+        if event[0] == "logstart":
+            begins(event[1]["nodeid"])
+        put(event)
+
+    node.putevent = put_event

@@ -11,8 +11,9 @@ from typing import Any, Callable
 
 import pytest
 
-from sprintest.process import _private
+from sprintest.process import _own, _private
 from sprintest.process._own import look_for_libraries, runner
+from sprintest.run import _processors
 
 #: As much of an error is shown.
 _SHOWN = 200
@@ -42,6 +43,8 @@ class Reporter:
         self.on_arguments: Callable[[Any, list[str]], None] = lambda config, args: None
         #: Called when they have been parsed.
         self.on_parsed: Callable[[], None] = lambda: None
+        #: Called before the processors are counted that other runs leave free.
+        self.on_processors: Callable[[], None] = lambda: None
         #: Called once pytest is configured, and has not written anything.
         self.on_configured: Callable[[], None] = lambda: None
         #: Called with each test file before its import, and with each plugin after its import.
@@ -65,13 +68,16 @@ class Reporter:
         self._collected: list[Any] = []
         self._is_first = True
         self._has_passed = True
+        #: Of pytest-xdist: those that have begun a test.
+        self._workers: dict[str, list[str]] = {}
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logstart(self, nodeid: str) -> None:
         with costing_no_answer():
             if not self.settled and not self.is_at_risk():
                 self._settle()
-            runner.test_started(nodeid)
+            workers = self._workers.get(nodeid)
+            runner.test_started(nodeid, workers.pop(0) if workers else "")
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_cmdline_parse(self, pluginmanager: Any, args: list[str]) -> None:
@@ -128,9 +134,28 @@ class Reporter:
     @pytest.hookimpl(optionalhook=True)
     def pytest_xdist_setupnodes(self, specs: list[Any]) -> None:
         """Let workers of pytest-xdist on this machine be warm; all else is pytest-xdist's own."""
-        for spec in specs:
+        for number, spec in enumerate(specs):
             if spec.popen and not spec.via and not spec.python:
                 spec.python = shlex.join([runner.client(), "python"])
+            if gpus := runner.gpus():
+                spec.env.setdefault("CUDA_VISIBLE_DEVICES", gpus[number % len(gpus)])
+
+    @pytest.hookimpl(optionalhook=True, hookwrapper=True)
+    def pytest_xdist_auto_num_workers(self, config: Any) -> Iterator[None]:
+        """Count the processors that are free, unless the project or a variable says how many workers."""
+        outcome: Any = yield
+        is_chosen = len(config.hook.pytest_xdist_auto_num_workers.get_hookimpls()) > 2
+        if not is_chosen and not _own.os.environ.get("PYTEST_XDIST_AUTO_NUM_WORKERS"):
+            with costing_no_answer():
+                self.on_processors()
+                outcome.force_result(min(outcome.get_result(), _processors.free()))
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_configure_node(self, node: Any) -> None:
+        def begins(nodeid: str) -> None:
+            self._workers.setdefault(nodeid, []).append(node.gateway.id)
+
+        _private.on_test_of_node(node, begins)
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any, error: Any) -> None:
@@ -157,7 +182,10 @@ class Reporter:
     @pytest.hookimpl(trylast=True)
     def pytest_runtest_logreport(self, report: Any) -> None:
         self._has_passed = self._has_passed and bool(report.passed)
-        runner.report(report.nodeid, report.when or "", report.outcome, float(report.duration))
+        node = getattr(report, "node", None)  # Of pytest-xdist. The report of a crash has no phase.
+        when = report.when if report.when in ("setup", "call") else "teardown"
+        worker = node.gateway.id if node is not None else ""
+        runner.report(report.nodeid, when, report.outcome, float(report.duration), worker)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self) -> None:

@@ -38,6 +38,7 @@ class Command(NamedTuple):
     argv: list[str]
     flags: str
     filters: list[str]
+    executable: str
 
 
 _FLAGS = {"B": "dont_write_bytecode", "q": "quiet", "P": "safe_path"}
@@ -45,8 +46,11 @@ _FLAGS = {"B": "dont_write_bytecode", "q": "quiet", "P": "safe_path"}
 
 def parse(args: list[str]) -> Command | None:
     """``None``: they ask for something that only a fresh process can do, or are wrong."""
-    flags, words = "", list(args)
+    flags, words, executable = "", list(args), sys.executable
     filters: list[str] = []
+    if words[:1] == [runner.WARM_CHILDREN]:
+        del words[0]
+        executable = runner.client() + "-python"
     while words and words[0].startswith("-") and words[0] != "-":
         letters = words.pop(0)[1:]
         while letters:
@@ -56,15 +60,15 @@ def parse(args: list[str]) -> Command | None:
                     return None
                 value, letters = letters or words.pop(0), ""
                 if letter != "W":
-                    return Command(letter, value, ["-" + letter, *words], flags, filters)
+                    return Command(letter, value, ["-" + letter, *words], flags, filters, executable)
                 filters.append(value)
             elif letter in "uBq" or (letter == "P" and hasattr(sys.flags, "safe_path")):
                 flags += letter
             else:
                 return None
     if not words or words[0] == "-":
-        return Command("-", "", words or [""], flags, filters)
-    return Command("f", words[0], words, flags, filters)
+        return Command("-", "", words or [""], flags, filters, executable)
+    return Command("f", words[0], words, flags, filters, executable)
 
 
 class _Program:
@@ -155,7 +159,9 @@ def _set_streams(is_unbuffered: bool) -> None:
 def _set_options(command: Command, args: list[str]) -> None:
     sys.argv[:] = command.argv
     if hasattr(sys, "orig_argv"):
-        sys.orig_argv[:] = [sys.executable, *args]
+        own = args[1:] if args[:1] == [runner.WARM_CHILDREN] else args
+        sys.orig_argv[:] = [sys.executable, *own]
+    sys.executable = command.executable
     if "B" in command.flags:
         sys.dont_write_bytecode = True
     runner.set_flags({_FLAGS[one]: 1 for one in command.flags if one in _FLAGS})

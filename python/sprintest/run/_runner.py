@@ -230,6 +230,10 @@ def _run_ahead(run: Run) -> None:
             snapshot.wait()
         on_run(session)
 
+    def count() -> None:
+        if not snapshot.is_over:
+            snapshot.wait("`-n auto` counts the processors that other runs leave free")
+
     def give_up() -> None:
         if not snapshot.is_over:
             runner.cannot_go_on("pytest ends before it has collected the tests")
@@ -237,6 +241,7 @@ def _run_ahead(run: Run) -> None:
     reporter.on_arguments, reporter.on_parsed = snapshot.pytest_begins, arguments.parsed
     reporter.on_configured, reporter.on_selection = snapshot.configured, snapshot.selects
     reporter.on_run, reporter.on_end = wait, give_up
+    reporter.on_processors = count
     snapshot.begin()
 
 

@@ -45,11 +45,13 @@ const std::vector<CommandInfo>& command_table() {
       {"python", Action::python, "the environment's Python, warm: a program, a module or code",
        "Do what `python` does with the same arguments, in a process that has already done the slow imports.\n"
        "Where that is not possible (-i, -X and other options; a prompt), it is `python` itself. Every\n"
-       "argument belongs to Python, also --help.",
+       "argument belongs to Python, also --help, except --warm-children as the first one: then\n"
+       "sys.executable is `stest-python`, so that the Pythons that the program starts are warm too.",
        "Examples:\n"
        "  stest python train.py --epochs 1\n"
        "  stest python -m mypackage\n"
-       "  stest python -c 'import torch; print(torch.__version__)'"},
+       "  stest python -c 'import torch; print(torch.__version__)'\n"
+       "  stest python --warm-children -m torch.distributed.run --nproc-per-node 2 train.py"},
       {"verify", Action::verify, "compare with plain pytest, in answers and time",
        "Run the tests as `python -m pytest` in a fresh process, and in the daemon until it is warm. Report\n"
        "the times, every difference in outcomes, warnings and exit code, and what costs time in each warm\n"

@@ -120,8 +120,9 @@ bool needs_only_streams(const std::vector<std::string>& args) {
   return !error;
 }
 
-/// In the background, reading from the terminal would stop this process.
-bool is_background() { return ::isatty(0) == 1 && !is_foreground(0); }
+/// In the background, reading from the terminal would stop this process. A terminal of another session stops
+/// nobody.
+bool is_background() { return ::isatty(0) == 1 && ::tcgetpgrp(0) >= 0 && !is_foreground(0); }
 
 RunRequest request_for(const std::vector<std::string>& args, const Project& project) {
   RunRequest request;
@@ -172,6 +173,11 @@ int report_failure(const Error& error, Console& console) {
 
 }  // namespace
 
+std::vector<std::string> args_of_python(std::vector<std::string> args) {
+  if (!args.empty() && args.front() == warm_children) args.erase(args.begin());
+  return args;
+}
+
 bool can_be_forked(const std::vector<std::string>& args, bool has_prompt) {
   for (std::size_t i = 0; i < args.size(); ++i) {
     const auto& word = args[i];
@@ -189,13 +195,13 @@ bool can_be_forked(const std::vector<std::string>& args, bool has_prompt) {
 }
 
 int run_python(const std::vector<std::string>& args, Console& console) {
-  const bool can_be_warm = needs_only_streams(args) && !is_background() &&
-                           can_be_forked(args, ::isatty(0) == 1) &&
-                           !needs_fresh_process(current_attributes());
-  if (!can_be_warm) return report_failure(become_python(args), console);
+  const auto own = args_of_python(args);
+  const bool can_be_warm = needs_only_streams(own) && !is_background() &&
+                           can_be_forked(own, ::isatty(0) == 1) && !needs_fresh_process(current_attributes());
+  if (!can_be_warm) return report_failure(become_python(own), console);
   bool has_begun = false;
   const auto done = run_warm(args, has_begun);
-  if (done ? has_not_run(*done, has_begun) : !has_begun) return report_failure(become_python(args), console);
+  if (done ? has_not_run(*done, has_begun) : !has_begun) return report_failure(become_python(own), console);
   return done ? end_as(*done, console) : report_failure(done.error(), console);
 }
 

@@ -7,6 +7,9 @@
 
 namespace stest {
 
+/// Without the one option that is stest's own.
+std::vector<std::string> args_of_python(std::vector<std::string> args);
+
 /// Whether a fork of a running interpreter can do what `python` does with these arguments. `has_prompt`:
 /// stdin is a terminal, so that Python without a program would show a prompt.
 bool can_be_forked(const std::vector<std::string>& args, bool has_prompt);

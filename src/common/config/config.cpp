@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <limits>
 #include <sstream>
 #include <string_view>
 #include <system_error>
@@ -50,6 +51,13 @@ bool assign_one_of(std::string& target, const RawValue& raw,
   if (!text || std::find(accepted.begin(), accepted.end(), *text) == accepted.end()) return false;
   target = *text;
   return true;
+}
+
+bool assign_gpus(Config& config, const RawValue& raw) {
+  if (parse_text(raw) == "auto") config.gpus = std::numeric_limits<int>::max();
+  if (const auto count = parse_int(raw, 1, 1024)) config.gpus = *count;
+  if (auto list = parse_list(raw)) config.gpus = std::move(*list);
+  return config.gpus.has_value();
 }
 
 constexpr std::string_view kModules = "a list of strings";
@@ -101,6 +109,8 @@ constexpr std::array kSettings{
     Setting{
         "verify_failures", "SPRINTEST_VERIFY_FAILURES", "true or false", "false",
         [](Config& config, const RawValue& raw) { return assign(config.verify_failures, parse_bool(raw)); }},
+    Setting{"gpus", "", "\"auto\", a number of GPUs, or a list of strings such as [\"0\", \"2\"]", "none",
+            [](Config& config, const RawValue& raw) { return assign_gpus(config, raw); }},
     Setting{"", "SPRINTEST_FORCE_TCP", "true or false", "false",
             [](Config& config, const RawValue& raw) { return assign(config.force_tcp, parse_bool(raw)); }},
     Setting{

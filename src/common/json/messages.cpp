@@ -155,7 +155,8 @@ json event_json(const event::Test& event) {
           {"nodeid", bytes_to_json(event.nodeid)},
           {"when", bytes_to_json(event.when)},
           {"outcome", bytes_to_json(event.outcome)},
-          {"duration_s", event.duration_s}};
+          {"duration_s", event.duration_s},
+          {"worker", bytes_to_json(event.worker)}};
 }
 json event_json(const event::Stuck& event) {
   return {{"event", "stuck"},
@@ -227,6 +228,7 @@ void read(FieldReader& fields, event::Test& out) {
   fields.read("when", out.when);
   fields.read("outcome", out.outcome);
   fields.read("duration_s", out.duration_s);
+  fields.read_optional("worker", out.worker);
 }
 void read(FieldReader& fields, event::Stuck& out) {
   fields.read("seconds", out.seconds);

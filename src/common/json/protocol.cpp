@@ -90,7 +90,8 @@ json message_json(const RunTest& message) {
                 {"mode", kModes[static_cast<std::size_t>(message.mode)]},
                 {"memory_limit", message.memory_limit},
                 {"prime", message.prime},
-                {"python", message.python}};
+                {"python", message.python},
+                {"gpus", list_to_json(message.gpus)}};
   if (message.process) value["process"] = to_json(*message.process);
   return value;
 }
@@ -236,6 +237,7 @@ void read(FieldReader& fields, RunTest& out) {
   read_name(fields, "mode", kModes, out.mode);
   fields.read("memory_limit", out.memory_limit);
   fields.read("prime", out.prime);
+  fields.read("gpus", out.gpus);
   fields.read("python", out.python);
   fields.read_optional_object("process", [&](FieldReader& item) { read(item, out.process.emplace()); });
 }

@@ -134,6 +134,11 @@ std::vector<int> children_of(int pid) {
   return children;
 }
 
+int parent_of(int pid) {
+  const auto stat = read_stat(pid);
+  return stat ? stat->parent : 0;
+}
+
 std::string command_line(int pid) {
   std::string text = read_proc(pid, "cmdline");
   while (!text.empty() && text.back() == '\0') text.pop_back();

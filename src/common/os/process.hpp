@@ -46,6 +46,9 @@ std::vector<int> descendants(int pid);
 /// list children.
 std::vector<int> children_of(int pid);
 
+/// 0 if there is no such process.
+int parent_of(int pid);
+
 /// The arguments of a process, separated by spaces; "[NAME]" if it has none.
 std::string command_line(int pid);
 

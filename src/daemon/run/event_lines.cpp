@@ -74,8 +74,7 @@ bool EventLines::remember(const Event& event) {
   const auto* test = std::get_if<event::Test>(&event);
   if (test == nullptr) return false;
   tally_.take(*test);
-  if (test->when == "start") nodeid_ = test->nodeid;
-  if (test->when == "teardown" && test->nodeid == nodeid_) nodeid_.clear();
+  running_.take(*test);
   return true;
 }
 

@@ -6,6 +6,7 @@
 
 #include "common/json/json_fields.hpp"
 #include "daemon/run/run_tally.hpp"
+#include "daemon/run/running_tests.hpp"
 #include "stest/messages.hpp"
 
 namespace stest {
@@ -41,8 +42,7 @@ class EventLines {
   /// The reports and notices that `bytes` completes.
   std::vector<Event> feed(std::string_view bytes);
 
-  /// The running test; empty outside tests.
-  const std::string& nodeid() const { return nodeid_; }
+  const RunningTests& running() const { return running_; }
 
   /// Whether the run has reported that it cannot start over any more.
   bool settled() const { return settled_; }
@@ -63,7 +63,7 @@ class EventLines {
   bool remember(const Event& event);
 
   std::string buffer_;
-  std::string nodeid_;
+  RunningTests running_;
   bool settled_ = false;
   Observations observations_;
   RunTally tally_;

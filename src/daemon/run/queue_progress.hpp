@@ -35,7 +35,8 @@ class QueueProgress {
     for (const auto& view : queue_.list()) {
       if (!view.started || !takes_place(view, run_.config)) continue;
       const std::chrono::duration<double> seconds = std::chrono::system_clock::now() - *view.started;
-      list.push_back({view.run->id, view.run->request.args, view.nodeid, std::max(seconds.count(), 0.0)});
+      list.push_back(
+          {view.run->id, view.run->request.args, view.tests.nodeid(), std::max(seconds.count(), 0.0)});
     }
     return list;
   }

@@ -5,15 +5,17 @@
 #include <functional>
 
 #include "common/os/fd.hpp"
+#include "daemon/run/gpu_list.hpp"
 #include "daemon/run/run_control.hpp"
+#include "daemon/run/run_programs.hpp"
 #include "stest/config.hpp"
 #include "stest/messages.hpp"
 #include "stest/protocol.hpp"
 
 namespace stest {
 
-/// One run, from its admission to its end. Immutable, except `control`, and `timings` and `fds`, which only
-/// the run's thread uses.
+/// One run, from its admission to its end. Immutable, except `control` and `programs`, and `timings` and
+/// `fds`, which only the run's thread uses.
 struct Run {
   std::uint64_t id = 0;
   RunRequest request;
@@ -21,6 +23,8 @@ struct Run {
   std::int64_t since = 0;  ///< When it arrived, in seconds since the epoch.
   Timings timings;         ///< Since it arrived.
   RunControl control;
+  std::uint64_t parent = 0;  ///< The run whose processes have started this program; 0: none.
+  RunPrograms programs;
   /// The client's stdin, stdout and stderr, if it has sent them, until the process has them.
   std::vector<Fd> fds = {};
 };
@@ -42,7 +46,8 @@ inline protocol::RunTest message_for(const Run& run) {
           run.config.memory_limit.value_or(0),
           run.config.prime,
           request.process,
-          request.python};
+          request.python,
+          gpu_list(run.config, request.env)};
 }
 
 /// The client of a run. Both functions are called only by the run's thread.

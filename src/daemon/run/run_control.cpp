@@ -41,6 +41,22 @@ void RunControl::detach() {
   deliver_ = nullptr;
 }
 
+void RunControl::want_stack() {
+  std::lock_guard lock(mutex_);
+  stack_.reset();
+  stack_wanted_ = true;
+}
+
+void RunControl::give_stack(std::string stack) {
+  std::lock_guard lock(mutex_);
+  stack_ = std::move(stack);
+}
+
+std::optional<std::string> RunControl::stack() const {
+  std::lock_guard lock(mutex_);
+  return stack_;
+}
+
 std::optional<CancelHow> RunControl::strongest() const {
   std::lock_guard lock(mutex_);
   return strongest_;

@@ -4,6 +4,7 @@
 #include <functional>
 #include <mutex>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "stest/messages.hpp"
@@ -31,7 +32,10 @@ class RunControl {
   void detach();
 
   /// Asks for the stacks of the tests' process.
-  void want_stack() { stack_wanted_ = true; }
+  void want_stack();
+  /// The answer to `want_stack`.
+  void give_stack(std::string stack);
+  std::optional<std::string> stack() const;
   /// Whether they were asked for since the last call.
   bool take_stack_wish() { return stack_wanted_.exchange(false); }
 
@@ -45,6 +49,7 @@ class RunControl {
   std::vector<CancelHow> undelivered_;
   bool suspended_ = false;
   std::atomic<bool> stack_wanted_ = false;
+  std::optional<std::string> stack_;
   std::optional<CancelHow> strongest_;
   std::optional<CancelReason> reason_;
 };

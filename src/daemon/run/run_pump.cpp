@@ -67,7 +67,7 @@ RunReport RunPump::run() {
 
 /// Completes the report after the process has ended.
 void RunPump::conclude() {
-  report_.nodeid = lines_.nodeid();
+  report_.nodeid = lines_.running().nodeid();
   if (!is_unfinished(report_) || reason_for_cold(report_) || !lines_.tally().has_tests()) return;
   const auto& nodeid = last_test(report_);
   auto& unfinished = report_.unfinished.emplace(lines_.tally().unfinished(nodeid));
@@ -208,17 +208,11 @@ void RunPump::read_events() {
 void RunPump::take_events(std::string_view bytes) {
   for (auto& event : lines_.feed(bytes)) {
     const auto* test = std::get_if<event::Test>(&event);
-    if (test != nullptr && test->when == "start") test_started();
+    if (test != nullptr && test->when == "start") held_.test_started(Clock::now());
     held_.add(std::move(event), sizeof(Event));
     silence_.heard(Clock::now());
   }
   if (lines_.settled()) held_.settle();
-}
-
-void RunPump::test_started() {
-  const auto now = Clock::now();
-  silence_.test_started(now);
-  held_.test_started(now);
 }
 
 bool RunPump::emit(const Event& event) {
@@ -266,9 +260,14 @@ void RunPump::check_silence() {
   if (run_.control.is_suspended() || (streams_.terminal() && streams_.terminal()->is_in_use()))
     silence_.heard(now);
   if (run_.control.take_stack_wish()) silence_.want();
-  if (silence_.must_ask(now)) (void)worker_.send(protocol::DumpStack{run_.id});
-  const auto stuck = silence_.report(lines_.nodeid(), now);
+  if (silence_.must_ask(now)) {
+    (void)worker_.send(protocol::DumpStack{run_.id});
+    run_.programs.ask();
+  }
+  auto stuck = silence_.report(lines_.running(), now, run_.programs.have_answered());
   if (!stuck) return;
+  if (auto stacks = run_.programs.stacks(); !stacks.empty()) stuck->stack = std::move(stacks);
+  run_.control.give_stack(stuck->stack);
   spdlog::info("run {}: silent for {:.1f} s {}", run_.id, stuck->seconds, stuck->nodeid);
   emit(*stuck);
   if (!silence_.is_hung(now)) return;

@@ -48,7 +48,6 @@ class RunPump {
   void take_events(std::string_view bytes);
   void conclude();
   bool tell_last_failed(const std::string& culprit);
-  void test_started();
 
   bool emit(const Event& event);
   void check_client();

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "common/os/cgroup.hpp"
+#include "common/os/process.hpp"
 #include "daemon/run/input_wait.hpp"
 
 namespace stest {
@@ -22,7 +23,8 @@ std::string in_words(const RunQueue::View& view) {
   text += ")";
   const std::chrono::duration<double> seconds = std::chrono::system_clock::now() - *view.started;
   text += " has been running for " + std::to_string(std::lround(seconds.count())) + " s";
-  return view.nodeid.empty() ? text : text + " and is at " + view.nodeid;
+  const auto nodeid = view.tests.nodeid();
+  return nodeid.empty() ? text : text + " and is at " + nodeid;
 }
 
 }  // namespace
@@ -54,6 +56,7 @@ Result<std::shared_ptr<Run>> RunQueue::admit(RunRequest request, Config config, 
   }
   if (run->request.python) {
     run->id = ++last_id_;
+    find_parent(run);
     start(run);
     return run;
   }
@@ -61,6 +64,18 @@ Result<std::shared_ptr<Run>> RunQueue::admit(RunRequest request, Config config, 
   run->id = ++last_id_;
   waiting_.push_back(run);
   return run;
+}
+
+/// Finds the run to which the client of this program belongs.
+void RunQueue::find_parent(const std::shared_ptr<Run>& run) {
+  for (int pid = run->request.cold_pid.value_or(0); pid > 1; pid = parent_of(pid)) {
+    for (auto& [id, view] : active_) {
+      if (view.pid != pid) continue;
+      run->parent = id;
+      view.run->programs.add(std::shared_ptr<RunControl>(run, &run->control));
+      return;
+    }
+  }
 }
 
 /// Whether a run that arrives now, and all before it, can start at once.
@@ -111,7 +126,7 @@ bool RunQueue::start_if_first(const Run& run) {
 }
 
 void RunQueue::start(const std::shared_ptr<Run>& run) {
-  active_[run->id] = {.run = run, .nodeid = {}, .started = std::chrono::system_clock::now()};
+  active_[run->id] = {.run = run, .started = std::chrono::system_clock::now()};
 }
 
 int RunQueue::position(const Run& run) const {
@@ -119,13 +134,9 @@ int RunQueue::position(const Run& run) const {
   return static_cast<int>(at - waiting_.begin()) + 1;
 }
 
-void RunQueue::set_nodeid(const Run& run, std::string nodeid) {
+void RunQueue::take(const Run& run, const event::Test& report) {
   std::lock_guard lock(mutex_);
-  const auto found = active_.find(run.id);
-  if (found == active_.end() || found->second.nodeid == nodeid) return;
-  found->second.test_started.reset();
-  if (!nodeid.empty()) found->second.test_started = std::chrono::system_clock::now();
-  found->second.nodeid = std::move(nodeid);
+  if (const auto found = active_.find(run.id); found != active_.end()) found->second.tests.take(report);
 }
 
 void RunQueue::set_silent(const Run& run, bool is_silent) {
@@ -166,7 +177,7 @@ std::vector<RunQueue::View> RunQueue::list() const {
   views.reserve(active_.size() + waiting_.size());
   for (const auto& [id, active] : active_) views.push_back(active);
   int position = 0;
-  for (const auto& run : waiting_) views.push_back({.run = run, .position = ++position, .nodeid = {}});
+  for (const auto& run : waiting_) views.push_back({.run = run, .position = ++position});
   return views;
 }
 

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "daemon/run/run.hpp"
+#include "daemon/run/running_tests.hpp"
 
 namespace stest {
 
@@ -24,13 +25,11 @@ class RunQueue {
  public:
   struct View {
     std::shared_ptr<Run> run;
-    int position = 0;    ///< 1 is next; 0: the run is active.
-    std::string nodeid;  ///< The running test, or empty.
-    int pid = 0;         ///< The process that runs the tests; 0 before it exists.
+    int position = 0;  ///< 1 is next; 0: the run is active.
+    RunningTests tests = {};
+    int pid = 0;  ///< The process that runs the tests; 0 before it exists.
     bool is_silent = false;
-    /// When the run's turn came, and when the test began.
-    std::optional<std::chrono::system_clock::time_point> started = {};
-    std::optional<std::chrono::system_clock::time_point> test_started = {};
+    std::optional<std::chrono::system_clock::time_point> started = {};  ///< When its turn came.
   };
 
   /// Adds a run. A program begins at once, and no run waits for it: a run may have started it, and wait for
@@ -45,8 +44,8 @@ class RunQueue {
   /// Sets whether an active run has been silent for `stuck_after`.
   void set_silent(const Run& run, bool is_silent);
 
-  /// Sets the running test of an active run.
-  void set_nodeid(const Run& run, std::string nodeid);
+  /// Notes which test an active run is at.
+  void take(const Run& run, const event::Test& report);
 
   /// Sets the process of an active run.
   void set_pid(const Run& run, int pid);
@@ -66,6 +65,7 @@ class RunQueue {
 
  private:
   Error busy() const;
+  void find_parent(const std::shared_ptr<Run>& run);
   std::size_t places_taken(const Config& config) const;
   bool has_room_for(const Config& config) const;
   bool start_allowed(const Run& run) const;

@@ -46,13 +46,14 @@ bool SilenceWatch::must_ask(Clock::time_point now) {
   return true;
 }
 
-std::optional<event::Stuck> SilenceWatch::report(const std::string& nodeid, Clock::time_point now) {
+std::optional<event::Stuck> SilenceWatch::report(const RunningTests& tests, Clock::time_point now,
+                                                 bool is_complete) {
   const auto end = stack_.find('\0');
-  if (!asked_ || (end == stack_.npos && pipe_ && now - *asked_ < patience)) return std::nullopt;
+  is_complete = is_complete && (end != stack_.npos || !pipe_);
+  if (!asked_ || (!is_complete && now - *asked_ < patience)) return std::nullopt;
   asked_.reset();
   wanted_ = false;
-  return event::Stuck{seconds(now - last_), nodeid, nodeid.empty() ? 0 : seconds(now - test_since_),
-                      stack_.substr(0, end)};
+  return event::Stuck{seconds(now - last_), tests.nodeid(), tests.seconds(), stack_.substr(0, end)};
 }
 
 bool SilenceWatch::is_hung(Clock::time_point now) const {

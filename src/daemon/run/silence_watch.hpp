@@ -5,6 +5,7 @@
 #include <string>
 
 #include "common/os/fd.hpp"
+#include "daemon/run/running_tests.hpp"
 #include "daemon/run/stuck_watch.hpp"
 #include "stest/config.hpp"
 #include "stest/messages.hpp"
@@ -31,15 +32,15 @@ class SilenceWatch {
 
   /// The run has shown a sign of life.
   void heard(Clock::time_point now);
-  void test_started(Clock::time_point now) { test_since_ = now; }
 
   /// Asks for a report, however long the silence is.
   void want() { wanted_ = true; }
 
   /// Whether it is time to ask the process for its stacks.
   bool must_ask(Clock::time_point now);
-  /// The report, when it is complete. `nodeid`: the running test, or empty.
-  std::optional<event::Stuck> report(const std::string& nodeid, Clock::time_point now);
+  /// The report, when it is complete, or late. `is_complete`: nothing is missing but the process's answer.
+  std::optional<event::Stuck> report(const RunningTests& tests, Clock::time_point now,
+                                     bool is_complete = true);
   /// Whether the silence is longer than `hang_timeout`.
   bool is_hung(Clock::time_point now) const;
 
@@ -50,7 +51,6 @@ class SilenceWatch {
   StuckWatch stuck_;
   Clock::duration limit_;  ///< `hang_timeout`; 0: no limit.
   Clock::time_point last_;
-  Clock::time_point test_since_;
   std::optional<Clock::time_point> asked_;
   bool wanted_ = false;
   Fd pipe_;

@@ -20,6 +20,12 @@ TEST(StatusTextTest, ShowsEverythingThatAPersonAsksFor) {
       "target": {"name": "tinyai", "path": "/project/tinyai", "how": "root"}},
     "runs": [{"id": 3, "state": "running", "args": ["-x", "t.py"], "nodeid": "t.py::test_a", "since": 1180,
               "position": 0, "started_at": 1190, "test_started_at": 1197},
+             {"id": 5, "state": "running", "args": ["-n", "2"], "nodeid": "a", "since": 1190, "position": 0,
+              "started_at": 1190, "python": false, "parent": null,
+              "tests": [{"nodeid": "t.py::a", "worker": "gw0", "started_at": 1195},
+                        {"nodeid": "t.py::b", "worker": "gw1", "started_at": 1199}]},
+             {"id": 6, "state": "running", "args": ["-c", "x"], "python": true, "parent": 5},
+             {"id": 7, "state": "running", "args": ["x.py"], "python": true, "parent": null, "started_at": 1190},
              {"id": 4, "state": "queued", "args": [], "nodeid": "", "since": 1199,
               "position": 1, "started_at": null, "test_started_at": null}],
     "last_result": {"id": 2, "exit_code": 1, "outcome": "failed", "duration_s": 0.5, "finished_at": 1080}})json");
@@ -35,6 +41,10 @@ TEST(StatusTextTest, ShowsEverythingThatAPersonAsksFor) {
             "                 m.g(): loading\n"
             "                 m.h(): it uses eval\n"
             "  run 3          running for 10 s (stest -x t.py): t.py::test_a for 3 s\n"
+            "  run 5          running for 10 s (stest -n 2)\n"
+            "                 gw0: t.py::a for 5 s\n"
+            "                 gw1: t.py::b for 1 s\n"
+            "  run 7          running for 10 s (stest python x.py)\n"
             "  run 4          queued for 1 s, position 1 (stest)\n"
             "  last run       failed, exit code 1, 0.50 s, 2 min ago\n");
 }

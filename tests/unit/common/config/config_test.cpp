@@ -15,7 +15,7 @@ using namespace std::chrono_literals;
 constexpr const char* kKeys =
     "Accepted keys: ignore, preload, isolation, reload, target, target_path, stuck_after, "
     "hang_timeout, idle_timeout, worker_timeout, concurrency, memory_limit, prime, "
-    "wait_for_worker, verify_failures.";
+    "wait_for_worker, verify_failures, gpus.";
 
 class ConfigTest : public testing::Test {
  protected:
@@ -301,6 +301,16 @@ TEST_F(ConfigTest, FileThatCannotBeRead) {
             (folder_.path() / "pyproject.toml").string() + ": cannot read: Is a directory");
 }
 
+TEST_F(ConfigTest, Gpus) {
+  EXPECT_FALSE(load("").gpus);
+  EXPECT_EQ(std::get<int>(*load("[tool.sprintest]\ngpus = 2\n").gpus), 2);
+  EXPECT_GT(std::get<int>(*load("[tool.sprintest]\ngpus = \"auto\"\n").gpus), 1024);
+  EXPECT_EQ(std::get<1>(*load("[tool.sprintest]\ngpus = [\"0\", \"2\"]\n").gpus),
+            (std::vector<std::string>{"0", "2"}));
+  EXPECT_NE(error_of("[tool.sprintest]\ngpus = \"all\"\n").message.find("bad value for 'gpus'"),
+            std::string::npos);
+}
+
 TEST(ConfigKeys, AreCompleteAndUnique) {
   std::set<std::string> names;
   for (const ConfigKey& key : config_keys()) {
@@ -309,7 +319,7 @@ TEST(ConfigKeys, AreCompleteAndUnique) {
     EXPECT_FALSE(key.key.empty() && key.variable.empty());
     EXPECT_TRUE(names.insert(key.key + "/" + key.variable).second);
   }
-  EXPECT_EQ(names.size(), 22u);
+  EXPECT_EQ(names.size(), 23u);
 }
 
 TEST_F(ConfigTest, FallbacksAreTheDefaults) {

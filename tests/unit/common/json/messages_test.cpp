@@ -185,8 +185,9 @@ TEST_P(EventJson, IsAsWrittenAndRoundTrips) {
 TEST_P(EventJson, EveryFieldIsNeeded) {
   const json value = to_json(GetParam().first);
   for (const auto& [field, ignored] : value.items()) {
-    if (std::set<std::string>{"reloaded", "running", "expected_s", "terminal", "timings", "unfinished"}.count(
-            field))
+    if (std::set<std::string>{"reloaded", "running", "expected_s", "terminal", "timings", "unfinished",
+                              "worker"}
+            .count(field))
       continue;
     json missing = value;
     missing.erase(field);
@@ -220,9 +221,9 @@ INSTANTIATE_TEST_SUITE_P(
             event::Output{Stream::err, "\xe2\x82"},
             R"({"event": "output", "stream": "stderr", "data": {"base64": "4oI="}})"),
         std::pair<Event, const char*>(
-            event::Test{"t.py::test_x[\u00e9]", "call", "failed", 0.25},
+            event::Test{"t.py::test_x[\u00e9]", "call", "failed", 0.25, "gw0"},
             "{\"event\": \"test\", \"nodeid\": \"t.py::test_x[\u00e9]\", \"when\": \"call\", \"outcome\": "
-            "\"failed\", \"duration_s\": 0.25}"),
+            "\"failed\", \"duration_s\": 0.25, \"worker\": \"gw0\"}"),
         std::pair<Event, const char*>(event::Stuck{30, "t.py::test_x", 31.5, "File"},
                                       R"({"event": "stuck", "seconds": 30.0, "nodeid": "t.py::test_x",
                                           "test_seconds": 31.5, "stack": "File"})"),

@@ -46,6 +46,7 @@ TEST(ToWorkerJson, RunTestKeepsEverything) {
   sent.process.emplace();
   sent.process->affinity = {1};
   sent.process->nice = 3;
+  sent.gpus = {"0", "GPU-x"};
   const Result<ToWorker> message = to_worker_from_json(through_the_wire(to_json(ToWorker(sent))));
   ASSERT_TRUE(message) << message.error().message;
   const RunTest& read = std::get<RunTest>(*message);
@@ -57,6 +58,7 @@ TEST(ToWorkerJson, RunTestKeepsEverything) {
   EXPECT_EQ(read.mode, sent.mode);
   EXPECT_EQ(read.memory_limit, sent.memory_limit);
   EXPECT_EQ(read.prime, sent.prime);
+  EXPECT_EQ(read.gpus, sent.gpus);
   EXPECT_EQ(read.process, sent.process);
 }
 

@@ -21,7 +21,7 @@ TEST(CollectedRun, GathersWhatARunSaid) {
     "id": 7, "exit_code": 1, "outcome": "failed", "message": "m", "hint": "h", "duration_s": 2.0,
     "timings": {"begin_s": 1.0, "stages": [{"stage": "tests", "duration_s": 2.0}]},
     "unfinished": null, "stdout": "ab", "stderr": {"base64": "/w=="}, "dropped": {"stdout": 0, "stderr": 0},
-    "tests": [{"nodeid": "t.py::x", "when": "call", "outcome": "passed", "duration_s": 0.5}],
+    "tests": [{"nodeid": "t.py::x", "when": "call", "outcome": "passed", "duration_s": 0.5, "worker": ""}],
     "notice": ["started worker"], "stuck": [{"seconds": 30.0, "nodeid": "t.py::x", "test_seconds": 0.0, "stack": ""}]})"));
 }
 

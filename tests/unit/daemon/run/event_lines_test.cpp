@@ -22,11 +22,11 @@ TEST(EventLines, JoinsPieces) {
 TEST(EventLines, KnowsTheRunningTest) {
   EventLines lines;
   lines.feed(line("t.py::a", "start"));
-  EXPECT_EQ(lines.nodeid(), "t.py::a");
+  EXPECT_EQ(lines.running().nodeid(), "t.py::a");
   lines.feed(line("t.py::a", "call"));
-  EXPECT_EQ(lines.nodeid(), "t.py::a");
+  EXPECT_EQ(lines.running().nodeid(), "t.py::a");
   lines.feed(line("t.py::a", "teardown"));
-  EXPECT_EQ(lines.nodeid(), "");
+  EXPECT_EQ(lines.running().nodeid(), "");
 }
 
 TEST(EventLines, KeepsWhatTheRunTaught) {

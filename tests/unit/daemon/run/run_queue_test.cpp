@@ -64,18 +64,16 @@ TEST(RunQueue, ListsWhatRunsAndWaits) {
   RunQueue queue;
   const auto first = admit(queue), second = admit(queue);
   ASSERT_TRUE(queue.await_turn(*first, never_wait));
-  queue.set_nodeid(*first, "t.py::a");
-  queue.set_nodeid(*second, "ignored");
+  queue.take(*first, {"t.py::a", "start"});
+  queue.take(*second, {"ignored", "start"});
   const auto views = queue.list();
   ASSERT_EQ(views.size(), 2u);
   EXPECT_EQ(views[0].position, 0);
-  EXPECT_EQ(views[0].nodeid, "t.py::a");
-  EXPECT_TRUE(views[0].started && views[0].test_started);
+  EXPECT_EQ(views[0].tests.nodeid(), "t.py::a");
+  EXPECT_TRUE(views[0].started);
   EXPECT_EQ(views[1].position, 1);
-  EXPECT_EQ(views[1].nodeid, "");
-  EXPECT_FALSE(views[1].started || views[1].test_started);
-  queue.set_nodeid(*first, "");
-  EXPECT_FALSE(queue.list()[0].test_started);
+  EXPECT_EQ(views[1].tests.nodeid(), "");
+  EXPECT_FALSE(views[1].started);
   EXPECT_EQ(queue.find(2), second);
   EXPECT_EQ(queue.find(3), nullptr);
 }
@@ -88,12 +86,31 @@ TEST(RunQueue, RefusesWhoDoesNotWantToWait) {
   const auto first = queue.admit(hasty, config).value();
   EXPECT_EQ(queue.admit(hasty, config).error().message, "1 in the queue");
   ASSERT_TRUE(queue.await_turn(*first, never_wait));
-  queue.set_nodeid(*first, "t.py::a");
+  queue.take(*first, {"t.py::a", "start"});
   const auto refused = queue.admit(hasty, config).error();
   EXPECT_EQ(refused.code, ErrorCode::busy);
   EXPECT_EQ(refused.message, "run 1 (stest -q) has been running for 0 s and is at t.py::a");
   queue.leave(*first);
   EXPECT_EQ(queue.admit(hasty, config).value()->id, 2u);  // Who was refused took no number.
+}
+
+TEST(RunQueue, FindsTheRunThatHasStartedAProgram) {
+  RunQueue queue;
+  const auto first = admit(queue);
+  ASSERT_TRUE(queue.await_turn(*first, never_wait));
+  RunRequest request{{}, "/", {}, 022};
+  request.python = true;
+  request.cold_pid = getpid();
+  EXPECT_EQ(queue.admit(request, {}).value()->parent, 0u);
+  queue.set_pid(*first, getppid());
+  const auto program = queue.admit(request, {}).value();
+  EXPECT_EQ(program->parent, first->id);
+  first->programs.ask();
+  EXPECT_TRUE(program->control.take_stack_wish());
+  EXPECT_FALSE(first->programs.have_answered());
+  program->control.give_stack("  File \"/x/_pytest/runner.py\"\n");
+  EXPECT_TRUE(first->programs.have_answered());
+  EXPECT_FALSE(first->programs.stacks().empty());
 }
 
 TEST(RunQueue, ASilentRunTakesNoPlace) {

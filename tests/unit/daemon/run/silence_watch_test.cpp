@@ -25,28 +25,26 @@ TEST(SilenceWatch, ReportsOnceWhenSomebodyWantsIt) {
   watch.heard(start + seconds(1));  // A run that is not silent tells too.
   ASSERT_TRUE(write_all(process.get(), std::string_view("  File\n\0", 8)));
   watch.read();
-  ASSERT_TRUE(watch.report("t", start + seconds(1)));
+  ASSERT_TRUE(watch.report({}, start + seconds(1)));
   EXPECT_FALSE(watch.must_ask(start + seconds(9)));
 }
 
 TEST(SilenceWatch, ReportsOnceTheStackHasCome) {
   SilenceWatch watch(config(10), start);
   const Fd process = watch.connect().value();
-  watch.test_started(start - seconds(5));
   EXPECT_FALSE(watch.must_ask(start + seconds(9)));
   ASSERT_TRUE(watch.must_ask(start + seconds(10)));
   EXPECT_FALSE(watch.must_ask(start + seconds(10)));
   ASSERT_TRUE(write_all(process.get(), "Thread 1\n"));
   watch.read();
-  EXPECT_FALSE(watch.report("t", start + seconds(10)));
+  EXPECT_FALSE(watch.report({}, start + seconds(10)));
   ASSERT_TRUE(write_all(process.get(), std::string_view("  File\n\0", 8)));
   watch.read();
-  const auto stuck = watch.report("t", start + seconds(11));
+  const auto stuck = watch.report({}, start + seconds(11));
   ASSERT_TRUE(stuck);
   EXPECT_EQ(stuck->stack, "Thread 1\n  File\n");
   EXPECT_EQ(stuck->seconds, 11);
-  EXPECT_EQ(stuck->test_seconds, 16);
-  EXPECT_FALSE(watch.report("t", start + seconds(12)));
+  EXPECT_FALSE(watch.report({}, start + seconds(12)));
   EXPECT_FALSE(watch.must_ask(start + seconds(19)));
   EXPECT_TRUE(watch.must_ask(start + seconds(20)));
 }
@@ -55,12 +53,21 @@ TEST(SilenceWatch, ReportsWithoutAStackInTheEnd) {
   SilenceWatch watch(config(10), start);
   const Fd process = watch.connect().value();
   ASSERT_TRUE(watch.must_ask(start + seconds(10)));
-  EXPECT_FALSE(watch.report("", start + seconds(11)));
+  EXPECT_FALSE(watch.report({}, start + seconds(11)));
   EXPECT_EQ(watch.remaining(start + seconds(11)), seconds(1));
-  const auto stuck = watch.report("", start + seconds(10) + SilenceWatch::patience);
+  const auto stuck = watch.report({}, start + seconds(10) + SilenceWatch::patience);
   ASSERT_TRUE(stuck);
   EXPECT_EQ(stuck->stack, "");
   EXPECT_EQ(stuck->test_seconds, 0);
+}
+
+TEST(SilenceWatch, WaitsForOthersAsWell) {
+  SilenceWatch watch(config(10), start);
+  watch.connect().value().reset();
+  watch.read();
+  ASSERT_TRUE(watch.must_ask(start + seconds(10)));
+  EXPECT_FALSE(watch.report({}, start + seconds(10), false));
+  EXPECT_TRUE(watch.report({}, start + seconds(10) + SilenceWatch::patience, false));
 }
 
 TEST(SilenceWatch, DoesNotWaitForOneThatHasClosedThePipe) {
@@ -69,7 +76,7 @@ TEST(SilenceWatch, DoesNotWaitForOneThatHasClosedThePipe) {
   watch.read();
   EXPECT_EQ(watch.fd(), -1);
   ASSERT_TRUE(watch.must_ask(start + seconds(10)));
-  EXPECT_TRUE(watch.report("", start + seconds(10)));
+  EXPECT_TRUE(watch.report({}, start + seconds(10)));
 }
 
 TEST(SilenceWatch, IsContentWhenSomethingComesMeanwhile) {
@@ -77,7 +84,7 @@ TEST(SilenceWatch, IsContentWhenSomethingComesMeanwhile) {
   const Fd process = watch.connect().value();
   ASSERT_TRUE(watch.must_ask(start + seconds(10)));
   watch.heard(start + seconds(11));
-  EXPECT_FALSE(watch.report("", start + seconds(14)));
+  EXPECT_FALSE(watch.report({}, start + seconds(14)));
   EXPECT_EQ(watch.remaining(start + seconds(14)), seconds(7));
 }
 
