@@ -37,6 +37,8 @@ FRESH = {
 }
 #: The same, found in the source of a module.
 READS_COMMAND_LINE, LOOKS_AT_MAIN = "reads the command line", "looks at __main__"
+#: Modules of the standard library that import `__main__`, and look at it when they complete a name.
+LOOK_AT_MAIN_LATER = {"rlcompleter"}
 
 #: Modules of the standard library that use such a value for a lock or a log record, and do not keep it.
 USES_TIME_UP = {
