@@ -15,10 +15,14 @@ execute_process(
 if(_failed)
   message(FATAL_ERROR "${Python_EXECUTABLE} could not describe itself (see above).")
 endif()
-foreach(_key include shared static libraries version dev_package)
+foreach(_key include shared static libraries version is_free_threaded dev_package)
   string(JSON STEST_PYTHON_${_key} GET "${_python}" ${_key})
 endforeach()
 
+if(STEST_PYTHON_is_free_threaded)
+  message(FATAL_ERROR "stest does not support free-threaded builds of Python (${Python_EXECUTABLE}). "
+                      "Use one with a global interpreter lock, or python -m pytest.")
+endif()
 if(NOT STEST_PYTHON_include)
   stest_missing("Python.h of Python ${Python_VERSION} (${Python_EXECUTABLE}); another Python: -DPython_EXECUTABLE=PATH"
                 ${STEST_PYTHON_dev_package} python3-devel python python)

@@ -33,6 +33,7 @@ def main() -> None:
     shared_names = [config("LDLIBRARY"), config("INSTSONAME")]
     found = {
         "version": version,
+        "is_free_threaded": config("Py_GIL_DISABLED") == "1",
         "include": os.path.dirname(header),
         "shared": first_file(
             [config("LIBDIR"), lib, config("LIBPL")],

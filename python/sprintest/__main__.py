@@ -50,9 +50,12 @@ def _run_stest(args: list[str]) -> int:
 
 
 def _why() -> str:
-    this = f"{platform.python_implementation()} {platform.python_version()} on {platform.system()}"
+    build = "free-threaded " if sysconfig.get_config_var("Py_GIL_DISABLED") else ""
+    this = f"{build}{platform.python_implementation()} {platform.python_version()} on {platform.system()}"
     details = " ".join(filter(None, (platform.machine(), *platform.libc_ver())))
-    return f"this is {this} ({details}); stest is for CPython on Linux x86_64, glibc 2.28 or newer"
+    return (
+        f"this is {this} ({details}); stest is for CPython with the GIL on Linux x86_64, glibc 2.28 or newer"
+    )
 
 
 def _run_pytest(args: list[str]) -> int:

@@ -13,8 +13,8 @@ constexpr auto python_limit = std::chrono::seconds(60);
 constexpr const char* python_facts = R"(
 import importlib.metadata, importlib.util, json, sys, sysconfig
 facts = {"version": ".".join(map(str, sys.version_info[:3])), "prefix": sys.prefix, "pytest": "", "pytest_problem": "",
-         "is_shared": bool(sysconfig.get_config_var("Py_ENABLE_SHARED")), "tag": sys.implementation.cache_tag,
-         "package": "", "sprintest": ""}
+         "is_shared": bool(sysconfig.get_config_var("Py_ENABLE_SHARED")), "package": "", "sprintest": "",
+         "tag": sys.implementation.cache_tag + ("t" if sysconfig.get_config_var("Py_GIL_DISABLED") else "")}
 try:
     import pytest
     facts["pytest"] = pytest.__version__

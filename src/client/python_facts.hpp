@@ -14,8 +14,8 @@ struct PythonFacts {
   std::string pytest;          ///< Its version; empty if it cannot be imported.
   std::string pytest_problem;  ///< Why not.
   bool is_shared = false;      ///< Whether libpython is a shared library.
-  std::string tag = {};        ///< "cpython-311", the interpreter that compiled modules are for.
-  std::string package = {};    ///< The folder of the package `sprintest`; empty if there is none.
+  std::string tag = {};      ///< "cpython-311", "cpython-314t" (free-threaded): who compiled modules are for.
+  std::string package = {};  ///< The folder of the package `sprintest`; empty if there is none.
   std::string sprintest = {};  ///< The version of the distribution `sprintest`; empty if there is none.
 };
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from .environment import Environment
 from .harness import BIN, PYTHON
 
 SOURCE = Path(__file__).parents[2]
@@ -85,3 +86,14 @@ def test_headers_of_an_sdist_are_all_that_is_needed(tmp_path: Path) -> None:
     run = configure(tmp_path / "second", OFFLINE, f"-DSTEST_THIRD_PARTY={headers}")
     assert run.returncode == 0, run.stderr
     assert run.stdout.count(str(headers)) == 6
+
+
+@needs_cmake
+@pytest.mark.skipif(not shutil.which("c++"), reason="needs a C++ compiler")
+def test_free_threaded_python_is_refused(tmp_path: Path) -> None:
+    environment = Environment(tmp_path / "v", [], worker=None)
+    says_so = "import sysconfig\nsysconfig.get_config_vars()['Py_GIL_DISABLED'] = 1\n"
+    (environment.site / "sitecustomize.py").write_text(says_so)
+    run = configure(tmp_path / "build", f"-DPython_EXECUTABLE={environment.python}")
+    assert run.returncode != 0
+    assert "does not support free-threaded builds of Python" in run.stderr

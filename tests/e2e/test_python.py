@@ -172,6 +172,15 @@ def test_python_that_cannot_be_used(
         probe.stest(command, env={"SPRINTEST_PYTHON": "no/such/python"}).expect(0)
 
 
+def test_free_threaded_python_is_refused(probe: Project, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Its modules are compiled for another interpreter, although the version is the same."""
+    chosen = Environment(tmp_path_factory.mktemp("v"), ["pytest"], worker=None)
+    says_so = "import sysconfig\nsysconfig.get_config_vars()['Py_GIL_DISABLED'] = 1\n"
+    (chosen.site / "sitecustomize.py").write_text(says_so)
+    said = probe.stest("run", "--python", str(chosen.python)).expect(CONFIG_ERROR).errors
+    assert f"(cpython-{VERSION.replace('.', '')}t), but this stest was built for Python {VERSION}" in said
+
+
 def test_verify_needs_stest_in_the_chosen_environment(
     probe: Project, other: Environment, tmp_path_factory: pytest.TempPathFactory
 ) -> None:

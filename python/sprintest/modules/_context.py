@@ -168,7 +168,15 @@ def _lines(statement: ast.stmt) -> Iterator[int]:
 def _is_compared(node: ast.AST) -> bool:
     if isinstance(node, ast.Attribute) and node.attr == "exec_module":
         return True  # It imports a file.
-    if isinstance(node, (ast.Name, ast.Attribute, ast.Subscript, ast.Call)):
-        name = ast.unparse(node) + "."
-        return name.startswith(tuple(f"{one}{end}" for one in _COMPARED for end in (".", "[")))
-    return False
+    return f"{_text(node)}.".startswith(tuple(f"{one}{end}" for one in _COMPARED for end in (".", "[")))
+
+
+def _text(node: ast.AST) -> str:
+    """`a.b[].c` of `a.b[1].c`. `ast.unparse` imports a module, which tests would then find."""
+    if isinstance(node, ast.Name):
+        return node.id
+    if isinstance(node, ast.Attribute):
+        return f"{_text(node.value)}.{node.attr}"
+    if isinstance(node, ast.Subscript):
+        return f"{_text(node.value)}[]"
+    return f"{_text(node.func)}()" if isinstance(node, ast.Call) else ""

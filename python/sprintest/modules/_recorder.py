@@ -308,7 +308,7 @@ class Recorder:
             return
         if line := _graph.names_argv(source_of(member.spec.origin)):
             take_fresh(member, line, _side_effects.READS_COMMAND_LINE)
-        if "__main__" in member.imports:
+        if "__main__" in member.imports and member.name not in _side_effects.LOOK_AT_MAIN_LATER:
             take_fresh(member, 0, _side_effects.LOOKS_AT_MAIN)
 
     def _scanned(self) -> None:

@@ -309,7 +309,10 @@ def _idle(statements: list[ast.stmt]) -> Iterator[ast.stmt | ast.expr]:
             isinstance(one, ast.Attribute) and one.attr == "__doc__" for one in node.targets
         ):
             yield node
-        if isinstance(node, ast.Call) and ast.unparse(node.func).rpartition(".")[2] == "RandomState":
+        if (
+            isinstance(node, ast.Call)
+            and getattr(node.func, "attr", getattr(node.func, "id", "")) == "RandomState"
+        ):
             seeds = [one.value for one in node.args[:1] if isinstance(one, ast.Constant)]
             if any(seed is not None for seed in seeds):
                 yield node

@@ -42,6 +42,8 @@ READS_LIMIT = {"getrecursionlimit": "reads the recursion limit"}
 #: The code starts a process, which sees the whole environment.
 STARTS_PROCESS = "starts a process"
 PROCESS_STARTS = {"os.exec", "os.fork", "os.posix_spawn", "os.spawn", "os.system", "subprocess.Popen"}
+#: Modules of the standard library that import `__main__`, and look at it when they complete a name.
+LOOK_AT_MAIN_LATER = {"rlcompleter"}
 
 #: Modules of the standard library that use such a value for a lock or a log record, and do not keep it.
 USES_TIME_UP = {

@@ -37,7 +37,7 @@ _TRACKERS = (
 
 
 def _release_trackers() -> None:
-    """Close the connections to these processes, as the end of this one would do: then they clean up.
+    """Close the connections to these processes and to the fork server, as the end of this one would do.
 
     Each run starts its own.
     """
@@ -47,6 +47,11 @@ def _release_trackers() -> None:
             with contextlib.suppress(OSError):  # The tests may have closed it.
                 os.close(tracker._fd)
             tracker._fd = tracker._pid = None
+    server: Any = getattr(sys.modules.get("multiprocessing.forkserver"), "_forkserver", None)
+    if getattr(server, "_forkserver_alive_fd", None) is not None:
+        with contextlib.suppress(OSError):
+            os.close(server._forkserver_alive_fd)
+        server._forkserver_alive_fd = server._forkserver_pid = None
 
 
 def _place() -> tuple[int, int]:
@@ -65,6 +70,7 @@ class _Exits:
         self._register, self._unregister = atexit.register, atexit.unregister
         atexit.register = self.register  # type: ignore[assignment]
         atexit.unregister = self.unregister
+        os.register_at_fork(after_in_child=self._give_back)
 
     def register(self, function: Any, *args: Any, **kwargs: Any) -> Any:
         if cache.is_loading_library():
@@ -77,6 +83,12 @@ class _Exits:
     def unregister(self, function: Any) -> None:
         self._functions = [entry for entry in self._functions if entry[0] != function]
         self._unregister(function)
+
+    def _give_back(self) -> None:
+        """A process that a test forks calls them when it exits. Since 3.13 those of `multiprocessing` do."""
+        atexit.register, atexit.unregister = self._register, self._unregister
+        for function, args, kwargs in self._functions:
+            self._register(function, *args, **kwargs)
 
     def run(self) -> None:
         """Call them as the interpreter does: the last one first, whatever the others raise."""
