@@ -15,6 +15,7 @@ import socket
 import sys
 import tempfile
 import threading
+from collections import Counter
 from typing import Any
 
 import pytest
@@ -29,6 +30,7 @@ class Cluster:
 
     def __init__(self, config: pytest.Config) -> None:
         import ray
+        import ray.util.scheduling_strategies
 
         self._ray = ray
         root = config.rootpath
@@ -51,6 +53,10 @@ class Cluster:
         self.processors = max(1, int(ray.cluster_resources().get("CPU", 1)))
         self._gpus = config.getoption("ray_num_gpus")
         self._carriers: list[Any] = []
+        self._lock = threading.Lock()
+        self._taken: Counter[str] = Counter()
+        #: Nodes on which a carrier has died. Ray may take them for alive for a while.
+        self._failed: set[str] = set()
         self._checked: set[str] = set()
         self._place = tempfile.mkdtemp(prefix="stest-ray-")
         self._server = socket.socket(socket.AF_UNIX)
@@ -70,29 +76,43 @@ class Cluster:
 
     def _carry(self, stub: socket.socket) -> None:
         """Begin a worker for this stub; the end of either is the end of the other."""
-        errors = self._ray.exceptions.RayError
+        node = self._choose_node()
         try:
-            carrier = self._begin()
+            carrier = self._begin(node)
             threading.Thread(target=self._send, args=(stub, carrier), daemon=True).start()
             while data := self._ray.get(carrier.read.remote()):
                 stub.sendall(data)
-        except (errors, OSError) as error:
+        except OSError:  # The session has ended it.
+            pass
+        except self._ray.exceptions.RayError as error:
+            self._failed.add(node)
             print(f"stest: a worker on Ray has ended: {error}", file=sys.__stderr__)
         finally:
             with contextlib.suppress(OSError):
                 stub.shutdown(socket.SHUT_RDWR)
 
-    def _begin(self) -> Any:
+    def _choose_node(self) -> str:
+        """The one with the fewest workers for its processors."""
+        nodes: dict[str, Any] = {one["NodeID"]: one["Resources"] for one in self._ray.nodes() if one["Alive"]}
+        able = [one for one in nodes if nodes[one].get("CPU") and nodes[one].get("GPU", 0) >= self._gpus]
+        with self._lock:
+            good = [one for one in able or nodes if one not in self._failed] or list(nodes)
+            node = min(good, key=lambda one: (self._taken[one] + 1) / nodes[one].get("CPU", 1))
+            self._taken[node] += 1
+        return node
+
+    def _begin(self, node: str) -> Any:
         # It reserves no processor: if a node dies, its tests go to those that are left, and all are taken.
+        place = self._ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy(node, soft=True)
         options = {"num_cpus": 0, "num_gpus": self._gpus, "max_concurrency": 2}
         remote = self._ray.remote(_carrier.Carrier)
-        carrier = remote.options(scheduling_strategy="SPREAD", **options).remote(self._folder)
+        carrier = remote.options(scheduling_strategy=place, **options).remote(self._folder)
         self._carriers.append(carrier)
-        node, facts = self._ray.get(carrier.facts.remote())
-        if node not in self._checked:
-            self._checked.add(node)
+        host, facts = self._ray.get(carrier.facts.remote())
+        if host not in self._checked:
+            self._checked.add(host)
             for line in _carrier.differences(facts, _carrier.facts_here()):
-                print(f"stest: node {node}: {line}", file=sys.__stderr__)
+                print(f"stest: node {host}: {line}", file=sys.__stderr__)
         return carrier
 
     def _send(self, stub: socket.socket, carrier: Any) -> None:
