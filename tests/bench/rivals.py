@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 STEST = "stest"  # As a requirement: the wheel of this tree.
 PYTEST = "pytest==9.2.0"
+XDIST = "pytest-xdist==3.8.0"
 
 
 @dataclass(frozen=True)
@@ -118,5 +119,11 @@ RIVALS = (
         status="cito daemon status",
     ),
     Rival("rstest", "rstest==0.9.0", "rstest {args}", "no daemon; a runner of its own"),
-    Rival("pytest-xdist", "pytest-xdist==3.8.0", "pytest -n auto {args}", "no daemon"),
+    Rival("pytest-xdist", XDIST, "pytest -n auto {args}", "no daemon"),
+    Rival("pytest-xdist -n 2", XDIST, "pytest -n 2 {args}", "no daemon"),
+    replace(
+        _stest("stest-workers", "`-n 2`: pytest-xdist with warm workers"),
+        requirement=f"{STEST} {XDIST}",
+        run="stest -n 2 {args}",
+    ),
 )

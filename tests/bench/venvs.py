@@ -25,10 +25,11 @@ def prepare(rival: Rival, wheel: Path) -> Path:
         if not done.startswith(sys.version):  # Interrupted, or of another Python.
             _run(sys.executable, "-m", "venv", "--clear", str(home))
         _pip(home, PYTEST, "-r", str(REQUIREMENTS))
-        if rival.requirement == STEST:
-            _pip(home, "--force-reinstall", "--no-deps", str(wheel))  # A new build has no new version.
-        else:
-            _pip(home, rival.requirement)
+        for requirement in rival.requirement.split():
+            if requirement == STEST:
+                _pip(home, "--force-reinstall", "--no-deps", str(wheel))  # A new build has no new version.
+            else:
+                _pip(home, requirement)
         stamp.write_text(content)
     return home / "bin"
 
@@ -43,7 +44,7 @@ def newest_wheel() -> Path:
 
 def _content(rival: Rival, wheel: Path) -> str:
     parts = [sys.version, PYTEST, REQUIREMENTS.read_text(), rival.requirement]
-    if rival.requirement == STEST:
+    if STEST in rival.requirement.split():
         parts.append(hashlib.sha256(wheel.read_bytes()).hexdigest())
     return "\n".join(parts)
 

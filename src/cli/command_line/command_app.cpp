@@ -67,6 +67,9 @@ void add_run_options(CLI::App& app, RunOptions& run) {
       ->excludes("--events");
   app.add_option("--python", run.python, "The Python that runs the tests, or its virtual environment")
       ->type_name("PATH");
+  app.add_flag(
+      "--ray{auto}", run.ray,
+      "Run pytest-xdist's workers on a Ray cluster: at the address after an equals sign, else a local one");
   app.add_flag("--cold", run.cold, "Run `python -m pytest` itself: no daemon, nothing warm")
       ->excludes("--events")
       ->excludes("--no-wait")
@@ -133,7 +136,7 @@ void add_options(CLI::App& app, Options& options) {
 }
 
 /// The usage line of the commands that take pytest's arguments, which CLI11 does not know; and options
-/// without what they exclude.
+/// without what they exclude, and without the value of a flag that has none.
 class CommandFormatter : public CLI::Formatter {
  public:
   std::string make_usage(const CLI::App* app, std::string name) const override {
@@ -141,6 +144,10 @@ class CommandFormatter : public CLI::Formatter {
     if (app->get_name() == "stest python") return "Usage: stest python [ARGUMENTS OF PYTHON...]\n";
     if (app->get_name() == "stest verify") return "Usage: stest verify [PYTEST ARGUMENTS...]\n";
     return CLI::Formatter::make_usage(app, name);
+  }
+  std::string make_option_name(const CLI::Option* option, bool is_positional) const override {
+    const auto name = CLI::Formatter::make_option_name(option, is_positional);
+    return name.substr(0, name.find('{'));
   }
   std::string make_option_opts(const CLI::Option* option) const override {
     const auto value = takes_value(*option) ? option->get_type_name() : "";

@@ -41,6 +41,7 @@ const std::vector<CommandInfo>& command_table() {
        "  stest run --events -q        for tools: one JSON object per line\n"
        "  stest run --cold -k flaky    python -m pytest itself, for comparison\n"
        "  stest run --python .venv     in another environment than stest's own\n"
+       "  stest run --ray -- tests     with workers on the nodes of a Ray cluster\n"
        "  stest run -- --help          pytest's help"},
       {"python", Action::python, "the environment's Python, warm: a program, a module or code",
        "Do what `python` does with the same arguments, in a process that has already done the slow imports.\n"

@@ -188,7 +188,11 @@ Result<Options> parse_run(const CommandInfo& command, const Arguments& args) {
         "if pytest has this option: " + command_line(command_line("stest run", own) + " --", rest));
   }
   options.run.pytest_args = std::move(rest);
-  return parse_own(command, *app, options, std::move(own));
+  auto parsed = parse_own(command, *app, options, std::move(own));
+  if (!parsed || !parsed->run.ray) return parsed;
+  auto& pytest_args = parsed->run.pytest_args;
+  pytest_args.insert(pytest_args.begin(), {"-p", "sprintest.ray", "--ray-address", *parsed->run.ray});
+  return parsed;
 }
 
 /// `verify` has no option except `--help`; all other arguments are pytest's.

@@ -20,6 +20,7 @@ struct RunOptions {
   bool plain = false;                      ///< Remove escape sequences from the output.
   bool detached = false;  ///< Do not use this process's terminal and stdin, like a cold run for comparison.
   bool silent = false;    ///< Show nothing of the run, unless it is stuck.
+  std::optional<std::string> ray;     ///< The address of the Ray cluster on whose nodes the workers run.
   std::optional<std::string> python;  ///< See `settle_python`.
   std::optional<Report> report;       ///< See `settle_report`.
   bool cold = false;                  ///< Do not use the daemon; main() calls `become_cold_run`.

@@ -52,6 +52,14 @@ TEST(OptionsTest, RunTakesItsOwnOptionsInFrontOfTheDashes) {
   EXPECT_EQ(options.run.pytest_args, (Arguments{"-x", "--", "--events"}));
 }
 
+TEST(OptionsTest, RayIsAPluginOfPytest) {
+  const Arguments local{"-p", "sprintest.ray", "--ray-address", "auto", "tests"};
+  EXPECT_EQ(parse({"run", "--ray", "tests"}).run.pytest_args, local);
+  EXPECT_EQ(parse({"run", "--ray", "--", "tests"}).run.pytest_args, local);
+  EXPECT_EQ(parse({"run", "--ray=host:6379", "--plain"}).run.pytest_args,
+            (Arguments{"-p", "sprintest.ray", "--ray-address", "host:6379"}));
+}
+
 TEST(OptionsTest, RunWithoutAnythingRunsEverything) {
   EXPECT_TRUE(parse({"run"}).run.pytest_args.empty());
   EXPECT_TRUE(parse({"run", "--"}).run.pytest_args.empty());
