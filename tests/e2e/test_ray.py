@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 from xml.etree import ElementTree
@@ -65,9 +66,14 @@ def test_node_that_dies_costs_the_test_that_it_runs(project: Project, cluster: A
     home = project.home / "home"
     wait_for(lambda: len(list(home.glob("ran_*"))) >= 6, "some tests")
     cluster.remove_node(cluster.list_all_nodes()[-1], allow_graceful=False)
-    finished = project.finish(client).expect(1)
-    assert "1 failed, 29 passed" in finished.text
-    assert "crashed while running" in finished.text
+    finished = project.finish(client)
+    # It may have been between two tests, and a worker that takes over may die there as well.
+    counts = {word: int(count) for count, word in re.findall(r"(\d+) (failed|passed)", finished.text)}
+    failed = counts.get("failed", 0)
+    assert finished.text.count("crashed while running") >= failed
+    assert (finished.code, counts["passed"]) == (int(failed > 0), 30 - failed), finished
+    assert failed <= 2
+    assert len(list(home.glob("ran_*"))) == 30
 
 
 def test_without_a_cluster_a_line_says_so(project: Project) -> None:

@@ -55,7 +55,7 @@ class Cluster:
         self._carriers: list[Any] = []
         self._lock = threading.Lock()
         self._taken: Counter[str] = Counter()
-        #: Nodes on which a carrier has died. Ray may take them for alive for a while.
+        #: Nodes on which a worker has ended: they may be dying, and Ray takes them for alive for a while.
         self._failed: set[str] = set()
         self._checked: set[str] = set()
         self._place = tempfile.mkdtemp(prefix="stest-ray-")
@@ -78,16 +78,17 @@ class Cluster:
         """Begin a worker for this stub; the end of either is the end of the other."""
         node = self._choose_node()
         try:
-            carrier = self._begin(node)
+            carrier, node = self._begin(node)
             threading.Thread(target=self._send, args=(stub, carrier), daemon=True).start()
             while data := self._ray.get(carrier.read.remote()):
                 stub.sendall(data)
         except OSError:  # The session has ended it.
             pass
         except self._ray.exceptions.RayError as error:
-            self._failed.add(node)
-            print(f"stest: a worker on Ray has ended: {error}", file=sys.__stderr__)
+            first = next(iter(str(error).splitlines()), "")
+            print(f"stest: a worker on Ray has ended: {first}", file=sys.__stderr__)
         finally:
+            self._failed.add(node)
             with contextlib.suppress(OSError):
                 stub.shutdown(socket.SHUT_RDWR)
 
@@ -101,19 +102,20 @@ class Cluster:
             self._taken[node] += 1
         return node
 
-    def _begin(self, node: str) -> Any:
+    def _begin(self, node: str) -> tuple[Any, str]:
+        """A carrier, and the node on which it is."""
         # It reserves no processor: if a node dies, its tests go to those that are left, and all are taken.
         place = self._ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy(node, soft=True)
         options = {"num_cpus": 0, "num_gpus": self._gpus, "max_concurrency": 2}
         remote = self._ray.remote(_carrier.Carrier)
         carrier = remote.options(scheduling_strategy=place, **options).remote(self._folder)
         self._carriers.append(carrier)
-        host, facts = self._ray.get(carrier.facts.remote())
+        node, host, facts = self._ray.get(carrier.facts.remote())
         if host not in self._checked:
             self._checked.add(host)
             for line in _carrier.differences(facts, _carrier.facts_here()):
                 print(f"stest: node {host}: {line}", file=sys.__stderr__)
-        return carrier
+        return carrier, node
 
     def _send(self, stub: socket.socket, carrier: Any) -> None:
         with contextlib.suppress(self._ray.exceptions.RayError, OSError):

@@ -33,8 +33,11 @@ class Carrier:
         assert self._worker.stdout
         self._stdin, self._stdout = self._worker.stdin, self._worker.stdout.fileno()
 
-    def facts(self) -> tuple[str, dict[str, str]]:
-        return socket.gethostname(), facts_here()
+    def facts(self) -> tuple[str, str, dict[str, str]]:
+        """The node's id and name, and its versions."""
+        import ray
+
+        return ray.get_runtime_context().get_node_id(), socket.gethostname(), facts_here()
 
     def read(self) -> bytes:
         """What the worker has written; empty at its end."""
