@@ -13,9 +13,12 @@ import pytest
 
 from sprintest.process import _private
 from sprintest.process._own import look_for_libraries, runner
+from sprintest.run._details import details_of
 
 #: As much of an error is shown.
 _SHOWN = 200
+#: Of so many tests the report has the whole failure.
+_MOST_DETAILED = 200
 
 
 @contextlib.contextmanager
@@ -63,6 +66,9 @@ class Reporter:
         self.config: Any = None
         #: The reports from before the request.
         self._collected: list[Any] = []
+        #: What could not be collected.
+        self._not_collected: list[Any] = []
+        self._detailed = 0
         self._is_first = True
         self._has_passed = True
 
@@ -106,6 +112,8 @@ class Reporter:
     def pytest_collectreport(self, report: Any) -> None:
         if runner.is_snapshot():
             self._collected.append(report)
+        if report.failed:
+            self._not_collected.append(report)
 
     @pytest.hookimpl(hookwrapper=True, tryfirst=True)
     def pytest_collection_modifyitems(self) -> Iterator[None]:
@@ -157,13 +165,20 @@ class Reporter:
     @pytest.hookimpl(trylast=True)
     def pytest_runtest_logreport(self, report: Any) -> None:
         self._has_passed = self._has_passed and bool(report.passed)
-        runner.report(report.nodeid, report.when or "", report.outcome, float(report.duration))
+        self._tell(report, report.when or "")
+
+    def _tell(self, report: Any, when: str) -> None:
+        details = details_of(report, full=self._detailed < _MOST_DETAILED)
+        self._detailed += details is not None
+        runner.report(report.nodeid, when, report.outcome, float(getattr(report, "duration", 0)), details)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self) -> None:
         with costing_no_answer():
             self.on_end()
             self._settle()
+            for report in self._not_collected:
+                self._tell(report, "collect")
         # From here on the suite may choose the exit code, even by `os._exit`.
         runner.session_finished()
 
