@@ -40,7 +40,7 @@ const std::vector<CommandInfo>& command_table() {
        "  stest run --timings tests    where the time went\n"
        "  stest run --events -q        for tools: one JSON object per line\n"
        "  stest run --failed -x        what failed in the last run\n"
-       "  stest run --report=json      for tools: the whole report as JSON\n"
+       "  stest run --report json      for tools: the whole report as JSON\n"
        "  stest run --cold -k flaky    python -m pytest itself, for comparison\n"
        "  stest run --python .venv     in another environment than stest's own\n"
        "  stest run -- --help          pytest's help"},
