@@ -1,7 +1,7 @@
 # The libraries, each as one target, and the Python to embed.
 #
 #   nlohmann_json::nlohmann_json  tl::expected  tomlplusplus::tomlplusplus  CLI11::CLI11
-#   spdlog::spdlog  httplib::httplib  GTest::gtest_main (with STEST_BUILD_TESTS)  stest_python
+#   spdlog::spdlog  httplib::httplib  SQLite::SQLite3  GTest::gtest_main (with STEST_BUILD_TESTS)  stest_python
 
 include(FetchContent)
 if(POLICY CMP0135)
@@ -48,6 +48,7 @@ stest_header_library(cpp-httplib
   URL https://github.com/yhirose/cpp-httplib/archive/refs/tags/v0.15.3.tar.gz
   HASH 2121bbf38871bb2aafb5f7f2b9b94705366170909f434428352187cb0216124e)
 
+include(sqlite)           # target SQLite::SQLite3
 include(embedded_python)  # target stest_python
 stest_check_requirements()
 

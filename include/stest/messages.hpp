@@ -122,14 +122,24 @@ struct Output {
   Stream stream = Stream::out;
   std::string data;
 };
-/// One report of pytest. `when` is "start", "setup", "call" or "teardown". `outcome` is empty for
-/// "start", else "passed", "failed" or "skipped".
+/// Why a test failed, was skipped, or was expected to fail.
+struct Details {
+  std::string message;   ///< The exception, or the reason.
+  std::string file;      ///< Where it was raised; empty if that is not known.
+  int line = 0;          ///< 0: not known.
+  std::string longrepr;  ///< The failure as pytest shows it.
+  std::string output;    ///< The captured output, with pytest's titles.
+  bool xfail = false;    ///< It was expected to fail.
+};
+/// One report of pytest. `when` is "start", "setup", "call" or "teardown"; "collect" for a file that could
+/// not be collected. `outcome` is empty for "start", else "passed", "failed" or "skipped".
 struct Test {
   std::string nodeid;
   std::string when;
   std::string outcome;
   double duration_s = 0;
   std::string worker = {};  ///< The worker of pytest-xdist; empty without it.
+  std::optional<Details> details = {};
 };
 /// The run has been silent for `seconds`; it goes on. `nodeid` is the running test; empty outside tests.
 struct Stuck {

@@ -5,12 +5,16 @@
 #include <algorithm>
 #include <array>
 #include <chrono>
+#include <iostream>
 #include <nlohmann/json.hpp>
 
 #include "cli/command_line/node_ids.hpp"
 #include "cli/daemons.hpp"
 #include "cli/doctor/doctor.hpp"
+#include "cli/history/past_runs.hpp"
+#include "cli/hook.hpp"
 #include "cli/logs.hpp"
+#include "cli/mcp/mcp_server.hpp"
 #include "cli/project.hpp"
 #include "cli/run/cancel_run.hpp"
 #include "cli/run/run.hpp"
@@ -122,7 +126,9 @@ struct Command {
   bool needs_sight = true;  ///< If a daemon runs, the command must be able to see its process.
 };
 
-constexpr std::array<Command, 9> commands{{
+constexpr std::array<Command, 11> commands{{
+    {Action::last, show_last, false},
+    {Action::history, show_history, false},
     {Action::verify, verify},
     {Action::status, status},
     {Action::cancel, cancel},
@@ -156,6 +162,11 @@ int execute(const Options& options, Console& console) {
   if (options.action == Action::run) return run_tests(options.run, console);
   if (options.action == Action::print) {
     console.write(Stream::out, options.text);
+    return static_cast<int>(ExitCode::ok);
+  }
+  if (options.action == Action::mcp) return serve_mcp();
+  if (options.action == Action::hook) {
+    console.write(Stream::out, hook_answer({std::istreambuf_iterator<char>(std::cin), {}}));
     return static_cast<int>(ExitCode::ok);
   }
   if (options.action == Action::ps) return static_cast<int>(list_daemons(options.json, console));

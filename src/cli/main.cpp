@@ -8,6 +8,7 @@
 
 #include "cli/command_line/options.hpp"
 #include "cli/commands.hpp"
+#include "cli/history/past_runs.hpp"
 #include "cli/python_choice.hpp"
 #include "cli/run/cold_run.hpp"
 #include "cli/run/output.hpp"
@@ -50,6 +51,7 @@ Status settle(Options& options) {
   if (!is_used && action != Action::doctor) return {};
   auto settled = settle_python(options.run.python);
   if (settled && is_used) settled = require_python();  // The doctor reports on a Python that is gone.
+  if (settled && options.run.failed) settled = settle_failed(options.run);
   return settled && action == Action::run ? settle_report(options.run) : settled;
 }
 

@@ -10,6 +10,7 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
+#include "common/history/history.hpp"
 #include "common/json/json_fields.hpp"
 #include "common/os/python_executable.hpp"
 #include "daemon/process_report.hpp"
@@ -161,20 +162,23 @@ Status Service::check_python(const Environment& env) const {
 void Service::run(Ticket& ticket, const Listener& listener) {
   Run& run = *ticket.run_;
   std::vector<std::string> notices;
-  const Listener observed{[&](const Event& event) {
-                            if (const auto* test = std::get_if<event::Test>(&event)) {
-                              queue_.take(run, *test);
-                            }
-                            if (const auto* started = std::get_if<event::Started>(&event)) {
-                              queue_.set_pid(run, started->pid);
-                            }
-                            note_silence(run, event);
-                            if (const auto* notice = std::get_if<event::Notice>(&event)) {
-                              notices.push_back(notice->text);
-                            }
-                            return listener.emit(event);
-                          },
-                          listener.alive};
+  RunRecord record(run.request.args, run.request.cwd, std::time(nullptr));
+  const Listener observed{
+      [&](const Event& event) {
+        record.take(event);
+        if (const auto* test = std::get_if<event::Test>(&event)) {
+          queue_.take(run, *test);
+        }
+        if (const auto* started = std::get_if<event::Started>(&event)) {
+          queue_.set_pid(run, started->pid);
+        }
+        note_silence(run, event);
+        if (const auto* notice = std::get_if<event::Notice>(&event)) {
+          notices.push_back(notice->text);
+        }
+        return listener.emit(event);
+      },
+      listener.alive};
   for (const auto& warning : run.config.warnings) observed.emit(event::Notice{warning});
   auto done = execute(run, observed);
   run.timings.end_stage("exit", monotonic_ns());
@@ -182,9 +186,21 @@ void Service::run(Ticket& ticket, const Listener& listener) {
   done.timings = run.timings;
   // `finish` comes before the client gets `done`, so that its next request finds that the run is over. The
   // idle tasks come afterwards, so that the client does not share the processor with them.
+  const auto announced = announce_report(options_.status_file.parent_path());
   const auto idle_tasks = finish(run, done, notices);
   listener.emit(done);
+  record.take(done);
+  keep(run, record, done);
   idle_tasks();
+}
+
+/// The answer is out, so that neither a full disk nor another writer delays it. A run that the client does
+/// cold is noted by the client.
+void Service::keep(const Run& run, const RunRecord& record, const event::Done& done) const {
+  if (run.request.python || done.exit_code == static_cast<int>(ExitCode::needs_cold)) return;
+  auto history = History::open(options_.status_file.parent_path());
+  const auto kept = history ? history->add(record.report()) : Status(tl::unexpected(history.error()));
+  if (!kept) spdlog::warn("run {}: {}", run.id, kept.error().message);
 }
 
 void Service::note_silence(const Run& run, const Event& event) {

@@ -8,6 +8,7 @@
 #include <nlohmann/json_fwd.hpp>
 #include <optional>
 
+#include "common/history/run_record.hpp"
 #include "daemon/children.hpp"
 #include "daemon/run/run_queue.hpp"
 #include "daemon/run/run_result.hpp"
@@ -100,6 +101,7 @@ class Service {
   Result<RunReport> try_on_worker(Run& run, const Listener& listener);
   std::function<void()> finish(const Run& run, const event::Done& done,
                                const std::vector<std::string>& notices);
+  void keep(const Run& run, const RunRecord& record, const event::Done& done) const;
   Next idle_step();
   void refresh_status();
   void note_silence(const Run& run, const Event& event);

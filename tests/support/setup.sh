@@ -35,7 +35,7 @@ python_is_debians() { [ "$("$python" -c 'import sys; print(sys.base_prefix)')" =
 
 wanted_packages() {
   command -v "${CXX:-c++}" >/dev/null || echo g++
-  echo nlohmann-json3-dev libexpected-dev libcli11-dev libtomlplusplus-dev libspdlog-dev libgtest-dev
+  echo nlohmann-json3-dev libexpected-dev libcli11-dev libtomlplusplus-dev libspdlog-dev libsqlite3-dev libgtest-dev
   if ! command -v "$python" >/dev/null; then
     echo python3 python3-venv python3-dev
   elif python_is_debians; then

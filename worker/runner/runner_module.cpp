@@ -30,14 +30,18 @@ namespace stest {
 
 namespace {
 
-void write_test_event(const py::str& nodeid, const char* when, const std::string& outcome, double duration_s,
-                      const std::string& worker) {
-  run_context().tell({{"event", "test"},
-                      {"nodeid", utf8(nodeid)},
-                      {"when", when},
-                      {"outcome", outcome},
-                      {"duration_s", duration_s},
-                      {"worker", worker}});
+/// Python's `details_of` as `event::Details`; nothing for None.
+std::optional<event::Details> details_from(const py::object& details) {
+  if (details.is_none()) return std::nullopt;
+  const auto text = [&](const char* name) { return utf8(py::str(details[name])); };
+  return event::Details{text("message"),  text("file"),   details["line"].cast<int>(),
+                        text("longrepr"), text("output"), details["xfail"].cast<bool>()};
+}
+
+void write_test_event(const py::str& nodeid, const std::string& when, const std::string& outcome,
+                      double duration_s, const std::string& worker, const py::object& details = py::none()) {
+  run_context().tell(
+      to_json(Event(event::Test{utf8(nodeid), when, outcome, duration_s, worker, details_from(details)})));
 }
 
 /// Stays behind as a snapshot; see there. Returns the arguments of the request if it has come, or None.
@@ -85,8 +89,8 @@ PYBIND11_EMBEDDED_MODULE(_stest_runner, m) {
   m.def("client", [] { return (executable_folder() / "stest").string(); });
   m.def("test_finished", [] { run_context().recorder.set_nodeid(""); });
   m.def("report", [](const py::str& nodeid, const std::string& when, const std::string& outcome,
-                     double duration_s, const std::string& worker) {
-    write_test_event(nodeid, when.c_str(), outcome, duration_s, worker);
+                     double duration_s, const std::string& worker, const py::object& details) {
+    write_test_event(nodeid, when, outcome, duration_s, worker, details);
   });
   m.def("add_audit_listener", &audit::add);
   m.def("remove_audit_listener", &audit::remove);

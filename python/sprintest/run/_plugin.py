@@ -14,9 +14,12 @@ import pytest
 from sprintest.process import _own, _private
 from sprintest.process._own import look_for_libraries, runner
 from sprintest.run import _processors
+from sprintest.run._details import details_of
 
 #: As much of an error is shown.
 _SHOWN = 200
+#: Of so many tests the report has the whole failure.
+_MOST_DETAILED = 200
 
 
 @contextlib.contextmanager
@@ -66,6 +69,9 @@ class Reporter:
         self.config: Any = None
         #: The reports from before the request.
         self._collected: list[Any] = []
+        #: What could not be collected.
+        self._not_collected: list[Any] = []
+        self._detailed = 0
         self._is_first = True
         self._has_passed = True
         #: Of pytest-xdist: those that have begun a test.
@@ -112,6 +118,8 @@ class Reporter:
     def pytest_collectreport(self, report: Any) -> None:
         if runner.is_snapshot():
             self._collected.append(report)
+        if report.failed:
+            self._not_collected.append(report)
 
     @pytest.hookimpl(hookwrapper=True, tryfirst=True)
     def pytest_collection_modifyitems(self) -> Iterator[None]:
@@ -182,16 +190,24 @@ class Reporter:
     @pytest.hookimpl(trylast=True)
     def pytest_runtest_logreport(self, report: Any) -> None:
         self._has_passed = self._has_passed and bool(report.passed)
-        node = getattr(report, "node", None)  # Of pytest-xdist. The report of a crash has no phase.
-        when = report.when if report.when in ("setup", "call") else "teardown"
+        # The report of a crash of a worker has no phase.
+        self._tell(report, report.when if report.when in ("setup", "call") else "teardown")
+
+    def _tell(self, report: Any, when: str) -> None:
+        details = details_of(report, full=self._detailed < _MOST_DETAILED)
+        self._detailed += details is not None
+        node = getattr(report, "node", None)  # Of pytest-xdist.
         worker = node.gateway.id if node is not None else ""
-        runner.report(report.nodeid, when, report.outcome, float(report.duration), worker)
+        duration = float(getattr(report, "duration", 0))
+        runner.report(report.nodeid, when, report.outcome, duration, worker, details)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self) -> None:
         with costing_no_answer():
             self.on_end()
             self._settle()
+            for report in self._not_collected:
+                self._tell(report, "collect")
         # From here on the suite may choose the exit code, even by `os._exit`.
         runner.session_finished()
 

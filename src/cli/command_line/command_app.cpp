@@ -39,6 +39,12 @@ void set_run(CancelOptions& cancel, const std::string& text) {
   cancel.id = id;
 }
 
+void set_past_run(Options& options, const std::string& text) {
+  std::int64_t id = 0;
+  set_number<std::int64_t>(id, text, 1, INT64_MAX, "the number of a run");
+  options.past_run = id;
+}
+
 /// `values` is "a|b|c".
 CLI::Option* add_choice(CLI::App& app, const char* names, const std::string& values,
                         const std::function<void(std::size_t)>& choose, const std::string& description) {
@@ -60,8 +66,13 @@ void add_run_options(CLI::App& app, RunOptions& run) {
   app.add_flag("--no-wait", run.no_wait, "If other runs are going on, fail at once with exit code 110");
   app.add_flag("--plain", run.plain, "Print only text, without escape sequences")->excludes("--events");
   add_choice(
-      app, "--report", "brief|full", [&run](std::size_t report) { run.report = static_cast<Report>(report); },
-      "brief: one line if all is well, else each cause once; full: what pytest shows")
+      app, "--report", "brief|full|json|ndjson",
+      [&run](std::size_t report) {
+        run.report = static_cast<Report>(report);
+        run.events = *run.report >= Report::json;
+      },
+      "brief: one line if all is well, else each cause once; full: what pytest shows;\n"
+      "json: one object (docs/report.schema.json); ndjson: as --events")
       ->excludes("--events");
   app.add_flag("--timings", run.timings, "Print on stderr where the time went, stage by stage, in ms")
       ->excludes("--events");
@@ -70,6 +81,7 @@ void add_run_options(CLI::App& app, RunOptions& run) {
   app.add_flag(
       "--ray{auto}", run.ray,
       "Run pytest-xdist's workers on a Ray cluster: at the address after an equals sign, else a local one");
+  app.add_flag("--failed", run.failed, "Run what failed in the last run on record, with the arguments given");
   app.add_flag("--cold", run.cold, "Run `python -m pytest` itself: no daemon, nothing warm")
       ->excludes("--events")
       ->excludes("--no-wait")
@@ -107,6 +119,18 @@ void add_options(CLI::App& app, Options& options) {
     case Action::status:
       app.add_flag("--modules", options.modules, "With --json: list all preloaded modules")
           ->needs(app.add_flag("--json", options.json, "Print the daemon's status as JSON"));
+      return;
+    case Action::last:
+      app.add_flag("--failed", options.failed, "Only what failed, each failure in full");
+      app.add_flag("--json", options.json, "Print the report as JSON (docs/report.schema.json)");
+      app.add_option_function<std::string>(
+             "ID", [&options](const std::string& text) { set_past_run(options, text); },
+             "The number of a run in `stest history`; by default the last one")
+          ->type_name("");
+      return;
+    case Action::history:
+      app.add_option("TEST", options.text, "A node id, or a part of it; without it, the last runs")
+          ->type_name("");
       return;
     case Action::ps:
       app.add_flag("--json", options.json, "Print the list as JSON");

@@ -39,6 +39,8 @@ const std::vector<CommandInfo>& command_table() {
        "  stest run --no-wait -q       do not wait for another run\n"
        "  stest run --timings tests    where the time went\n"
        "  stest run --events -q        for tools: one JSON object per line\n"
+       "  stest run --failed -x        what failed in the last run\n"
+       "  stest run --report json      for tools: the whole report as JSON\n"
        "  stest run --cold -k flaky    python -m pytest itself, for comparison\n"
        "  stest run --python .venv     in another environment than stest's own\n"
        "  stest run --ray -- tests     with workers on the nodes of a Ray cluster\n"
@@ -59,6 +61,28 @@ const std::vector<CommandInfo>& command_table() {
        "run. Every argument goes to pytest; `stest verify -- --help` shows pytest's help. Exit code 0: both\n"
        "runs agree, even if tests fail. 109: they differ.",
        "Examples:\n  stest verify\n  stest verify tests/test_model.py -k loss"},
+      {"last", Action::last, "the report of the last run, without running again",
+       "Show the report of the last run of this project, or of another one on record: what failed, where "
+       "and\n"
+       "why. Runs of the daemon are kept, the last 200 of them. Exit code 108: it is not on record, for\n"
+       "example because the last run was cold.",
+       "Examples:\n  stest last\n  stest last --failed\n  stest last --json 12"},
+      {"history", Action::history, "the last runs, or what became of a test in them",
+       "List the last runs, or the outcomes and durations of the tests whose node id contains TEST: when "
+       "each\n"
+       "failed first, and whether it is flaky. Exit code 108: nothing is on record.",
+       "Examples:\n  stest history\n  stest history tests/test_model.py::test_loss"},
+      {"mcp", Action::mcp, "serve a coding agent by the Model Context Protocol",
+       "Speak the Model Context Protocol (2025-06-18 to 2026-07-28) on stdin and stdout. Tools: run_tests,\n"
+       "last_failures, explain, status, list_tests. Agents start it themselves; docs/agents.md has the "
+       "settings.",
+       ""},
+      {"hook", Action::hook, "for coding agents: turn pytest commands into stest",
+       "Read the JSON that an agent gives to a hook before a shell command, and answer with the command in\n"
+       "which `pytest` or `python -m pytest` is `stest`. Other commands go on as they are. docs/agents.md "
+       "has\n"
+       "the settings.",
+       ""},
       {"status", Action::status, "what the daemon does, and what it has preloaded",
        "Show the state of the project's daemon. Exit code 108: none is running.",
        "Examples:\n  stest status\n  stest status --json\n  stest status --json --modules"},
@@ -153,7 +177,9 @@ const std::vector<HelpSection>& help_sections() {
            {"105", "the process that ran the tests died before pytest finished"},
            {"106", "the same, killed from outside: mostly out of memory"},
            {"107", "the run was ended by `stest cancel` or `stest stop` before pytest finished"},
-           {"108", "`stest status`, `stest logs`: there is no daemon; `stest cancel`: there is no such run"},
+           {"108",
+            "`stest status`, `stest logs`: there is no daemon; `stest cancel`: there is no such run;\n"
+            "`stest last`, `stest history`, `stest run --failed`: nothing is on record"},
            {"109", "`stest verify`: the warm and the cold run differ"},
            {"110", "`stest run --no-wait`: other runs are going on"},
            {"111", "the run was silent for longer than hang_timeout, and was ended"},

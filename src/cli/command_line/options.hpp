@@ -12,6 +12,10 @@ enum class Action {
   run,
   python,
   verify,
+  last,
+  history,
+  mcp,
+  hook,
   status,
   ps,
   cancel,
@@ -36,14 +40,16 @@ struct Options {
   RunOptions run;
   std::vector<std::string> python_args;  ///< Of `python`, unchanged.
   CancelOptions cancel;
-  bool json = false;          ///< `status --json`, `ps --json`, `doctor --json`
-  bool modules = false;       ///< `status --json --modules`
-  bool all = false;           ///< `stop --all`
-  bool follow = false;        ///< `logs -f`
-  int lines = 50;             ///< `logs -n`
-  Shell shell = Shell::bash;  ///< `completions SHELL`
-  /// What `print` prints: a help text, the version, a script. The command of `help`. What the node ids of
-  /// `node_ids` begin with.
+  bool json = false;                     ///< `status --json`, `ps --json`, `doctor --json`
+  bool modules = false;                  ///< `status --json --modules`
+  bool failed = false;                   ///< `last --failed`
+  std::optional<std::int64_t> past_run;  ///< `last ID`
+  bool all = false;                      ///< `stop --all`
+  bool follow = false;                   ///< `logs -f`
+  int lines = 50;                        ///< `logs -n`
+  Shell shell = Shell::bash;             ///< `completions SHELL`
+  /// What `print` prints: a help text, the version, a script. The command of `help`. The test of `history`.
+  /// What the node ids of `node_ids` begin with.
   std::string text;
   std::string notice;  ///< A line to show before anything else; may be empty.
 };

@@ -11,6 +11,7 @@
 #include <system_error>
 
 #include "cli/cancel.hpp"
+#include "common/history/history.hpp"
 #include "common/os/python_executable.hpp"
 #include "common/os/read_file.hpp"
 
@@ -82,6 +83,8 @@ Result<int> run_to_its_end(const SpawnOptions& options, const std::function<void
 }  // namespace
 
 Error become_cold_run(const std::vector<std::string>& pytest_args) {
+  if (const auto project = current_project())
+    note_cold_run(project->paths.directory, pytest_args, project->cwd.string());
   return become_python(python_args(pytest_args));
 }
 

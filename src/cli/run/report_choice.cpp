@@ -13,7 +13,6 @@ namespace stest {
 namespace {
 
 constexpr const char* report_variable = "SPRINTEST_REPORT";
-constexpr const char* plugin = "sprintest.run._brief";
 
 /// How options begin that ask for more, less or other output, or for something else than tests.
 constexpr std::array<std::string_view, 28> shaping{
@@ -62,7 +61,7 @@ Status settle_report(RunOptions& options) {
   const auto brief = is_brief(options, project->env);
   if (!brief) return tl::unexpected(brief.error());
   if (!*brief) return {};
-  options.pytest_args.insert(options.pytest_args.begin(), {"-p", plugin});
+  options.pytest_args.insert(options.pytest_args.begin(), {"-p", brief_plugin});
   ::setenv("STEST_BRIEF", (project->paths.directory / "logs").c_str(), 1);
   return {};
 }

@@ -5,6 +5,9 @@
 
 namespace stest {
 
+/// It acts if STEST_BRIEF names the folder for its logs.
+inline constexpr const char* brief_plugin = "sprintest.run._brief";
+
 /// Whether the run is to be reported in few words: `--report`, else SPRINTEST_REPORT, else whether a coding
 /// agent runs stest and no argument of pytest shapes the output. Errors: `usage`.
 Result<bool> is_brief(const RunOptions& options, const Environment& env);

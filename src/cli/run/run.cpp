@@ -4,12 +4,15 @@
 
 #include <algorithm>
 #include <array>
+#include <ctime>
+#include <nlohmann/json.hpp>
 
 #include "cli/cancel.hpp"
 #include "cli/run/cold_run.hpp"
 #include "cli/run/timings_text.hpp"
 #include "cli/run/warm_run.hpp"
 #include "cli/verify/failure_check.hpp"
+#include "common/history/run_record.hpp"
 
 namespace stest {
 namespace {
@@ -33,6 +36,17 @@ bool needs_cold(const event::Done& done) { return done.exit_code == static_cast<
 void show(const Timings& timings, Console& console) {
   console.say("where the time went, in ms:");
   console.write(Stream::err, timings_text(timings));
+}
+
+void print_report(const WarmResult& warm, const event::Done& done, const RunOptions& options,
+                  const Project& project, Console& console) {
+  const auto seconds = static_cast<std::int64_t>(done.duration_s);
+  RunRecord record(options.pytest_args, project.cwd.string(), std::time(nullptr) - seconds);
+  for (const auto& notice : warm.notices) record.take(event::Notice{notice});
+  for (const auto& test : warm.tests) record.take(test);
+  record.take(done);
+  console.write(Stream::out,
+                record.report().dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
 }
 
 /// The caller has said why.
@@ -69,7 +83,10 @@ int run_tests(const RunOptions& options, Console& console) {
     timings.end_stage("cold check", monotonic_ns());
   }
   if (options.timings) show(timings, console);
-  if (options.events && !print_event(done, console)) return static_cast<int>(ExitCode::tests_failed);
+  if (options.report == Report::json)
+    print_report(*warm, done, options, *project, console);
+  else if (options.events && !print_event(done, console))
+    return static_cast<int>(ExitCode::tests_failed);
   if (warm->ended_by) leave_by_signal(*warm->ended_by);
   return done.exit_code;
 }

@@ -8,12 +8,14 @@
 
 namespace stest {
 
-enum class Report { brief, full };
+enum class Report { brief, full, json, ndjson };
 
 /// The options of `stest [PYTEST ARGS…]` and `stest run …`.
 struct RunOptions {
   std::vector<std::string> pytest_args;
-  bool events = false;                     ///< Print the events as JSON lines instead of showing them.
+  bool events = false;                     ///< Print the events as JSON lines instead of showing them, or
+                                           ///< the report as JSON (`report`).
+  bool failed = false;                     ///< Add the tests that failed in the last run.
   std::optional<std::string> stuck_after;  ///< Overrides `SPRINTEST_STUCK_AFTER` for this run.
   bool no_wait = false;                    ///< Fail if other runs are going on.
   bool timings = false;                    ///< Print where the time went.

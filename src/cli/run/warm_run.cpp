@@ -78,6 +78,7 @@ class Run {
                   [this](const std::string& line) { console_.say(line); }),
         request_(make_request(options, project)),
         events_(options.events),
+        is_collected_(options.report == Report::json),
         detached_(options.detached),
         silent_(options.silent),
         modes_(TerminalStreams::of_this_process().fd),
@@ -207,11 +208,11 @@ class Run {
     }
     if (silent_ && is_hidden_if_silent(event)) return true;
     if (!events_) return output_.show(event);
-    return std::holds_alternative<event::Done>(event) || print_event(event, console_);
+    return is_collected_ || std::holds_alternative<event::Done>(event) || print_event(event, console_);
   }
 
   bool show_last_stack(const event::Stuck& stuck) {
-    if (events_) (void)print_event(stuck, console_);
+    if (events_ && !is_collected_) (void)print_event(stuck, console_);
     if (!stuck.stack.empty()) console_.say("its stack:\n" + without_last_newline(stack_text(stuck.stack)));
     termination_.stack_came();
     return true;
@@ -268,6 +269,7 @@ class Run {
   DaemonLauncher launcher_;
   RunRequest request_;
   bool events_;
+  bool is_collected_;  ///< The caller prints the report instead of the events.
   bool detached_;
   bool silent_;
   TerminalModes modes_;

@@ -150,13 +150,23 @@ json event_json(const event::Output& event) {
           {"stream", event.stream == Stream::out ? "stdout" : "stderr"},
           {"data", bytes_to_json(event.data)}};
 }
+json details_json(const event::Details& details) {
+  return {{"message", bytes_to_json(details.message)},
+          {"file", bytes_to_json(details.file)},
+          {"line", details.line},
+          {"longrepr", bytes_to_json(details.longrepr)},
+          {"output", bytes_to_json(details.output)},
+          {"xfail", details.xfail}};
+}
 json event_json(const event::Test& event) {
-  return {{"event", "test"},
-          {"nodeid", bytes_to_json(event.nodeid)},
-          {"when", bytes_to_json(event.when)},
-          {"outcome", bytes_to_json(event.outcome)},
-          {"duration_s", event.duration_s},
-          {"worker", bytes_to_json(event.worker)}};
+  json value = {{"event", "test"},
+                {"nodeid", bytes_to_json(event.nodeid)},
+                {"when", bytes_to_json(event.when)},
+                {"outcome", bytes_to_json(event.outcome)},
+                {"duration_s", event.duration_s},
+                {"worker", bytes_to_json(event.worker)}};
+  if (event.details) value["details"] = details_json(*event.details);
+  return value;
 }
 json event_json(const event::Stuck& event) {
   return {{"event", "stuck"},
@@ -223,12 +233,21 @@ void read(FieldReader& fields, event::Output& out) {
   if (stream != "stdout" && stream != "stderr") fields.mistyped("stream", "\"stdout\" or \"stderr\"");
   out.stream = stream == "stdout" ? Stream::out : Stream::err;
 }
+void read(FieldReader& fields, event::Details& out) {
+  fields.read("message", out.message);
+  fields.read("file", out.file);
+  fields.read("line", out.line);
+  fields.read("longrepr", out.longrepr);
+  fields.read("output", out.output);
+  fields.read("xfail", out.xfail);
+}
 void read(FieldReader& fields, event::Test& out) {
   fields.read("nodeid", out.nodeid);
   fields.read("when", out.when);
   fields.read("outcome", out.outcome);
   fields.read("duration_s", out.duration_s);
   fields.read_optional("worker", out.worker);
+  fields.read_optional_object("details", [&](FieldReader& item) { read(item, out.details.emplace()); });
 }
 void read(FieldReader& fields, event::Stuck& out) {
   fields.read("seconds", out.seconds);

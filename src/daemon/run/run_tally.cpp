@@ -6,6 +6,7 @@
 namespace stest {
 
 void RunTally::take(const event::Test& test) {
+  if (test.when == "collect") return;
   if (test.when == "start") started_.insert(test.nodeid);
   if (test.outcome == "failed") {
     failed_[test.nodeid] = true;
