@@ -48,8 +48,8 @@ stest_header_library(cpp-httplib
   URL https://github.com/yhirose/cpp-httplib/archive/refs/tags/v0.15.3.tar.gz
   HASH 2121bbf38871bb2aafb5f7f2b9b94705366170909f434428352187cb0216124e)
 
-include(sqlite)           # target SQLite::SQLite3
 include(embedded_python)  # target stest_python
+include(sqlite)           # target SQLite::SQLite3
 stest_check_requirements()
 
 set(THREADS_PREFER_PTHREAD_FLAG ON)

@@ -75,6 +75,26 @@ function(stest_debian_source name result)
   endif()
 endfunction()
 
+# The sources in an sdist on PyPI, unpacked: another way to them, for who reaches no other registry.
+function(stest_pypi_source name requirement archive hash result)
+  set(folder "${FETCHCONTENT_BASE_DIR}/${name}-pypi")
+  set(${result} "" PARENT_SCOPE)
+  if(NOT EXISTS "${folder}/${archive}")
+    execute_process(
+      COMMAND "${Python_EXECUTABLE}" -m pip download -q --no-deps --no-binary=:all: -d "${folder}" ${requirement}
+      OUTPUT_QUIET ERROR_QUIET)
+  endif()
+  if(EXISTS "${folder}/${archive}")
+    file(SHA256 "${folder}/${archive}" actual)
+    if(NOT actual STREQUAL hash)
+      message(FATAL_ERROR "${folder}/${archive} has the hash ${actual} instead of ${hash}.")
+    endif()
+    file(ARCHIVE_EXTRACT INPUT "${folder}/${archive}" DESTINATION "${folder}")
+    string(REPLACE ".tar.gz" "" unpacked "${archive}")
+    set(${result} "${folder}/${unpacked}" PARENT_SCOPE)
+  endif()
+endfunction()
+
 # Copies what belongs to a library, relative to the folder of its headers, if STEST_BUNDLE asks for it.
 function(stest_bundle include)
   if(STEST_BUNDLE)

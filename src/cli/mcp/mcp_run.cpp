@@ -34,9 +34,9 @@ void each_line(int fd, const std::function<void(const std::string&)>& take) {
 }
 
 /// Collects the text for the agent from the events of a run.
-class Answer {
+class RunAnswer {
  public:
-  explicit Answer(McpCall& call) : call_(call) {}
+  explicit RunAnswer(McpCall& call) : call_(call) {}
 
   void take(const std::string& line) {
     const auto value = json::parse(line, nullptr, false);
@@ -90,7 +90,7 @@ Result<Ended> run_child(std::vector<std::string> args, const Environment& env, M
   if (!pid) return tl::unexpected(pid.error());
   in.reset();
   call.set_process(*pid);
-  Answer answer(call);
+  RunAnswer answer(call);
   each_line(out.get(), [&](const std::string& line) { answer.take(line); });
   while (!has_ended(*pid)) ::usleep(1000);
   call.set_process(0);
