@@ -163,22 +163,21 @@ void Service::run(Ticket& ticket, const Listener& listener) {
   Run& run = *ticket.run_;
   std::vector<std::string> notices;
   RunRecord record(run.request.args, run.request.cwd, std::time(nullptr));
-  const Listener observed{
-      [&](const Event& event) {
-        record.take(event);
-        if (const auto* test = std::get_if<event::Test>(&event)) {
-          queue_.take(run, *test);
-        }
-        if (const auto* started = std::get_if<event::Started>(&event)) {
-          queue_.set_pid(run, started->pid);
-        }
-        note_silence(run, event);
-        if (const auto* notice = std::get_if<event::Notice>(&event)) {
-          notices.push_back(notice->text);
-        }
-        return listener.emit(event);
-      },
-      listener.alive};
+  const Listener observed{[&](const Event& event) {
+                            record.take(event);
+                            if (const auto* test = std::get_if<event::Test>(&event)) {
+                              queue_.take(run, *test);
+                            }
+                            if (const auto* started = std::get_if<event::Started>(&event)) {
+                              queue_.set_pid(run, started->pid);
+                            }
+                            note_silence(run, event);
+                            if (const auto* notice = std::get_if<event::Notice>(&event)) {
+                              notices.push_back(notice->text);
+                            }
+                            return listener.emit(event);
+                          },
+                          listener.alive};
   for (const auto& warning : run.config.warnings) observed.emit(event::Notice{warning});
   auto done = execute(run, observed);
   run.timings.end_stage("exit", monotonic_ns());
