@@ -127,7 +127,7 @@ void WorkerManager::give_way(const Instance& instance, const Run& run) {
   const int processors = has_one ? 1 : std::max(1, static_cast<int>(usable_processors()));
   pauses_.begin(*run.request.cold_pid, processors, [this, weak = std::weak_ptr(instance)](bool on) {
     const auto worker = weak.lock();
-    const std::lock_guard lock(mutex_);
+    const std::lock_guard locked(mutex_);
     if (!worker || (on && worker->claims > 0)) return false;  // Another run waits for it.
     worker->process->suspend(on);
     return on;
