@@ -22,6 +22,8 @@ _AT_ONCE = ("<dictcomp>", "<genexpr>", "<listcomp>", "<setcomp>")
 #: Their variables belong to the process or to each run, and are observed in other ways.
 _UNCOMPARED = ("atexit", "sys", "warnings")
 _OF_PYTEST = ("_pytest", "pluggy", "pytest")
+#: pytest replaces them in each run.
+_PATCHED_BY_PYTEST = {("pdb", "set_trace"), ("threading", "excepthook")}
 
 variables_of: Any = vars(ModuleType)["__dict__"].__get__  # Runs no code of a lazy module.
 
@@ -78,6 +80,8 @@ def find_taken(
                 value = variables[key]
                 if issubclass(type(value), ModuleType):
                     waiting.append(str(variables_of(value).get("__name__")))
+                elif (provider, key) in _PATCHED_BY_PYTEST:
+                    continue
                 elif value is not None and (id(variables), key) not in changed:  # Else it may be a cache.
                     taken = Taken(provider, variables, key, value)
                     found.append(shared.setdefault((provider, key), taken))
