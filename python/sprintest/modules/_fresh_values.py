@@ -57,9 +57,12 @@ class FreshValues:
         take_fresh(top, line, _side_effects.FRESH[event])
 
     def _on_process(self, event: str, args: Any) -> None:
-        """Record that a process is started, unless what it says depends on the machine only."""
+        """Record that a library starts a process, unless what it says depends on the machine only.
+
+        Of the project's modules ``ProjectRecord`` sees it.
+        """
         top = self._top()
-        if top is None or (event == "subprocess.Popen" and _side_effects.only_tells(args[1])):
+        if top is None or top.is_own or (event == "subprocess.Popen" and _side_effects.only_tells(args[1])):
             return
         frame: Any = _private.current_frame(1)
         while frame is not None and frame.f_globals.get("__name__") != top.name:

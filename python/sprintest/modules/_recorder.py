@@ -129,8 +129,8 @@ class Recorder:
             top = self.top()
             if top is not None and top.name == name and not top.is_own and code is not None:
                 top.names = frozenset(names_of(code))
-                for found in top.names & _side_effects.READS_LIMIT.keys():
-                    take_fresh(top, 0, _side_effects.READS_LIMIT[found])
+                if "getrecursionlimit" in top.names:
+                    take_fresh(top, 0, _side_effects.READS_LIMIT)
             return code
 
         return _private.as_import_system(noting_get_code)
@@ -272,11 +272,11 @@ class Recorder:
         """What has imported something that tests have put into ``sys.modules`` is of no use to other runs."""
         executing = {one.name for one in self.stack() if one is not None}
         for name in member.imports - executing:
-            top, *rest = name.split(".")
-            is_known = sys.modules.get(name) in (None, self._loaded(name))
-            if not is_known and not (
-                rest and sys.modules.get(top) is self._loaded(top)
-            ):  # It is the package's.
+            package = name.partition(".")[0]
+            if sys.modules.get(name) in (None, self._loaded(name)):
+                continue
+            # Else it is the package's, as a rule.
+            if package == name or sys.modules.get(package) is not self._loaded(package):
                 member.uncacheable = f"it imports {name}, which no import has loaded"
 
     def _imports_own(self, member: Member) -> bool:

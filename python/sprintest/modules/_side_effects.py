@@ -38,7 +38,7 @@ FRESH = {
 #: The same, found in the source of a module.
 READS_COMMAND_LINE, LOOKS_AT_MAIN = "reads the command line", "looks at __main__"
 #: The same, found in its bytecode: the limit is another one while modules are loaded ahead.
-READS_LIMIT = {"getrecursionlimit": "reads the recursion limit"}
+READS_LIMIT = "reads the recursion limit"
 #: The code starts a process, which sees the whole environment.
 STARTS_PROCESS = "starts a process"
 PROCESS_STARTS = {"os.exec", "os.fork", "os.posix_spawn", "os.spawn", "os.system", "subprocess.Popen"}
