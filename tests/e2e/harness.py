@@ -264,7 +264,7 @@ class Project:
     def reset(self) -> None:
         """Makes it as new, but for a daemon that runs; fails if anything but that goes on."""
         self._end_clients()
-        wait_for(lambda: not self._is_busy(), "the end of all runs", 20)
+        wait_for(lambda: not self._is_busy(), "the end of all runs and of preloading")
         for folder in (self.root, self.site):
             for entry in folder.iterdir():
                 if entry != self.state:
@@ -289,7 +289,7 @@ class Project:
         before = self.processes()
         try:
             self.stest("stop")
-            wait_for(lambda: not self._living(before), "the end of all processes", 20)
+            wait_for(lambda: not self._living(before), "the end of all processes")
         finally:
             left = self._living(before)
             commands = [process.command for process in left]

@@ -210,7 +210,7 @@ def test_stop_ends_the_run_that_goes_on(project: Project) -> None:
     project.await_file("started")
     project.stest("stop").expect(0)
     project.finish(client).expect(CANCELLED)
-    wait_for(lambda: not project.processes(), "the end of all processes", 20)
+    wait_for(lambda: not project.processes(), "the end of all processes")
 
 
 def test_interrupt_while_the_worker_warms_up(project: Project) -> None:

@@ -24,7 +24,7 @@ def fine(project: Project) -> Project:
 def assert_one_daemon_and_worker(project: Project) -> None:
     """Nothing of an earlier daemon is left."""
     expected = {project.status()["pid"], project.status()["worker"]["pid"]}
-    wait_for(lambda: {one.pid for one in project.processes()} == expected, f"{expected} alone", 20)
+    wait_for(lambda: {one.pid for one in project.processes()} == expected, f"{expected} alone")
 
 
 def test_twenty_clients_at_once_get_one_daemon_and_their_own_answers(project: Project) -> None:
@@ -70,7 +70,7 @@ def test_daemon_killed_during_a_run_is_told_and_nothing_stays(project: Project) 
     project.await_file("started")
     os.kill(project.status()["pid"], signal.SIGKILL)
     project.finish(client).expect(103)
-    wait_for(lambda: not project.processes(), "the end of worker and runner", 20)
+    wait_for(lambda: not project.processes(), "the end of worker and runner")
     project.write("test_it.py", "def test(): pass")
     project.stest().expect(0)
 

@@ -194,6 +194,6 @@ def test_a_daemon_killed_with_minus_9_leaves_nothing(project: Project) -> None:
     project.stest("test_it.py").expect(0)
     assert len(project.processes("sleep")) == 2
     os.kill(project.status()["pid"], signal.SIGKILL)
-    wait_for(lambda: not project.processes(), "the end of all processes", 20)
+    wait_for(lambda: not project.processes(), "the end of all processes")
     (project.state / "status.json").unlink()
     (project.state / "daemon.sock").unlink()

@@ -134,7 +134,7 @@ def test_idle_worker_is_released_and_the_daemon_waits_longer(fine: Project) -> N
     fine.configure(sprintest="idle_timeout = '3s'")
     fine.stest().expect(0)
     (daemon,) = fine.daemons()
-    wait_for(lambda: not fine.processes("stest-worker"), "the end of the idle worker", 30)
+    wait_for(lambda: not fine.processes("stest-worker"), "the end of the idle worker")
     assert fine.daemons() == [daemon]
     assert fine.status()["worker"] is None
     assert "nothing was loaded yet" in fine.stest().expect(0).errors
@@ -243,5 +243,5 @@ def test_a_disk_that_fills_up_does_not_change_an_answer(fine: Project, tiny: Pat
 def test_idle_daemon_leaves(fine: Project) -> None:
     fine.configure(sprintest="idle_timeout = '1s'")
     fine.stest().expect(0)
-    wait_for(lambda: not fine.processes(), "the end of the idle daemon", 30)
+    wait_for(lambda: not fine.processes(), "the end of the idle daemon")
     fine.stest().expect(0)

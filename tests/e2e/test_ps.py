@@ -70,7 +70,7 @@ def wake(pid: int) -> None:
 
 
 def await_end(pid: int) -> None:
-    wait_for(lambda: not processes.identify(pid), f"the end of {pid}", 20)
+    wait_for(lambda: not processes.identify(pid), f"the end of {pid}")
 
 
 def test_daemons_of_all_projects(fine: Project, odd: Project) -> None:
@@ -117,7 +117,7 @@ def test_state_folder_elsewhere(fine: Project) -> None:
 
 def test_daemon_that_was_started_by_hand(fine: Project) -> None:
     daemon = fine.start("--root", ".", program=(str(STEST.with_name("stestd")),))
-    wait_for(lambda: (fine.state / "status.json").exists(), "the daemon", 20)
+    wait_for(lambda: (fine.state / "status.json").exists(), "the daemon")
     (found,) = ps(fine, daemon.pid)
     assert found["root"] == str(fine.root)
     assert found["state"] == "idle"

@@ -254,7 +254,7 @@ def test_the_cold_part_does_not_outlive_the_client(project: Project) -> None:
     project.await_file("started")
     client.kill()
     python = PYTHON.resolve().name[:15]
-    wait_for(lambda: not [one for one in project.processes() if one.name.startswith(python)], "its end", 20)
+    wait_for(lambda: not [one for one in project.processes() if one.name.startswith(python)], "its end")
 
 
 # ---- what would make it warmer

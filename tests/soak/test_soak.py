@@ -211,7 +211,7 @@ def test_soak(project: Project, mode: str, record_property: Callable[[str, objec
         assert not thread.is_alive()
     fds_after, kib_after = idle_burden(project)
     with suppress(AssertionError):
-        wait_for(lambda: not strangers(project, branches), "the end of all runs", 10)
+        wait_for(lambda: not strangers(project, branches), "the end of all runs")
     orphans = strangers(project, branches)
     lines = [
         f"{SECONDS:g} s, {CLIENTS} clients, seed {SEED}",
