@@ -37,7 +37,7 @@ class Expectation:
         self._graph: Graph = world.graph(lenient=True)
         self._files: dict[str, str] = {}
         self._loaded: dict[str, str] = {}
-        self._has_made = False
+        self._does_things = False  # A file that each run executes has done more than define something.
         self._ever: set[str] = set()
         self._places: dict[str, set[str]] = {}  # Every file that a module was ever loaded from.
 
@@ -67,9 +67,10 @@ class Expectation:
         settled = self._plain and self._sound and not self._touched
         self._touched |= held
         made = world.modules.get(world.made)  # Others write it, too, while a run reads it.
-        self._has_made |= made is not None
+        self._does_things |= made is not None or _registers(world)
         self._touched |= {made.name} if made else set()
-        exact = settled and self._runs >= _WARM_AFTER and world.is_plain and not (world.shadows or made)
+        simple = world.is_plain and not (world.shadows or made or self._does_things)
+        exact = settled and self._runs >= _WARM_AFTER and simple
         for mode in (mode for mode in KEEPING if mode in runs):
             reloaded = set(runs[mode].reloaded)
             found += (
@@ -116,8 +117,8 @@ class Expectation:
         return dependents(self._graph, unsure)
 
     def _after_conftest(self) -> set[str]:
-        """What came after a conftest.py that does something (it writes a module) may have gone by that."""
-        return self._ever_with_packages() if self._has_made else set()
+        """What came after such a file, which writes a module or registers one, may have gone by that."""
+        return self._ever_with_packages() if self._does_things else set()
 
     def _after_part(self) -> set[str]:
         """Of what a test imported, files that were not in that run may be importers: before the tests."""
@@ -132,7 +133,7 @@ class Expectation:
     ) -> list[str]:
         required = self._required(world, changed)
         allowed = dependents(world.graph(lenient=True), changed | held) & self._ever
-        allowed |= self._unsure(world) | self._after_conftest()
+        allowed |= self._unsure(world)
         if required <= reloaded <= allowed:
             return []
         return [
@@ -172,3 +173,9 @@ class Expectation:
     def _waits(self, name: str) -> bool:
         """Whether a touched module, or one that depends on it, was not in the run and may be loaded later."""
         return bool(dependents(self._graph, {name}) & self._ever - self._loaded.keys())
+
+
+def _registers(world: World) -> bool:
+    """Whether a test file, or a conftest.py, itself puts a module into `sys.modules`."""
+    files = world.of_kind("test", "conftest")
+    return any(edge.form == "by path, registered" for module in files for edge in module.edges)

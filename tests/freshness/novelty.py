@@ -45,7 +45,7 @@ class Novelty:
         elif kind in ("clock", "monotonic"):
             age = getattr(started, kind) - _ROUNDING_NS - min(values)
             if age > 0:
-                yield f"module {number} holds a time ({kind}) of before the run"
+                yield f"module {number} holds a time ({kind}) of {age} ns before the run"
         elif kind == "random":
             seen = self._seen.setdefault((mode, number), set())
             if seen & values:
