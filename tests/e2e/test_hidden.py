@@ -456,6 +456,38 @@ def test_what_is_another_in_each_process_is_new_in_each_run(project: Project, as
     assert len(numbers) == 3
 
 
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "import asked\nNUMBER = asked.now()\n",
+        "import asked\nNUMBER = asked.now()\nNEXT = NUMBER + 1\nassert NEXT\n",
+        "import runpy, os\nasks = os.path.dirname(__file__) + '/asks.py'\n"
+        "NUMBER = runpy.run_path(asks)['NUMBER']\n",
+    ],
+    ids=["function", "what is made from it", "file"],
+)
+def test_time_that_another_library_reads_is_that_of_the_run(project: Project, statement: str) -> None:
+    project.install("asks.py", "import time\nNUMBER = time.time_ns()\n")
+    preload(project, asked="import time\ndef now(): return time.time_ns()\n", asking=statement)
+    write_test(project, "found = asking.NUMBER", before="import asking")
+    numbers = set()
+    for _ in range(3):
+        project.stest("-q", "test_it.py").expect(0)
+        numbers.add(json.loads(project.read("found.json")))
+    assert len(numbers) == 3
+
+
+def test_what_uses_a_generator_that_another_has_taken_over_is_warm(project: Project) -> None:
+    """As transformers does with sympy's: each run makes it anew, and that is no patch."""
+    dice = "import random\nrng = random.Random()\nroll = rng.random\n"
+    user = BORN + "import taker\nassert taker.roll\n"
+    preload(project, dice=dice, taker="from dice import roll\n", user=user)
+    write_test(project, "found = [user.BORN, os.getpid()]", before="import taker\nimport user")
+    project.stest("-q", "test_it.py").expect(0)
+    born, run = json.loads(project.read("found.json"))
+    assert born != run
+
+
 @pytest.mark.parametrize("ask", ["SELF = os.getpid()", "SELF, _ = os.getpid(), 0"])
 def test_number_of_the_process_is_the_runs(project: Project, ask: str) -> None:
     preload(project, names=f"import os\n{ask}\n", user="from names import SELF\n")

@@ -305,6 +305,37 @@ def test_module_that_tests_take_away_is_executed_again(project: Project, holds: 
         project.stest().expect(0)
 
 
+BY_PATH = (
+    "import importlib.util\nspec = importlib.util.spec_from_file_location('plug', 'plug.py')\n"
+    "plug = importlib.util.module_from_spec(spec)\nspec.loader.exec_module(plug)\nVALUE = plug.VALUE\n"
+)
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        BY_PATH,
+        "import runpy\nVALUE = runpy.run_path('plug.py')['VALUE']\n",
+        "exec(open('plug.py').read())\n",
+        "import helper\nVALUE = helper.now()\n",
+        "import helper\nclass Settings:\n    started = helper.now()\nVALUE = Settings.started\n",
+    ],
+    ids=["by path", "runpy", "exec", "function of another", "in a class"],
+)
+def test_time_that_somebody_else_reads_for_a_module_is_that_of_the_run(project: Project, source: str) -> None:
+    project.write(
+        "plug.py", "import time\nclass Settings:\n    started = time.time_ns()\nVALUE = Settings.started\n"
+    )
+    project.write("helper.py", "import time\ndef now(): return time.time_ns()\n")
+    project.write("held.py", source)
+    project.write("test_it.py", "import held\ndef test(): print(held.VALUE, file=open('seen', 'a'))\n")
+    settle(project)
+    for _ in range(2):
+        project.stest().expect(0)
+    seen = project.read("seen").split()
+    assert len(set(seen)) == len(seen)
+
+
 def test_what_a_module_executes_by_path_counts_as_its_own_imports(project: Project) -> None:
     """What changes another library is executed by each run, and so is all that has it."""
     project.write("writer.py", "import sys, colorsys\nsys.modules['colorsys'].EXTRA = MARK = object()\n")

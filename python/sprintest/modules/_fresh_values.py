@@ -39,22 +39,29 @@ class FreshValues:
             return
         frame: Any = _private.current_frame(1)
         if event != _side_effects.RANDOMNESS and not _is_kept(frame, top):
-            if (line := _line_of_own_call(frame, top)) and not top.is_own:
-                top.perhaps_fresh[line] = _side_effects.FRESH[event]
-            elif line:
-                take_fresh(top, line, _side_effects.FRESH[event])
+            self._on_call(event, frame, top)
             return
         line = 0
+        is_own_body = _is_of(top, _body(frame))  # Else it is that of a file that the module executes.
         while frame is not None:
             if frame.f_globals.get("__name__") == "tempfile":
                 return  # It draws names of files, and does so again in a fork.
             # In the body of the module, or of a class in it. What a function draws belongs to its caller.
-            if frame.f_globals.get("__name__") == top.name and not frame.f_code.co_flags & CO_OPTIMIZED:
-                line = line or frame.f_lineno
-            elif frame.f_globals.get("__name__") == top.name:
-                line = 0
+            if _is_of(top, frame):
+                line = 0 if _is_function(frame) else line or frame.f_lineno
             frame = frame.f_back
-        take_fresh(top, line, _side_effects.FRESH[event])
+        take_fresh(top, line if is_own_body else 0, _side_effects.FRESH[event])
+
+    @staticmethod
+    def _on_call(event: str, frame: Any, top: Member) -> None:
+        """Record that a body calls a function that asks, and perhaps returns what it was told."""
+        body = _body(frame)
+        if body is None or _is_used_up(frame, top):
+            return
+        if not top.is_own and _is_of(top, body):
+            top.perhaps_fresh[body.f_lineno] = _side_effects.FRESH[event]
+        else:
+            take_fresh(top, 0, _side_effects.FRESH[event])
 
     def _on_process(self, event: str, args: Any) -> None:
         """Record that a library starts a process, unless what it says depends on the machine only.
@@ -81,33 +88,47 @@ class FreshValues:
             top.effects.append((next(order), "folder", "", os.getcwd()))
 
 
-def _is_kept(frame: Any, top: Member) -> bool:
-    """Whether the module's own body asks, perhaps by way of the standard library.
+def _is_function(frame: Any) -> bool:
+    """Whether it is not the body of a module or a class."""
+    return bool(frame.f_code.co_flags & CO_OPTIMIZED)
 
-    Functions normally do not keep the answer: they wait for a lock, or find out that there was no fork.
+
+def _is_of(top: Member, frame: Any) -> bool:
+    return frame is not None and frame.f_globals.get("__name__") == top.name
+
+
+def _body(frame: Any) -> Any:
+    """The body on whose behalf this code is executed: the module's, or that of a file that it executes."""
+    while frame is not None and _is_function(frame):
+        frame = frame.f_back
+    return frame
+
+
+def _is_used_up(frame: Any, top: Member) -> bool:
+    """Whether one of the functions that ask for a body does not return the answer, such as stest's own."""
+    while frame is not None and _is_function(frame):
+        package = str(frame.f_globals.get("__name__")).partition(".")[0]
+        if package in _side_effects.USES_TIME_UP and not _is_of(top, frame):
+            return True
+        if _side_effects.is_exempt(frame.f_code.co_filename):
+            return True
+        frame = frame.f_back
+    return False
+
+
+def _is_kept(frame: Any, top: Member) -> bool:
+    """Whether a body asks, perhaps by way of the standard library.
+
+    Other functions normally do not keep the answer: they wait for a lock, or find out that there was no fork.
     """
-    while frame is not None and (name := frame.f_globals.get("__name__")) != top.name:
-        is_used_up = str(name).partition(".")[0] in _side_effects.USES_TIME_UP
-        if is_used_up or not _modules.is_standard(sys.modules.get(name)):
+    if _is_used_up(frame, top):
+        return False
+    while frame is not None and _is_function(frame):
+        asking = sys.modules.get(str(frame.f_globals.get("__name__")))
+        if _is_of(top, frame) or not _modules.is_standard(asking):
             return False
         frame = frame.f_back
-    return frame is not None and not frame.f_code.co_flags & CO_OPTIMIZED
-
-
-def _line_of_own_call(frame: Any, top: Member) -> int:
-    """The line in which the module's body calls one of its functions that asks; 0 if another one asks."""
-    while frame is not None:
-        name = frame.f_globals.get("__name__")
-        if name == top.name and not frame.f_code.co_flags & CO_OPTIMIZED:
-            line: int = frame.f_lineno
-            return line
-        if name != top.name and (
-            str(name).partition(".")[0] in _side_effects.USES_TIME_UP
-            or not _modules.is_standard(sys.modules.get(name))
-        ):
-            return 0
-        frame = frame.f_back
-    return 0
+    return frame is not None
 
 
 def take_fresh(member: Member, line: int, effect: str) -> None:

@@ -59,7 +59,7 @@ class Member:
         self.looks: set[tuple[str, str, Any]] = set()
         #: The lines in which it asked for a value that differs in each process, and what it did there.
         self.fresh: dict[int, str] = {}
-        #: The same, if its own functions asked, which may not keep the value.
+        #: The same, if functions asked that its body called, which may not return the value.
         self.perhaps_fresh: dict[int, str] = {}
         #: Computes the variables again that hold such values; ``None`` if that is not possible.
         self.renewals: list[Renewal] | None = []
@@ -101,7 +101,7 @@ class Member:
     @property
     def is_of_its_process(self) -> bool:
         """Whether it holds a value that differs in each process and cannot be computed again for a run."""
-        return bool(self.fresh) and self.renewals is None and not self.renews_itself
+        return bool(self.kinds) and self.renewals is None and not self.renews_itself
 
     def is_random(self, line: int) -> bool:
         return self.fresh.get(line) == _side_effects.FRESH[_side_effects.RANDOMNESS]
@@ -119,7 +119,7 @@ class Member:
     @property
     def asked(self) -> str:
         """What it did first to get such a value, such as "draws random numbers"."""
-        return next(iter(self.fresh.values()), "")
+        return next(iter({**self.fresh, **self.perhaps_fresh}.values()), "")
 
     def is_current(self) -> bool:
         """Whether every file that it was made from still has the same contents."""
