@@ -44,10 +44,18 @@ def found(project: Project, *, warm: bool | None = True, env: dict[str, str] | N
     return expected
 
 
-def is_shared(project: Project, name: str) -> bool:
+def found_in_runs(project: Project, count: int = 3) -> list[Any]:
+    """What the test finds in each of so many runs."""
+    values = []
+    for _ in range(count):
+        project.stest("-q", "test_it.py").expect(0)
+        values.append(json.loads(project.read("found.json")))
+    return values
+
+
+def is_shared(project: Project, name: str, before: str = "") -> bool:
     """Whether a run is given what the worker has loaded, and does not load it itself."""
     body = f"import {name}\nfound = [{name}.BORN, os.getpid()]"
-    write_test(project, body)
-    project.stest("-q", "test_it.py").expect(0)
-    born, run = json.loads(project.read("found.json"))
+    write_test(project, body, before)
+    ((born, run),) = found_in_runs(project, 1)
     return bool(born != run)

@@ -66,15 +66,6 @@ def test_file_that_a_test_writes_is_found_by_what_it_imports_then(project: Proje
     assert found(project) is True
 
 
-def test_class_in_the_place_of_a_module_that_imports_what_is_made_anew(project: Project) -> None:
-    token = "import uuid\nTOKEN = uuid.uuid4().hex\n"
-    odd = BORN + "import sys, token_maker\nclass Odd:\n    BORN = BORN\nsys.modules[__name__] = Odd\n"
-    preload(project, token_maker=token, odd=odd)
-    write_test(project, "import odd, token_maker\nfound = [odd.__name__, len(token_maker.TOKEN)]")
-    assert found(project) == ["Odd", 32]
-    assert is_shared(project, "odd")
-
-
 def test_stand_in_of_a_conftest_is_what_others_import(project: Project) -> None:
     user = "try:\n    import real\n    KIND = real.KIND\nexcept ImportError:\n    KIND = 'none'\n"
     preload(project, real="KIND = 'real'\n", user=user)
@@ -247,38 +238,6 @@ def test_variable_of_a_threading_library_that_is_not_loaded(project: Project) ->
     assert found(project, warm=False) == "numpy"
 
 
-def test_random_numbers_of_a_default_are_drawn_anew(project: Project) -> None:
-    preload(
-        project,
-        default=COMPILED + BORN + "import random\n"
-        "class Dice:\n    def throw(self, a=1, by=random.Random(), *, to=random.Random()):\n"
-        "        return [by.random(), to.random()]\n",
-    )
-    write_test(
-        project, "found = [default.Dice().throw(), default.BORN == os.getpid()]", before="import default"
-    )
-    seen = []
-    for _ in range(3):
-        project.stest("-q", "test_it.py").expect(0)
-        numbers, is_executed = json.loads(project.read("found.json"))
-        assert not is_executed
-        seen += numbers
-    assert len(set(seen)) == len(seen)
-
-
-@pytest.mark.parametrize(
-    "statement",
-    [
-        "def ask(): pass\nfor one in [ask]:\n    one.__doc__ = str(random.SystemRandom().random())",
-        pytest.param("NUMBERS = [numpy.random.RandomState(0).rand()]", marks=pytest.mark.torch),
-    ],
-)
-def test_random_numbers_that_nobody_keeps(project: Project, statement: str) -> None:
-    imports = "import random, importlib.util\nif importlib.util.find_spec('numpy'): import numpy\n"
-    preload(project, draws=imports + BORN + statement + "\n")
-    assert is_shared(project, "draws")
-
-
 def test_values_that_go_to_and_fro_are_left_to_the_runs(project: Project) -> None:
     preload(project, toggled=COMPILED + "import os\nTOGGLED = os.environ.get('TOGGLED', 'none')\n")
     write_test(project, "found = toggled.TOGGLED", before="import toggled")
@@ -434,70 +393,6 @@ def test_logging_that_a_library_configures(project: Project) -> None:
 
 
 @pytest.mark.parametrize(
-    "ask",
-    [
-        *("random.Random().random()", "uuid.uuid4().hex", "uuid.uuid1().hex"),
-        *("next(iter(time.time_ns, None))", "functools.partial(time.monotonic)()"),
-        *("datetime.datetime.now().timestamp()", "own(time.time_ns)", "functools.partial(own, time.time)()"),
-        *("random.random()", "[random.getrandbits(64)][0]", "own(random.random)"),
-    ],
-)
-def test_what_is_another_in_each_process_is_new_in_each_run(project: Project, ask: str) -> None:
-    imports = "import datetime, functools, random, time, uuid\ndef own(ask): return ask()\n"
-    statement = f"NUMBER = {ask}\n" if "own" in ask else f"NUMBER, _ = {ask}, 0\n"
-    preload(project, dice=imports + statement, user="from dice import NUMBER\n")
-    write_test(project, "found = [dice.NUMBER, user.NUMBER]", before="import dice, user")
-    numbers = set()
-    for _ in range(3):
-        assert "cold" not in project.stest("-q", "test_it.py").expect(0).errors
-        dice, user = json.loads(project.read("found.json"))
-        assert dice == user
-        numbers.add(dice)
-    assert len(numbers) == 3
-
-
-@pytest.mark.parametrize(
-    "statement",
-    [
-        "import asked\nNUMBER = asked.now()\n",
-        "import asked\nNUMBER = asked.now()\nNEXT = NUMBER + 1\nassert NEXT\n",
-        "import runpy, os\nasks = os.path.dirname(__file__) + '/asks.py'\n"
-        "NUMBER = runpy.run_path(asks)['NUMBER']\n",
-    ],
-    ids=["function", "what is made from it", "file"],
-)
-def test_time_that_another_library_reads_is_that_of_the_run(project: Project, statement: str) -> None:
-    project.install("asks.py", "import time\nNUMBER = time.time_ns()\n")
-    preload(project, asked="import time\ndef now(): return time.time_ns()\n", asking=statement)
-    write_test(project, "found = asking.NUMBER", before="import asking")
-    numbers = set()
-    for _ in range(3):
-        project.stest("-q", "test_it.py").expect(0)
-        numbers.add(json.loads(project.read("found.json")))
-    assert len(numbers) == 3
-
-
-def test_what_uses_a_generator_that_another_has_taken_over_is_warm(project: Project) -> None:
-    """As transformers does with sympy's: each run makes it anew, and that is no patch."""
-    dice = "import random\nrng = random.Random()\nroll = rng.random\n"
-    user = BORN + "import taker\nassert taker.roll\n"
-    preload(project, dice=dice, taker="from dice import roll\n", user=user)
-    write_test(project, "found = [user.BORN, os.getpid()]", before="import taker\nimport user")
-    project.stest("-q", "test_it.py").expect(0)
-    born, run = json.loads(project.read("found.json"))
-    assert born != run
-
-
-@pytest.mark.parametrize("ask", ["SELF = os.getpid()", "SELF, _ = os.getpid(), 0"])
-def test_number_of_the_process_is_the_runs(project: Project, ask: str) -> None:
-    preload(project, names=f"import os\n{ask}\n", user="from names import SELF\n")
-    body = "found = [names.SELF == os.getpid(), user.SELF == os.getpid()]"
-    write_test(project, body, before="import names, user")
-    for _ in range(2):
-        assert found(project) == [True, True]
-
-
-@pytest.mark.parametrize(
     "look",
     [
         "sys.argv[1:]",
@@ -520,45 +415,6 @@ def test_what_a_library_sees_of_the_command_is_the_runs(project: Project, look: 
         expected = (place / "found.json").read_text()
         project.stest(*args, cwd=place).expect(0)
         assert (place / "found.json").read_text() == expected
-
-
-def test_library_that_looks_after_itself_after_a_fork(project: Project) -> None:
-    itself = "import os\nSELF = [0]\ndef renew(): SELF[0] = os.getpid()\n"
-    preload(
-        project,
-        aware=COMPILED + BORN + itself + "SELF = [os.getpid()]\nos.register_at_fork(after_in_child=renew)\n",
-    )
-    write_test(project, "found = [aware.SELF == [os.getpid()]]", before="import aware")
-    assert found(project) == [True]
-    assert found(project) == [True]
-    assert is_shared(project, "aware")
-
-
-def test_numbers_in_a_variable_are_drawn_again(project: Project) -> None:
-    """Where nothing but that variable knows of them; and in whoever has copied it."""
-    dice = COMPILED + BORN + "import uuid, random\nTOKEN = uuid.uuid4().hex\nDICE = random.Random()\n"
-    preload(project, dice=dice, user="from dice import TOKEN, DICE\n")
-    body = "found = [dice.TOKEN, dice.DICE.random(), dice.BORN == os.getpid()]\nimport user\n"
-    same = "assert user.TOKEN is dice.TOKEN and user.DICE is dice.DICE"
-    write_test(project, body + same, before="import dice")
-    seen = []
-    for _ in range(3):
-        assert "cold" not in project.stest("-q", "test_it.py").expect(0).errors
-        seen.append(json.loads(project.read("found.json")))
-    assert len({token for token, _, _ in seen}) == len({number for _, number, _ in seen}) == 3
-    assert not any(is_own for _, _, is_own in seen)
-
-
-def test_numbers_in_what_cannot_be_loaded_twice(project: Project) -> None:
-    preload(project, dice=COMPILED + "import uuid\nNUMBERS = [uuid.uuid4().hex]\n")
-    write_test(project, "found = dice.NUMBERS[0]", before="import dice")
-    numbers = set()
-    for _ in range(3):
-        project.stest("-q", "test_it.py").expect(0)
-        numbers.add(json.loads(project.read("found.json")))
-    assert len(numbers) == 3
-    not_preloaded = {one["module"]: one["reason"] for one in project.status()["worker"]["not_preloaded"]}
-    assert "draws random numbers" in not_preloaded["dice"]
 
 
 def test_what_is_imported_again_is_executed(project: Project) -> None:

@@ -37,7 +37,8 @@ class Expectation:
         self._graph: Graph = world.graph(lenient=True)
         self._files: dict[str, str] = {}
         self._loaded: dict[str, str] = {}
-        self._does_things = False  # A file that each run executes has done more than define something.
+        self._has_made = False
+        self._has_registered = False
         self._ever: set[str] = set()
         self._places: dict[str, set[str]] = {}  # Every file that a module was ever loaded from.
 
@@ -67,9 +68,10 @@ class Expectation:
         settled = self._plain and self._sound and not self._touched
         self._touched |= held
         made = world.modules.get(world.made)  # Others write it, too, while a run reads it.
-        self._does_things |= made is not None or _registers(world)
+        self._has_made |= made is not None
+        self._has_registered |= _registers(world)
         self._touched |= {made.name} if made else set()
-        simple = world.is_plain and not (world.shadows or made or self._does_things)
+        simple = world.is_plain and not (world.shadows or made or self._has_registered)
         exact = settled and self._runs >= _WARM_AFTER and simple
         for mode in (mode for mode in KEEPING if mode in runs):
             reloaded = set(runs[mode].reloaded)
@@ -118,7 +120,7 @@ class Expectation:
 
     def _after_conftest(self) -> set[str]:
         """What came after such a file, which writes a module or registers one, may have gone by that."""
-        return self._ever_with_packages() if self._does_things else set()
+        return self._ever_with_packages() if self._has_made or self._has_registered else set()
 
     def _after_part(self) -> set[str]:
         """Of what a test imported, files that were not in that run may be importers: before the tests."""
@@ -133,7 +135,7 @@ class Expectation:
     ) -> list[str]:
         required = self._required(world, changed)
         allowed = dependents(world.graph(lenient=True), changed | held) & self._ever
-        allowed |= self._unsure(world)
+        allowed |= self._unsure(world) | self._after_conftest()
         if required <= reloaded <= allowed:
             return []
         return [

@@ -29,7 +29,7 @@ from sprintest.modules._difference import Comparison, Difference
 from sprintest.modules._effects import Tables, do_again, undo
 from sprintest.modules._member import Member, order
 from sprintest.modules._recorder import Recorder
-from sprintest.modules._renewals import Renewals
+from sprintest.modules._renewals import Renewals, replaced_values
 from sprintest.modules._shape import shape_of
 from sprintest.modules._taken import find_taken, variables_of
 from sprintest.modules.residue._residue import Residue
@@ -370,7 +370,7 @@ class Cache:
         if not drawing or not any(one.is_compiled for one in found):
             return ""
         first = min(drawing, key=lambda one: one.order)
-        return f"{first.asked} when imported ({first.name})"
+        return f"{first.kinds[0]} when imported ({first.name})"
 
     def imported_project(self) -> str:
         """The first module of the project that what was loaded ahead has imported; empty if there is none."""
@@ -456,7 +456,8 @@ class Cache:
         """No more is loaded ahead: make tables for runs that import these modules, in this order."""
         self._residue.prepare()
         installed = [one for one in self._members.values() if not one.is_own]
-        find_taken(installed, self._loaded, self._is_renewed, self._residue.places())
+        replaced = replaced_values(installed)
+        find_taken(installed, self._loaded, self._is_renewed, replaced, self._residue.places())
         self._closures.prepare(names)
         self._origins = {name: _origins(module) for name, module in sys.modules.items()}
 

@@ -148,7 +148,7 @@ def _other_process(closure: Closure, rest: Set[str]) -> Difference | None:
     """What cannot be loaded twice is used all the same, unless it is random."""
     for name, one in closure.of_process:
         if name in rest and (one.draws or closure.can_be_repeated(rest)):
-            return Difference(one, f"{name} {one.asked} when it is imported")
+            return Difference(one, f"{name} {one.kinds[0]} when it is imported")
     return None
 
 

@@ -38,30 +38,24 @@ class FreshValues:
         if top is None or top.is_compiled or top.name in _private.RENEWED:
             return
         frame: Any = _private.current_frame(1)
-        if event != _side_effects.RANDOMNESS and not _is_kept(frame, top):
-            self._on_call(event, frame, top)
-            return
+        functions, body = _call(frame)
+        if event != _side_effects.RANDOMNESS:
+            if body is None or _use_it_up(functions, top):
+                return
+            if not _are_standard(functions, top):
+                _take_returned(top, body, _side_effects.FRESH[event])
+                return
         line = 0
-        is_own_body = _is_of(top, _body(frame))  # Else it is that of a file that the module executes.
         while frame is not None:
             if frame.f_globals.get("__name__") == "tempfile":
                 return  # It draws names of files, and does so again in a fork.
             # In the body of the module, or of a class in it. What a function draws belongs to its caller.
-            if _is_of(top, frame):
+            if _is_of(frame, top):
                 line = 0 if _is_function(frame) else line or frame.f_lineno
             frame = frame.f_back
-        take_fresh(top, line if is_own_body else 0, _side_effects.FRESH[event])
-
-    @staticmethod
-    def _on_call(event: str, frame: Any, top: Member) -> None:
-        """Record that a body calls a function that asks, and perhaps returns what it was told."""
-        body = _body(frame)
-        if body is None or _is_used_up(frame, top):
-            return
-        if not top.is_own and _is_of(top, body):
-            top.perhaps_fresh[body.f_lineno] = _side_effects.FRESH[event]
-        else:
-            take_fresh(top, 0, _side_effects.FRESH[event])
+        if body is not None and not _is_of(body, top):
+            line = 0  # It is in a file that the module executes.
+        take_fresh(top, line, _side_effects.FRESH[event])
 
     def _on_process(self, event: str, args: Any) -> None:
         """Record that a library starts a process, unless what it says depends on the machine only.
@@ -84,7 +78,8 @@ class FreshValues:
         frame = _private.current_frame(1)
         if top is None or top.name in _private.RENEWED or _side_effects.is_exempt(frame.f_code.co_filename):
             return
-        if _is_kept(frame, top):
+        functions, body = _call(frame)
+        if body is not None and not _use_it_up(functions, top) and _are_standard(functions, top):
             top.effects.append((next(order), "folder", "", os.getcwd()))
 
 
@@ -93,42 +88,52 @@ def _is_function(frame: Any) -> bool:
     return bool(frame.f_code.co_flags & CO_OPTIMIZED)
 
 
-def _is_of(top: Member, frame: Any) -> bool:
-    return frame is not None and frame.f_globals.get("__name__") == top.name
+def _is_of(frame: Any, top: Member) -> bool:
+    return bool(frame.f_globals.get("__name__") == top.name)
 
 
-def _body(frame: Any) -> Any:
-    """The body on whose behalf this code is executed: the module's, or that of a file that it executes."""
-    while frame is not None and _is_function(frame):
-        frame = frame.f_back
-    return frame
+def _call(frame: Any) -> tuple[list[Any], Any]:
+    """The functions that ask, innermost first, and the body on whose behalf: ``None`` in a thread.
 
-
-def _is_used_up(frame: Any, top: Member) -> bool:
-    """Whether one of the functions that ask for a body does not return the answer, such as stest's own."""
-    while frame is not None and _is_function(frame):
-        package = str(frame.f_globals.get("__name__")).partition(".")[0]
-        if package in _side_effects.USES_TIME_UP and not _is_of(top, frame):
-            return True
-        if _side_effects.is_exempt(frame.f_code.co_filename):
-            return True
-        frame = frame.f_back
-    return False
-
-
-def _is_kept(frame: Any, top: Member) -> bool:
-    """Whether a body asks, perhaps by way of the standard library.
-
-    Other functions normally do not keep the answer: they wait for a lock, or find out that there was no fork.
+    It is the body of the module, of a class in it, or of a file that it executes.
     """
-    if _is_used_up(frame, top):
-        return False
+    functions = []
     while frame is not None and _is_function(frame):
-        asking = sys.modules.get(str(frame.f_globals.get("__name__")))
-        if _is_of(top, frame) or not _modules.is_standard(asking):
-            return False
+        functions.append(frame)
         frame = frame.f_back
-    return frame is not None
+    return functions, frame
+
+
+def _use_it_up(functions: list[Any], top: Member) -> bool:
+    """Whether one of them does not return the answer, such as stest's own."""
+    return any(
+        _side_effects.is_exempt(one.f_code.co_filename)
+        or (_package(one) in _side_effects.USES_TIME_UP and not _is_of(one, top))
+        for one in functions
+    )
+
+
+def _package(frame: Any) -> str:
+    return str(frame.f_globals.get("__name__")).partition(".")[0]
+
+
+def _are_standard(functions: list[Any], top: Member) -> bool:
+    """Whether all are of the standard library, and none is the module's own: these return what they ask for.
+
+    Others normally do not: they wait for a lock, or find out that there was no fork.
+    """
+    return not any(
+        _is_of(one, top) or not _modules.is_standard(sys.modules.get(str(one.f_globals.get("__name__"))))
+        for one in functions
+    )
+
+
+def _take_returned(top: Member, body: Any, effect: str) -> None:
+    """Record that a body calls a function that asks, and perhaps returns the answer."""
+    if not top.is_own and _is_of(body, top):
+        top.perhaps_fresh[body.f_lineno] = effect
+    else:
+        take_fresh(top, 0, effect)
 
 
 def take_fresh(member: Member, line: int, effect: str) -> None:

@@ -112,14 +112,9 @@ class Member:
         return any(map(self.is_random, self.fresh))
 
     @property
-    def kinds(self) -> set[str]:
-        """What it did to get values that differ in each process."""
-        return {*self.fresh.values(), *self.perhaps_fresh.values()}
-
-    @property
-    def asked(self) -> str:
-        """What it did first to get such a value, such as "draws random numbers"."""
-        return next(iter({**self.fresh, **self.perhaps_fresh}.values()), "")
+    def kinds(self) -> list[str]:
+        """What it did to get values that differ in each process, such as "draws random numbers"."""
+        return [*self.fresh.values(), *self.perhaps_fresh.values()]
 
     def is_current(self) -> bool:
         """Whether every file that it was made from still has the same contents."""

@@ -144,6 +144,12 @@ class _Renewed:
         )
 
 
+def replaced_values(members: Iterable[Member]) -> set[int]:
+    """The identities of the values that each run replaces, also where other modules have taken them over."""
+    values = [one.value(member.module) for member in members for one in member.renewals or ()]
+    return {id(value) for value in values if not _is_everywhere(value)}
+
+
 def _is_everywhere(value: Any) -> bool:
     """Whether Python has only one such value, which anybody may hold for another reason."""
     return type(value) is bool or (type(value) is int and -5 <= value <= 256)

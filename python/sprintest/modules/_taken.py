@@ -54,16 +54,15 @@ def find_taken(
     members: Iterable[Member],
     provided: Callable[[str], Any],
     is_renewed: Callable[[str], bool],
+    replaced: Container[int],
     changed: Container[tuple[int, Any]],
 ) -> None:
     """Set what the members have taken, as it is now, when all of them are hidden.
 
     ``provided``: the module of a name, or ``None``. ``is_renewed``: whether each run gives it other values.
-    ``changed``: the places that modules change in others.
+    ``replaced``: the identities of values that each run replaces, whoever holds them. ``changed``: the places
+    that modules change in others.
     """
-    members = list(members)
-    # Where one of them was taken over, each run puts another one in its place, too.
-    renewed = {id(one.value(member.module)) for member in members for one in member.renewals or ()}
     shared: dict[tuple[str, str], Taken] = {}
     for member in members:
         found = []
@@ -83,7 +82,7 @@ def find_taken(
                 value = variables[key]
                 if issubclass(type(value), ModuleType):
                     waiting.append(str(variables_of(value).get("__name__")))
-                elif (provider, key) in _PATCHED_BY_PYTEST or id(value) in renewed:
+                elif (provider, key) in _PATCHED_BY_PYTEST or id(value) in replaced:
                     continue
                 elif value is not None and (id(variables), key) not in changed:  # Else it may be a cache.
                     taken = Taken(provider, variables, key, value)
